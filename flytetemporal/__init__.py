@@ -1,0 +1,1 @@
+"""Runs unchanged Flyte v1 workflows on Temporal."""

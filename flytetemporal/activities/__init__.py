@@ -1,0 +1,1 @@
+"""What the engine does to the world: run tasks, move data, report events."""

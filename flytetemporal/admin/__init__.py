@@ -1,0 +1,1 @@
+"""The control plane: Flyte's services over Postgres."""

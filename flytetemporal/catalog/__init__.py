@@ -1,0 +1,1 @@
+"""DataCatalog and CacheService."""

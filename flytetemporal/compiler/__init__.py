@@ -1,0 +1,1 @@
+"""From workflow templates to compiled closures and to the graph the engine walks."""

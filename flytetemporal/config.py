@@ -1,0 +1,103 @@
+"""Settings: one frozen class per process part, under one ``Settings``.
+
+``FLYTETEMPORAL_<PART>__<FIELD>`` environment variables set fields; the commands set the rest. A mistyped field is an
+error. Settings are built in ``cli`` and handed down by part; no module reads them by itself.
+"""
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Part):
+    """Postgres."""
+
+    url: SecretStr = SecretStr("postgresql+psycopg://postgres@127.0.0.1:5432/flytetemporal")
+    """SQLAlchemy URL with the psycopg driver."""
+    pool_size: int = 10
+
+
+class StorageSettings(_Part):
+    """The object store."""
+
+    root: str = "file:///tmp/flytetemporal/store"
+    """URI under which everything lies: file://, s3://bucket/prefix or gs://bucket/prefix."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Passed to fsspec's file system (keys, endpoint_url ...)."""
+    raw_output_prefix: str = ""
+    """Where tasks put raw data; empty: ``<root>/data``."""
+    signing_key: SecretStr = SecretStr("")
+    """Signs upload and download links of the file store; must be stable over restarts and the same on every admin."""
+    max_link_age: timedelta = timedelta(hours=1)
+    """Longest life of a signed link. Flyte's default."""
+
+
+class TemporalSettings(_Part):
+    """The Temporal server."""
+
+    address: str = "127.0.0.1:7233"
+    namespace: str = "default"
+    cluster: str = "local"
+    """The data plane; names its task queues."""
+    in_process_worker: bool = False
+    """A worker shares admin's process and client: executions start eagerly on it."""
+
+
+class AdminSettings(_Part):
+    """The control plane's API."""
+
+    host: str = "127.0.0.1"
+    grpc_port: int = 8089
+    http_port: int = 8088
+    public_url: str = "http://127.0.0.1:8088"
+    """Base of the links that clients follow (uploads, downloads, logs, executions)."""
+    max_message_bytes: int = 20 * 1024 * 1024
+    domains: tuple[str, ...] = ("development", "staging", "production")
+    projects: tuple[str, ...] = ("flytesnacks", "flytetester", "flyteexamples")
+    """Registered at start, as Flyte's sandbox does."""
+    max_workflow_nodes: int = 10_000
+    """Nodes in one static workflow; 0 means no limit. Flyte's default is 100."""
+    max_parallelism: int = 25
+    """Task nodes of one execution that run at once, when nobody says otherwise. Flyte's default."""
+    task_cpu_default: str = "2"
+    task_memory_default: str = "200Mi"
+    task_cpu_limit: str = "4"
+    task_memory_limit: str = "8Gi"
+    task_gpu_limit: str = "1"
+    max_data_bytes: int = 2 * 1024 * 1024
+    """Largest input or output map that GetExecutionData and its kin return inline. Flyte's default."""
+    cors_origins: tuple[str, ...] = ("*",)
+
+
+class WorkerSettings(_Part):
+    """One worker of one data plane."""
+
+    admin_endpoint: str = "127.0.0.1:8089"
+    admin_url: str = "http://127.0.0.1:8088"
+    """Base of the log links that the worker puts into task events."""
+    work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
+    """Working folders, logs and unpacked bundles of process tasks."""
+    max_tasks: int = 0
+    """Tasks running at once; 0: the number of CPUs."""
+    memory_limits: bool = False
+    """Memory requests become limits of task processes, where the OS can."""
+    grace: timedelta = timedelta(seconds=5)
+    """From SIGTERM to SIGKILL of a task process."""
+
+
+class Settings(BaseSettings):
+    """All parts."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="FLYTETEMPORAL_", env_nested_delimiter="__"
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    admin: AdminSettings = AdminSettings()
+    worker: WorkerSettings = WorkerSettings()

@@ -1,0 +1,27 @@
+"""How values become Temporal payloads: binary protobuf first, so that a literal is never turned into JSON."""
+
+from temporalio.converter import (
+    BinaryNullPayloadConverter,
+    BinaryPlainPayloadConverter,
+    BinaryProtoPayloadConverter,
+    CompositePayloadConverter,
+    DataConverter,
+    JSONPlainPayloadConverter,
+    JSONProtoPayloadConverter,
+)
+
+
+class FlytePayloadConverter(CompositePayloadConverter):
+    """The SDK's default converters with binary protobuf before JSON protobuf."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            BinaryNullPayloadConverter(),
+            BinaryPlainPayloadConverter(),
+            BinaryProtoPayloadConverter(),
+            JSONProtoPayloadConverter(),
+            JSONPlainPayloadConverter(),
+        )
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=FlytePayloadConverter)

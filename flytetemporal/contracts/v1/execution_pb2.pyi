@@ -1,0 +1,223 @@
+import datetime
+
+from flyteidl.admin import common_pb2 as _common_pb2
+from flyteidl.core import execution_pb2 as _execution_pb2
+from flyteidl.core import identifier_pb2 as _identifier_pb2
+from flyteidl.core import literals_pb2 as _literals_pb2
+from flyteidl.core import security_pb2 as _security_pb2
+from flyteidl.core import workflow_pb2 as _workflow_pb2
+from flyteidl.event import event_pb2 as _event_pb2
+from flytetemporal.contracts.v1 import events_pb2 as _events_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ContentReference(_message.Message):
+    __slots__ = ("uri", "sha256", "size_bytes")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    sha256: str
+    size_bytes: int
+    def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class ExecutionSettings(_message.Message):
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster")
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
+    OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
+    ENVS_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    max_parallelism: int
+    interruptible: _wrappers_pb2.BoolValue
+    overwrite_cache: bool
+    labels: _common_pb2.Labels
+    annotations: _common_pb2.Annotations
+    envs: _common_pb2.Envs
+    security_context: _security_pb2.SecurityContext
+    raw_output_prefix: str
+    namespace: str
+    cluster: str
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ...) -> None: ...
+
+class ExecutionInput(_message.Message):
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    STORED_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_DIR_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    execution_id: _identifier_pb2.WorkflowExecutionIdentifier
+    workflow_id: _identifier_pb2.Identifier
+    inline_graph: bytes
+    stored_graph: ContentReference
+    tasks: ContentReference
+    inputs: NodeOutputs
+    metadata_dir: str
+    settings: ExecutionSettings
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ...) -> None: ...
+
+class ExecutionOutcome(_message.Message):
+    __slots__ = ("phase", "output_uri", "error")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_URI_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    phase: _execution_pb2.WorkflowExecution.Phase
+    output_uri: str
+    error: _execution_pb2.ExecutionError
+    def __init__(self, phase: _Optional[_Union[_execution_pb2.WorkflowExecution.Phase, str]] = ..., output_uri: _Optional[str] = ..., error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ...) -> None: ...
+
+class NodeOutputs(_message.Message):
+    __slots__ = ("literals", "uri")
+    LITERALS_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    literals: _literals_pb2.LiteralMap
+    uri: str
+    def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., uri: _Optional[str] = ...) -> None: ...
+
+class NodeInputs(_message.Message):
+    __slots__ = ("literals", "deferred")
+    LITERALS_FIELD_NUMBER: _ClassVar[int]
+    DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    literals: _literals_pb2.LiteralMap
+    deferred: DeferredInputs
+    def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., deferred: _Optional[_Union[DeferredInputs, _Mapping]] = ...) -> None: ...
+
+class DeferredInputs(_message.Message):
+    __slots__ = ("bindings", "sources", "aliases")
+    class SourcesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: NodeOutputs
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[NodeOutputs, _Mapping]] = ...) -> None: ...
+    class AliasesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: AliasMap
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[AliasMap, _Mapping]] = ...) -> None: ...
+    BINDINGS_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    bindings: _containers.RepeatedCompositeFieldContainer[_literals_pb2.Binding]
+    sources: _containers.MessageMap[str, NodeOutputs]
+    aliases: _containers.MessageMap[str, AliasMap]
+    def __init__(self, bindings: _Optional[_Iterable[_Union[_literals_pb2.Binding, _Mapping]]] = ..., sources: _Optional[_Mapping[str, NodeOutputs]] = ..., aliases: _Optional[_Mapping[str, AliasMap]] = ...) -> None: ...
+
+class AliasMap(_message.Message):
+    __slots__ = ("variables",)
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    variables: _containers.ScalarMap[str, str]
+    def __init__(self, variables: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ResolveRequest(_message.Message):
+    __slots__ = ("inputs", "write_to")
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    WRITE_TO_FIELD_NUMBER: _ClassVar[int]
+    inputs: DeferredInputs
+    write_to: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, inputs: _Optional[_Union[DeferredInputs, _Mapping]] = ..., write_to: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TaskAttempt(_message.Message):
+    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at")
+    NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    DATA_DIR_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_DIR_FIELD_NUMBER: _ClassVar[int]
+    RAW_OUTPUT_DIR_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_CHECKPOINT_DIR_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_NAME_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_AT_FIELD_NUMBER: _ClassVar[int]
+    node_event: _event_pb2.NodeExecutionEvent
+    attempt: int
+    tasks: ContentReference
+    task: int
+    inputs: NodeInputs
+    data_dir: str
+    output_dir: str
+    raw_output_dir: str
+    previous_checkpoint_dir: str
+    generated_name: str
+    overrides: _workflow_pb2.TaskNodeOverrides
+    timeout: _duration_pb2.Duration
+    interruptible: bool
+    settings: ExecutionSettings
+    workflow_id: _identifier_pb2.Identifier
+    queued_at: _timestamp_pb2.Timestamp
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TaskAttemptResult(_message.Message):
+    __slots__ = ("outputs", "failure", "deck_uri", "dynamic")
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    DECK_URI_FIELD_NUMBER: _ClassVar[int]
+    DYNAMIC_FIELD_NUMBER: _ClassVar[int]
+    outputs: NodeOutputs
+    failure: AttemptFailure
+    deck_uri: str
+    dynamic: bool
+    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ...) -> None: ...
+
+class AttemptFailure(_message.Message):
+    __slots__ = ("error", "recoverable")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    RECOVERABLE_FIELD_NUMBER: _ClassVar[int]
+    error: _execution_pb2.ExecutionError
+    recoverable: bool
+    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("files", "events")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[StoredLiterals]
+    events: _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]
+    def __init__(self, files: _Optional[_Iterable[_Union[StoredLiterals, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ...) -> None: ...
+
+class StoredLiterals(_message.Message):
+    __slots__ = ("uri", "literals")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    LITERALS_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    literals: _literals_pb2.LiteralMap
+    def __init__(self, uri: _Optional[str] = ..., literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ...) -> None: ...
+
+class GraphBytes(_message.Message):
+    __slots__ = ("gzipped",)
+    GZIPPED_FIELD_NUMBER: _ClassVar[int]
+    gzipped: bytes
+    def __init__(self, gzipped: _Optional[bytes] = ...) -> None: ...

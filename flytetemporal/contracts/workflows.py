@@ -1,0 +1,24 @@
+"""Names that admin and workers share: workflow types, task queues, search attributes."""
+
+EXECUTION_WORKFLOW = "ExecutionWorkflow"
+
+SEARCH_PROJECT = "FlyteProject"
+SEARCH_DOMAIN = "FlyteDomain"
+SEARCH_EXECUTION = "FlyteExecution"
+SEARCH_WORKFLOW = "FlyteWorkflow"
+SEARCH_ATTRIBUTES = (SEARCH_PROJECT, SEARCH_DOMAIN, SEARCH_EXECUTION, SEARCH_WORKFLOW)
+
+# Literals of one node travel inline up to this size, the map as a whole; anything larger stays in the store.
+INLINE_LITERALS_BYTES = 16 * 1024
+# Gzipped graphs up to this size travel in the start argument.
+INLINE_GRAPH_BYTES = 256 * 1024
+
+
+def engine_queue(cluster: str) -> str:
+    """Return the task queue of workflows and of the engine's short activities."""
+    return f"fte-{cluster}"
+
+
+def task_queue(cluster: str) -> str:
+    """Return the task queue of task attempts."""
+    return f"fte-{cluster}-tasks"

@@ -1,0 +1,1 @@
+"""Postgres: declarative base, sessions, filters, migrations."""

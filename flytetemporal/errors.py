@@ -1,0 +1,84 @@
+"""Every error raised on purpose.
+
+FlyteError
+├── InvalidRequest            the caller sent something wrong
+│   ├── CompileFailed         a workflow or task does not compile; carries every problem
+│   └── StructureConflict     the id exists with another structure
+├── AlreadyExists             the same thing exists already
+├── NotFound                  the named thing does not exist
+├── FailedPrecondition        the state of the named thing forbids this
+│   └── AlreadyTerminal       the execution, node or task has ended
+├── Unauthenticated
+├── PermissionDenied
+├── QuotaExceeded             too much; try again later
+├── Unavailable               a part we need does not answer; try again
+├── Unimplemented             Flyte has it, we do not (yet)
+└── Internal                  our own fault; the text is for the log
+
+Status codes live in ``rpc/status.py``; this module imports nothing of ours, so pure code may raise from it.
+"""
+
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+
+class FlyteError(Exception):
+    """Root of the tree. ``details`` are protobuf messages that travel with the status."""
+
+    def __init__(self, message: str, *, details: Sequence[Message] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+
+class InvalidRequest(FlyteError):
+    """The caller sent something wrong; repeating it cannot help."""
+
+
+class CompileFailed(InvalidRequest):
+    """A workflow or task does not compile; the message lists every problem."""
+
+
+class StructureConflict(InvalidRequest):
+    """The id exists with another structure; register a new version."""
+
+
+class AlreadyExists(FlyteError):
+    """The same thing exists already."""
+
+
+class NotFound(FlyteError):
+    """The named thing does not exist."""
+
+
+class FailedPrecondition(FlyteError):
+    """The state of the named thing forbids this."""
+
+
+class AlreadyTerminal(FailedPrecondition):
+    """The execution, node or task has ended; carries ``EventFailureReason`` where Flyte's clients look for it."""
+
+
+class Unauthenticated(FlyteError):
+    """The caller did not say who it is."""
+
+
+class PermissionDenied(FlyteError):
+    """The caller may not do this."""
+
+
+class QuotaExceeded(FlyteError):
+    """Too much at once; the same call may pass later."""
+
+
+class Unavailable(FlyteError):
+    """A part we need does not answer; the same call may pass later."""
+
+
+class Unimplemented(FlyteError):
+    """Flyte has it, we do not."""
+
+
+class Internal(FlyteError):
+    """Our own fault. The message is logged, not sent."""

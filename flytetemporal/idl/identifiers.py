@@ -1,0 +1,72 @@
+"""FlyteIDL identifiers as tuples and as the texts that clients read."""
+
+from flyteidl.core import identifier_pb2
+
+EntityKey = tuple[str, str, str, str]
+ExecutionKey = tuple[str, str, str]
+
+
+def entity_key(identifier: identifier_pb2.Identifier) -> EntityKey:
+    """Return (project, domain, name, version)."""
+    return identifier.project, identifier.domain, identifier.name, identifier.version
+
+
+def execution_key(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> ExecutionKey:
+    """Return (project, domain, name)."""
+    return identifier.project, identifier.domain, identifier.name
+
+
+def identifier(resource_type: int, key: EntityKey) -> identifier_pb2.Identifier:
+    """Return the identifier of an entity."""
+    project, domain, name, version = key
+    return identifier_pb2.Identifier(
+        resource_type=identifier_pb2.ResourceType.Name(resource_type),
+        project=project,
+        domain=domain,
+        name=name,
+        version=version,
+    )
+
+
+def execution_identifier(key: ExecutionKey) -> identifier_pb2.WorkflowExecutionIdentifier:
+    """Return the identifier of an execution."""
+    project, domain, name = key
+    return identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=name)
+
+
+def text(identifier: identifier_pb2.Identifier) -> str:
+    """Return ``resource_type:TASK project:"p" ...``, the form Flyte's messages show."""
+    kind = identifier_pb2.ResourceType.Name(identifier.resource_type)
+    prefix = f"resource_type:{kind} " if identifier.resource_type else ""
+    return prefix + unqualified_text(identifier)
+
+
+def unqualified_text(identifier: identifier_pb2.Identifier) -> str:
+    """Return ``project:"p" domain:"d" name:"n" version:"v"``, leaving out what is empty."""
+    parts = [
+        ("project", identifier.project),
+        ("domain", identifier.domain),
+        ("name", identifier.name),
+        ("version", identifier.version),
+    ]
+    return " ".join(f'{key}:"{value}"' for key, value in parts if value)
+
+
+def execution_text(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """Return ``project:"p" domain:"d" name:"n"``, leaving out what is empty."""
+    parts = [("project", identifier.project), ("domain", identifier.domain), ("name", identifier.name)]
+    return " ".join(f'{key}:"{value}"' for key, value in parts if value)
+
+
+def node_text(identifier: identifier_pb2.NodeExecutionIdentifier) -> str:
+    """Return ``node_id:"n0" execution_id:{...}``."""
+    return f'node_id:"{identifier.node_id}" execution_id:{{{execution_text(identifier.execution_id)}}}'
+
+
+def task_text(identifier: identifier_pb2.TaskExecutionIdentifier) -> str:
+    """Return ``task_id:{...} node_execution_id:{...}``; the attempt only when it is not the first."""
+    retry = f" retry_attempt:{identifier.retry_attempt}" if identifier.retry_attempt else ""
+    return (
+        f"task_id:{{{unqualified_text(identifier.task_id)}}} "
+        f"node_execution_id:{{{node_text(identifier.node_execution_id)}}}{retry}"
+    )

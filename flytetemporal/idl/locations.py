@@ -1,0 +1,58 @@
+"""Where the files of an execution lie in the object store. Pure path arithmetic.
+
+Mirrors flytepropeller's apis/flyteworkflow/v1alpha1/{paths,node_status,workflow_status}.go.
+"""
+
+from flyteidl.core import identifier_pb2
+
+from flytetemporal.idl import naming
+
+INPUTS = "inputs.pb"
+OUTPUTS = "outputs.pb"
+ERROR = "error.pb"
+FUTURES = "futures.pb"
+DECK = "deck.html"
+METADATA_PREFIX = "metadata/propeller"
+
+
+def join(*parts: str) -> str:
+    """Join URI parts with single slashes; the scheme of the first stays as it is."""
+    first, *rest = parts
+    return "/".join([first.rstrip("/"), *(part.strip("/") for part in rest if part)])
+
+
+def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """Return the directory of an execution's metadata."""
+    name = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
+    return join(store, METADATA_PREFIX, name)
+
+
+def data_dir(parent_output_dir: str, spec_node_id: str, *, top_level: bool) -> str:
+    """Return the directory that the attempts of a node share; ``parent_output_dir`` is the metadata dir at top level."""
+    directory = join(parent_output_dir, spec_node_id)
+    return join(directory, "data") if top_level else directory
+
+
+def output_dir(node_data_dir: str, attempt: int) -> str:
+    """Return the directory of one attempt."""
+    return join(node_data_dir, str(attempt))
+
+
+def inputs_uri(node_data_dir: str) -> str:
+    """Return where a node's inputs lie."""
+    return join(node_data_dir, INPUTS)
+
+
+def outputs_uri(node_output_dir: str) -> str:
+    """Return where an attempt's outputs lie."""
+    return join(node_output_dir, OUTPUTS)
+
+
+def raw_output_dir(raw_output_prefix: str, generated_name: str) -> str:
+    """Return where an attempt puts raw data."""
+    return join(raw_output_prefix, naming.shard(generated_name), generated_name)
+
+
+def checkpoint_dir(raw_output_directory: str) -> str:
+    """Return where an attempt puts its checkpoints."""
+    return join(raw_output_directory, "_flytecheckpoints")

@@ -1,0 +1,72 @@
+"""Derived names: node execution ids, child executions, task attempts, Temporal workflow ids.
+
+All names derive from ids, so every start, write and report can be repeated. The rules and the alphabet mirror
+flyteplugins' pluginmachinery/encoding/encoder.go and flytepropeller's nodes/common/utils.go.
+"""
+
+import base64
+from collections.abc import Sequence
+
+from flyteidl.core import identifier_pb2
+
+NODE_ID_LIMIT = 20
+EXECUTION_NAME_LIMIT = 20
+GENERATED_NAME_LIMIT = 50
+
+_STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"
+_TO_FLYTE = str.maketrans(_STANDARD_ALPHABET, _FLYTE_ALPHABET)
+_SHARD_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def fnv1a(data: bytes, bits: int) -> int:
+    """Return the FNV-1a hash of ``data`` with 32 or 64 bits."""
+    value, prime = (0x811C9DC5, 0x01000193) if bits == 32 else (0xCBF29CE484222325, 0x100000001B3)
+    mask = (1 << bits) - 1
+    for byte in data:
+        value = ((value ^ byte) * prime) & mask
+    return value
+
+
+def join(parts: Sequence[str]) -> str:
+    """Join with dashes, without a dash before the first non-empty part."""
+    joined = ""
+    for part in parts:
+        joined = f"{joined}-{part}" if joined else part
+    return joined
+
+
+def fixed_length(parts: Sequence[str], limit: int, bits: int = 32) -> str:
+    """Return the joined parts, or ``f`` and a base32 hash of them when they are longer than ``limit`` bytes."""
+    joined = join(parts)
+    if len(joined.encode()) <= limit:
+        return joined
+    digest = fnv1a(joined.encode(), bits).to_bytes(bits // 8, "big")
+    return "f" + base64.b32encode(digest).decode().rstrip("=").translate(_TO_FLYTE)
+
+
+def unique_node_id(spec_node_id: str, parent_id: str = "", parent_attempt: int = 0) -> str:
+    """Return the id of a node's execution; top-level nodes have no parent."""
+    parts = [parent_id, str(parent_attempt), spec_node_id] if parent_id else [spec_node_id]
+    return fixed_length(parts, NODE_ID_LIMIT)
+
+
+def generated_name(execution_name: str, node_id: str, attempt: int) -> str:
+    """Return the name of a task attempt: its pod or process, and the last part of its raw output directory."""
+    return fixed_length([execution_name, node_id, str(attempt)], GENERATED_NAME_LIMIT)
+
+
+def child_execution_name(execution_name: str, node_id: str, attempt: int) -> str:
+    """Return the name of the execution that a launch plan node starts."""
+    return fixed_length([execution_name, node_id, str(attempt)], EXECUTION_NAME_LIMIT, bits=64)
+
+
+def shard(name: str) -> str:
+    """Return two characters that spread raw output directories over the store."""
+    index = fnv1a(name.encode(), 32) % 1296
+    return _SHARD_ALPHABET[index // 36] + _SHARD_ALPHABET[index % 36]
+
+
+def temporal_workflow_id(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """Return the Temporal workflow id of an execution: readable, unique, under 200 characters."""
+    return f"{execution_id.project}:{execution_id.domain}:{execution_id.name}"

@@ -1,0 +1,1 @@
+"""Task plugins: what runs a task attempt."""

@@ -1,0 +1,1 @@
+"""Tasks as local processes, forked from a warm parent."""

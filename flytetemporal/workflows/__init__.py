@@ -1,0 +1,1 @@
+"""Replayed code: the Temporal workflow that walks a Flyte graph."""
