@@ -3,7 +3,9 @@
 FlyteError
 ├── InvalidRequest            the caller sent something wrong
 │   ├── CompileFailed         a workflow or task does not compile; carries every problem
-│   └── StructureConflict     the id exists with another structure
+│   ├── StructureConflict     the id exists with another structure
+│   ├── ResolutionFailed      a binding names a value that is not there
+│   └── MalformedCondition    a branch compares what cannot be compared
 ├── AlreadyExists             the same thing exists already
 ├── NotFound                  the named thing does not exist
 ├── FailedPrecondition        the state of the named thing forbids this
@@ -42,6 +44,14 @@ class CompileFailed(InvalidRequest):
 
 class StructureConflict(InvalidRequest):
     """The id exists with another structure; register a new version."""
+
+
+class ResolutionFailed(InvalidRequest):
+    """A binding or an attribute path names a value that is not there; the node fails."""
+
+
+class MalformedCondition(InvalidRequest):
+    """A branch condition compares what cannot be compared or names an unknown variable; the node fails."""
 
 
 class AlreadyExists(FlyteError):

@@ -56,3 +56,14 @@ def raw_output_dir(raw_output_prefix: str, generated_name: str) -> str:
 def checkpoint_dir(raw_output_directory: str) -> str:
     """Return where an attempt puts its checkpoints."""
     return join(raw_output_directory, "_flytecheckpoints")
+
+
+def log_uri(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
+    """Return where the captured output of a process task lies; a function of ids only, so admin finds it without a row."""
+    name = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
+    return join(store, "logs", name, node_id, f"{attempt}.log")
+
+
+def log_path(execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
+    """Return the path, on admin's HTTP port, that serves the log of an attempt."""
+    return f"/logs/{execution_id.project}/{execution_id.domain}/{execution_id.name}/{node_id}/{attempt}"
