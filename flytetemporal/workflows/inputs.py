@@ -1,0 +1,98 @@
+"""Resolve a node's inputs: in the workflow while the values are small and inline, otherwise by an activity."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from flyteidl.core import literals_pb2
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import ResolutionFailed
+from flytetemporal.idl import literals
+from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure
+
+# Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
+RESOLVED_BYTES = 256 * 1024
+TIMEOUT = timedelta(seconds=120)
+RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=["ResolutionFailed"],
+)
+
+
+class Outputs:
+    """What the ended nodes of one level left, by spec node id."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Values] = {}
+        self._aliases: dict[str, dict[str, str]] = {}
+
+    def add(self, node_id: str, values: Values, aliases: Mapping[str, str]) -> None:
+        """Remember a node's outputs; ``aliases`` maps alias to variable."""
+        self._values[node_id] = values
+        if aliases:
+            self._aliases[node_id] = dict(aliases)
+
+    def resolve(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.NodeInputs:
+        """Resolve bindings, or name what an activity needs to resolve them.
+
+        Raises:
+            ResolutionFailed: a binding names what is not there.
+        """
+        sources = self._sources(bindings)
+        if all(values.literals is not None for values in sources.values()):
+            resolved = literals.resolve(bindings, self._literals, self._aliases)
+            if resolved.ByteSize() <= RESOLVED_BYTES:
+                return execution_pb2.NodeInputs(literals=resolved)
+        inline = sum(v.literals.ByteSize() for v in sources.values() if v.literals is not None) <= RESOLVED_BYTES
+        deferred = execution_pb2.DeferredInputs(bindings=bindings)
+        for node_id, values in sources.items():
+            deferred.sources[node_id].CopyFrom(values.message(inline=inline))
+            for alias, variable in self._aliases.get(node_id, {}).items():
+                deferred.aliases[node_id].variables[alias] = variable
+        return execution_pb2.NodeInputs(deferred=deferred)
+
+    def _sources(self, bindings: Sequence[literals_pb2.Binding]) -> dict[str, Values]:
+        sources: dict[str, Values] = {}
+        for binding in bindings:
+            for promise in literals.promises(binding.binding):
+                if promise.node_id not in self._values:
+                    raise ResolutionFailed(f"node [{promise.node_id}] has left no outputs to bind [{binding.var}] to")
+                sources[promise.node_id] = self._values[promise.node_id]
+        return sources
+
+    def _literals(self, node_id: str) -> literals_pb2.LiteralMap:
+        found = self._values[node_id].literals
+        return found if found is not None else literals_pb2.LiteralMap()
+
+
+def binding_failure(error: Exception) -> NodeFailure:
+    """Return how a node ends whose inputs cannot be resolved."""
+    return system_failure("BindingResolutionFailure", str(error))
+
+
+async def materialise(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Return the inputs with the address where they lie, for nodes that run without an activity of their own."""
+    if inputs.WhichOneof("value") != "deferred":
+        return node.store(inputs.literals, node.inputs_uri)
+    located = await resolve_stored(node, inputs.deferred, [node.inputs_uri])
+    return Values(located.literals if located.HasField("literals") else None, node.inputs_uri)
+
+
+async def resolve_stored(
+    node: NodeRun, deferred: execution_pb2.DeferredInputs, write_to: Sequence[str]
+) -> execution_pb2.NodeOutputs:
+    """Have an activity resolve ``deferred`` and write the map to every URI of ``write_to``."""
+    # Files of nodes that ran without an activity are written by the pump: it must have caught up.
+    await node.scope.run.reports.flush()
+    return await workflow.execute_activity(
+        activities.resolve_inputs,
+        execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to),
+        start_to_close_timeout=TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"inputs of {node.id}",
+    )

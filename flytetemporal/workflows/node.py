@@ -1,0 +1,103 @@
+"""One node's execution: its names, its places in the store, and the events that tell of it."""
+
+from dataclasses import dataclass
+
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.event import event_pb2
+
+from flytetemporal.contracts.v1 import graph_pb2
+from flytetemporal.idl import locations, naming
+from flytetemporal.workflows import run as runs
+from flytetemporal.workflows.graph import Body
+from flytetemporal.workflows.outcomes import Values
+from flytetemporal.workflows.run import Scope
+
+Phase = core_execution_pb2.NodeExecution
+EVENT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """A node of a walk. ``event`` holds what all its events share; it is copied, never sent itself."""
+
+    scope: Scope
+    node: graph_pb2.Node
+    id: str
+    data_dir: str
+    event: event_pb2.NodeExecutionEvent
+
+    @property
+    def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:
+        """The Flyte execution."""
+        return self.scope.run.execution_id
+
+    @property
+    def inputs_uri(self) -> str:
+        """Where the node's inputs lie."""
+        return locations.inputs_uri(self.data_dir)
+
+    def output_dir(self, attempt: int = 0) -> str:
+        """Return the directory of an attempt."""
+        return locations.output_dir(self.data_dir, attempt)
+
+    def generated_name(self, attempt: int) -> str:
+        """Return the name of an attempt."""
+        return naming.generated_name(self.execution_id.name, self.id, attempt)
+
+    def raw_output_dir(self, attempt: int) -> str:
+        """Return where an attempt puts raw data."""
+        prefix = self.scope.run.argument.settings.raw_output_prefix
+        return locations.raw_output_dir(prefix, self.generated_name(attempt))
+
+    def checkpoint_dir(self, attempt: int) -> str:
+        """Return where an attempt puts its checkpoints."""
+        return locations.checkpoint_dir(self.raw_output_dir(attempt))
+
+    def store(self, literals: literals_pb2.LiteralMap, uri: str) -> Values:
+        """Have a map written with the next report and return it with its address."""
+        self.scope.run.reports.file(uri, literals)
+        return Values(literals, uri)
+
+    def phase_event(self, phase: core_execution_pb2.NodeExecution.Phase) -> event_pb2.NodeExecutionEvent:
+        """Return an event of now."""
+        event = event_pb2.NodeExecutionEvent()
+        event.CopyFrom(self.event)
+        event.phase = phase
+        event.occurred_at.CopyFrom(runs.now())
+        return event
+
+    def report(self, event: event_pb2.NodeExecutionEvent) -> None:
+        """Hand an event to the pump."""
+        self.scope.run.reports.node(event)
+
+    def child_scope(self, body: Body, attempt: int = 0) -> Scope:
+        """Return the scope of nodes that run below this one."""
+        return Scope(self.scope.run, body, self.output_dir(attempt), self.id, attempt)
+
+
+def node_run(scope: Scope, node: graph_pb2.Node) -> NodeRun:
+    """Return the execution of ``node`` in ``scope``."""
+    node_id, data_dir = scope.node_id(node.id), scope.data_dir(node.id)
+    return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir))
+
+
+def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> event_pb2.NodeExecutionEvent:
+    event = event_pb2.NodeExecutionEvent(
+        id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=scope.run.execution_id),
+        producer_id=runs.PRODUCER,
+        spec_node_id=node.id,
+        node_name=node.name,
+        event_version=EVENT_VERSION,
+    )
+    kind = node.WhichOneof("target")
+    if kind != "start":
+        event.input_uri = locations.inputs_uri(data_dir)
+    if scope.parent_id:
+        event.parent_node_metadata.node_id = scope.parent_id
+        event.retry_group = str(scope.parent_attempt)
+    if kind == "task":
+        event.target_entity.CopyFrom(scope.run.graph.tasks[node.task.task].id)
+    if kind in ("subworkflow", "branch"):
+        event.is_parent = True
+    return event

@@ -1,0 +1,30 @@
+"""Node kind to the module that runs it. Adding a kind adds a module and a line here."""
+
+from collections.abc import Awaitable, Callable
+
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.nodes import branch, end, subworkflow, task
+from flytetemporal.workflows.outcomes import Values, user_failure
+from flytetemporal.workflows.walk import Walk
+
+_KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[Values]]] = {
+    "branch": branch.run,
+    "end": end.run,
+    "subworkflow": subworkflow.run,
+    "task": task.run,
+}
+_NAMES = {"launch_plan": "launch plan", "gate": "gate", "array": "array (map task)"}
+
+
+async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Run a node of any kind; the entry that ``Walk`` is given."""
+    kind = node.node.WhichOneof("target") or "none"
+    handler = _KINDS.get(kind)
+    if handler is None:
+        name = _NAMES.get(kind, kind)
+        raise user_failure(
+            "UnsupportedNodeKind",
+            f"node [{node.id}] is a {name} node, which flytetemporal does not run yet; see docs/compatibility.md",
+        )
+    return await handler(walk, node, inputs)

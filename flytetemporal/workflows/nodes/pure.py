@@ -1,0 +1,111 @@
+"""Task types that the workflow runs by itself: ``echo`` (no command at all) and ``core-sleep`` (a timer)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.event import event_pb2
+from temporalio import workflow
+
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.idl import locations
+from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows import run as runs
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.outcomes import Values, user_failure
+
+TaskPhase = core_execution_pb2.TaskExecution
+
+
+async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
+    """Return the input as the output. Like Flyte's plugin, one variable at most."""
+    names, outputs = summary.input_names, summary.output_names
+    if len(names) != len(outputs) or len(names) > 1:
+        raise user_failure(
+            "BadTaskDefinition",
+            f"echo task [{summary.id.name}] has {len(names)} inputs and {len(outputs)} outputs; one of each may be",
+        )
+    await node.scope.run.pace.turn()
+    values = await _literals(node, inputs)
+    uri = locations.outputs_uri(node.output_dir())
+    mapped = literals_pb2.LiteralMap(
+        literals={
+            output: values.literals[name]
+            for name, output in zip(names, outputs, strict=True)
+            if name in values.literals
+        }
+    )
+    return _finish(node, summary, node.store(mapped, uri))
+
+
+async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
+    """Wait for the duration that the task is given; a zero or negative one is over at once."""
+    await node.scope.run.pace.turn()
+    values = await _literals(node, inputs)
+    duration = _duration(summary, values)
+    node.report(node.phase_event(Phase.RUNNING))
+    _report_task(node, summary, TaskPhase.RUNNING)
+    try:
+        if duration > timedelta():
+            await workflow.sleep(duration, summary=f"{node.id} {summary.id.name}")
+    except BaseException:
+        _report_task(node, summary, TaskPhase.ABORTED)
+        raise
+    outputs = node.store(literals_pb2.LiteralMap(), locations.outputs_uri(node.output_dir()))
+    return _finish(node, summary, outputs)
+
+
+TASK_TYPES: dict[str, Callable[[NodeRun, graph_pb2.TaskSummary, execution_pb2.NodeInputs], Awaitable[Values]]] = {
+    "echo": echo,
+    "core-sleep": core_sleep,
+}
+
+
+async def _literals(node: NodeRun, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
+    values = await node_inputs.materialise(node, inputs)
+    if values.literals is None:
+        raise user_failure(
+            "InputsTooLarge", f"the inputs of node [{node.id}] are too large for a task without a container"
+        )
+    return values.literals
+
+
+def _duration(summary: graph_pb2.TaskSummary, values: literals_pb2.LiteralMap) -> timedelta:
+    literal = values.literals.get("duration")
+    if literal is None or literal.scalar.primitive.WhichOneof("value") != "duration":
+        raise user_failure(
+            "BadTaskDefinition", f"core-sleep task [{summary.id.name}] needs an input 'duration' of type duration"
+        )
+    return literal.scalar.primitive.duration.ToTimedelta()
+
+
+def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> Values:
+    _report_task(node, summary, TaskPhase.SUCCEEDED, outputs.uri)
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = outputs.uri
+    event.task_node_metadata.checkpoint_uri = node.checkpoint_dir(0)
+    node.report(event)
+    return outputs
+
+
+def _report_task(
+    node: NodeRun, summary: graph_pb2.TaskSummary, phase: core_execution_pb2.TaskExecution.Phase, output_uri: str = ""
+) -> None:
+    event = event_pb2.TaskExecutionEvent(
+        task_id=summary.id,
+        parent_node_execution_id=identifier_pb2.NodeExecutionIdentifier(
+            node_id=node.id, execution_id=node.execution_id
+        ),
+        producer_id=runs.PRODUCER,
+        phase=phase,
+        occurred_at=runs.now(),
+        input_uri=node.inputs_uri,
+        task_type=summary.type,
+        event_version=1,
+    )
+    event.metadata.generated_name = node.generated_name(0)
+    event.metadata.plugin_identifier = summary.type
+    if output_uri:
+        event.output_uri = output_uri
+    node.scope.run.reports.task(event)

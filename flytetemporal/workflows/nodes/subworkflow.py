@@ -1,0 +1,30 @@
+"""Subworkflow nodes: a walk below the node, in the same execution."""
+
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import locations
+from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.outcomes import Values
+from flytetemporal.workflows.walk import Walk
+
+
+async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Walk the subworkflow; its outputs become the node's."""
+    values = await node_inputs.materialise(node, inputs)
+    node.report(node.phase_event(Phase.RUNNING))
+    body = node.scope.run.graph.bodies[node.node.subworkflow.workflow]
+    nested = Walk(node.child_scope(body), walk.run_kind, walk.abort)
+    outputs = await nested.run(values)
+    return complete(node, outputs)
+
+
+def complete(node: NodeRun, outputs: Values) -> Values:
+    """Take over the outputs of what ran below the node and report its success."""
+    uri = outputs.uri
+    if outputs.literals is not None:
+        uri = locations.outputs_uri(node.output_dir())
+        node.store(outputs.literals, uri)
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = uri
+    node.report(event)
+    return Values(outputs.literals, uri)

@@ -1,0 +1,115 @@
+"""The event pump: node and workflow phases, in order, in few activities.
+
+At most one ``record_events`` activity is in flight and it takes all that has gathered, so a thousand changes cost a
+handful of activities. Files of nodes that ran without an activity travel with their events and are written first.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from flyteidl.core import literals_pb2
+from flyteidl.event import event_pb2
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import events_pb2, execution_pb2
+from flytetemporal.workflows.pace import Pace
+
+# A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
+REPORT_BYTES = 384 * 1024
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+TIMEOUT = timedelta(seconds=60)
+
+Entry = execution_pb2.StoredLiterals | events_pb2.Event
+
+
+class Reports:
+    """Gathers entries and sends them; ``close`` returns when admin has them all."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._entries: deque[Entry] = deque()
+        self._in_flight = False
+        self._closing = False
+        self._lost = False
+        self._on_lost: Callable[[], None] | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    def start(self, on_lost: Callable[[], None]) -> None:
+        """Start the pump; ``on_lost`` is called once, when admin does not know the execution."""
+        self._on_lost = on_lost
+        self._pump = asyncio.create_task(self._run())
+
+    def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
+        """Have a map written before the events that follow."""
+        self._entries.append(execution_pb2.StoredLiterals(uri=uri, literals=literals))
+
+    def workflow(self, event: event_pb2.WorkflowExecutionEvent) -> None:
+        """Report a phase of the execution."""
+        self._entries.append(events_pb2.Event(workflow=event))
+
+    def node(self, event: event_pb2.NodeExecutionEvent) -> None:
+        """Report a phase of a node."""
+        self._entries.append(events_pb2.Event(node=event))
+
+    def task(self, event: event_pb2.TaskExecutionEvent) -> None:
+        """Report a phase of a task that ran without an activity."""
+        self._entries.append(events_pb2.Event(task=event))
+
+    async def flush(self) -> None:
+        """Return when all that was reported so far has been taken."""
+        await workflow.wait_condition(lambda: not self._entries and not self._in_flight)
+
+    async def close(self) -> None:
+        """Send what is left and stop the pump."""
+        self._closing = True
+        if self._pump is not None:
+            await self._pump
+
+    async def _run(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: bool(self._entries) or self._closing)
+            if not self._entries:
+                return
+            report = self._take()
+            self._in_flight = True
+            try:
+                await self._send(report)
+            finally:
+                self._in_flight = False
+            self._pace.boundary()
+
+    async def _send(self, report: execution_pb2.Report) -> None:
+        if self._lost:
+            return
+        try:
+            await workflow.execute_activity(
+                activities.record_events,
+                report,
+                start_to_close_timeout=TIMEOUT,
+                retry_policy=RETRY,
+                summary=f"{len(report.events)} events",
+            )
+        except ActivityError:
+            # Retries are unlimited, so this is a refusal for good: nobody reads what this run reports.
+            self._lost = True
+            if self._on_lost is not None:
+                self._on_lost()
+
+    def _take(self) -> execution_pb2.Report:
+        report, size = execution_pb2.Report(), 0
+        while self._entries:
+            entry = self._entries[0]
+            size += entry.ByteSize()
+            if size > REPORT_BYTES and (report.events or report.files):
+                break
+            self._entries.popleft()
+            if isinstance(entry, events_pb2.Event):
+                report.events.append(entry)
+            else:
+                report.files.append(entry)
+        return report

@@ -1,0 +1,75 @@
+"""What the nodes of one execution share, and where in it a node stands."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from flyteidl.core import identifier_pb2
+from google.protobuf import timestamp_pb2
+from temporalio import workflow
+
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.idl import locations, naming, times
+from flytetemporal.workflows.graph import Body, ParsedGraph
+from flytetemporal.workflows.pace import Pace
+from flytetemporal.workflows.report import Reports
+
+PRODUCER = "propeller"
+# Open activities of one run; far below the 2,000 at which Temporal refuses the workflow task.
+ACTIVITY_WINDOW = 500
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution."""
+
+    argument: execution_pb2.ExecutionInput
+    graph: ParsedGraph
+    pace: Pace = field(default_factory=Pace)
+    reports: Reports = field(init=False)
+    activity_window: asyncio.Semaphore = field(init=False)
+    # Flyte's max_parallelism over task nodes; None means no limit.
+    parallelism: asyncio.Semaphore | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reports = Reports(self.pace)
+        self.activity_window = asyncio.Semaphore(ACTIVITY_WINDOW)
+        limit = self.argument.settings.max_parallelism
+        self.parallelism = asyncio.Semaphore(limit) if limit else None
+
+    @property
+    def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:
+        """The Flyte execution."""
+        return self.argument.execution_id
+
+    def is_interruptible(self, node: graph_pb2.Node) -> bool:
+        """Apply Flyte's precedence: node, execution, workflow default."""
+        if node.HasField("interruptible"):
+            return node.interruptible.value
+        if self.argument.settings.HasField("interruptible"):
+            return self.argument.settings.interruptible.value
+        return self.graph.bodies[0].message.interruptible
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One level of nesting: the parent node, and where its children's files lie."""
+
+    run: Run
+    body: Body
+    # The parent's output directory; the execution's metadata directory at top level.
+    directory: str
+    parent_id: str = ""
+    parent_attempt: int = 0
+
+    def node_id(self, spec_node_id: str) -> str:
+        """Return the id of the node's execution."""
+        return naming.unique_node_id(spec_node_id, self.parent_id, self.parent_attempt)
+
+    def data_dir(self, spec_node_id: str) -> str:
+        """Return the directory that the node's attempts share."""
+        return locations.data_dir(self.directory, spec_node_id, top_level=not self.parent_id)
+
+
+def now() -> timestamp_pb2.Timestamp:
+    """Return the workflow's time, the same on every replay."""
+    return times.timestamp(workflow.now())
