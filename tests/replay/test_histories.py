@@ -1,0 +1,39 @@
+"""Replay every recorded history with the workflow as it is now.
+
+A history is recorded by ``pytest tests/integration/workflows --record-histories``. It is replaced only when the
+behaviour it shows was removed on purpose: a change that breaks one needs ``workflow.patched``.
+"""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from flytetemporal.contracts import payloads
+from flytetemporal.workflows.execution import ExecutionWorkflow
+
+HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_recorded_history_replays(path: Path) -> None:
+    history = WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode())
+    replayer = Replayer(
+        workflows=[ExecutionWorkflow],
+        data_converter=payloads.DATA_CONVERTER,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+    result = await replayer.replay_workflow(history)
+
+    assert result.replay_failure is None
+
+
+def test_there_is_a_history_of_every_kind() -> None:
+    names = " ".join(path.name for path in HISTORIES)
+
+    assert all(
+        kind in names for kind in ("chain", "branch", "subworkflow", "echo", "core_sleep", "abort", "recoverable")
+    )
