@@ -1,0 +1,135 @@
+"""HTTP: the same methods as gRPC, by their google.api.http routes, as JSON or protobuf.
+
+Follows the rules of Flyte's gateway: the encoding of an answer is chosen by the exact value of ``Accept``, else of
+``Content-Type``; errors are a ``google.rpc.Status`` in the same encoding.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, status_pb2
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+from starlette.routing import Route as StarletteRoute
+
+from flytetemporal.config import AdminSettings
+from flytetemporal.errors import InvalidRequest
+from flytetemporal.rpc import invocation, json_form, openapi, status, transcoding
+from flytetemporal.rpc.cors import Cors
+from flytetemporal.rpc.methods import Method
+from flytetemporal.rpc.transcoding import Route
+
+PROTOBUF = "application/octet-stream"
+JSON = "application/json"
+VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
+
+
+def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the ASGI application of admin's HTTP port; ``extra_routes`` come before the methods' own."""
+    gateway = Gateway(methods)
+    description = openapi.document(gateway.routes)
+    app = Starlette(
+        routes=[
+            StarletteRoute("/healthcheck", _health),
+            StarletteRoute("/healthz", _health),
+            StarletteRoute("/metrics", _metrics),
+            StarletteRoute("/api/v1/openapi", _fixed(description)),
+            *extra_routes,
+            StarletteRoute("/{path:path}", gateway.handle, methods=VERBS),
+        ]
+    )
+    app.add_middleware(Cors, origins=settings.cors_origins)
+    return app
+
+
+class Gateway:
+    """Finds the method of a request, decodes, invokes, encodes."""
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self.routes = transcoding.routes(methods)
+        # By verb and number of segments, so that a request is tried against a handful of patterns.
+        self._by_shape: dict[tuple[str, int], list[Route]] = defaultdict(list)
+        self._by_length: dict[int, list[Route]] = defaultdict(list)
+        for route in self.routes:
+            length = route.template.count("/")
+            self._by_shape[route.verb, length].append(route)
+            self._by_length[length].append(route)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        encoding = _encoding(request)
+        raw_path = request.scope["raw_path"].decode("ascii", "replace").split("?", 1)[0]
+        try:
+            for route in self._by_shape.get((request.method, raw_path.count("/")), ()):
+                variables = route.match(raw_path)
+                if variables is not None:
+                    message = await _request_message(request, route, variables)
+                    answer = await invocation.invoke(route.method, message, "http")
+                    return _answer(answer, encoding, 200)
+        except invocation.Refused as refused:
+            return _refusal(refused.answer, encoding)
+        except InvalidRequest as e:
+            return _refusal(status.status(e), encoding)
+        if any(route.match(raw_path) is not None for route in self._by_length.get(raw_path.count("/"), ())):
+            return _refusal(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message="Method Not Allowed"), encoding)
+        return _refusal(status_pb2.Status(code=code_pb2.NOT_FOUND, message="Not Found"), encoding)
+
+
+async def _request_message(request: Request, route: Route, variables: dict[str, str]) -> Message:
+    message = route.method.request()
+    if route.body:
+        body = await request.body()
+        target = message if route.body == "*" else getattr(message, route.body)
+        if body:
+            _decode(body, target, request.headers.get("content-type", ""))
+    if route.body != "*":
+        transcoding.set_query(message, request.query_params.multi_items(), variables)
+    for name, value in variables.items():
+        transcoding.set_path(message, name, value)
+    return message
+
+
+def _decode(body: bytes, target: Message, content_type: str) -> None:
+    if content_type != PROTOBUF:
+        json_form.parse(body, target)
+        return
+    try:
+        target.MergeFromString(body)
+    except DecodeError as e:
+        raise InvalidRequest(f"the body is no {target.DESCRIPTOR.full_name}") from e
+
+
+def _encoding(request: Request) -> str:
+    for header in ("accept", "content-type"):
+        if request.headers.get(header) in (PROTOBUF, JSON):
+            return request.headers[header]
+    return ""
+
+
+def _answer(message: Message, encoding: str, http_status: int) -> Response:
+    if encoding == PROTOBUF:
+        return Response(message.SerializeToString(), http_status, media_type=PROTOBUF)
+    return Response(json_form.dumps(message, proto_names=encoding == JSON), http_status, media_type=JSON)
+
+
+def _refusal(answer: status_pb2.Status, encoding: str) -> Response:
+    return _answer(answer, encoding, status.HTTP_STATUS.get(answer.code, 500))
+
+
+async def _health(_: Request) -> Response:
+    return Response()
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _fixed(text: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_: Request) -> Response:
+        return PlainTextResponse(text)
+
+    return endpoint

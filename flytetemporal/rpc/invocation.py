@@ -1,0 +1,53 @@
+"""What is written once around every call, whichever way it came: log context, metrics, errors."""
+
+import asyncio
+import time
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from prometheus_client import Counter, Histogram
+
+from flytetemporal.errors import FlyteError, Internal
+from flytetemporal.rpc import status
+from flytetemporal.rpc.methods import Method
+
+log = structlog.stdlib.get_logger(__name__)
+
+CALLS = Counter(
+    "flytetemporal_rpc_calls_total", "Calls by transport, method and code.", ["transport", "method", "code"]
+)
+SECONDS = Histogram("flytetemporal_rpc_seconds", "Seconds of a call by method.", ["method"])
+
+
+class Refused(Exception):
+    """A call ends with a status other than OK."""
+
+    def __init__(self, answer: status_pb2.Status) -> None:
+        super().__init__(answer.message)
+        self.answer = answer
+
+
+async def invoke(method: Method, request: Message, transport: str) -> Message:
+    """Run a method's handler.
+
+    Raises:
+        Refused: with the status that the client is told; never UNKNOWN.
+    """
+    started = time.perf_counter()
+    code = grpc.StatusCode.OK.name
+    with structlog.contextvars.bound_contextvars(method=method.name):
+        try:
+            return await method.handler(request)
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED.name
+            raise
+        except Exception as e:
+            code = status.code(e).name
+            if not isinstance(e, FlyteError) or isinstance(e, Internal):
+                log.exception("call_failed", transport=transport)
+            raise Refused(status.status(e)) from e
+        finally:
+            CALLS.labels(transport, method.name, code).inc()
+            SECONDS.labels(method.name).observe(time.perf_counter() - started)

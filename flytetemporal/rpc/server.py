@@ -1,0 +1,83 @@
+"""A grpc.aio server over the method registry, with health and reflection."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from flytetemporal.config import AdminSettings
+from flytetemporal.errors import InvalidRequest, Unavailable
+from flytetemporal.rpc import invocation, status
+from flytetemporal.rpc.methods import Method
+
+HEALTH_NAMES = ("", "flyteadmin")
+# flytekit pings every 30 seconds; grpc's own server would call that too many pings after a while.
+OPTIONS = (
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.Server:
+    """Return a server bound to the settings' host and port, not started yet.
+
+    Raises:
+        Unavailable: the port is taken.
+    """
+    limit = settings.max_message_bytes
+    server: grpc.aio.Server = grpc.aio.server(
+        options=[*OPTIONS, ("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", -1)]
+    )
+    by_service: dict[str, dict[str, grpc.RpcMethodHandler]] = defaultdict(dict)
+    for method in methods:
+        by_service[method.service][method.name] = _handler(method)
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(name, handlers) for name, handlers in by_service.items())
+    )
+    checks = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without a mark
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    for name in HEALTH_NAMES:
+        checks._server_status[name] = health_pb2.HealthCheckResponse.SERVING  # noqa: SLF001  its setter is a coroutine
+    names = (*by_service, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as e:
+        raise Unavailable(f"cannot listen on {address}: the port is taken or not allowed") from e
+    return server
+
+
+def _handler(method: Method) -> grpc.RpcMethodHandler:
+    # Without a deserializer: grpc would answer a message that does not parse with INTERNAL.
+    handler: grpc.RpcMethodHandler = grpc.unary_unary_rpc_method_handler(_behaviour(method))
+    return handler
+
+
+def _behaviour(method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def behaviour(data: bytes, context: Any) -> bytes:
+        try:
+            request = _decoded(method, data)
+            response = await invocation.invoke(method, request, "grpc")
+        except invocation.Refused as refused:
+            await context.abort_with_status(rpc_status.to_status(refused.answer))
+            raise
+        except InvalidRequest as e:
+            await context.abort_with_status(rpc_status.to_status(status.status(e)))
+            raise
+        return response.SerializeToString()
+
+    return behaviour
+
+
+def _decoded(method: Method, data: bytes) -> Message:
+    try:
+        return method.request.FromString(data)
+    except DecodeError as e:
+        raise InvalidRequest(f"the request is no {method.request.DESCRIPTOR.full_name}") from e

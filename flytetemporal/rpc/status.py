@@ -1,0 +1,78 @@
+"""Errors to status: one table for gRPC and HTTP."""
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import status_pb2
+
+from flytetemporal import errors
+
+MESSAGE_LIMIT_BYTES = 32_000
+
+CODES: dict[type[errors.FlyteError], grpc.StatusCode] = {
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
+}
+
+HTTP_STATUS: dict[int, int] = {
+    grpc.StatusCode.OK.value[0]: 200,
+    grpc.StatusCode.CANCELLED.value[0]: 499,
+    grpc.StatusCode.UNKNOWN.value[0]: 500,
+    grpc.StatusCode.INVALID_ARGUMENT.value[0]: 400,
+    grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: 504,
+    grpc.StatusCode.NOT_FOUND.value[0]: 404,
+    grpc.StatusCode.ALREADY_EXISTS.value[0]: 409,
+    grpc.StatusCode.PERMISSION_DENIED.value[0]: 403,
+    grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: 429,
+    grpc.StatusCode.FAILED_PRECONDITION.value[0]: 400,
+    grpc.StatusCode.ABORTED.value[0]: 409,
+    grpc.StatusCode.OUT_OF_RANGE.value[0]: 400,
+    grpc.StatusCode.UNIMPLEMENTED.value[0]: 501,
+    grpc.StatusCode.INTERNAL.value[0]: 500,
+    grpc.StatusCode.UNAVAILABLE.value[0]: 503,
+    grpc.StatusCode.DATA_LOSS.value[0]: 500,
+    grpc.StatusCode.UNAUTHENTICATED.value[0]: 401,
+}
+
+
+def code(error: BaseException) -> grpc.StatusCode:
+    """Return the status code of an error: that of its nearest class in the table, INTERNAL for everything else."""
+    for kind in type(error).__mro__:
+        if kind in CODES:
+            return CODES[kind]
+    return grpc.StatusCode.INTERNAL
+
+
+def status(error: BaseException) -> status_pb2.Status:
+    """Return what a client is told of ``error``. The text of an error that is not the caller's business is hidden."""
+    number: int = code(error).value[0]
+    if not isinstance(error, errors.FlyteError) or isinstance(error, errors.Internal):
+        return status_pb2.Status(code=number, message="internal error; the server's log has the details")
+    message = status_pb2.Status(code=number, message=error.message)
+    encoded = error.message.encode()
+    if len(encoded) > MESSAGE_LIMIT_BYTES:
+        # Details are dropped with the rest of the text: together they could exceed what clients take as metadata.
+        message.message = encoded[:MESSAGE_LIMIT_BYTES].decode(errors="ignore")
+        return message
+    for detail in error.details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        message.details.append(packed)
+    return message
+
+
+def error(number: int, message: str) -> errors.FlyteError:
+    """Return the error that a status stands for, for clients of ours."""
+    for kind, status_code in CODES.items():
+        if status_code.value[0] == number:
+            return kind(message)
+    if number in (grpc.StatusCode.DEADLINE_EXCEEDED.value[0], grpc.StatusCode.CANCELLED.value[0]):
+        return errors.Unavailable(message)
+    return errors.Internal(message)
