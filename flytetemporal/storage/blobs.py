@@ -4,12 +4,17 @@
 """
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import AsyncIterable, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import fsspec
 from google.protobuf.message import DecodeError, Message
@@ -17,6 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, Unavailable
 
 M = TypeVar("M", bound=Message)
+_SPOOL_BYTES = 16 * 1024 * 1024
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -41,6 +47,22 @@ class BlobStore:
         """Write an object whole; readers see the old bytes or the new ones, never a part."""
         await asyncio.to_thread(self.write_now, uri, data)
 
+    async def write_stream(self, uri: str, chunks: AsyncIterable[bytes], md5: bytes = b"") -> None:
+        """Write an object as it arrives; it appears whole, or not at all.
+
+        Raises:
+            InvalidRequest: the content does not have ``md5`` (16 raw bytes).
+        """
+        digest = hashlib.md5(usedforsecurity=False)
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+            async for chunk in chunks:
+                digest.update(chunk)
+                await asyncio.to_thread(spool.write, chunk)
+            if md5 and digest.digest() != md5:
+                raise InvalidRequest("the content does not have the MD5 that it was announced with")
+            spool.seek(0)
+            await asyncio.to_thread(self._copy_now, uri, spool)
+
     async def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
         return await asyncio.to_thread(self._exists_now, uri)
@@ -48,6 +70,10 @@ class BlobStore:
     async def size_bytes(self, uri: str) -> int:
         """Return the object's size. Raises ``NotFound``."""
         return await asyncio.to_thread(self._size_now, uri)
+
+    async def md5(self, uri: str) -> bytes:
+        """Return the MD5 of the object's content, 16 raw bytes. Raises ``NotFound``."""
+        return hashlib.md5(await self.read(uri), usedforsecurity=False).digest()
 
     async def read_message(self, uri: str, kind: type[M]) -> M:
         """Return the object parsed as ``kind``. Raises ``Internal`` when it does not parse."""
@@ -60,6 +86,10 @@ class BlobStore:
     async def write_message(self, uri: str, message: Message) -> None:
         """Write the binary form of ``message``."""
         await self.write(uri, message.SerializeToString(deterministic=True))
+
+    async def presign(self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
+        """Return a link that the store itself honours. Raises ``Unavailable`` when it cannot sign."""
+        return await asyncio.to_thread(self._presign_now, verb, uri, lifetime, md5)
 
     def owns(self, uri: str) -> bool:
         """Say whether ``uri`` lies under the root, without climbing out of it."""
@@ -85,9 +115,20 @@ class BlobStore:
             if path is None:
                 self._filesystem(uri).pipe_file(uri, data)
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+            scratch = _scratch(path)
             scratch.write_bytes(data)
+            os.replace(scratch, path)
+
+    def _copy_now(self, uri: str, source: IO[bytes]) -> None:
+        with self._translated(uri):
+            path = self.local_path(uri)
+            if path is None:
+                with self._filesystem(uri).open(uri, "wb") as target:
+                    shutil.copyfileobj(source, target)
+                return
+            scratch = _scratch(path)
+            with scratch.open("wb") as target:
+                shutil.copyfileobj(source, target)
             os.replace(scratch, path)
 
     def _exists_now(self, uri: str) -> bool:
@@ -99,6 +140,18 @@ class BlobStore:
         with self._translated(uri):
             path = self.local_path(uri)
             return path.stat().st_size if path is not None else int(self._filesystem(uri).size(uri))
+
+    def _presign_now(self, verb: str, uri: str, lifetime: timedelta, md5: bytes) -> str:
+        seconds = int(lifetime.total_seconds())
+        encoded = base64.b64encode(md5).decode()
+        with self._translated(uri):
+            filesystem = self._filesystem(uri)
+            if uri.startswith("s3://"):
+                method = "put_object" if verb == "PUT" else "get_object"
+                extra = {"ContentMD5": encoded} if md5 else {}
+                return str(filesystem.sign(uri, expiration=seconds, client_method=method, **extra))
+            extra = {"content_md5": encoded} if md5 else {}
+            return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
 
     def _filesystem(self, uri: str) -> Any:
         scheme = uri.split("://", 1)[0] if "://" in uri else ""
@@ -117,3 +170,9 @@ class BlobStore:
             raise Unavailable(f"the object store refuses access to {uri}: {e}") from e
         except OSError as e:
             raise Unavailable(f"the object store does not answer for {uri}: {e}") from e
+
+
+def _scratch(path: Path) -> Path:
+    """Return a name beside ``path`` that nobody else uses; a rename from it is atomic."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")

@@ -1,0 +1,200 @@
+"""Strip a compiled closure to the graph that the engine walks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flyteidl.core import compiler_pb2, identifier_pb2, tasks_pb2, workflow_pb2
+
+from flytetemporal import errors
+from flytetemporal.compiler import graph, requirements
+from flytetemporal.contracts.v1 import graph_pb2
+from flytetemporal.idl import identifiers
+
+_Key = identifiers.EntityKey
+
+
+def compact(
+    closure: compiler_pb2.CompiledWorkflowClosure,
+) -> tuple[graph_pb2.Graph, graph_pb2.TaskTemplates]:
+    """Return the graph of a closure and, apart from it, the templates of the tasks it refers to.
+
+    The primary workflow comes first, then the subworkflows in the order they are met. Only what is referred to is kept.
+
+    Raises:
+        Internal: the closure is not one that the compiler made.
+    """
+    tables = _Tables.of(closure)
+    compiled = graph_pb2.Graph()
+    while len(compiled.workflows) < len(tables.reached):
+        compiled.workflows.append(_workflow(tables.reached[len(compiled.workflows)], tables))
+    compiled.tasks.extend(_summary(template) for template in tables.used_tasks)
+    return compiled, graph_pb2.TaskTemplates(tasks=tables.used_tasks)
+
+
+@dataclass(slots=True)
+class _Tables:
+    """Entities by key, and the positions given to those that were met."""
+
+    workflows: Mapping[_Key, compiler_pb2.CompiledWorkflow]
+    tasks: Mapping[_Key, tasks_pb2.TaskTemplate]
+    reached: list[compiler_pb2.CompiledWorkflow]
+    used_tasks: list[tasks_pb2.TaskTemplate] = field(default_factory=list)
+    workflow_positions: dict[_Key, int] = field(default_factory=dict)
+    task_positions: dict[_Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, closure: compiler_pb2.CompiledWorkflowClosure) -> "_Tables":
+        primary = identifiers.entity_key(closure.primary.template.id)
+        workflows = {identifiers.entity_key(workflow.template.id): workflow for workflow in closure.sub_workflows}
+        tasks = {identifiers.entity_key(task.template.id): task.template for task in closure.tasks}
+        return cls(workflows, tasks, reached=[closure.primary], workflow_positions={primary: 0})
+
+    def task(self, reference: identifier_pb2.Identifier) -> int:
+        """Return the position of a task."""
+        key = identifiers.entity_key(reference)
+        if key not in self.task_positions:
+            if key not in self.tasks:
+                raise errors.Internal(f"the closure lacks the task {identifiers.text(reference)}")
+            self.task_positions[key] = len(self.used_tasks)
+            self.used_tasks.append(self.tasks[key])
+        return self.task_positions[key]
+
+    def workflow(self, reference: identifier_pb2.Identifier) -> int:
+        """Return the position of a subworkflow."""
+        key = identifiers.entity_key(reference)
+        if key not in self.workflow_positions:
+            if key not in self.workflows:
+                raise errors.Internal(f"the closure lacks the workflow {identifiers.text(reference)}")
+            self.workflow_positions[key] = len(self.reached)
+            self.reached.append(self.workflows[key])
+        return self.workflow_positions[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Enclosing:
+    """The workflow whose nodes are stripped: its connections and the positions of its nodes."""
+
+    tables: _Tables
+    upstream: Mapping[str, compiler_pb2.ConnectionSet.IdList]
+    positions: Mapping[str, int]
+
+    def upstream_positions(self, node_id: str) -> list[int]:
+        """Return the ascending positions of what a node waits for.
+
+        A node inside a branch counts as the branch, and nothing waits for the branch it is in.
+        """
+        found = {self.positions[provider] for provider in self.upstream[node_id].ids}
+        return sorted(found - {self.positions.get(node_id)})
+
+
+def _workflow(compiled: compiler_pb2.CompiledWorkflow, tables: _Tables) -> graph_pb2.WorkflowGraph:
+    template = compiled.template
+    positions: dict[str, int] = {}
+    for position, node in enumerate(template.nodes):
+        _place(node, position, positions)
+    enclosing = _Enclosing(tables, compiled.connections.upstream, positions)
+    stripped = graph_pb2.WorkflowGraph(
+        id=template.id,
+        on_failure=workflow_pb2.WorkflowMetadata.OnFailurePolicy.Name(template.metadata.on_failure),
+        interruptible=template.metadata_defaults.interruptible,
+    )
+    for node in template.nodes:
+        _strip_joined(stripped.nodes.add(), node, enclosing)
+    if template.HasField("failure_node"):
+        _strip_joined(stripped.failure_node, template.failure_node, enclosing)
+    return stripped
+
+
+def _place(node: workflow_pb2.Node, position: int, positions: dict[str, int]) -> None:
+    positions[node.id] = position
+    for child in requirements.branch_children(node):
+        _place(child, position, positions)
+
+
+def _strip(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
+    """Fill ``stripped`` with what the engine needs of ``node``."""
+    metadata = node.metadata
+    stripped.id = node.id
+    stripped.name = metadata.name
+    stripped.inputs.extend(node.inputs)
+    stripped.output_aliases.extend(node.output_aliases)
+    stripped.retries = metadata.retries.retries
+    if metadata.HasField("timeout"):
+        stripped.timeout.CopyFrom(metadata.timeout)
+    if metadata.WhichOneof("interruptible_value") is not None:
+        stripped.interruptible.value = metadata.interruptible
+    _strip_target(stripped, node, enclosing)
+
+
+def _strip_joined(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
+    """Fill ``stripped`` with a node that waits for others."""
+    _strip(stripped, node, enclosing)
+    if node.id in enclosing.upstream:
+        stripped.upstream.extend(enclosing.upstream_positions(node.id))
+
+
+def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
+    match node.WhichOneof("target"):
+        case "task_node":
+            stripped.task.task = enclosing.tables.task(node.task_node.reference_id)
+            if node.task_node.HasField("overrides"):
+                stripped.task.overrides.CopyFrom(node.task_node.overrides)
+        case "workflow_node" if node.workflow_node.HasField("launchplan_ref"):
+            stripped.launch_plan.CopyFrom(node.workflow_node.launchplan_ref)
+        case "workflow_node":
+            stripped.subworkflow.workflow = enclosing.tables.workflow(node.workflow_node.sub_workflow_ref)
+        case "branch_node":
+            _strip_branch(stripped.branch, node, enclosing)
+        case "gate_node":
+            stripped.gate.CopyFrom(node.gate_node)
+        case "array_node":
+            _strip_array(stripped.array, node.array_node, enclosing)
+        case _ if node.id == graph.START_NODE:
+            stripped.start.SetInParent()
+        case _ if node.id == graph.END_NODE:
+            stripped.end.SetInParent()
+        case _:
+            raise errors.Internal(f"the node {node.id} of the closure has no target")
+
+
+def _strip_branch(stripped: graph_pb2.BranchNode, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
+    for block in requirements.branch_blocks(node):
+        case = stripped.cases.add()
+        case.condition.CopyFrom(block.condition)
+        _strip_joined(case.node, block.then_node, enclosing)
+    if_else = node.branch_node.if_else
+    if if_else.HasField("else_node"):
+        _strip_joined(stripped.else_node, if_else.else_node, enclosing)
+    elif if_else.HasField("error"):
+        stripped.error.CopyFrom(if_else.error)
+
+
+def _strip_array(stripped: graph_pb2.ArrayNode, array: workflow_pb2.ArrayNode, enclosing: _Enclosing) -> None:
+    _strip(stripped.node, array.node, enclosing)
+    if array.WhichOneof("parallelism_option") is not None:
+        stripped.parallelism.value = array.parallelism
+    match array.WhichOneof("success_criteria"):
+        case "min_successes":
+            stripped.min_successes = array.min_successes
+        case "min_success_ratio":
+            stripped.min_success_ratio = array.min_success_ratio
+        case _:
+            pass
+    stripped.bound_inputs.extend(array.bound_inputs)
+
+
+def _summary(template: tasks_pb2.TaskTemplate) -> graph_pb2.TaskSummary:
+    metadata, interface = template.metadata, template.interface
+    summary = graph_pb2.TaskSummary(
+        id=template.id,
+        type=template.type,
+        retries=metadata.retries.retries,
+        has_outputs=bool(interface.outputs.variables),
+        discoverable=metadata.discoverable,
+        cache_serializable=metadata.cache_serializable,
+        input_names=sorted(interface.inputs.variables),
+        output_names=sorted(interface.outputs.variables),
+    )
+    if metadata.HasField("generates_deck"):
+        summary.generates_deck.CopyFrom(metadata.generates_deck)
+    return summary

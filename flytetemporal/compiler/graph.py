@@ -1,0 +1,74 @@
+"""Edges between the nodes of a workflow, and two questions about them; all linear in nodes plus edges."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from flyteidl.core import compiler_pb2
+
+START_NODE = "start-node"
+END_NODE = "end-node"
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Edges:
+    """The edges of one workflow by their two ends."""
+
+    upstream: dict[str, set[str]] = field(default_factory=dict)
+    downstream: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, provider: str, consumer: str) -> None:
+        """Add an edge that both ends know."""
+        self.add_upstream(provider, consumer)
+        self.downstream.setdefault(provider, set()).add(consumer)
+
+    def add_upstream(self, provider: str, consumer: str) -> None:
+        """Add an edge that only the consumer knows: one that waits, but is not started by the walk."""
+        self.upstream.setdefault(consumer, set()).add(provider)
+
+    def connections(self) -> compiler_pb2.ConnectionSet:
+        """Return the edges as Flyte stores them, ids ascending."""
+        connections = compiler_pb2.ConnectionSet()
+        for node_id in sorted(self.downstream):
+            connections.downstream[node_id].ids.extend(sorted(self.downstream[node_id]))
+        for node_id in sorted(self.upstream):
+            connections.upstream[node_id].ids.extend(sorted(self.upstream[node_id]))
+        return connections
+
+
+def reachable(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> set[_Key]:
+    """Return what can be reached from ``start``, itself included."""
+    seen = {start}
+    waiting = [start]
+    while waiting:
+        for successor in successors.get(waiting.pop(), ()):
+            if successor not in seen:
+                seen.add(successor)
+                waiting.append(successor)
+    return seen
+
+
+def find_cycle(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> list[_Key] | None:
+    """Return the path from ``start`` into the first cycle found, its first repeated key last; None without a cycle.
+
+    A depth-first search that never enters a finished key again and keeps its own stack, so neither stacked diamonds nor
+    long chains hurt.
+    """
+    path: dict[_Key, None] = {start: None}  # An ordered set: the keys on the way to where the search stands.
+    finished: set[_Key] = set()
+    stack = [(start, iter(successors.get(start, ())))]
+    while stack:
+        key, remaining = stack[-1]
+        successor = next((candidate for candidate in remaining if candidate not in finished), None)
+        if successor is None:
+            stack.pop()
+            del path[key]
+            finished.add(key)
+        elif successor in path:
+            return [*path, successor]
+        else:
+            path[successor] = None
+            stack.append((successor, iter(successors.get(successor, ()))))
+    return None

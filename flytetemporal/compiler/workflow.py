@@ -1,0 +1,219 @@
+"""Compile a workflow: check all of it, then return the closure that Flyte's clients and our engine read.
+
+The order of the steps, and with it which problems are told, mirrors flytepropeller's
+pkg/compiler/workflow_compiler.go. Unlike there, nothing given is changed, every step is linear, and what Flyte lets
+pass or falls over is a problem: two nodes of one id, subworkflows that contain themselves.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from flyteidl.admin import launch_plan_pb2
+from flyteidl.core import compiler_pb2, interface_pb2, literals_pb2, tasks_pb2, workflow_pb2
+
+from flytetemporal import errors
+from flytetemporal.compiler import branches, graph, nodes, requirements, scope
+from flytetemporal.compiler.problems import Code, Problems
+from flytetemporal.idl import identifiers, literals
+
+_ROOT = "root"
+_Key = identifiers.EntityKey
+
+
+def compile_workflow(
+    template: workflow_pb2.WorkflowTemplate,
+    sub_workflows: Sequence[workflow_pb2.WorkflowTemplate],
+    tasks: Sequence[compiler_pb2.CompiledTask],
+    launch_plans: Sequence[launch_plan_pb2.LaunchPlan],
+) -> compiler_pb2.CompiledWorkflowClosure:
+    """Return the closure of a workflow; the arguments stay as they are.
+
+    All given subworkflows and tasks are part of the closure, tasks of one id once. Subworkflows that are not reached
+    from ``template`` stay uncompiled.
+
+    Raises:
+        CompileFailed: the message lists every problem.
+    """
+    problems = Problems()
+    library = _library(template, sub_workflows, tasks, launch_plans, problems)
+    reached = _reached(template, library, problems)
+    compiled = {key: _compile(workflow, library, problems) for key, workflow in reached.items()}
+    if problems:
+        raise errors.CompileFailed(problems.text())
+    primary = compiled.pop(identifiers.entity_key(template.id))
+    closure = compiler_pb2.CompiledWorkflowClosure(primary=primary)
+    for workflow in sub_workflows:
+        raw = compiler_pb2.CompiledWorkflow(template=workflow)
+        closure.sub_workflows.append(compiled.get(identifiers.entity_key(workflow.id), raw))
+    closure.tasks.extend(_unique(tasks))
+    return closure
+
+
+def _library(
+    template: workflow_pb2.WorkflowTemplate,
+    sub_workflows: Iterable[workflow_pb2.WorkflowTemplate],
+    tasks: Iterable[compiler_pb2.CompiledTask],
+    launch_plans: Iterable[launch_plan_pb2.LaunchPlan],
+    problems: Problems,
+) -> scope.Library:
+    workflows: dict[_Key, workflow_pb2.WorkflowTemplate] = {}
+    for workflow in sub_workflows:
+        if not workflow.HasField("id"):
+            problems.value_required(_ROOT, "SubWorkflow.Id")
+        elif workflows.setdefault(identifiers.entity_key(workflow.id), workflow) is not workflow:
+            problems.duplicate_id(identifiers.text(workflow.id), "subworkflow")
+    workflows.setdefault(identifiers.entity_key(template.id), template)
+    templates: dict[_Key, tasks_pb2.TaskTemplate] = {}
+    for task in tasks:
+        if task.template.HasField("id"):
+            templates.setdefault(identifiers.entity_key(task.template.id), task.template)
+        else:
+            problems.value_required("task", "Template.Id")
+    return scope.Library(
+        tasks=templates,
+        launch_plans={identifiers.entity_key(launch_plan.id): launch_plan for launch_plan in launch_plans},
+        sub_workflows=workflows,
+    )
+
+
+def _reached(
+    template: workflow_pb2.WorkflowTemplate, library: scope.Library, problems: Problems
+) -> dict[_Key, workflow_pb2.WorkflowTemplate]:
+    """Return the workflow and the subworkflows inside it at any depth; one that contains itself is a problem."""
+    primary = identifiers.entity_key(template.id)
+    reached = {primary: template}
+    contained: dict[_Key, list[_Key]] = {}
+    waiting = [primary]
+    while waiting:
+        key = waiting.pop()
+        contained[key] = _contained(reached[key], library)
+        for child in contained[key]:
+            if child not in reached:
+                reached[child] = library.sub_workflows[child]
+                waiting.append(child)
+    cycle = graph.find_cycle(primary, contained)
+    if cycle is not None:
+        problems.cycle(graph.START_NODE, (identifiers.unqualified_text(reached[key].id) for key in cycle))
+    return reached
+
+
+def _contained(template: workflow_pb2.WorkflowTemplate, library: scope.Library) -> list[_Key]:
+    references = (
+        identifiers.entity_key(node.workflow_node.sub_workflow_ref)
+        for node in requirements.every_node(template)
+        if node.workflow_node.HasField("sub_workflow_ref")
+    )
+    return list(dict.fromkeys(key for key in references if key in library.sub_workflows))
+
+
+def _compile(
+    source: workflow_pb2.WorkflowTemplate, library: scope.Library, problems: Problems
+) -> compiler_pb2.CompiledWorkflow:
+    """Return one workflow compiled; meaningless when there are problems."""
+    template = workflow_pb2.WorkflowTemplate()
+    template.CopyFrom(source)
+    of = scope.Scope(template=template, library=library, problems=problems)
+    _check_requirements(of)
+    if not template.nodes:
+        workflow_id = identifiers.text(template.id)
+        problems.add(Code.NO_NODES_FOUND, workflow_id, f"Can't find any nodes in workflow [{workflow_id}].")
+    elif _check_interface(template.interface, problems):
+        _normalise(template)
+        _compile_nodes(of)
+    return compiler_pb2.CompiledWorkflow(template=template, connections=of.edges.connections())
+
+
+def _check_requirements(of: scope.Scope) -> None:
+    """Note tasks and launch plans that were not given; the nodes that refer to them have a problem of their own."""
+    for node in requirements.every_node(of.template):
+        if node.task_node.HasField("reference_id"):
+            reference = node.task_node.reference_id
+            if identifiers.entity_key(reference) not in of.library.tasks:
+                of.problems.task_not_found(graph.START_NODE, identifiers.text(reference))
+        elif node.workflow_node.HasField("launchplan_ref"):
+            reference = node.workflow_node.launchplan_ref
+            if identifiers.entity_key(reference) not in of.library.launch_plans:
+                of.problems.workflow_not_found(graph.START_NODE, identifiers.text(reference))
+
+
+def _check_interface(interface: interface_pb2.TypedInterface, problems: Problems) -> bool:
+    sound = True
+    for variables in (interface.inputs.variables, interface.outputs.variables):
+        for name in variables:
+            if not name:
+                problems.value_required(graph.START_NODE, "paramName")
+                sound = False
+            if not variables[name].HasField("type"):
+                problems.value_required(graph.START_NODE, "param.Type")
+                sound = False
+    return sound
+
+
+def _normalise(template: workflow_pb2.WorkflowTemplate) -> None:
+    """Give the workflow its start and end, its branch children their ids, and its inputs the node they come from."""
+    template.interface.inputs.SetInParent()
+    template.interface.outputs.SetInParent()
+    _name_start(template.outputs)
+    start = workflow_pb2.Node(id=graph.START_NODE)
+    end = workflow_pb2.Node(id=graph.END_NODE, inputs=template.outputs)
+    user_nodes = list(template.nodes)
+    del template.nodes[:]
+    template.nodes.extend([start, end, *user_nodes])
+    failure_nodes = [template.failure_node] if template.HasField("failure_node") else []
+    for node in [*template.nodes, *failure_nodes]:
+        branches.qualify_children(node)
+    for node in requirements.every_node(template):
+        _name_start(node.inputs)
+
+
+def _name_start(bindings: Iterable[literals_pb2.Binding]) -> None:
+    """Name the start where bindings leave the node open: they mean the inputs of the workflow."""
+    for binding in bindings:
+        for reference in literals.promises(binding.binding):
+            reference.node_id = reference.node_id or graph.START_NODE
+
+
+def _compile_nodes(of: scope.Scope) -> None:
+    start, end, *user_nodes = of.template.nodes
+    interface = of.template.interface
+    of.nodes.update({start.id: start, end.id: end})
+    of.interfaces[start.id] = interface_pb2.TypedInterface(outputs=interface.inputs)
+    of.interfaces[end.id] = interface_pb2.TypedInterface(inputs=interface.outputs)
+    for node in user_nodes:
+        nodes.add(of, node)
+    # Nodes whose id is empty or taken have been told of; they would only confuse the graph.
+    members = {node.id: node for node in user_nodes if of.nodes.get(node.id) is node}
+    for node in [*members.values(), end]:
+        nodes.connect(of, node)
+    if of.template.HasField("failure_node"):
+        nodes.add(of, of.template.failure_node)
+        nodes.connect_aside(of, [of.template.failure_node])
+    _connect_orphans(of.edges, members)
+    _check_walk(of, members)
+
+
+def _connect_orphans(edges: graph.Edges, members: Iterable[str]) -> None:
+    for node_id in members:
+        if node_id not in edges.upstream:
+            edges.add(graph.START_NODE, node_id)
+        if node_id not in edges.downstream:
+            edges.add(node_id, graph.END_NODE)
+
+
+def _check_walk(of: scope.Scope, members: Iterable[str]) -> None:
+    """Check that a walk from the start comes to every node and never comes back."""
+    successors = {node_id: sorted(consumers) for node_id, consumers in of.edges.downstream.items()}
+    cycle = graph.find_cycle(graph.START_NODE, successors)
+    if cycle is not None:
+        of.problems.cycle(graph.START_NODE, cycle)
+    visited = graph.reachable(graph.START_NODE, successors)
+    missed = sorted(node_id for node_id in members if node_id not in visited)
+    if missed:
+        description = f"The Workflow contain unreachable nodes [{','.join(missed)}]."
+        of.problems.add(Code.UNREACHABLE_NODES, graph.START_NODE, description)
+
+
+def _unique(tasks: Iterable[compiler_pb2.CompiledTask]) -> list[compiler_pb2.CompiledTask]:
+    unique: dict[_Key, compiler_pb2.CompiledTask] = {}
+    for task in tasks:
+        unique.setdefault(identifiers.entity_key(task.template.id), task)
+    return list(unique.values())

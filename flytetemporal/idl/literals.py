@@ -1,0 +1,120 @@
+"""Build literals from bindings: resolve promises, walk what they name, list what they refer to.
+
+Pure: where outputs come from is the caller's matter (``source``). The rules mirror flytepropeller's
+pkg/controller/nodes/{resolve,output_resolver,var_name_parser}.go.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from flyteidl.core import literals_pb2, types_pb2
+
+from flytetemporal import errors
+from flytetemporal.idl import attributes
+
+Source = Callable[[str], literals_pb2.LiteralMap]
+"""Gives the outputs of a node by its id; those of ``start-node`` are the inputs of the workflow."""
+
+Aliases = Mapping[str, Mapping[str, str]]
+"""For each node id, the output variable behind each alias."""
+
+_INDEXED = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
+_NO_ALIASES: Aliases = {}
+
+
+def resolve(
+    bindings: Iterable[literals_pb2.Binding], source: Source, aliases: Aliases = _NO_ALIASES
+) -> literals_pb2.LiteralMap:
+    """Return one literal for each binding.
+
+    Raises:
+        ResolutionFailed: a promise names a value that is not there; the text says which binding.
+    """
+    resolved = literals_pb2.LiteralMap()
+    for binding in bindings:
+        try:
+            literal = resolve_binding(binding.binding, source, aliases)
+        except errors.ResolutionFailed as error:
+            text = f"BindingResolutionError: Error binding Var [wf].[{binding.var}], caused by: {error.message}"
+            raise errors.ResolutionFailed(text) from error
+        resolved.literals[binding.var].CopyFrom(literal)
+    return resolved
+
+
+def resolve_binding(
+    data: literals_pb2.BindingData, source: Source, aliases: Aliases = _NO_ALIASES
+) -> literals_pb2.Literal:
+    """Return the literal of one binding; without a value it is an empty literal.
+
+    Scalars stay as given, unions included. The result may be part of what ``source`` returned: do not change it.
+
+    Raises:
+        ResolutionFailed: a promise names a value that is not there.
+    """
+    match data.WhichOneof("value"):
+        case "scalar":
+            return literals_pb2.Literal(scalar=data.scalar)
+        case "promise":
+            return _promised(data.promise, source, aliases)
+        case "collection":
+            elements = [resolve_binding(child, source, aliases) for child in data.collection.bindings]
+            return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=elements))
+        case "map":
+            entries = {key: resolve_binding(child, source, aliases) for key, child in data.map.bindings.items()}
+            return literals_pb2.Literal(map=literals_pb2.LiteralMap(literals=entries))
+        case "offloaded_metadata":
+            return literals_pb2.Literal(offloaded_metadata=data.offloaded_metadata)
+        case _:
+            return literals_pb2.Literal()
+
+
+def promises(data: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReference]:
+    """Yield the promises of a binding at any depth, those of a map in the order of its keys."""
+    match data.WhichOneof("value"):
+        case "promise":
+            yield data.promise
+        case "collection":
+            for child in data.collection.bindings:
+                yield from promises(child)
+        case "map":
+            for key in sorted(data.map.bindings):
+                yield from promises(data.map.bindings[key])
+        case _:
+            return
+
+
+def split_variable(name: str) -> tuple[int | None, str]:
+    """Return the index and the name of a promise's variable, which may be written ``[i].name``."""
+    match = _INDEXED.fullmatch(name)
+    return (int(match[1]), match[2]) if match else (None, name)
+
+
+def is_small(values: literals_pb2.LiteralMap, limit_bytes: int) -> bool:
+    """Say whether the map may travel inline."""
+    return values.ByteSize() <= limit_bytes
+
+
+def _promised(reference: types_pb2.OutputReference, source: Source, aliases: Aliases) -> literals_pb2.Literal:
+    node_id = reference.node_id
+    if not node_id:
+        raise attributes.failure("BadSpecificationError", node_id, "a promise needs the id of a node")
+    index, name = split_variable(reference.var)
+    name = aliases.get(node_id, {}).get(name, name)
+    outputs = source(node_id)
+    if name not in outputs.literals:
+        raise attributes.failure("OutputsNotFoundError", node_id, f"Failed to find [{node_id}].[{reference.var}]")
+    literal = outputs.literals[name]
+    if index is not None:
+        literal = _indexed(literal, index, reference)
+    return attributes.walk(literal, reference.attr_path, node_id) if reference.attr_path else literal
+
+
+def _indexed(literal: literals_pb2.Literal, index: int, reference: types_pb2.OutputReference) -> literals_pb2.Literal:
+    where = f"[{reference.node_id}].[{reference.var}]"
+    if literal.WhichOneof("value") != "collection":
+        raise attributes.failure("BadSpecificationError", reference.node_id, f"{where} does not name a collection")
+    elements = literal.collection.literals
+    if index >= len(elements):
+        text = f"Failed to find {where}: the collection holds {len(elements)} values"
+        raise attributes.failure("OutputsNotFoundError", reference.node_id, text)
+    return elements[index]

@@ -1,0 +1,119 @@
+"""Compare the JSON schemas that flytekit writes for dataclasses.
+
+A schema accepts another when every value of the other can be read as one of its own: objects by their properties,
+lists by their items, alternatives one by one. Keywords that only describe or restrict single values (``title``,
+``default``, ``format``, ``additionalProperties`` ...) are not compared, and neither is ``required``: flytekit always
+writes every field.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Schema = Any  # A parsed JSON schema: a mapping, or true and false.
+
+_NUMBERS = frozenset({"integer", "number"})
+
+
+def accepts(downstream: Schema, upstream: Schema) -> bool:
+    """Say whether values described by ``upstream`` can be read as ``downstream``."""
+    return _Comparison(downstream, upstream).accepts(downstream, upstream)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """One comparison: the two documents, where references point into, and the pairs being compared."""
+
+    downstream: Schema
+    upstream: Schema
+    open_pairs: set[tuple[int, int]] = field(default_factory=set)
+
+    def accepts(self, down: Schema, up: Schema) -> bool:
+        down, up = _dereference(down, self.downstream), _dereference(up, self.upstream)
+        if not isinstance(down, Mapping) or not isinstance(up, Mapping):
+            return _is_anything(down) or bool(down == up)
+        pair = (id(down), id(up))
+        if pair in self.open_pairs:  # A recursive type: equal so far, so equal.
+            return True
+        self.open_pairs.add(pair)
+        try:
+            return _is_anything(down) or self._accepts_alternatives(down, up)
+        finally:
+            self.open_pairs.discard(pair)
+
+    def _accepts_alternatives(self, down: Mapping[str, Any], up: Mapping[str, Any]) -> bool:
+        offered = _alternatives(up)
+        if offered is not None:
+            return all(self.accepts(down, alternative) for alternative in offered)
+        wanted = _alternatives(down)
+        if wanted is not None:
+            return any(self.accepts(alternative, up) for alternative in wanted)
+        return _accepts_values(down, up) and self._accepts_parts(down, up)
+
+    def _accepts_parts(self, down: Mapping[str, Any], up: Mapping[str, Any]) -> bool:
+        properties = up.get("properties", {})
+        for name, wanted in down.get("properties", {}).items():
+            if name not in properties or not self.accepts(wanted, properties[name]):
+                return False
+        if "items" in down and "items" in up:
+            return self.accepts(down["items"], up["items"])
+        return True
+
+
+def _is_anything(schema: Schema) -> bool:
+    return schema is True or schema == {}
+
+
+def _alternatives(schema: Mapping[str, Any]) -> Sequence[Schema] | None:
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in schema:
+            found: Sequence[Schema] = schema[keyword]
+            return found
+    return None
+
+
+def _accepts_values(down: Mapping[str, Any], up: Mapping[str, Any]) -> bool:
+    wanted, offered = _types(down), _types(up)
+    if wanted and not (offered and offered <= wanted):
+        return False
+    wanted_values, offered_values = _values(down), _values(up)
+    if wanted_values is None:
+        return True
+    return offered_values is not None and all(value in wanted_values for value in offered_values)
+
+
+def _types(schema: Mapping[str, Any]) -> frozenset[str]:
+    named = schema.get("type", ())
+    types = frozenset([named]) if isinstance(named, str) else frozenset(named)
+    return types | _NUMBERS if "number" in types else types
+
+
+def _values(schema: Mapping[str, Any]) -> Sequence[Any] | None:
+    if "const" in schema:
+        return [schema["const"]]
+    values: Sequence[Any] | None = schema.get("enum")
+    return values
+
+
+def _dereference(schema: Schema, document: Schema) -> Schema:
+    """Follow ``$ref`` inside the document; a reference that leads nowhere stays as it is."""
+    seen: set[str] = set()
+    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str) and schema["$ref"] not in seen:
+        seen.add(schema["$ref"])
+        target = _lookup(document, schema["$ref"])
+        if target is None:
+            break
+        schema = target
+    return schema
+
+
+def _lookup(document: Schema, reference: str) -> Schema | None:
+    if not reference.startswith("#"):
+        return None
+    found = document
+    for part in filter(None, reference.removeprefix("#").split("/")):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(found, Mapping) or name not in found:
+            return None
+        found = found[name]
+    return found

@@ -1,0 +1,54 @@
+"""Merge workflow events into the closure of an execution. Changes its first argument; pure otherwise."""
+
+from datetime import timedelta
+
+from flyteidl.admin import execution_pb2
+from flyteidl.event import event_pb2
+
+from flytetemporal.idl import phases, times
+
+
+def record(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> None:
+    """Apply an accepted event as Flyte does: its phase counts, whatever the order."""
+    closure.phase = event.phase
+    closure.updated_at.CopyFrom(event.occurred_at)
+    if event.phase == phases.W.RUNNING:
+        closure.started_at.CopyFrom(event.occurred_at)
+    _record_result(closure, event)
+    _record_duration(closure)
+
+
+def advance(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> bool:
+    """Move the closure forward; return whether anything changed.
+
+    An event behind the stored phase only fills in what is not known: when it started, how it failed.
+    """
+    before = closure.SerializeToString(deterministic=True)
+    forward = phases.workflow_rank(event.phase) > phases.workflow_rank(closure.phase)
+    if forward:
+        closure.phase = event.phase
+        closure.updated_at.CopyFrom(event.occurred_at)
+    if event.phase == phases.W.RUNNING:
+        times.keep_earlier(closure.started_at, event.occurred_at)
+    if forward or closure.WhichOneof("output_result") is None:
+        _record_result(closure, event)
+    _record_duration(closure)
+    return closure.SerializeToString(deterministic=True) != before
+
+
+def _record_result(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> None:
+    match event.WhichOneof("output_result"):
+        case "output_uri":
+            closure.outputs.uri = event.output_uri
+        case "error":
+            closure.error.CopyFrom(event.error)
+        case "output_data":
+            closure.output_data.CopyFrom(event.output_data)
+        case _:
+            pass
+
+
+def _record_duration(closure: execution_pb2.ExecutionClosure) -> None:
+    if closure.phase in phases.WORKFLOW_TERMINAL and closure.HasField("started_at"):
+        elapsed = times.moment(closure.updated_at) - times.moment(closure.started_at)
+        closure.duration.CopyFrom(times.duration(max(elapsed, timedelta(0))))

@@ -1,0 +1,150 @@
+"""One handler object behind a real gRPC server and the HTTP app."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from flyteidl.admin import execution_pb2, project_pb2
+from flyteidl.service import admin_pb2, admin_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from flytetemporal.config import AdminSettings
+from flytetemporal.errors import NotFound
+from flytetemporal.rpc import gateway, methods, server
+from tests.fixtures.temporal import free_port
+
+
+class Handlers:
+    async def GetExecution(self, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
+        if request.id.name == "nosuch":
+            raise NotFound("missing entity")
+        if request.id.name == "broken":
+            raise KeyError("a defect")
+        return execution_pb2.Execution(id=request.id)
+
+    async def RegisterProject(self, request: project_pb2.ProjectRegisterRequest) -> project_pb2.ProjectRegisterResponse:
+        return project_pb2.ProjectRegisterResponse()
+
+
+@dataclass(frozen=True)
+class Served:
+    channel: grpc.aio.Channel
+    http: httpx.AsyncClient
+
+    @property
+    def admin(self) -> Any:
+        return admin_pb2_grpc.AdminServiceStub(self.channel)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    settings = AdminSettings(grpc_port=free_port(), max_message_bytes=100_000)
+    bound = methods.bind(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], Handlers())
+    grpc_server = server.grpc_server(bound, settings)
+    await grpc_server.start()
+    transport = httpx.ASGITransport(gateway.http_app(bound, settings))
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel,
+        httpx.AsyncClient(transport=transport, base_url="http://admin") as http,
+    ):
+        yield Served(channel, http)
+    await grpc_server.stop(0)
+
+
+def get(name: str) -> execution_pb2.WorkflowExecutionGetRequest:
+    request = execution_pb2.WorkflowExecutionGetRequest()
+    request.id.name = name
+    return request
+
+
+async def test_grpc_reaches_the_handler(served: Served) -> None:
+    assert (await served.admin.GetExecution(get("x"))).id.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("nosuch", grpc.StatusCode.NOT_FOUND), ("broken", grpc.StatusCode.INTERNAL)]
+)
+async def test_errors_become_their_status(served: Served, name: str, code: grpc.StatusCode) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await served.admin.GetExecution(get(name))
+
+    assert raised.value.code() is code
+    assert "defect" not in str(raised.value.details())
+
+
+async def test_a_method_without_a_handler_is_unimplemented_by_name(served: Served) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await served.admin.GetTask(execution_pb2.WorkflowExecutionGetRequest())
+
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "GetTask" in str(raised.value.details())
+
+
+async def test_a_message_that_does_not_parse_is_the_callers_fault(served: Served) -> None:
+    call: Any = served.channel.unary_unary("/flyteidl.service.AdminService/GetExecution")
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call(b"\xff\xff")
+
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_message_over_the_limit_is_refused(served: Served) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await served.admin.GetExecution(get("x" * 200_000))
+
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("name", server.HEALTH_NAMES)
+async def test_health_is_serving(served: Served, name: str) -> None:
+    stub = health_pb2_grpc.HealthStub(served.channel)
+
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_http_answers_in_the_encoding_that_was_asked_for(served: Served) -> None:
+    as_json = await served.http.get("/api/v1/executions/p/d/x")
+    as_protobuf = await served.http.get("/api/v1/executions/p/d/x", headers={"Accept": "application/octet-stream"})
+
+    assert as_json.json()["id"] == {"project": "p", "domain": "d", "name": "x", "org": ""}
+    assert execution_pb2.Execution.FromString(as_protobuf.content).id.name == "x"
+
+
+async def test_http_errors_are_a_status_message(served: Served) -> None:
+    answer = await served.http.get("/api/v1/executions/p/d/nosuch")
+
+    assert (answer.status_code, answer.json()) == (404, {"code": 5, "message": "missing entity", "details": []})
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"), [("GET", "/api/v1/nosuch", 404), ("PATCH", "/api/v1/projects", 501), ("GET", "/", 404)]
+)
+async def test_paths_and_verbs_without_a_method(served: Served, verb: str, path: str, status: int) -> None:
+    assert (await served.http.request(verb, path)).status_code == status
+
+
+async def test_a_post_without_a_body_is_an_empty_message(served: Served) -> None:
+    assert (await served.http.post("/api/v1/projects")).status_code == 200
+
+
+async def test_metrics_count_the_calls(served: Served) -> None:
+    await served.http.get("/api/v1/executions/p/d/nosuch")
+
+    text = (await served.http.get("/metrics")).text
+
+    assert 'flytetemporal_rpc_calls_total{code="NOT_FOUND",method="GetExecution",transport="http"}' in text
+
+
+async def test_a_preflight_allows_what_was_asked(served: Served) -> None:
+    asked = {"Origin": "http://x", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "A"}
+
+    answer = await served.http.options("/api/v1/projects", headers=asked)
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-headers"] == "A"

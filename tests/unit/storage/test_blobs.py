@@ -1,0 +1,64 @@
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from flyteidl.core import literals_pb2
+
+from flytetemporal.errors import Internal, InvalidRequest, NotFound
+from flytetemporal.storage.blobs import BlobStore
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(f"file://{tmp_path}/store")
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_what_is_written_is_read(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/a/b", b"data")
+
+    assert await blobs.read(f"{blobs.root}/a/b") == b"data"
+    assert await blobs.exists(f"{blobs.root}/a/b")
+    assert await blobs.size_bytes(f"{blobs.root}/a/b") == 4
+
+
+async def test_a_missing_object_is_not_found(blobs: BlobStore) -> None:
+    with pytest.raises(NotFound):
+        await blobs.read(f"{blobs.root}/nothing")
+    assert not await blobs.exists(f"{blobs.root}/nothing")
+
+
+async def test_an_object_of_another_kind_is_our_own_fault(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/x", b"\xff\xff\xff")
+
+    with pytest.raises(Internal):
+        await blobs.read_message(f"{blobs.root}/x", literals_pb2.LiteralMap)
+
+
+async def test_a_stream_with_another_md5_leaves_nothing(blobs: BlobStore) -> None:
+    with pytest.raises(InvalidRequest):
+        await blobs.write_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"other").digest())
+
+    assert not await blobs.exists(f"{blobs.root}/x")
+
+
+async def test_a_stream_with_its_md5_appears_whole(blobs: BlobStore) -> None:
+    await blobs.write_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"data").digest())
+
+    assert await blobs.read(f"{blobs.root}/x") == b"data"
+    assert [path.name for path in Path(blobs.root.removeprefix("file://")).iterdir()] == ["x"]
+
+
+async def test_another_scheme_is_refused_by_name(blobs: BlobStore) -> None:
+    with pytest.raises(InvalidRequest, match="ftp://x/y"):
+        await blobs.read("ftp://x/y")
+
+
+@pytest.mark.parametrize(("path", "owned"), [("/a/b", True), ("/../secret", False), ("x/a", False)])
+def test_only_what_lies_under_the_root_is_owned(blobs: BlobStore, path: str, owned: bool) -> None:
+    assert blobs.owns(blobs.root + path) is owned
