@@ -42,6 +42,8 @@ class TemporalSettings(_Part):
 
     address: str = "127.0.0.1:7233"
     namespace: str = "default"
+    ui_url: str = ""
+    """Base of the links to Temporal's UI; empty: there are none."""
     cluster: str = "local"
     """The data plane; names its task queues."""
     in_process_worker: bool = False

@@ -28,7 +28,7 @@ def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdent
 
 
 def data_dir(parent_output_dir: str, spec_node_id: str, *, top_level: bool) -> str:
-    """Return the directory that the attempts of a node share; ``parent_output_dir`` is the metadata dir at top level."""
+    """Return the directory that a node's attempts share; ``parent_output_dir`` is the metadata dir at top level."""
     directory = join(parent_output_dir, spec_node_id)
     return join(directory, "data") if top_level else directory
 
@@ -59,7 +59,7 @@ def checkpoint_dir(raw_output_directory: str) -> str:
 
 
 def log_uri(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
-    """Return where the captured output of a process task lies; a function of ids only, so admin finds it without a row."""
+    """Return where the captured output of a process task lies; derived from ids, so admin finds it without a row."""
     name = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
     return join(store, "logs", name, node_id, f"{attempt}.log")
 

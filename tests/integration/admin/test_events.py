@@ -1,0 +1,454 @@
+"""Events change rows as Flyte's do, one by one and in batches."""
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+from flyteidl.admin import event_pb2 as admin_event_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
+from flyteidl.core import compiler_pb2, identifier_pb2, literals_pb2, workflow_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.event import event_pb2
+from google.protobuf import timestamp_pb2
+
+from flytetemporal import errors
+from flytetemporal.admin import events, executions, node_executions, task_executions
+from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.event_service import EventService
+from flytetemporal.admin.models import ExecutionRow
+from flytetemporal.contracts.v1 import events_pb2
+
+W = core_execution_pb2.WorkflowExecution
+N = core_execution_pb2.NodeExecution
+T = core_execution_pb2.TaskExecution
+EXECUTION = identifier_pb2.WorkflowExecutionIdentifier(project="flytesnacks", domain="development", name="e1")
+UNKNOWN = identifier_pb2.WorkflowExecutionIdentifier(
+    project="flytesnacks", domain="development", name="nosuchexecution"
+)
+TASK = identifier_pb2.Identifier(
+    resource_type=identifier_pb2.TASK, project="flytesnacks", domain="development", name="t", version="v"
+)
+BATCH_LIMIT_SECONDS = 1.5
+
+
+def at(seconds: int) -> timestamp_pb2.Timestamp:
+    return timestamp_pb2.Timestamp(seconds=1_700_000_000 + seconds)
+
+
+def node_id(name: str = "n0") -> identifier_pb2.NodeExecutionIdentifier:
+    return identifier_pb2.NodeExecutionIdentifier(node_id=name, execution_id=EXECUTION)
+
+
+def task_id(name: str = "n0", attempt: int = 0) -> identifier_pb2.TaskExecutionIdentifier:
+    return identifier_pb2.TaskExecutionIdentifier(task_id=TASK, node_execution_id=node_id(name), retry_attempt=attempt)
+
+
+def workflow_event(phase: W.Phase, second: int = 0, **fields: Any) -> event_pb2.WorkflowExecutionEvent:
+    return event_pb2.WorkflowExecutionEvent(execution_id=EXECUTION, phase=phase, occurred_at=at(second), **fields)
+
+
+def node_event(phase: N.Phase, second: int = 0, name: str = "n0", **fields: Any) -> event_pb2.NodeExecutionEvent:
+    fields.setdefault("event_version", 1)
+    return event_pb2.NodeExecutionEvent(
+        id=node_id(name), phase=phase, occurred_at=at(second), spec_node_id=name, **fields
+    )
+
+
+def task_event(phase: T.Phase, second: int = 0, name: str = "n0", **fields: Any) -> event_pb2.TaskExecutionEvent:
+    return event_pb2.TaskExecutionEvent(
+        task_id=TASK, parent_node_execution_id=node_id(name), phase=phase, occurred_at=at(second), **fields
+    )
+
+
+@pytest.fixture
+async def execution(deps: Dependencies) -> None:
+    async with deps.sessions.begin() as session:
+        session.add(
+            ExecutionRow(
+                execution_project=EXECUTION.project,
+                execution_domain=EXECUTION.domain,
+                execution_name=EXECUTION.name,
+                cluster="local",
+                closure=execution_pb2.ExecutionClosure(created_at=at(0), updated_at=at(0)).SerializeToString(),
+                spec=execution_pb2.ExecutionSpec().SerializeToString(),
+            )
+        )
+
+
+pytestmark = pytest.mark.usefixtures("execution")
+
+
+async def send_workflow(deps: Dependencies, *sent: event_pb2.WorkflowExecutionEvent) -> None:
+    for event in sent:
+        await events.create_workflow_event(deps, admin_event_pb2.WorkflowExecutionEventRequest(event=event))
+
+
+async def send_node(deps: Dependencies, *sent: event_pb2.NodeExecutionEvent) -> None:
+    for event in sent:
+        await events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=event))
+
+
+async def send_task(deps: Dependencies, *sent: event_pb2.TaskExecutionEvent) -> None:
+    for event in sent:
+        await events.create_task_event(deps, admin_event_pb2.TaskExecutionEventRequest(event=event))
+
+
+Sent = event_pb2.WorkflowExecutionEvent | event_pb2.NodeExecutionEvent | event_pb2.TaskExecutionEvent
+
+
+async def send_batch(deps: Dependencies, sent: Sequence[Sent]) -> int:
+    kinds = {
+        event_pb2.WorkflowExecutionEvent: "workflow",
+        event_pb2.NodeExecutionEvent: "node",
+        event_pb2.TaskExecutionEvent: "task",
+    }
+    batch = events_pb2.RecordEventsRequest()
+    for event in sent:
+        getattr(batch.events.add(), kinds[type(event)]).CopyFrom(event)
+    return (await EventService(deps).RecordEvents(batch)).applied
+
+
+async def get_execution(deps: Dependencies) -> execution_pb2.Execution:
+    return await executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=EXECUTION))
+
+
+async def get_node(deps: Dependencies, name: str = "n0") -> node_execution_pb2.NodeExecution:
+    return await node_executions.get(deps, node_execution_pb2.NodeExecutionGetRequest(id=node_id(name)))
+
+
+async def get_task(deps: Dependencies, name: str = "n0", attempt: int = 0) -> task_execution_pb2.TaskExecution:
+    return await task_executions.get(deps, task_execution_pb2.TaskExecutionGetRequest(id=task_id(name, attempt)))
+
+
+async def test_a_workflow_runs_to_its_end(deps: Dependencies) -> None:
+    await send_workflow(
+        deps, workflow_event(W.RUNNING, 1), workflow_event(W.SUCCEEDED, 4, output_uri="s3://b/outputs.pb")
+    )
+
+    closure = (await get_execution(deps)).closure
+    assert closure.phase == W.SUCCEEDED
+    assert (closure.started_at, closure.updated_at, closure.duration.seconds) == (at(1), at(4), 3)
+    assert closure.outputs.uri == "s3://b/outputs.pb"
+
+
+async def test_a_repeated_workflow_phase_exists_already(deps: Dependencies) -> None:
+    await send_workflow(deps, workflow_event(W.RUNNING))
+
+    with pytest.raises(errors.AlreadyExists):
+        await send_workflow(deps, workflow_event(W.RUNNING))
+
+
+async def test_an_ended_workflow_names_its_stored_phase(deps: Dependencies) -> None:
+    await send_workflow(deps, workflow_event(W.FAILED))
+
+    with pytest.raises(errors.AlreadyTerminal) as refused:
+        await send_workflow(deps, workflow_event(W.SUCCEEDED))
+
+    [detail] = refused.value.details
+    assert detail == admin_event_pb2.EventFailureReason(
+        already_in_terminal_state=admin_event_pb2.EventErrorAlreadyInTerminalState(current_phase="FAILED")
+    )
+
+
+async def test_a_running_workflow_is_not_queued_again(deps: Dependencies) -> None:
+    await send_workflow(deps, workflow_event(W.RUNNING))
+
+    with pytest.raises(errors.FailedPrecondition):
+        await send_workflow(deps, workflow_event(W.QUEUED))
+
+
+async def test_another_cluster_may_not_report(deps: Dependencies) -> None:
+    with pytest.raises(errors.FailedPrecondition) as refused:
+        await send_workflow(deps, workflow_event(W.RUNNING, producer_id="elsewhere"))
+
+    [detail] = refused.value.details
+    assert isinstance(detail, admin_event_pb2.EventFailureReason)
+    assert detail.incompatible_cluster.cluster == "elsewhere"
+
+
+async def test_a_queued_event_moves_the_execution_to_its_cluster(deps: Dependencies) -> None:
+    await send_workflow(
+        deps,
+        workflow_event(W.QUEUED, producer_id="elsewhere"),
+        workflow_event(W.RUNNING, producer_id="elsewhere"),
+    )
+
+    metadata = (await get_execution(deps)).spec.metadata
+    assert metadata.system_metadata.execution_cluster == "elsewhere"
+
+
+async def test_node_events_build_the_node(deps: Dependencies) -> None:
+    metadata = event_pb2.TaskNodeMetadata(checkpoint_uri="s3://b/cp")
+    await send_node(
+        deps,
+        node_event(N.QUEUED, 1, input_uri="s3://b/inputs.pb"),
+        node_event(N.RUNNING, 2, deck_uri="s3://b/deck.html"),
+        node_event(N.SUCCEEDED, 5, output_uri="s3://b/outputs.pb", task_node_metadata=metadata, is_dynamic=True),
+    )
+
+    node = await get_node(deps)
+    closure = node.closure
+    assert node.input_uri == "s3://b/inputs.pb"
+    assert (closure.phase, closure.output_uri, closure.deck_uri) == (N.SUCCEEDED, "s3://b/outputs.pb", "")
+    assert (closure.created_at, closure.started_at, closure.updated_at) == (at(1), at(2), at(5))
+    assert closure.duration.seconds == 3
+    assert closure.task_node_metadata.checkpoint_uri == "s3://b/cp"
+    assert (node.metadata.spec_node_id, node.metadata.is_dynamic) == ("n0", True)
+
+
+async def test_a_repeated_node_phase_exists_already(deps: Dependencies) -> None:
+    await send_node(deps, node_event(N.RUNNING))
+
+    with pytest.raises(errors.AlreadyExists):
+        await send_node(deps, node_event(N.RUNNING))
+
+
+async def test_an_ended_node_names_the_phase_that_came(deps: Dependencies) -> None:
+    await send_node(deps, node_event(N.SUCCEEDED))
+
+    with pytest.raises(errors.AlreadyTerminal) as refused:
+        await send_node(deps, node_event(N.RUNNING))
+
+    [detail] = refused.value.details
+    assert isinstance(detail, admin_event_pb2.EventFailureReason)
+    assert detail.already_in_terminal_state.current_phase == "RUNNING"
+
+
+async def test_a_node_needs_its_parent(deps: Dependencies) -> None:
+    parent = event_pb2.ParentNodeExecutionMetadata(node_id="n7")
+
+    with pytest.raises(errors.NotFound):
+        await send_node(deps, node_event(N.RUNNING, parent_node_metadata=parent))
+
+
+async def test_a_node_without_an_execution_is_not_found(deps: Dependencies) -> None:
+    event = node_event(N.RUNNING)
+    event.id.execution_id.CopyFrom(UNKNOWN)
+
+    with pytest.raises(errors.NotFound) as refused:
+        await send_node(deps, event)
+
+    text = 'project:"flytesnacks" domain:"development" name:"nosuchexecution"'
+    assert refused.value.message == (
+        f"Failed to get existing execution id: [{text}] with err: "
+        f"missing entity of type execution with identifier {text}"
+    )
+
+
+async def test_a_dynamic_closure_is_stored_and_read_back(deps: Dependencies) -> None:
+    made = identifier_pb2.Identifier(
+        resource_type=identifier_pb2.WORKFLOW, project="flytesnacks", domain="development", name="dyn", version="v"
+    )
+    compiled = compiler_pb2.CompiledWorkflowClosure(
+        primary=compiler_pb2.CompiledWorkflow(template=workflow_pb2.WorkflowTemplate(id=made))
+    )
+    dynamic = event_pb2.DynamicWorkflowNodeMetadata(
+        id=made, compiled_workflow=compiled, dynamic_job_spec_uri="s3://b/futures.pb"
+    )
+    event = node_event(
+        N.DYNAMIC_RUNNING, task_node_metadata=event_pb2.TaskNodeMetadata(dynamic_workflow=dynamic), is_parent=True
+    )
+
+    await send_node(deps, event)
+
+    data = await node_executions.get_data(deps, node_execution_pb2.NodeExecutionGetDataRequest(id=node_id()))
+    assert data.dynamic_workflow == node_execution_pb2.DynamicWorkflowNodeMetadata(
+        id=made, compiled_workflow=compiled, dynamic_job_spec_uri="s3://b/futures.pb"
+    )
+    request = node_execution_pb2.GetDynamicNodeWorkflowRequest(id=node_id())
+    assert (await node_executions.get_dynamic_workflow(deps, request)).compiled_workflow == compiled
+
+
+async def test_inline_outputs_are_stored_and_read_back(deps: Dependencies) -> None:
+    values = literals_pb2.LiteralMap(
+        literals={"o0": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=7)))}
+    )
+    await send_node(deps, node_event(N.SUCCEEDED, output_data=values, input_data=values))
+    await send_task(deps, task_event(T.SUCCEEDED, output_data=values))
+
+    node = await node_executions.get_data(deps, node_execution_pb2.NodeExecutionGetDataRequest(id=node_id()))
+    task = await task_executions.get_data(deps, task_execution_pb2.TaskExecutionGetDataRequest(id=task_id()))
+    assert (node.full_inputs, node.full_outputs, task.full_outputs) == (values, values, values)
+    assert node.flyte_urls.outputs == "flyte://v1/flytesnacks/development/e1/n0/o"
+    assert task.flyte_urls.inputs == "flyte://v1/flytesnacks/development/e1/n0/0/i"
+
+
+async def test_outputs_that_are_too_large_exceed_the_quota(deps: Dependencies) -> None:
+    text = literals_pb2.Primitive(string_value="x" * (deps.settings.max_data_bytes + 1))
+    values = literals_pb2.LiteralMap(literals={"o0": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=text))})
+
+    with pytest.raises(errors.QuotaExceeded):
+        await send_workflow(deps, workflow_event(W.SUCCEEDED, output_data=values))
+
+
+async def test_task_events_build_the_attempt(deps: Dependencies) -> None:
+    error = core_execution_pb2.ExecutionError(code="USER:Broken", message="broken")
+    await send_node(deps, node_event(N.RUNNING))
+    await send_task(
+        deps,
+        task_event(T.QUEUED, 1, task_type="python-task", event_version=1),
+        task_event(T.RUNNING, 2, logs=[core_execution_pb2.TaskLog(name="log", uri="http://log")]),
+        task_event(T.FAILED, 4, error=error),
+    )
+
+    task = await get_task(deps)
+    closure = task.closure
+    assert (closure.phase, closure.task_type, closure.error) == (T.FAILED, "python-task", error)
+    assert (closure.duration.seconds, len(closure.logs)) == (2, 1)
+    assert not task.is_parent
+
+
+async def test_a_task_version_counts_up_within_a_phase(deps: Dependencies) -> None:
+    await send_node(deps, node_event(N.RUNNING))
+    await send_task(deps, task_event(T.RUNNING), task_event(T.RUNNING, phase_version=1))
+
+    with pytest.raises(errors.AlreadyExists):
+        await send_task(deps, task_event(T.RUNNING, phase_version=1))
+
+
+async def test_a_task_needs_its_node(deps: Dependencies) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        await send_task(deps, task_event(T.RUNNING))
+
+
+async def test_a_task_event_without_a_time_is_refused(deps: Dependencies) -> None:
+    event = event_pb2.TaskExecutionEvent(task_id=TASK, parent_node_execution_id=node_id(), phase=T.RUNNING)
+
+    with pytest.raises(errors.InvalidRequest, match=r"^missing occurred_at$"):
+        await send_task(deps, event)
+
+
+async def test_a_task_shows_that_nodes_belong_to_it(deps: Dependencies) -> None:
+    await send_node(deps, node_event(N.RUNNING))
+    await send_task(deps, task_event(T.RUNNING))
+    parent = event_pb2.ParentTaskExecutionMetadata(id=task_id())
+    await send_node(deps, node_event(N.RUNNING, name="n0-0-dn0", parent_task_metadata=parent, event_version=0))
+
+    assert (await get_task(deps)).is_parent
+
+
+async def test_old_senders_parents_are_found_out(deps: Dependencies) -> None:
+    parent = event_pb2.ParentNodeExecutionMetadata(node_id="n0")
+    await send_node(
+        deps,
+        node_event(N.RUNNING, event_version=0),
+        node_event(N.RUNNING, name="n0-0-dn0", parent_node_metadata=parent, event_version=0),
+    )
+
+    assert (await get_node(deps)).metadata.is_parent_node
+    assert not (await get_node(deps, "n0-0-dn0")).metadata.is_parent_node
+
+
+@pytest.mark.parametrize(
+    "order", [lambda e: e, lambda e: e[::-1], lambda e: [*e, *e]], ids=["in order", "back", "twice"]
+)
+async def test_a_batch_ends_the_same_in_any_order(
+    deps: Dependencies, order: Callable[[list[Sent]], list[Sent]]
+) -> None:
+    stream: list[Sent] = [
+        workflow_event(W.RUNNING, 1),
+        node_event(N.QUEUED, 1),
+        node_event(N.RUNNING, 2),
+        task_event(T.QUEUED, 2),
+        task_event(T.RUNNING, 3, phase_version=1),
+        task_event(T.SUCCEEDED, 5, output_uri="s3://b/task"),
+        node_event(N.SUCCEEDED, 6, output_uri="s3://b/node"),
+        workflow_event(W.SUCCEEDED, 7, output_uri="s3://b/workflow"),
+    ]
+
+    await send_batch(deps, order(stream))
+
+    execution, node, task = await get_execution(deps), await get_node(deps), await get_task(deps)
+    assert (execution.closure.phase, execution.closure.duration.seconds) == (W.SUCCEEDED, 6)
+    assert (node.closure.phase, node.closure.output_uri) == (N.SUCCEEDED, "s3://b/node")
+    assert (node.closure.created_at, node.closure.started_at, node.closure.duration.seconds) == (at(1), at(2), 4)
+    assert (task.closure.phase, task.closure.duration.seconds) == (T.SUCCEEDED, 2)
+
+
+async def test_a_repeated_batch_applies_nothing(deps: Dependencies) -> None:
+    stream: list[Sent] = [workflow_event(W.RUNNING), node_event(N.RUNNING), task_event(T.RUNNING)]
+
+    assert await send_batch(deps, stream) == 3
+    assert await send_batch(deps, stream) == 0
+
+
+async def test_a_task_may_come_before_its_node(deps: Dependencies) -> None:
+    await send_batch(deps, [task_event(T.RUNNING, 3)])
+    await send_batch(deps, [node_event(N.QUEUED, 1), node_event(N.RUNNING, 2)])
+
+    node = await get_node(deps)
+    assert (node.closure.phase, node.closure.created_at, node.metadata.spec_node_id) == (N.RUNNING, at(1), "n0")
+
+
+async def test_the_end_of_a_workflow_closes_what_is_open(deps: Dependencies) -> None:
+    error = core_execution_pb2.ExecutionError(code="USER:Broken", message="n9 broke")
+    open_rows: list[Sent] = [node_event(N.RUNNING, 1), task_event(T.RUNNING, 1), node_event(N.SUCCEEDED, 2, name="n1")]
+    await send_batch(deps, open_rows)
+
+    await send_batch(deps, [workflow_event(W.FAILED, 9, error=error)])
+
+    node, task = await get_node(deps), await get_task(deps)
+    assert node.closure.phase == N.ABORTED
+    assert (node.closure.error.code, node.closure.error.message) == ("NodeAborted", "n9 broke")
+    assert (node.closure.updated_at, task.closure.phase) == (at(9), T.ABORTED)
+    assert (await get_node(deps, "n1")).closure.phase == N.SUCCEEDED
+
+
+async def test_a_node_that_opens_after_the_end_is_closed_at_once(deps: Dependencies) -> None:
+    await send_batch(deps, [workflow_event(W.ABORTED, 5)])
+
+    await send_batch(deps, [node_event(N.RUNNING, 4)])
+
+    assert (await get_node(deps)).closure.phase == N.ABORTED
+
+
+async def test_a_batch_of_two_executions_is_refused(deps: Dependencies) -> None:
+    other = event_pb2.WorkflowExecutionEvent(execution_id=UNKNOWN, phase=W.RUNNING, occurred_at=at(0))
+
+    with pytest.raises(errors.InvalidRequest):
+        await send_batch(deps, [workflow_event(W.RUNNING), other])
+
+
+async def test_a_batch_of_an_unknown_execution_is_not_found(deps: Dependencies) -> None:
+    with pytest.raises(errors.NotFound):
+        await send_batch(
+            deps, [event_pb2.WorkflowExecutionEvent(execution_id=UNKNOWN, phase=W.RUNNING, occurred_at=at(0))]
+        )
+
+
+async def test_three_thousand_events_take_little_time(deps: Dependencies) -> None:
+    stream: list[Sent] = []
+    for i in range(500):
+        stream += [node_event(phase, second, name=f"n{i}") for second, phase in enumerate((N.QUEUED, N.RUNNING))]
+        stream += [
+            task_event(phase, second, name=f"n{i}", reason=f"phase {second}")
+            for second, phase in enumerate((T.QUEUED, T.RUNNING, T.SUCCEEDED))
+        ]
+        stream.append(node_event(N.SUCCEEDED, 3, name=f"n{i}"))
+    began = time.perf_counter()
+
+    applied = await send_batch(deps, stream)
+
+    assert applied == len(stream) == 3000
+    assert time.perf_counter() - began < BATCH_LIMIT_SECONDS
+
+
+Read = Callable[[Dependencies], Coroutine[Any, Any, Any]]
+MISSING_NODE = (
+    'missing entity of type node execution with identifier node_id:"n0" execution_id:{project:"flytesnacks" '
+    'domain:"development" name:"e1"}'
+)
+MISSING_TASK = (
+    'missing entity of type task execution with identifier task_id:{project:"flytesnacks" domain:"development" '
+    'name:"t" version:"v"} node_execution_id:{node_id:"n0" execution_id:{project:"flytesnacks" '
+    'domain:"development" name:"e1"}}'
+)
+
+
+@pytest.mark.parametrize(("read", "text"), [(get_node, MISSING_NODE), (get_task, MISSING_TASK)])
+async def test_unknown_nodes_and_tasks_are_named_as_flyte_names_them(deps: Dependencies, read: Read, text: str) -> None:
+    with pytest.raises(errors.NotFound) as refused:
+        await read(deps)
+
+    assert refused.value.message == text
