@@ -25,8 +25,9 @@ class DatabaseSettings(_Part):
 class StorageSettings(_Part):
     """The object store."""
 
-    root: str = "file:///tmp/flytetemporal/store"
-    """URI under which everything lies: file://, s3://bucket/prefix or gs://bucket/prefix."""
+    root: str = "/tmp/flytetemporal/store"  # noqa: S108  the default of a setting
+    """Where everything lies: an absolute path, s3://bucket/prefix or gs://bucket/prefix. A path and not file://, since
+    flytekit cannot read files and directories back from file:// addresses."""
     options: dict[str, str] = Field(default_factory=dict)
     """Passed to fsspec's file system (keys, endpoint_url ...)."""
     raw_output_prefix: str = ""

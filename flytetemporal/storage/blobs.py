@@ -1,6 +1,6 @@
 """The object store: bytes and protobuf messages by URI. The only door to fsspec.
 
-``file://``, ``s3://`` and ``gs://`` work; what a store calls its errors never leaves this module.
+Absolute paths, ``file://``, ``s3://`` and ``gs://`` work; what a store calls its errors never leaves this module.
 """
 
 import asyncio
@@ -63,6 +63,10 @@ class BlobStore:
             spool.seek(0)
             await asyncio.to_thread(self._copy_now, uri, spool)
 
+    async def delete(self, uri: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        await asyncio.to_thread(self._delete_now, uri)
+
     async def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
         return await asyncio.to_thread(self._exists_now, uri)
@@ -96,8 +100,8 @@ class BlobStore:
         return uri.startswith(self.root + "/") and ".." not in uri.split("/")
 
     def local_path(self, uri: str) -> Path | None:
-        """Return the local path of a ``file://`` URI, None for every other store."""
-        return Path(uri.removeprefix("file://")) if uri.startswith("file://") else None
+        """Return the path that an absolute path or a ``file://`` URI names, None for every other store."""
+        return Path(uri.removeprefix("file://")) if uri.startswith(("file://", "/")) else None
 
     def read_now(self, uri: str) -> bytes:
         """Read, blocking; for threads only."""
@@ -131,6 +135,14 @@ class BlobStore:
                 shutil.copyfileobj(source, target)
             os.replace(scratch, path)
 
+    def _delete_now(self, uri: str) -> None:
+        with contextlib.suppress(NotFound), self._translated(uri):
+            path = self.local_path(uri)
+            if path is not None:
+                path.unlink()
+            else:
+                self._filesystem(uri).rm_file(uri)
+
     def _exists_now(self, uri: str) -> bool:
         with self._translated(uri):
             path = self.local_path(uri)
@@ -156,7 +168,7 @@ class BlobStore:
     def _filesystem(self, uri: str) -> Any:
         scheme = uri.split("://", 1)[0] if "://" in uri else ""
         if scheme not in ("s3", "gs", "gcs", "memory"):
-            raise InvalidRequest(f"the object store cannot read [{uri}]: use a file://, s3:// or gs:// address")
+            raise InvalidRequest(f"the object store cannot read [{uri}]: use an absolute path, file://, s3:// or gs://")
         return fsspec.filesystem(scheme, **(self._options if scheme == self._scheme else {}))
 
     @staticmethod

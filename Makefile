@@ -1,0 +1,59 @@
+VENV := .venv
+BIN := $(VENV)/bin
+PROTO_CHECK := .state/generated
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo dev test check lint types imports generated docs bench protos format clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(VENV)/.complete: pyproject.toml constraints.txt scripts/create_env.sh
+	@echo "Creating $(VENV) ..."
+	@scripts/create_env.sh
+	@touch $@
+
+env: $(VENV)/.complete ## Create .venv at the pinned versions
+
+demo: env ## Start everything, run the examples through pyflyte, show what came out, stop
+	@$(BIN)/python scripts/demo.py
+
+dev: env ## Start everything and leave it running
+	@$(BIN)/flytetemporal dev
+
+test: env ## Run all tests
+	@$(BIN)/pytest
+
+check: lint types imports generated docs ## Run every check but the tests
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env
+	$(BIN)/mypy
+
+imports: env
+	$(BIN)/lint-imports
+
+generated: env
+	@rm -rf $(PROTO_CHECK)
+	$(BIN)/python scripts/generate_protos.py $(PROTO_CHECK)
+	@diff -ru -x __init__.py -x __pycache__ $(PROTO_CHECK)/flytetemporal/contracts/v1 flytetemporal/contracts/v1 \
+		|| { echo "generated code is stale: run make protos"; exit 1; }
+
+docs: env
+	$(BIN)/python scripts/check_docs.py
+
+bench: env ## Measure, against a bare Temporal workflow
+	@$(BIN)/python -m bench
+
+protos: env ## Generate flytetemporal/contracts/v1
+	$(BIN)/python scripts/generate_protos.py
+
+format: env ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the environment and everything generated beside the sources
+	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

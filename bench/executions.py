@@ -1,0 +1,79 @@
+"""Run registered workflows through admin's gRPC API and time them as a client sees them."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Mapping
+
+import grpc
+from flyteidl.admin import execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.service import admin_pb2_grpc
+
+PROJECT, DOMAIN = "flytesnacks", "development"
+TERMINAL = {
+    core_execution_pb2.WorkflowExecution.SUCCEEDED,
+    core_execution_pb2.WorkflowExecution.FAILED,
+    core_execution_pb2.WorkflowExecution.ABORTED,
+    core_execution_pb2.WorkflowExecution.TIMED_OUT,
+}
+POLL_SECONDS = 0.005
+
+
+class Executions:
+    """A client of one stack; ``version`` is what the flows were registered under."""
+
+    def __init__(self, endpoint: str, version: str) -> None:
+        self._channel = grpc.aio.insecure_channel(endpoint)
+        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._version = version
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def run(self, name: str, inputs: Mapping[str, int] | None = None, *, max_parallelism: int = 1000) -> float:
+        """Run ``name`` to SUCCEEDED; return seconds from the request on. Otherwise raises ``RuntimeError``."""
+        started = time.perf_counter()
+        created = await self._admin.CreateExecution(
+            execution_pb2.ExecutionCreateRequest(
+                project=PROJECT,
+                domain=DOMAIN,
+                inputs=literals_pb2.LiteralMap(
+                    literals={key: _integer(value) for key, value in (inputs or {}).items()}
+                ),
+                spec=execution_pb2.ExecutionSpec(launch_plan=self._plan(name), max_parallelism=max_parallelism),
+            )
+        )
+        request = execution_pb2.WorkflowExecutionGetRequest(id=created.id)
+        while True:
+            execution = await self._admin.GetExecution(request)
+            if execution.closure.phase in TERMINAL:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        seconds = time.perf_counter() - started
+        if execution.closure.phase != core_execution_pb2.WorkflowExecution.SUCCEEDED:
+            raise RuntimeError(f"{name} did not succeed: {execution.closure.error.message[-1500:]}")
+        return seconds
+
+    async def median(self, name: str, *, repeat: int = 3, warm_up: int = 1) -> float:
+        """Return the median seconds of ``repeat`` runs after ``warm_up`` ones that do not count."""
+        for _ in range(warm_up):
+            await self.run(name)
+        return statistics.median([await self.run(name) for _ in range(repeat)])
+
+    async def swarm(self, name: str, count: int) -> float:
+        """Return the seconds until ``count`` executions started together have all succeeded."""
+        started = time.perf_counter()
+        await asyncio.gather(*(self.run(name) for _ in range(count)))
+        return time.perf_counter() - started
+
+    def _plan(self, name: str) -> identifier_pb2.Identifier:
+        return identifier_pb2.Identifier(
+            resource_type=identifier_pb2.LAUNCH_PLAN, project=PROJECT, domain=DOMAIN, name=name, version=self._version
+        )
+
+
+def _integer(value: int) -> literals_pb2.Literal:
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value)))

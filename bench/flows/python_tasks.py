@@ -1,0 +1,26 @@
+"""Real Python tasks: what the warm fork server and the engine cost together."""
+
+from flytekit import task, workflow
+
+
+@task
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@workflow
+def hello(a: int = 1) -> int:
+    return add(a=a)
+
+
+@workflow
+def chain_50(a: int = 0) -> int:
+    for _ in range(50):
+        a = add(a=a)
+    return a
+
+
+@workflow
+def fan_500(a: int = 0) -> None:
+    for i in range(500):
+        add(a=a, b=i)

@@ -1,0 +1,24 @@
+"""A branch: which task runs is decided by a value that another task computed."""
+
+from flytekit import conditional, task, workflow
+
+
+@task
+def measure(text: str) -> int:
+    return len(text)
+
+
+@task
+def shorten(text: str) -> str:
+    return text[:10] + "..."
+
+
+@task
+def keep(text: str) -> str:
+    return text
+
+
+@workflow
+def branch_workflow(text: str = "a text that is rather long") -> str:
+    length = measure(text=text)
+    return conditional("fit").if_(length > 10).then(shorten(text=text)).else_().then(keep(text=text))

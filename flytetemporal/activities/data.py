@@ -1,0 +1,117 @@
+"""Read what is too large to travel: stored values that bindings name, graphs, task templates."""
+
+import asyncio
+import gzip
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from flyteidl.core import literals_pb2, tasks_pb2
+from google.protobuf.message import DecodeError
+from temporalio import activity
+
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.errors import Internal, NotFound, ResolutionFailed
+from flytetemporal.idl import literals
+from flytetemporal.storage.blobs import BlobStore
+
+CACHED_TEMPLATES = 64
+
+
+class DataActivities:
+    """``resolve_inputs`` and ``load_graph`` of ``contracts/activities``."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.resolve_inputs, self.load_graph]
+
+    @activity.defn
+    async def resolve_inputs(self, request: execution_pb2.ResolveRequest) -> execution_pb2.NodeOutputs:
+        """Resolve bindings that need stored values, write the map, return it inline when small."""
+        values = await resolve(self._blobs, request.inputs)
+        await asyncio.gather(*(self._blobs.write_message(uri, values) for uri in request.write_to))
+        return node_outputs(values, next(iter(request.write_to), ""))
+
+    @activity.defn
+    async def load_graph(self, reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
+        """Read a graph that is too large for the start argument."""
+        return execution_pb2.GraphBytes(gzipped=await read_content(self._blobs, reference))
+
+
+class TemplateCache:
+    """The task templates of the executions that this worker has met lately. They never change: content is the key."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._known: OrderedDict[str, graph_pb2.TaskTemplates] = OrderedDict()
+
+    async def load(self, reference: execution_pb2.ContentReference, position: int) -> tasks_pb2.TaskTemplate:
+        """Return one template; do not change it.
+
+        Raises:
+            NotFound: there is no such file.
+            Internal: the file is not what it was, or holds no such template.
+        """
+        templates = self._known.pop(reference.sha256, None)
+        if templates is None:
+            templates = _templates(await read_content(self._blobs, reference), reference.uri)
+        self._known[reference.sha256] = templates
+        while len(self._known) > CACHED_TEMPLATES:
+            self._known.popitem(last=False)
+        if position >= len(templates.tasks):
+            raise Internal(f"{reference.uri} holds {len(templates.tasks)} task templates, none at {position}")
+        return templates.tasks[position]
+
+
+async def resolve(blobs: BlobStore, deferred: execution_pb2.DeferredInputs) -> literals_pb2.LiteralMap:
+    """Resolve bindings, reading the sources that did not travel along.
+
+    Raises:
+        ResolutionFailed: a binding names what is not there.
+    """
+    reads = (read_outputs(blobs, outputs) for outputs in deferred.sources.values())
+    try:
+        sources = dict(zip(deferred.sources, await asyncio.gather(*reads), strict=True))
+    except NotFound as e:
+        raise ResolutionFailed(f"the outputs that a binding names are gone: {e.message}") from e
+    aliases = {node_id: dict(entry.variables) for node_id, entry in deferred.aliases.items()}
+    return literals.resolve(deferred.bindings, sources.__getitem__, aliases)
+
+
+async def read_outputs(blobs: BlobStore, outputs: execution_pb2.NodeOutputs) -> literals_pb2.LiteralMap:
+    """Return the outputs of a node, wherever they are."""
+    if outputs.WhichOneof("location") == "uri":
+        return await blobs.read_message(outputs.uri, literals_pb2.LiteralMap)
+    return outputs.literals
+
+
+def node_outputs(values: literals_pb2.LiteralMap, uri: str) -> execution_pb2.NodeOutputs:
+    """Return how a map travels: inline while small, else by its address."""
+    if not uri or literals.is_small(values, workflows.INLINE_LITERALS_BYTES):
+        return execution_pb2.NodeOutputs(literals=values)
+    return execution_pb2.NodeOutputs(uri=uri)
+
+
+async def read_content(blobs: BlobStore, reference: execution_pb2.ContentReference) -> bytes:
+    """Return the stored bytes.
+
+    Raises:
+        NotFound: there is no such file.
+        Internal: the file is not what it was.
+    """
+    data = await blobs.read(reference.uri)
+    if hashlib.sha256(data).hexdigest() != reference.sha256:
+        raise Internal(f"{reference.uri} has other content than when it was written ({len(data)} bytes)")
+    return data
+
+
+def _templates(data: bytes, uri: str) -> graph_pb2.TaskTemplates:
+    try:
+        return graph_pb2.TaskTemplates.FromString(gzip.decompress(data))
+    except (OSError, EOFError, DecodeError) as e:
+        raise Internal(f"{uri} holds no task templates") from e

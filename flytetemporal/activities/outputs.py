@@ -1,0 +1,132 @@
+"""What an attempt left behind, once its program ended well: outputs, an error, or the plan of a dynamic node.
+
+The order of the checks and their codes mirror flytepropeller's pkg/controller/nodes/task/handler.go.
+"""
+
+import asyncio
+
+from flyteidl.core import errors_pb2, literals_pb2, tasks_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+
+from flytetemporal.activities.data import node_outputs
+from flytetemporal.activities.task_events import has_deck, may_have_deck
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import Internal, NotFound
+from flytetemporal.idl import locations
+from flytetemporal.plugins.protocol import ErrorKind
+from flytetemporal.storage.blobs import BlobStore
+
+DONE = "attempt.pb"
+MESSAGE_LIMIT = 102_400
+_STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK, DONE)
+
+
+async def clear(blobs: BlobStore, output_dir: str) -> None:
+    """Remove what an earlier try of the same attempt left, so that it cannot be taken for the coming one's."""
+    await asyncio.gather(*(blobs.delete(locations.join(output_dir, name)) for name in _STALE))
+
+
+async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:
+    """Return the result of an earlier try that came to its end, if one did."""
+    try:
+        return await blobs.read_message(locations.join(output_dir, DONE), execution_pb2.TaskAttemptResult)
+    except (NotFound, Internal):
+        return None
+
+
+async def mark_finished(blobs: BlobStore, output_dir: str, result: execution_pb2.TaskAttemptResult) -> None:
+    """Keep a result, in case that Temporal does not hear of it."""
+    await blobs.write_message(locations.join(output_dir, DONE), result)
+
+
+async def collect(
+    blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate
+) -> execution_pb2.TaskAttemptResult:
+    """Return what the attempt came to."""
+    dynamic, reported, deck = await asyncio.gather(
+        blobs.exists(locations.join(output_dir, locations.FUTURES)),
+        _reported_failure(blobs, output_dir),
+        _deck_uri(blobs, output_dir, template),
+    )
+    result = execution_pb2.TaskAttemptResult(deck_uri=deck)
+    if dynamic:
+        result.dynamic = True
+        result.outputs.uri = locations.outputs_uri(output_dir)
+    elif reported is not None:
+        result.failure.CopyFrom(reported)
+        result.deck_uri = deck if has_deck(template) else ""
+    else:
+        await _collect_outputs(blobs, output_dir, template, result)
+    return result
+
+
+def failed(
+    code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
+) -> execution_pb2.TaskAttemptResult:
+    """Return the result of an attempt that failed without leaving a word of its own."""
+    return execution_pb2.TaskAttemptResult(failure=failure(code, message, kind, recoverable=recoverable))
+
+
+def failure(
+    code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
+) -> execution_pb2.AttemptFailure:
+    """Return a failure with a message that fits into an event."""
+    error = core_execution_pb2.ExecutionError(code=code, message=shortened(message), kind=kind)
+    return execution_pb2.AttemptFailure(error=error, recoverable=recoverable)
+
+
+def shortened(message: str) -> str:
+    """Cut a message that is longer than Flyte's limit in its middle: what failed stands at the ends."""
+    if len(message) <= MESSAGE_LIMIT:
+        return message
+    half = MESSAGE_LIMIT // 2 - 20
+    return f"{message[:half]}\n... (cut) ...\n{message[-half:]}"
+
+
+async def _collect_outputs(
+    blobs: BlobStore,
+    output_dir: str,
+    template: tasks_pb2.TaskTemplate,
+    result: execution_pb2.TaskAttemptResult,
+) -> None:
+    uri = locations.outputs_uri(output_dir)
+    if not template.interface.outputs.variables:
+        result.outputs.literals.SetInParent()
+        return
+    try:
+        if await blobs.size_bytes(uri) > workflows.INLINE_LITERALS_BYTES:
+            result.outputs.uri = uri
+        else:
+            result.outputs.CopyFrom(node_outputs(await blobs.read_message(uri, literals_pb2.LiteralMap), uri))
+    except NotFound:
+        text = f"the task ended without an error but left no outputs at [{uri}]"
+        result.failure.CopyFrom(failure("OutputsNotFound", text, ErrorKind.UNKNOWN, recoverable=True))
+    except Internal as e:
+        result.failure.CopyFrom(failure("OutputsNotFound", e.message, ErrorKind.UNKNOWN, recoverable=True))
+
+
+async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.AttemptFailure | None:
+    """Return the failure that the task's program described in ``error.pb``."""
+    uri = locations.join(output_dir, locations.ERROR)
+    try:
+        document = await blobs.read_message(uri, errors_pb2.ErrorDocument)
+    except NotFound:
+        return None
+    except Internal as e:
+        return failure("ErrorFileBadFormat", e.message, ErrorKind.SYSTEM, recoverable=True)
+    if not document.HasField("error"):
+        text = f"error document at [{uri}] holds no error"
+        return failure("ErrorFileBadFormat", text, ErrorKind.SYSTEM, recoverable=True)
+    error = document.error
+    described = failure(error.code, error.message, error.origin, recoverable=error.kind == error.RECOVERABLE)
+    if error.HasField("timestamp"):
+        described.error.timestamp.CopyFrom(error.timestamp)
+    described.error.worker = error.worker
+    return described
+
+
+async def _deck_uri(blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate) -> str:
+    """Return where the attempt's deck lies, or an empty text when it left none."""
+    uri = locations.join(output_dir, locations.DECK)
+    return uri if may_have_deck(template) and await blobs.exists(uri) else ""

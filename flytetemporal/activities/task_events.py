@@ -1,0 +1,99 @@
+"""The events of one task attempt, built from what the workflow said about its node. Pure, but for the clock handed in.
+
+Fields mirror flytepropeller's pkg/controller/nodes/task/transformer.go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import tasks_pb2
+from flyteidl.event import event_pb2
+
+from flytetemporal.contracts.v1 import events_pb2, execution_pb2
+from flytetemporal.idl import locations, times
+from flytetemporal.plugins.protocol import PhaseInfo, TaskPhase
+
+EVENT_VERSION = 1
+TIMEOUT_EXPIRED = "TimeoutExpired"
+NodePhase = core_execution_pb2.NodeExecution
+InstanceClass = event_pb2.TaskExecutionMetadata
+
+
+@dataclass(slots=True)
+class AttemptEvents:
+    """Builds the events of one attempt. Log links that were seen once stay in all that follow."""
+
+    attempt: execution_pb2.TaskAttempt
+    template: tasks_pb2.TaskTemplate
+    plugin: str = ""
+    logs: Sequence[core_execution_pb2.TaskLog] = field(default_factory=tuple)
+
+    def node_running(self, now: datetime) -> events_pb2.Event:
+        """Return the node's RUNNING event; its terminal events are the workflow's."""
+        event = event_pb2.NodeExecutionEvent()
+        event.CopyFrom(self.attempt.node_event)
+        event.phase = NodePhase.RUNNING
+        event.occurred_at.CopyFrom(times.timestamp(now))
+        event.reported_at.CopyFrom(event.occurred_at)
+        if has_deck(self.template):
+            event.deck_uri = locations.join(self.attempt.output_dir, locations.DECK)
+        return events_pb2.Event(node=event)
+
+    def phase(self, info: PhaseInfo, now: datetime) -> events_pb2.Event:
+        """Return the event of what the plugin saw."""
+        event = self._event(info.phase, now)
+        if info.reason:
+            event.reason = info.reason
+            event.reasons.add(reason=info.reason, occurred_at=event.occurred_at)
+        self.logs = info.logs or self.logs
+        event.logs.extend(self.logs)
+        return events_pb2.Event(task=event)
+
+    def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
+        """Return the terminal event of a result."""
+        if result.WhichOneof("outcome") == "outputs":
+            event = self.phase(PhaseInfo(TaskPhase.SUCCEEDED), now)
+            event.task.output_uri = locations.outputs_uri(self.attempt.output_dir)
+            return event
+        if result.failure.error.code == TIMEOUT_EXPIRED:
+            return self.aborted(now)
+        event = self.phase(PhaseInfo(TaskPhase.FAILED), now)
+        event.task.error.CopyFrom(result.failure.error)
+        return event
+
+    def aborted(self, now: datetime) -> events_pb2.Event:
+        """Return the event of an attempt that was stopped, by somebody or by its deadline; it has no error."""
+        return self.phase(PhaseInfo(TaskPhase.ABORTED), now)
+
+    def _event(self, phase: core_execution_pb2.TaskExecution.Phase, now: datetime) -> event_pb2.TaskExecutionEvent:
+        attempt = self.attempt
+        interruptible = InstanceClass.INTERRUPTIBLE if attempt.interruptible else InstanceClass.DEFAULT
+        return event_pb2.TaskExecutionEvent(
+            task_id=self.template.id,
+            parent_node_execution_id=attempt.node_event.id,
+            retry_attempt=attempt.attempt,
+            phase=phase,
+            producer_id=attempt.node_event.producer_id,
+            occurred_at=times.timestamp(now),
+            reported_at=times.timestamp(now),
+            input_uri=locations.inputs_uri(attempt.data_dir),
+            task_type=self.template.type,
+            event_version=EVENT_VERSION,
+            metadata=event_pb2.TaskExecutionMetadata(
+                generated_name=attempt.generated_name,
+                plugin_identifier=self.plugin,
+                instance_class=interruptible,
+            ),
+        )
+
+
+def has_deck(template: tasks_pb2.TaskTemplate) -> bool:
+    """Say whether the task promises a deck."""
+    return template.metadata.HasField("generates_deck") and template.metadata.generates_deck.value
+
+
+def may_have_deck(template: tasks_pb2.TaskTemplate) -> bool:
+    """Say whether a deck is worth looking for after success: unless the task says that it makes none."""
+    return not template.metadata.HasField("generates_deck") or template.metadata.generates_deck.value

@@ -1,0 +1,269 @@
+"""One attempt of a task, whole: inputs in, plugin run, outputs out, its events sent.
+
+What failed and whether it may be tried again comes back as a message. Only trouble of the infrastructure is raised, and
+Temporal repeats the activity for it, under the same number of Flyte's attempt.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from flyteidl.core import literals_pb2, tasks_pb2
+from google.protobuf.message import Message
+from temporalio import activity
+
+from flytetemporal.activities import data, events, outputs
+from flytetemporal.activities.patience import patiently
+from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents
+from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.contracts.v1 import events_pb2, execution_pb2
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed
+from flytetemporal.idl import locations, times
+from flytetemporal.plugins import environment, resources, template
+from flytetemporal.plugins.process.plugin import ProcessPlugin
+from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
+from flytetemporal.plugins.registry import Registry
+from flytetemporal.storage.blobs import BlobStore
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 1.0
+# An abort is recorded by admin itself; this report must not hold it up.
+ABORT_REPORT_SECONDS = 10.0
+
+
+class TaskActivities:
+    """``run_task`` of ``contracts/activities``. Open it while the worker runs: inside, flytekit is kept warm."""
+
+    def __init__(
+        self, blobs: BlobStore, sink: events.EventSink, worker: WorkerSettings, storage: StorageSettings
+    ) -> None:
+        self._blobs = blobs
+        self._sink = sink
+        self._templates = data.TemplateCache(blobs)
+        self._processes = ProcessPlugin(worker, storage, blobs)
+        self._registry = Registry(container=self._processes)
+        self._warming: asyncio.Task[None] | None = None
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.run_task]
+
+    async def __aenter__(self) -> "TaskActivities":
+        self._warming = asyncio.create_task(self._warm_up())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+        await self._processes.close()
+
+    @activity.defn
+    async def run_task(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        """Run one attempt of a task to its end: inputs in, plugin run, outputs out, its events sent."""
+        task = await self._templates.load(attempt.tasks, attempt.task)
+        run = _Run(self._blobs, self._sink, attempt, task)
+        async with run.heartbeating():
+            if activity.info().attempt > 1:
+                earlier = await outputs.finished(self._blobs, attempt.output_dir)
+                if earlier is not None:
+                    return await run.finish(earlier)
+            try:
+                result = await run.through(self._registry.find(task))
+            except Rejected as e:
+                result = outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False)
+            except ResolutionFailed as e:
+                result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
+            return await run.finish(result)
+
+    async def _warm_up(self) -> None:
+        try:
+            await self._processes.warm_up()
+        except FlyteError as e:
+            log.warning("warm_up_failed", problem=e.message)  # The first task tries again, and tells its user.
+
+
+class _Run:
+    """One try of one attempt."""
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        sink: events.EventSink,
+        attempt: execution_pb2.TaskAttempt,
+        task: tasks_pb2.TaskTemplate,
+    ) -> None:
+        self._blobs = blobs
+        self._sink = sink
+        self._attempt = attempt
+        self._task = task
+        self._events = AttemptEvents(attempt, task)
+        self._began = asyncio.get_running_loop().time()
+        self._handle = b""
+        self._reporting: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def heartbeating(self) -> AsyncIterator[None]:
+        """Tell Temporal that this worker lives; cancellation comes back the same way."""
+
+        async def beat() -> None:
+            while True:
+                activity.heartbeat(self._handle)
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            for background in (beating, self._reporting):
+                if background is not None:
+                    background.cancel()
+
+    async def through(self, plugin: Plugin) -> execution_pb2.TaskAttemptResult:
+        """Run the plugin until the attempt has ended, its deadline has passed or somebody stops it.
+
+        Raises:
+            ResolutionFailed: a binding names what is not there.
+            Rejected: the task can never run here.
+        """
+        self._events.plugin = plugin.identifier
+        inputs = await self._inputs()
+        context = self._context(inputs)
+        if activity.info().attempt > 1:
+            await plugin.abort(context, b"")  # A worker that died cannot have done it.
+        await self._lay_out(inputs)
+        try:
+            return await self._result(await self._until_end(plugin, context))
+        except Rejected:
+            raise
+        except BaseException:
+            await asyncio.shield(self._stop(plugin, context))
+            raise
+
+    async def finish(self, result: execution_pb2.TaskAttemptResult) -> execution_pb2.TaskAttemptResult:
+        """Keep the result and report it."""
+        marking = functools.partial(outputs.mark_finished, self._blobs, self._attempt.output_dir, result)
+        await patiently(marking, "result")
+        await self._report(self._events.ended(result, _now()))
+        return result
+
+    async def _inputs(self) -> literals_pb2.LiteralMap:
+        inputs = self._attempt.inputs
+        if inputs.WhichOneof("value") == "deferred":
+            return await data.resolve(self._blobs, inputs.deferred)
+        return inputs.literals
+
+    def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
+        attempt, task = self._attempt, self._task
+        try:
+            command = template.render(_arguments(task), _places(attempt), inputs)
+        except InvalidRequest as e:
+            raise Rejected("BadTaskSpecification", e.message) from e
+        return TaskContext(
+            name=attempt.generated_name,
+            node_execution_id=attempt.node_event.id,
+            attempt=attempt.attempt,
+            template=task,
+            command=command,
+            environment=environment.attempt_environment(attempt, task),
+            resources=resources.merged(task.container.resources, attempt.overrides.resources),
+            inputs_uri=locations.inputs_uri(attempt.data_dir),
+            output_dir=attempt.output_dir,
+            raw_output_dir=attempt.raw_output_dir,
+            timeout=attempt.timeout.ToTimedelta(),
+            interruptible=attempt.interruptible,
+        )
+
+    async def _lay_out(self, inputs: literals_pb2.LiteralMap) -> None:
+        """Write what the task reads and remove what an earlier try left."""
+        attempt, task = self._attempt, self._task
+        files: list[tuple[str, Message]] = [(locations.inputs_uri(attempt.data_dir), inputs)]
+        if template.wants_task_template(_arguments(task)):
+            files.append((_places(attempt).task_template_uri, task))
+        await asyncio.gather(
+            outputs.clear(self._blobs, attempt.output_dir),
+            *(self._blobs.write_message(uri, message) for uri, message in files),
+        )
+
+    async def _until_end(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
+        limit = context.timeout
+        spent = asyncio.get_running_loop().time() - self._began
+        deadline = asyncio.timeout(max(0.0, limit.total_seconds() - spent) if limit else None)
+        try:
+            async with deadline:
+                return await self._watch(plugin, context)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            await plugin.abort(context, self._handle)
+            text = f"task execution timeout [{times.go_text(limit)}] expired"
+            return failed(TIMEOUT_EXPIRED, text, ErrorKind.USER, recoverable=True)
+
+    async def _watch(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
+        self._handle = await plugin.start(context)
+        first = True
+        async for info in plugin.watch(context, self._handle):
+            if info.is_terminal:
+                return info
+            now = _now()
+            self._report_soon(*([self._events.node_running(now)] if first else []), self._events.phase(info, now))
+            first = False
+        raise Internal(f"plugin {plugin.identifier} lost sight of attempt {context.key}")
+
+    async def _result(self, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
+        if last.error is None:
+            collecting = functools.partial(outputs.collect, self._blobs, self._attempt.output_dir, self._task)
+            return await patiently(collecting, "outputs")
+        error = last.error
+        return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
+
+    async def _stop(self, plugin: Plugin, context: TaskContext) -> None:
+        """Stop what runs, and say so when that is what Temporal asked for."""
+        await plugin.abort(context, self._handle)
+        details = activity.cancellation_details()
+        if details is None or not details.cancel_requested:
+            return
+        try:
+            async with asyncio.timeout(ABORT_REPORT_SECONDS):
+                await self._report(self._events.aborted(_now()))
+        except (TimeoutError, FlyteError) as e:
+            log.warning("abort_not_reported", attempt=context.key, problem=str(e))
+
+    async def _report(self, *batch: events_pb2.Event) -> None:
+        await self._report_soon(*batch)
+
+    def _report_soon(self, *batch: events_pb2.Event) -> asyncio.Task[None]:
+        """Send events behind those that are under way, while the task goes on."""
+        previous = self._reporting
+
+        async def send() -> None:
+            if previous is not None:
+                await previous
+            await patiently(functools.partial(events.send, self._sink, batch), "events")
+
+        self._reporting = asyncio.create_task(send())
+        return self._reporting
+
+
+def _arguments(task: tasks_pb2.TaskTemplate) -> list[str]:
+    return [*task.container.command, *task.container.args]
+
+
+def _places(attempt: execution_pb2.TaskAttempt) -> template.Places:
+    return template.Places(
+        data_dir=attempt.data_dir,
+        output_dir=attempt.output_dir,
+        raw_output_dir=attempt.raw_output_dir,
+        previous_checkpoint_dir=attempt.previous_checkpoint_dir,
+        generated_name=attempt.generated_name,
+        namespace=attempt.settings.namespace,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,98 @@
+"""``flytetemporal admin``: one process of the control plane."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import click
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from flytetemporal.admin import executions, projects
+from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.cli import notify, serving, wiring
+from flytetemporal.config import AdminSettings, Settings
+from flytetemporal.errors import FlyteError
+from flytetemporal.rpc import gateway, server
+
+SWEEP_INTERVAL = timedelta(seconds=30)
+DRAIN_SECONDS = 5.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@click.command()
+@click.option("--migrate", is_flag=True, help="Bring the database's schema up to date first.")
+def admin(*, migrate: bool) -> None:
+    """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+    settings = Settings()
+    serving.run(lambda stop: serve(settings, stop, migrate=migrate))
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> None:
+    """Serve until told to stop; then open calls get their time."""
+    notify.tell("waiting for Postgres and Temporal")
+    async with wiring.dependencies(settings, migrate=migrate) as deps:
+        notify.tell("registering projects")
+        await projects.register_defaults(deps)
+        links = wiring.signer(deps)
+        methods = wiring.methods(deps, links)
+        grpc_server = server.grpc_server(methods, settings.admin)
+        app = gateway.http_app(methods, settings.admin, wiring.routes(deps, settings, links))
+        await grpc_server.start()
+        async with _http(app, settings.admin), _sweeping(deps):
+            notify.tell("serving", ready=True)
+            await stop.wait()
+            notify.tell("stopping")
+            await grpc_server.stop(DRAIN_SECONDS)
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without signal handlers of its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's handlers in place."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _http(app: ASGIApp, settings: AdminSettings) -> AsyncIterator[None]:
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(DRAIN_SECONDS))
+    http_server = _HttpServer(config)
+    # Bound here, so that the port answers as soon as we say so.
+    listener = socket.create_server((settings.host, settings.http_port), backlog=512)
+    serving_http = asyncio.create_task(http_server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        http_server.should_exit = True
+        await serving_http
+
+
+@contextlib.asynccontextmanager
+async def _sweeping(deps: Dependencies) -> AsyncIterator[None]:
+    sweeping = asyncio.create_task(_sweep(deps))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+
+
+async def _sweep(deps: Dependencies) -> None:
+    """Start executions that were recorded but never started, now and then for ever."""
+    min_age = timedelta()  # At our own start nobody else is starting anything.
+    while True:
+        try:
+            await executions.start_pending(deps, min_age=min_age)
+        except FlyteError as e:
+            _log.warning("sweep_failed", error=str(e))
+        except Exception:
+            _log.exception("sweep_failed")
+        await asyncio.sleep(SWEEP_INTERVAL.total_seconds())
+        min_age = SWEEP_INTERVAL

@@ -1,0 +1,84 @@
+"""Settings in, a running worker out: two Temporal workers in one process, one for each task queue of the cluster."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from importlib import metadata
+
+from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+
+from flytetemporal.activities.data import DataActivities
+from flytetemporal.activities.events import EventActivities
+from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.cli import connections
+from flytetemporal.config import Settings, TemporalSettings
+from flytetemporal.contracts import workflows
+from flytetemporal.rpc.channel import AdminClient
+from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.workflows.execution import ExecutionWorkflow
+
+MAX_CACHED_WORKFLOWS = 300
+EAGER_ACTIVITIES = 20
+HEARTBEAT_THROTTLE = timedelta(seconds=1)
+
+
+@contextlib.asynccontextmanager
+async def workers(settings: Settings) -> AsyncIterator[None]:
+    """Run both workers while the context is open."""
+    client = await connections.temporal(settings.temporal)
+    blobs = BlobStore(settings.storage.root, settings.storage.options)
+    admin = AdminClient(settings.worker.admin_endpoint)
+    tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
+    try:
+        async with (
+            tasks,
+            _engine_worker(client, settings, DataActivities(blobs), EventActivities(blobs, admin)),
+            _task_worker(client, settings, tasks),
+        ):
+            yield
+    finally:
+        await admin.close()
+
+
+def _engine_worker(client: Client, settings: Settings, data: DataActivities, events: EventActivities) -> Worker:
+    """Walks the graphs and runs the engine's own short activities."""
+    return Worker(
+        client,
+        task_queue=workflows.engine_queue(settings.temporal.cluster),
+        workflows=[ExecutionWorkflow],
+        activities=[*data.all(), *events.all()],
+        # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[ErrorInterceptor()],
+        max_cached_workflows=MAX_CACHED_WORKFLOWS,
+        max_eager_activity_reservations_per_workflow_task=EAGER_ACTIVITIES,
+        # No exception fails an execution by accident: a bug waits for its mending, and the run goes on.
+        workflow_failure_exception_types=[],
+        graceful_shutdown_timeout=settings.worker.grace,
+        deployment_config=_deployment(settings.temporal),
+    )
+
+
+def _task_worker(client: Client, settings: Settings, tasks: TaskActivities) -> Worker:
+    """Runs task attempts, a bounded number at once."""
+    return Worker(
+        client,
+        task_queue=workflows.task_queue(settings.temporal.cluster),
+        activities=tasks.all(),
+        interceptors=[ErrorInterceptor()],
+        max_concurrent_activities=settings.worker.max_tasks or 2 * (os.cpu_count() or 1),
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=settings.worker.grace,
+        deployment_config=_deployment(settings.temporal),
+    )
+
+
+def _deployment(settings: TemporalSettings) -> WorkerDeploymentConfig:
+    """Name the build; without it the SDK hashes every loaded module at start."""
+    version = WorkerDeploymentVersion(f"flytetemporal-{settings.cluster}", metadata.version("flytetemporal"))
+    return WorkerDeploymentConfig(version=version, use_worker_versioning=False)

@@ -1,0 +1,86 @@
+"""Environment variables of a task attempt. Pure.
+
+What the task gets, later ones winning: what the worker itself runs with, how to reach admin and the store, the
+container's own variables, Flyte's names of the attempt, the variables of the execution. The names mirror flyteplugins'
+pluginmachinery/flytek8s/k8s_resource_adds.go.
+"""
+
+from collections.abc import Mapping
+
+from flyteidl.core import tasks_pb2
+
+from flytetemporal.config import StorageSettings
+from flytetemporal.contracts.v1 import execution_pb2
+
+# Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.
+_WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_")
+_S3_OPTIONS = {
+    "key": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+    "secret": ("FLYTE_AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+    "token": ("AWS_SESSION_TOKEN",),
+    "endpoint_url": ("FLYTE_AWS_ENDPOINT", "AWS_ENDPOINT_URL"),
+    "profile": ("AWS_PROFILE",),
+}
+_GCS_OPTIONS = {"token": ("GOOGLE_APPLICATION_CREDENTIALS",), "project": ("GOOGLE_CLOUD_PROJECT",)}
+_OPTIONS: dict[str, Mapping[str, tuple[str, ...]]] = {"s3": _S3_OPTIONS, "gs": _GCS_OPTIONS, "gcs": _GCS_OPTIONS}
+
+
+def attempt_environment(
+    attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate, console_url: str = ""
+) -> dict[str, str]:
+    """Return what Flyte gives to every container: its own variables, the names of the attempt, the execution's."""
+    return {
+        **{pair.key: pair.value for pair in template.container.env},
+        **_names(attempt, template),
+        **_links(attempt, template, console_url),
+        **{pair.key: pair.value for pair in attempt.settings.envs.values},
+    }
+
+
+def platform_environment(admin_endpoint: str, storage: StorageSettings) -> dict[str, str]:
+    """Return what a task on this machine needs to reach admin (eager tasks do) and the object store."""
+    return {
+        "FLYTE_PLATFORM_URL": admin_endpoint,
+        "FLYTE_PLATFORM_INSECURE": "true",
+        **_storage(storage),
+    }
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a task process may see of its worker's environment."""
+    return {name: value for name, value in environment.items() if not name.startswith(_WITHHELD)}
+
+
+def _names(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate) -> dict[str, str]:
+    execution, workflow, task = attempt.node_event.id.execution_id, attempt.workflow_id, template.id
+    return {
+        "FLYTE_INTERNAL_EXECUTION_WORKFLOW": f"{workflow.project}:{workflow.domain}:{workflow.name}",
+        "FLYTE_INTERNAL_EXECUTION_ID": execution.name,
+        "FLYTE_INTERNAL_EXECUTION_PROJECT": execution.project,
+        "FLYTE_INTERNAL_EXECUTION_DOMAIN": execution.domain,
+        "FLYTE_ATTEMPT_NUMBER": str(attempt.attempt),
+        "FLYTE_INTERNAL_TASK_PROJECT": task.project,
+        "FLYTE_INTERNAL_TASK_DOMAIN": task.domain,
+        "FLYTE_INTERNAL_TASK_NAME": task.name,
+        "FLYTE_INTERNAL_TASK_VERSION": task.version,
+    }
+
+
+def _links(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate, console_url: str) -> dict[str, str]:
+    if not console_url or "link_type" not in template.config:
+        return {}
+    node = attempt.node_event.id
+    execution = node.execution_id
+    path = f"projects/{execution.project}/domains/{execution.domain}/executions/{execution.name}"
+    return {"FLYTE_EXECUTION_URL": f"{console_url.rstrip('/')}/{path}/nodeId/{node.node_id}/nodes"}
+
+
+def _storage(storage: StorageSettings) -> dict[str, str]:
+    scheme = storage.root.split("://", 1)[0]
+    names = _OPTIONS.get(scheme, {})
+    return {
+        variable: storage.options[option]
+        for option, variables in names.items()
+        if option in storage.options
+        for variable in variables
+    }

@@ -1,0 +1,103 @@
+"""From a fork of the server to the user's program: everything between ``os.fork`` and the command."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from flytetemporal.plugins.process import entrypoints, limits
+from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
+from flytetemporal.plugins.process.messages import TAG_VARIABLE, Launch
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+# As shells say it.
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
+
+def become(launch: Launch, server: int, private: Iterable[int], loaded: Loaded | None) -> NoReturn:
+    """Turn this fork into the process that ``launch`` describes. Never returns and never raises.
+
+    ``private`` are the server's file descriptors. Without ``loaded`` flytekit is not there to be used.
+    """
+    code = 1
+    try:
+        _detach(launch, server, private)
+        code = _run(launch, loaded)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(BaseException):
+            entrypoints.finish()
+        os._exit(code)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its descendants leave behind (Linux)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
+    os.setsid()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:  # It died before the line above; nobody waits for us.
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    log = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    for descriptor in (log, *private):
+        os.close(descriptor)
+    os.chdir(launch.directory)
+    os.environ.clear()
+    os.environ.update({**launch.environment, TAG_VARIABLE: launch.tag})
+    limits.prefer_as_victim()
+    if launch.memory_bytes:
+        limits.limit_memory(launch.memory_bytes)
+
+
+def _run(launch: Launch, loaded: Loaded | None) -> int:
+    if loaded is None or not entrypoints.is_entrypoint(launch.command):
+        _execute(Prepared(launch.command))
+    directory = Path(launch.directory)
+    for stream in (sys.stdout, sys.stderr):
+        # Readers follow the log while the task runs, and a killed task must not lose what it said.
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    entrypoints.refresh(loaded, directory)
+    prepared = entrypoints.prepare(launch.command, directory, Path(launch.bundles))
+    if not entrypoints.can_run_here(prepared.command, launch.environment, loaded):
+        _execute(prepared)
+    return entrypoints.run(prepared)
+
+
+def _execute(prepared: Prepared) -> NoReturn:
+    """Replace this process by another program."""
+    environment = dict(os.environ)
+    if prepared.path:
+        known = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+        environment["PYTHONPATH"] = os.pathsep.join([*known, *prepared.path])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    program = prepared.command[0]
+    try:
+        path = shutil.which(program, path=environment.get("PATH", os.defpath))
+        if path is None and not os.path.exists(program):
+            raise FileNotFoundError(f"{program}: command not found on this worker (PATH={environment.get('PATH')})")
+        os.execve(path or program, prepared.command, environment)
+    except OSError as e:
+        os.write(2, f"{e.strerror or e}: {program}\n".encode())
+        os._exit(_NOT_FOUND if isinstance(e, FileNotFoundError) else _NOT_EXECUTABLE)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)

@@ -1,0 +1,97 @@
+"""The worker's side of the fork server: start it, ask it for processes, replace it when it died or grew stale."""
+
+import asyncio
+import dataclasses
+import itertools
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from flytetemporal.errors import Unavailable
+from flytetemporal.plugins.process import bundles, changes
+from flytetemporal.plugins.process.messages import Launch
+from flytetemporal.plugins.process.running import Process, Server, ServerLost
+
+log = structlog.get_logger()
+
+CHECK_SECONDS = 1.0
+
+
+class ForkServerClient:
+    """Gives processes to everybody in the worker; has one current server, and old ones that still have children.
+
+    ``folder`` holds scratch files of the servers and the cache of bundles.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = dict(environment)
+        self._ids = itertools.count(1)
+        self._lock = asyncio.Lock()
+        self._current: Server | None = None
+        self._servers: set[Server] = set()
+        self._checked_at = 0.0
+
+    @property
+    def bundles(self) -> Path:
+        """The cache of unpacked code distributions."""
+        return self._folder / "bundles"
+
+    async def warm_up(self) -> None:
+        """Have a server ready before the first task needs it."""
+        await asyncio.to_thread(bundles.prune, self.bundles)
+        await self._server()
+
+    async def launch(self, launch: Launch) -> Process:
+        """Run a command; return when it has a process. The id and the cache of bundles are given here.
+
+        Raises:
+            Unavailable: no server could be started, or it cannot fork.
+        """
+        launch = dataclasses.replace(launch, id=next(self._ids), bundles=str(self.bundles))
+        for _ in range(2):
+            server = await self._server()
+            process = server.launch(launch)
+            try:
+                await asyncio.shield(process.pid)
+            except ServerLost:
+                continue  # It may have been dead already; a fresh one deserves a try.
+            except asyncio.CancelledError:
+                await process.stop(timedelta(0))
+                raise
+            return process
+        raise Unavailable("the fork server dies whenever it is asked for a process; the worker's log has its output")
+
+    async def close(self) -> None:
+        """Stop every server; what still runs is killed."""
+        async with self._lock:
+            servers, self._current = list(self._servers), None
+        await asyncio.gather(*(server.close() for server in servers))
+
+    async def _server(self) -> Server:
+        async with self._lock:
+            current = self._current
+            if current is not None and not current.alive:
+                current = None
+            if current is not None and await self._is_stale(current):
+                current.retire()
+                current = None
+            if current is None:
+                self._servers = {server for server in self._servers if server.alive}
+                current = await Server.start(self._folder, self._environment)
+                self._servers.add(current)
+                self._checked_at = time.monotonic()
+            self._current = current
+            return current
+
+    async def _is_stale(self, server: Server) -> bool:
+        if time.monotonic() - self._checked_at < CHECK_SECONDS:
+            return False
+        path = await asyncio.to_thread(changes.changed, server.files)
+        self._checked_at = time.monotonic()
+        if path:
+            log.info("fork_server_outdated", changed=path)
+        return bool(path)

@@ -1,0 +1,178 @@
+"""flytekit's task commands, run inside a fork that has flytekit loaded already. Runs in task processes only.
+
+flytekit itself is reached through ``sys.modules``: this module must not import it, since the worker and the server load
+this package without paying for flytekit.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import importlib
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flytetemporal.plugins.process import bundles
+
+ENTRYPOINT = "flytekit.bin.entrypoint"
+EXECUTE = "pyflyte-execute"
+MAP_EXECUTE = "pyflyte-map-execute"
+FAST_EXECUTE = "pyflyte-fast-execute"
+# An interpreter or a library reads these once, at its start: a process that wants another value must start afresh.
+_READ_AT_START = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "FSSPEC_")
+_READ_LATER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the server found when it had loaded flytekit."""
+
+    environment: Mapping[str, str]
+    loops: tuple[tuple[types.ModuleType, str], ...]
+    """Event loops that modules made at import: their file descriptors would be shared by all forks."""
+    single_threaded: bool
+    """A fork has only the thread that forked: what others were doing, locks included, stays undone for ever."""
+
+    @classmethod
+    def now(cls, *, single_threaded: bool) -> "Loaded":
+        """Describe this interpreter."""
+        loops = [
+            (module, name)
+            for module in list(sys.modules.values())
+            for name, value in list(getattr(module, "__dict__", {}).items())
+            if isinstance(value, asyncio.AbstractEventLoop)
+        ]
+        return cls(dict(os.environ), tuple(loops), single_threaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A command, and where its code lies: on ``path``, before everything that is installed."""
+
+    command: tuple[str, ...]
+    path: tuple[str, ...] = ()
+
+
+def is_entrypoint(command: Sequence[str]) -> bool:
+    """Say whether the command is one of flytekit's."""
+    return command[0] in (EXECUTE, MAP_EXECUTE, FAST_EXECUTE)
+
+
+def can_run_here(command: Sequence[str], environment: Mapping[str, str], loaded: Loaded) -> bool:
+    """Say whether a fork of this interpreter can stand for a fresh one."""
+    if command[0] not in (EXECUTE, MAP_EXECUTE) or not loaded.single_threaded:
+        return False
+    names = {name for name in (*environment, *loaded.environment) if name.startswith(_READ_AT_START)}
+    return all(environment.get(name) == loaded.environment.get(name) for name in names.difference(_READ_LATER))
+
+
+def prepare(command: Sequence[str], directory: Path, cache: Path) -> Prepared:
+    """Fetch the code that ``pyflyte-fast-execute`` names into ``directory`` and return the command inside it.
+
+    The real command unpacks to a folder of the container (often ``/root``) and starts a second interpreter. Here the
+    working folder stands for that one, whatever it is called; tasks that a dynamic task makes still see its real name.
+    """
+    if command[0] != FAST_EXECUTE:
+        return Prepared(tuple(command))
+    context = _entrypoint().fast_execute_task_cmd.make_context(FAST_EXECUTE, list(command[1:]))
+    uri, destination = context.params["additional_distribution"], context.params["dest_dir"] or "."
+    if uri is None:
+        return Prepared(tuple(context.params["task_execute_cmd"]), (str(directory),))
+    download = importlib.import_module("flytekit.tools.fast_registration").download_distribution
+    bundles.link(bundles.unpacked(uri, cache, download), directory)
+    inner: list[str] = []
+    for argument in context.params["task_execute_cmd"]:
+        if argument == "--resolver":
+            inner += ["--dynamic-addl-distro", uri, "--dynamic-dest-dir", destination]
+        inner.append(argument)
+    return Prepared(tuple(inner), (str(directory),))
+
+
+def refresh(loaded: Loaded, directory: Path) -> None:
+    """Bring what flytekit and Python set up when the server loaded them to the state of a fresh process.
+
+    Call it first of all in a fork, when its environment and folders are its own.
+    """
+    tempfile.tempdir = None
+    with contextlib.suppress(AttributeError):
+        time.tzset()
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    importlib.invalidate_caches()
+    # The interpreter's own entry would be the server's; nobody may import it or find tasks in it.
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    for module, name in loaded.loops:
+        setattr(module, name, asyncio.new_event_loop())
+    _refresh_flytekit(directory)
+
+
+def run(prepared: Prepared) -> int:
+    """Run ``pyflyte-execute`` or ``pyflyte-map-execute`` and return its exit code."""
+    entrypoint = _entrypoint()
+    commands = {EXECUTE: entrypoint.execute_task_cmd, MAP_EXECUTE: entrypoint.map_execute_task_cmd}
+    name, *arguments = prepared.command
+    command: click.Command = commands[name]
+    sys.argv[:] = prepared.command
+    _extend_path(prepared.path)
+    try:
+        command.main(args=arguments, prog_name=name)
+    except SystemExit as e:
+        return _exit_code(e.code)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def finish() -> None:
+    """Do what an interpreter does at its end, but for freeing memory: join threads, run exit handlers, flush."""
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  as multiprocessing does in its forks
+    atexit._run_exitfuncs()  # noqa: SLF001  there is no public way to run them without a full shutdown
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _refresh_flytekit(directory: Path) -> None:
+    """Read logging and storage settings again, and keep scratch files in the attempt's own folder."""
+    loggers = importlib.import_module("flytekit.loggers")
+    for name in ("flytekit", "user_space", "developer"):
+        loggers.logging.getLogger(name).handlers.clear()
+    loggers.initialize_global_loggers()
+    persistence = importlib.import_module("flytekit.core.data_persistence")
+    contexts = importlib.import_module("flytekit.core.context_manager")
+    sandbox = directory.with_name("sandbox")
+    contexts.FlyteContextManager.initialize()
+    access = persistence.FileAccessProvider(str(sandbox / "local"), str(sandbox / "raw"))
+    context = contexts.FlyteContextManager.current_context()
+    contexts.FlyteContextManager.push_context(context.with_file_access(access).build())
+
+
+def _extend_path(code: Sequence[str]) -> None:
+    """Put ``PYTHONPATH`` and then ``code`` where a fresh interpreter would: before everything installed."""
+    variable = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    os.environ.update({"PYTHONPATH": os.pathsep.join([*variable, *code])} if code else {})
+    wanted = [*variable, *code]
+    sys.path[:] = [*wanted, *(entry for entry in sys.path if entry not in wanted)]
+
+
+def _entrypoint() -> Any:
+    return sys.modules[ENTRYPOINT]
+
+
+def _exit_code(code: str | int | None) -> int:
+    if isinstance(code, str):
+        print(code, file=sys.stderr)  # noqa: T201  the interpreter prints it too
+        return 1
+    return (code or 0) & 0xFF

@@ -1,0 +1,150 @@
+"""The fork server: ``python -m flytetemporal.plugins.process.forkserver``, one process under each worker.
+
+It loads flytekit once, then forks a process for each command that its worker sends. It must have one thread at every
+fork, so it does nothing else: it reads requests, forks, signals and reaps. Its standard input is a socket to the
+worker; when that closes the worker is gone, and everything that still runs is killed.
+"""
+
+import contextlib
+import dataclasses
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import threading
+from pathlib import Path
+
+from flytetemporal.plugins.process import changes, child, descendants, entrypoints, messages
+from flytetemporal.plugins.process.entrypoints import Loaded
+from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
+
+_CHUNK_BYTES = 1 << 16
+
+
+class ForkServer:
+    """Serves one worker over ``control`` until that closes. ``loaded`` is None when only other programs can be run."""
+
+    def __init__(self, control: socket.socket, loaded: Loaded | None) -> None:
+        self._control = control
+        self._loaded = loaded
+        self._running: dict[int, Launch] = {}
+        self._selector = selectors.PollSelector()  # Unlike epoll it owns no file descriptor that forks would share.
+        self._wake, self._waker = socket.socketpair()
+
+    def serve(self) -> None:
+        """Fork, signal and reap until the worker is gone; then kill what is left."""
+        self._wake.setblocking(False)
+        self._waker.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._control, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        try:
+            self._loop()
+        finally:
+            for pid in self._running:
+                descendants.kill_group(pid)
+            for launch in self._running.values():
+                descendants.kill_tagged(launch.tag)
+
+    def _loop(self) -> None:
+        pending = b""
+        while True:
+            ready = {key.fileobj for key, _ in self._selector.select()}
+            if self._wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake.recv(_CHUNK_BYTES)
+                self._reap()
+            if self._control in ready:
+                data = self._control.recv(_CHUNK_BYTES)
+                if not data:
+                    return
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    self._obey(messages.decode(line))
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Launch():
+                self._launch(message)
+            case Signal():
+                for pid, launch in self._running.items():
+                    if launch.id == message.id:
+                        descendants.kill_group(pid, message.number)
+            case _:
+                raise TypeError(f"a worker does not say {message}")
+
+    def _launch(self, launch: Launch) -> None:
+        server, loaded = os.getpid(), self._loaded
+        if loaded is not None and threading.active_count() > 1:
+            loaded = dataclasses.replace(loaded, single_threaded=False)
+        try:
+            pid = os.fork()
+        except OSError as e:
+            self._say(Refused(launch.id, f"cannot fork: {e.strerror}"))
+            return
+        if pid == 0:
+            private = (self._control.fileno(), self._wake.fileno(), self._waker.fileno())
+            child.become(launch, server, private, loaded)
+        self._running[pid] = launch
+        self._say(Started(launch.id, pid))
+
+    def _reap(self) -> None:
+        """Report every process that ended, after the rest of its group was killed, and bury adopted ones."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            launch = self._running.pop(ended.si_pid, None)
+            if launch is not None:
+                # The dead leader keeps the group's number from being given away until it is waited for.
+                descendants.kill_group(ended.si_pid)
+            _, status = os.waitpid(ended.si_pid, 0)
+            if launch is not None:
+                descendants.kill_tagged(launch.tag, among=descendants.children())
+                self._say(Ended(launch.id, status))
+
+    def _say(self, message: Message) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # The loop sees the end and stops.
+            self._control.sendall(messages.encode(message))
+
+
+def main() -> None:
+    """Serve the worker at standard input."""
+    control = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    child.adopt_orphans()
+    loaded, problem = _load_flytekit()
+    files = changes.loaded_files()
+    gc.collect()
+    gc.freeze()  # A collection in a fork would touch, and so copy, every page of the server.
+    control.sendall(messages.encode(Ready(files, problem)))
+    ForkServer(control, loaded).serve()
+
+
+def _load_flytekit() -> tuple[Loaded | None, str]:
+    """Import what every task needs; say why its forks cannot be used, when they cannot."""
+    try:
+        importlib.import_module(entrypoints.ENTRYPOINT)
+    except BaseException as e:  # Whatever a plugin of flytekit's raises, other programs still run.
+        return None, f"flytekit cannot be imported: {type(e).__name__}: {e}"
+    threads = _thread_count()
+    problem = f"importing flytekit started {threads - 1} threads" if threads > 1 else ""
+    return Loaded.now(single_threaded=threads == 1), problem
+
+
+def _thread_count() -> int:
+    """Count threads, also those that C libraries started where the system shows them."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""One fork server process as its worker sees it, and the processes that it runs."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from flytetemporal.errors import Unavailable
+from flytetemporal.plugins.process import changes, descendants, messages
+from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
+
+log = structlog.get_logger()
+
+MODULE = "flytetemporal.plugins.process.forkserver"
+START_SECONDS = 180
+STOP_SECONDS = 5
+# The list of loaded files is one line.
+_LINE_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+class ServerLost(Exception):
+    """The server died before it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. ``code`` is None when a signal ended it; ``lost`` when its server died with it."""
+
+    code: int | None
+    signal: int = 0
+    lost: bool = False
+
+    @classmethod
+    def of(cls, status: int) -> "Exit":
+        """Read a wait status."""
+        code = os.waitstatus_to_exitcode(status)
+        return cls(code) if code >= 0 else cls(None, signal=-code)
+
+
+class Process:
+    """A running command and all it started in its group."""
+
+    def __init__(self, launch: Launch, say: Callable[[Message], None]) -> None:
+        self._launch = launch
+        self._say = say
+        self.pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> Exit:
+        """Return when the process and its group are gone; giving up waiting does not stop it."""
+        return await asyncio.shield(self._exit)
+
+    async def stop(self, grace: timedelta) -> Exit:
+        """Ask the group to end, kill it after ``grace``, and return when it is gone."""
+        if not self._exit.done():
+            self._say(Signal(self._launch.id, signal.SIGTERM))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace.total_seconds()):
+                    return await self.wait()
+            self._say(Signal(self._launch.id, signal.SIGKILL))
+        return await self.wait()
+
+    def started(self, pid: int) -> None:
+        """Remember the process id."""
+        self.pid.set_result(pid)
+
+    def refused(self, reason: str) -> None:
+        """Remember that there will be no process."""
+        self.pid.set_exception(Unavailable(f"the fork server refused a process: {reason}"))
+        self._exit.set_result(Exit(None, lost=True))
+
+    def ended(self, result: Exit) -> None:
+        """Remember how the process ended."""
+        if not self._exit.done():
+            self._exit.set_result(result)
+
+    def lose(self) -> None:
+        """Clean up after a server that died: what of the group still runs is killed."""
+        if not self.pid.done():
+            self.pid.set_exception(ServerLost())
+            self.pid.exception()  # Nobody may be waiting for it any more.
+        elif not self._exit.done() and self.pid.exception() is None:
+            descendants.kill_group(self.pid.result())
+            descendants.kill_tagged(self._launch.tag)
+        self.ended(Exit(None, signal=signal.SIGKILL, lost=True))
+
+
+class Server:
+    """One fork server process and what it was asked for."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        scratch: Path,
+    ) -> None:
+        self._process = process
+        self._writer = writer
+        self._scratch = scratch
+        self._processes: dict[int, Process] = {}
+        self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self._retired = False
+        self._reading = asyncio.create_task(self._read(reader))
+        self.alive = True
+        self.files: Mapping[str, changes.Stamp] = {}
+
+    @classmethod
+    async def start(cls, folder: Path, environment: Mapping[str, str]) -> "Server":
+        """Start a server that keeps its scratch files under ``folder``, and wait until it has loaded flytekit.
+
+        Raises:
+            Unavailable: it did not start.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder, prefix="server-"))
+        ours, theirs = socket.socketpair()
+        began = time.monotonic()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", MODULE),
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL,
+                env={**environment, "TMPDIR": str(scratch)},
+                cwd=scratch,
+                start_new_session=True,  # Ctrl-C in the worker's terminal is not for tasks.
+            )
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
+        server = cls(process, reader, writer, scratch)
+        try:
+            await server._until_ready()
+        except BaseException:
+            await server.close()
+            raise
+        log.info("fork_server_started", pid=process.pid, seconds=round(time.monotonic() - began, 2))
+        return server
+
+    async def _until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                ready = await asyncio.shield(self._ready)
+        except (ServerLost, TimeoutError) as e:
+            raise Unavailable("the fork server did not start; the worker's log has its output") from e
+        self.files = ready.files
+        if ready.problem:
+            log.warning("fork_server_cold", problem=ready.problem)
+
+    def launch(self, launch: Launch) -> Process:
+        """Ask for a process."""
+        process = self._processes[launch.id] = Process(launch, self.say)
+        self.say(launch)
+        if not self.alive:
+            process.lose()
+        return process
+
+    def say(self, message: Message) -> None:
+        """Send a message; one to a dead server is lost with it."""
+        if self.alive:
+            self._writer.write(messages.encode(message))
+
+    def retire(self) -> None:
+        """Take no more processes, and end with the last one."""
+        self._retired = True
+        self._stop_when_idle()
+
+    async def close(self) -> None:
+        """Stop the server, and with it what still runs."""
+        self._writer.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._reading
+
+    def _stop_when_idle(self) -> None:
+        if self._retired and not self._processes:
+            self._writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while line := await reader.readline():
+                self._hear(messages.decode(line))
+        except ConnectionError:
+            pass
+        finally:
+            await self._bury()
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Ready():
+                self._ready.set_result(message)
+            case Started(id=number, pid=pid):
+                self._processes[number].started(pid)
+            case Refused(id=number, reason=reason):
+                self._processes.pop(number).refused(reason)
+            case Ended(id=number, status=status):
+                self._processes.pop(number).ended(Exit.of(status))
+                self._stop_when_idle()
+            case _:
+                raise TypeError(f"a fork server does not say {message}")
+
+    async def _bury(self) -> None:
+        self.alive = False
+        self._writer.close()
+        if self._processes:
+            log.warning("fork_server_died", pid=self._process.pid, processes=len(self._processes))
+        for process in self._processes.values():
+            process.lose()
+        self._processes.clear()
+        if not self._ready.done():
+            self._ready.set_exception(ServerLost())
+        await self._process.wait()
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)

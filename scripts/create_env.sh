@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Create .venv with everything the project needs, at the versions of constraints.txt.
+# Uses uv: the one on PATH, else one from PyPI.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=.venv
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      python=$candidate
+      break
+    fi
+  done
+fi
+[ -n "$python" ] || { echo "Python 3.11 or later is needed; set PYTHON to it" >&2; exit 1; }
+
+# uv does not read pip's configuration; who uses another index has it there.
+if [ -z "${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-}" ]; then
+  index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}
+  [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
+fi
+[ -n "${UV_FIND_LINKS:-}" ] || [ -z "${PIP_FIND_LINKS:-}" ] || export UV_FIND_LINKS=${PIP_FIND_LINKS// /,}
+
+uv=uv
+if ! uv --version >/dev/null 2>&1; then
+  uv=.state/uv/bin/uv
+  if [ ! -x "$uv" ]; then
+    "$python" -m venv .state/uv
+    .state/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+  fi
+fi
+
+[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$venv"
+"$uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable '.[dev]'
+
+# Bytecode now, or the first start of everything takes twice as long. What no run imports is left out.
+left_out='/(tests?|testing|kubernetes|azure|mypy|mypyc|setuptools|hypothesis|_pytest|botocore|joblib|lexers|authlib)/'
+"$venv/bin/python" -m compileall -q -j 0 -x "$left_out" "$venv"/lib/python3*/site-packages flytetemporal || true

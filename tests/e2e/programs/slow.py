@@ -1,0 +1,23 @@
+"""Tasks that leave a mark each time they run, slow enough to be interrupted."""
+
+import time
+from pathlib import Path
+
+from flytekit import task, workflow
+
+
+@task
+def mark(folder: str, name: str, seconds: float, after: int = 0) -> int:
+    with (Path(folder) / name).open("a") as marks:
+        marks.write("started\n")
+    time.sleep(seconds)
+    with (Path(folder) / name).open("a") as marks:
+        marks.write("ended\n")
+    return after + 1
+
+
+@workflow
+def three_steps(folder: str, seconds: float = 2.0) -> int:
+    first = mark(folder=folder, name="first", seconds=seconds)
+    second = mark(folder=folder, name="second", seconds=seconds, after=first)
+    return mark(folder=folder, name="third", seconds=seconds, after=second)

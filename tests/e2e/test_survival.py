@@ -1,0 +1,67 @@
+"""Any process of the stack may die in the middle of a run: the run finishes, and every event is recorded once."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flyteidl.core import execution_pb2 as core_execution_pb2
+
+from flytetemporal.cli import background, home
+from flytetemporal.cli.home import Home
+from tests.e2e.client import Client, Phase, connected
+from tests.fixtures.stack import RunningStack
+
+NodePhase = core_execution_pb2.NodeExecution
+TaskPhase = core_execution_pb2.TaskExecution
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack of its own: others must not share one whose processes are killed."""
+    folder = tmp_path_factory.mktemp("mortal")
+    with (folder / "dev.log").open("wb") as output, background.running(folder / "home", output=output) as state:
+        yield RunningStack.of(folder / "home", state)
+
+
+def wait_for(path: Path, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} never said {text}"
+        time.sleep(0.05)
+
+
+def kill(stack: RunningStack, process: str) -> None:
+    state = home.read_state(Home(stack.home))
+    assert state is not None
+    os.kill(state["processes"][process], signal.SIGKILL)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("process", ["worker", "admin", "temporal", "postgres"])
+def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, process: str, tmp_path: Path) -> None:
+    with connected(mortal) as client:
+        execution_id = client.start("slow", "three_steps", "--folder", str(tmp_path), "--seconds", "2")
+        wait_for(tmp_path / "second", "started")
+
+        kill(mortal, process)
+        execution = client.wait(execution_id, seconds=150)
+
+        assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+        assert client.outputs(execution_id) == {"o0": 3}
+        assert_recorded_once(client, execution_id)
+    # What had ended is not run again; what was running when the worker died is.
+    assert (tmp_path / "first").read_text() == "started\nended\n"
+    assert (tmp_path / "third").read_text() == "started\nended\n"
+    assert (tmp_path / "second").read_text().count("ended") == 1
+
+
+def assert_recorded_once(client: Client, execution_id: object) -> None:
+    nodes = client.nodes(execution_id)  # type: ignore[arg-type]
+    assert set(nodes) == {"start-node", "n0", "n1", "n2", "end-node"}
+    assert {node.closure.phase for node in nodes.values()} == {NodePhase.SUCCEEDED}
+    for name in ("n0", "n1", "n2"):
+        attempts = client.attempts(execution_id, name)  # type: ignore[arg-type]
+        assert [task.closure.phase for task in attempts] == [TaskPhase.SUCCEEDED]

@@ -1,0 +1,84 @@
+"""What our HTTP side answers to 49 requests, against the answers of Flyte v1.16.8."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.stack import RunningStack
+
+HERE = Path(__file__).parent
+THEIRS: dict[str, dict[str, Any]] = json.loads((HERE / "flyte-v1.16.8-http.json").read_text())
+
+# The rows depend on what was registered before: their shape counts.
+SHAPE_ONLY = {
+    "projects",
+    "executions, unknown query key",
+    "executions, filter and sort",
+    "executions, camelCase sort key",
+    "workflow ids",
+    "workflow versions",
+    "named entities",
+    "named entities by number",
+    "project",
+    "version",
+    "openapi",
+}
+# Told in docs/compatibility.md.
+OWN_ANSWER = {"user info", "oauth metadata", "client config"}
+
+
+@pytest.fixture(scope="session")
+def answers(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("http") / "answers.json"
+    version = "httpanswers"
+    registered = stack.pyflyte(
+        "register",
+        "--image",
+        "local/none:1",
+        "-p",
+        "flytesnacks",
+        "-d",
+        "development",
+        "--version",
+        version,
+        "cases",
+        cwd=HERE,
+    )
+    assert registered.returncode == 0, registered.stdout + registered.stderr
+    command = [
+        sys.executable,
+        str(HERE / "http_answers.py"),
+        str(stack.client_config),
+        stack.http_url,
+        version,
+        str(out),
+    ]
+    subprocess.run([*command, stack.store], check=True, timeout=120)
+    document: dict[str, dict[str, Any]] = json.loads(out.read_text())
+    return document
+
+
+def shape(value: Any) -> Any:
+    """Return the keys of a body, without its values and without what is optional in it."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_the_answer_is_flytes(answers: dict[str, dict[str, Any]], name: str) -> None:
+    theirs, ours = dict(THEIRS[name]), dict(answers[name])
+    theirs.pop("note", None)
+
+    if name in OWN_ANSWER:
+        assert ours["status"] in (200, 501)
+        return
+    assert (ours["status"], ours["headers"]) == (theirs["status"], theirs["headers"])
+    if name not in SHAPE_ONLY:
+        assert ours["body"] == theirs["body"]

@@ -1,0 +1,109 @@
+"""What clients see of runs on our server, line by line against what they saw on Flyte v1.16.8.
+
+``record.py`` registers ``cases`` with stock pyflyte, runs them and writes what can be read back; the same program wrote
+the records. A difference that stays is a decision: it is listed in ``DIFFERENCES`` and in docs/compatibility.md.
+"""
+
+import difflib
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.stack import RunningStack
+
+HERE = Path(__file__).parent
+RECORDS = HERE / "flyte-v1.16.8"
+
+# Cases whose node kinds the engine runs, with a record of the real server.
+COMPARED = (
+    "branch", "branch_fail", "branch_large", "branch_taken", "chained", "collections", "deck", "diamond",
+    "echoes", "fail_fast", "failing", "files", "fixed_launch_plan", "frames", "hello", "interruptible",
+    "named_outputs", "not_retried", "overridden", "process_dies", "retried", "scalars", "single_task",
+    "subworkflows", "timed_out", "unused_and_constant",
+)  # fmt: skip
+# Cases without a record: they must end as the rules say.
+JUDGED = {
+    "attribute_paths": "SUCCEEDED",
+    "collection_binding": "SUCCEEDED",
+    "branch_nested": "SUCCEEDED",
+    "branch_to_subworkflow": "SUCCEEDED",
+    "sub_failing": "FAILED",
+    "retries_exhausted": "FAILED",
+    "fail_late": "FAILED",
+    "aborted": "ABORTED",
+    "relaunched": "SUCCEEDED",
+}
+TIMEOUT_SECONDS = 400
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Lines of a diff that are accepted; ``reason`` is told in docs/compatibility.md."""
+
+    lines: str
+    reason: str
+    cases: tuple[str, ...] = ()
+
+
+DIFFERENCES: tuple[Difference, ...] = ()
+
+
+@pytest.fixture(scope="session")
+def recorded(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("recorded")
+    command = [sys.executable, str(HERE / "record.py"), str(stack.client_config), str(out), "--store", stack.store]
+    finished = subprocess.run(
+        [*command, "--parallel", "4", "--only", *COMPARED, *JUDGED],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    (out / "record.log").write_text(finished.stdout + finished.stderr)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return out
+
+
+def read(folder: Path, case: str) -> dict[str, Any]:
+    path = folder / f"{case}.json"
+    if not path.exists():
+        pytest.fail(f"{case} was not recorded:\n{(folder / 'record.log').read_text()[-3000:]}")
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def lines(document: dict[str, Any]) -> list[str]:
+    metrics = document.pop("metrics", None)
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).splitlines()
+    # The order inside metrics follows timing and differs between runs of one server.
+    return [*text, *sorted(json.dumps(metrics).replace("[", "\n").splitlines())]
+
+
+def is_accepted(line: str, case: str) -> bool:
+    return any(
+        re.fullmatch(difference.lines, line) and (not difference.cases or case in difference.cases)
+        for difference in DIFFERENCES
+    )
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS + 60)
+@pytest.mark.parametrize("case", COMPARED)
+def test_clients_see_what_flyte_shows(recorded: Path, case: str) -> None:
+    theirs, ours = lines(read(RECORDS, case)), lines(read(recorded, case))
+
+    diff = list(difflib.unified_diff(theirs, ours, "flyte", "ours", lineterm="", n=2))
+    changed = [line for line in diff[2:] if line[:1] in "+-"]
+
+    assert [line for line in changed if not is_accepted(line, case)] == [], "\n".join(diff)
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS + 60)
+@pytest.mark.parametrize(("case", "phase"), JUDGED.items())
+def test_cases_without_a_record_end_as_the_rules_say(recorded: Path, case: str, phase: str) -> None:
+    assert read(recorded, case)["execution"]["closure"]["phase"] == phase

@@ -1,0 +1,146 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytetemporal.cli import background, home
+from flytetemporal.cli.home import Home
+from flytetemporal.cli.problems import CommandFailed
+from tests.fixtures.stack import RunningStack
+
+
+def dev(*options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flytetemporal.cli.main", "dev", "--no-write-config", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def answers(endpoint: str) -> bool:
+    host, port = endpoint.rsplit(":", 1)
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+        return True
+    return False
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[tuple[Home, dict[str, Any]]]:
+    """A stack that the test may harm."""
+    folder = Home(tmp_path / "home")
+    with (tmp_path / "dev.log").open("wb") as output, background.running(folder.path, output=output) as state:
+        yield folder, state
+
+
+def test_a_second_stack_on_the_same_folder_is_refused(stack: RunningStack) -> None:
+    refused = dev("--home", str(stack.home), *background.FREE_PORTS)
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert f"runs on {stack.home} already (pid {stack.pid})" in refused.stderr
+
+
+def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = str(holder.getsockname()[1])
+
+        refused = dev("--home", str(tmp_path / "h"), *background.FREE_PORTS, "--http-port", port)
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert f"port {port} is not usable" in refused.stderr
+    assert "--http-port" in refused.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    refused = dev("--home", str(tmp_path / "file" / "h"))
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "cannot write to the state folder" in refused.stderr
+
+
+def test_a_database_that_does_not_answer_ends_the_start_with_the_log(tmp_path: Path) -> None:
+    refused = dev(
+        *("--home", str(tmp_path / "h"), "--database-url", "postgresql://nobody@127.0.0.1:1/none"),
+        *background.FREE_PORTS,
+        timeout=110,
+    )
+
+    assert refused.returncode == 1
+    assert "admin did not start" in refused.stderr
+    assert "Connection refused" in refused.stderr
+
+
+@pytest.mark.parametrize("part", ["admin", "worker", "postgres", "temporal"])
+def test_each_part_starts_again_when_it_is_killed(own_stack: tuple[Home, dict[str, Any]], part: str) -> None:
+    folder, state = own_stack
+    first = state["processes"][part]
+
+    os.kill(first, signal.SIGKILL)
+
+    def replaced() -> bool:
+        now = home.read_state(folder)
+        return now is not None and now["processes"][part] not in (None, first)
+
+    wait_for(replaced)
+    wait_for(lambda: answers(state["grpc_endpoint"]) and answers(state["temporal_address"]))
+
+
+def test_everything_dies_with_the_supervisor_and_starts_again_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    with (tmp_path / "dev.log").open("wb") as output:
+        with contextlib.suppress(CommandFailed), background.running(folder, output=output) as state:
+            os.kill(state["pid"], signal.SIGKILL)
+
+            wait_for(lambda: not any(alive(pid) for pid in state["processes"].values()))
+
+        with background.running(folder, output=output) as again:
+            assert again["pid"] != state["pid"]
+
+
+def test_a_stopped_stack_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+
+    with (tmp_path / "dev.log").open("wb") as output, background.running(folder, output=output) as state:
+        pass
+
+    assert not any(alive(pid) for pid in state["processes"].values())
+    assert home.read_state(Home(folder)) is None
+
+
+def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
+    for command in ("status", "doctor"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flytetemporal.cli.main", command, "--home", str(stack.home)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stdout + done.stderr
