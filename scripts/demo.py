@@ -25,7 +25,7 @@ from flytetemporal.idl import naming
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
-ERROR_LINES = 4
+ERROR_LINES = 12
 SUCCEEDED, FAILED = core_execution_pb2.WorkflowExecution.SUCCEEDED, core_execution_pb2.WorkflowExecution.FAILED
 
 
@@ -60,11 +60,14 @@ class Outcome:
 
 def main() -> int:
     console = Console()
+    console.print("Starting Postgres, Temporal, the Flyte API and a worker ...")
+    began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch,
-        background.running(Path(scratch) / "home") as state,
+        background.running(Path(scratch) / "home", output=subprocess.DEVNULL) as state,
     ):
-        console.rule("examples, each by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
+        console.print(f"Ready in {time.monotonic() - began:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
+        console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
         outcomes = []
         for example in EXAMPLES:
             outcome = run(example, state)

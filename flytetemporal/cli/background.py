@@ -19,7 +19,9 @@ STOP_SECONDS = 45.0
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, options: Sequence[str] = (), output: IO[bytes] | None = None) -> Iterator[dict[str, Any]]:
+def running(
+    folder: Path, *, options: Sequence[str] = (), output: IO[bytes] | int | None = None
+) -> Iterator[dict[str, Any]]:
     """Run a stack on free ports with its state in ``folder``; gives the content of its state file once it is ready.
 
     The user's own client configuration stays as it is. ``output`` takes what the command prints.

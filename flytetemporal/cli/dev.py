@@ -5,6 +5,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import platformdirs
@@ -13,9 +14,12 @@ from rich.console import Console
 from flytetemporal.cli import client_config, home, ports, postgres, temporal_server
 from flytetemporal.cli.home import Home
 from flytetemporal.cli.notify import Listener
+from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.cli.progress import Progress
 from flytetemporal.cli.stack import Endpoints, Stack
 from flytetemporal.cli.supervisor import Supervisor
+
+EXTERNAL_DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def run(options: Options) -> None:
         if options.reset:
             home.reset(folder)
         postgres.check_version(folder)
-        stack = Stack(folder, _endpoints(options), home.load_secrets(folder), _with_driver(options.database_url))
+        stack = Stack(folder, _endpoints(options), home.load_secrets(folder), _external_database(options.database_url))
         notes = [note] if (note := temporal_server.set_old_database_aside(folder)) else []
         wanted = client_config.settings(stack.endpoints.grpc_port, stack.endpoints.http_port)
         client_config.write(folder.client_config, wanted)
@@ -102,12 +106,22 @@ def _endpoints(options: Options) -> Endpoints:
     )
 
 
-def _with_driver(url: str) -> str:
-    """Return the URL with the driver we use named in it."""
-    for scheme in ("postgresql://", "postgres://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    return url
+def _external_database(url: str) -> str:
+    """Return the URL with the driver we use named in it; nothing for nothing.
+
+    Raises:
+        CommandFailed: nobody answers there.
+    """
+    if not url:
+        return ""
+    scheme, _, rest = url.partition("://")
+    parts = urlsplit(f"postgresql://{rest}")
+    if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
+        raise CommandFailed("--database-url must be like postgresql://user:password@host:5432/database")
+    host, port = parts.hostname, parts.port or 5432
+    if host and not ports.answers(port, host, EXTERNAL_DATABASE_SECONDS):
+        raise CommandFailed(f"no Postgres answers at {host}:{port}: start it, or mend --database-url")
+    return f"postgresql+psycopg://{rest}"
 
 
 class _Run:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 T = TypeVar("T")
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

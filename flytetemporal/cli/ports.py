@@ -33,8 +33,10 @@ def claim(wanted: Mapping[str, int]) -> dict[str, int]:
     return claimed
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = LOOPBACK, timeout_seconds: float = 0.2) -> bool:
     """Say whether somebody accepts connections on the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(0.2)
-        return client.connect_ex((LOOPBACK, port)) == 0
+    try:
+        with socket.create_connection((host, port), timeout_seconds):
+            return True
+    except OSError:
+        return False

@@ -39,17 +39,18 @@ class Places:
 
     def values(self) -> Mapping[str, str]:
         """Return the value of each template variable, by lower-case name."""
-        return {
+        places = {
             "input": locations.inputs_uri(self.data_dir),
             "inputprefix": self.data_dir,
             "outputprefix": self.output_dir,
             "rawoutputdataprefix": self.raw_output_dir,
             "checkpointoutputprefix": locations.checkpoint_dir(self.raw_output_dir),
             "prevcheckpointprefix": self.previous_checkpoint_dir or '""',
-            "perretryuniquekey": unique_key(self.generated_name),
             _TASK_TEMPLATE: self.task_template_uri,
-            "namespace": self.namespace,
         }
+        # flytekit takes a file:// address for a path on the local disk, and fails to find it there.
+        local = {name: place.removeprefix("file://") for name, place in places.items()}
+        return {**local, "perretryuniquekey": unique_key(self.generated_name), "namespace": self.namespace}
 
 
 def render(arguments: Iterable[str], places: Places, inputs: literals_pb2.LiteralMap) -> tuple[str, ...]:

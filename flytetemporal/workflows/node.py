@@ -98,6 +98,6 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         event.retry_group = str(scope.parent_attempt)
     if kind == "task":
         event.target_entity.CopyFrom(scope.run.graph.tasks[node.task.task].id)
-    if kind in ("subworkflow", "branch"):
+    if kind == "subworkflow":
         event.is_parent = True
     return event

@@ -207,7 +207,7 @@ class Normaliser:
             s = s.replace(real, stand_in)
         s = s.replace(self.version, "<version>")
         if self.store:
-            s = s.replace(self.store + "/", "<store>/")
+            s = s.replace(self.store + "/", "<store>/").replace(self.store.removeprefix("file://") + "/", "<store>/")
         s = re.sub(r"(s3|gs|file|fs|abfs)://[^/\s\"]+/", "<store>/", s)
         s = re.sub(r"<store>/(?:[^\s\"]*?/)?(?:[a-z0-9]{2}/)?(<exec(?::\d+)?>-[A-Za-z0-9-]+-\d+)/[0-9a-f]{32}", r"<raw>/\1/<random>", s)
         s = re.sub(r"(?<!map_)\b[0-9a-f]{32}\b", "<random>", s)

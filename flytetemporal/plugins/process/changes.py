@@ -10,6 +10,8 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 
+from flytetemporal.plugins.process import modules
+
 Stamp = tuple[int, int]
 _DISTRIBUTION = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _ABSENT: Stamp = (0, 0)
@@ -39,8 +41,8 @@ def stamp(path: str) -> Stamp:
 def _module_files() -> Iterator[str]:
     standard = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
     packages = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib"))
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+    for _, namespace in modules.namespaces():
+        path = namespace.get("__file__")
         if path and (path.startswith(packages) or not path.startswith(standard)):
             yield path
 

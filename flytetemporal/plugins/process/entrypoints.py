@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from flytetemporal.plugins.process import bundles
+from flytetemporal.plugins.process import bundles, modules
 
 ENTRYPOINT = "flytekit.bin.entrypoint"
 EXECUTE = "pyflyte-execute"
@@ -40,19 +40,19 @@ class Loaded:
     environment: Mapping[str, str]
     loops: tuple[tuple[types.ModuleType, str], ...]
     """Event loops that modules made at import: their file descriptors would be shared by all forks."""
-    single_threaded: bool
+    single_threaded: bool = True
     """A fork has only the thread that forked: what others were doing, locks included, stays undone for ever."""
 
     @classmethod
-    def now(cls, *, single_threaded: bool) -> "Loaded":
+    def now(cls) -> "Loaded":
         """Describe this interpreter."""
         loops = [
             (module, name)
-            for module in list(sys.modules.values())
-            for name, value in list(getattr(module, "__dict__", {}).items())
-            if isinstance(value, asyncio.AbstractEventLoop)
+            for module, namespace in modules.namespaces()
+            for name, value in list(namespace.items())
+            if issubclass(type(value), asyncio.AbstractEventLoop)  # ``isinstance`` would load a lazy module
         ]
-        return cls(dict(os.environ), tuple(loops), single_threaded)
+        return cls(dict(os.environ), tuple(loops))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,9 @@ def refresh(loaded: Loaded, directory: Path) -> None:
     with contextlib.suppress(AttributeError):
         time.tzset()
     random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    numpy = modules.loaded("numpy")
+    if numpy is not None:
+        numpy.random.seed()
     importlib.invalidate_caches()
     # The interpreter's own entry would be the server's; nobody may import it or find tasks in it.
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -44,10 +44,17 @@ class ForkServer:
         try:
             self._loop()
         finally:
-            for pid in self._running:
-                descendants.kill_group(pid)
-            for launch in self._running.values():
-                descendants.kill_tagged(launch.tag)
+            self._kill_all()
+
+    def _kill_all(self) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in self._running:
+            descendants.kill_group(pid)
+        for launch in self._running.values():
+            descendants.kill_tagged(launch.tag)
+        for pid in self._running:
+            os.waitpid(pid, 0)
 
     def _loop(self) -> None:
         pending = b""
@@ -121,23 +128,26 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     child.adopt_orphans()
-    loaded, problem = _load_flytekit()
+    problem = _load_flytekit()
+    loaded = None if problem else Loaded.now()
     files = changes.loaded_files()
     gc.collect()
     gc.freeze()  # A collection in a fork would touch, and so copy, every page of the server.
+    threads = _thread_count()
+    if loaded is not None and threads > 1:
+        problem = f"importing flytekit started {threads - 1} threads"
+        loaded = dataclasses.replace(loaded, single_threaded=False)
     control.sendall(messages.encode(Ready(files, problem)))
     ForkServer(control, loaded).serve()
 
 
-def _load_flytekit() -> tuple[Loaded | None, str]:
-    """Import what every task needs; say why its forks cannot be used, when they cannot."""
+def _load_flytekit() -> str:
+    """Import what every task needs; return why that cannot be done, or an empty text."""
     try:
         importlib.import_module(entrypoints.ENTRYPOINT)
     except BaseException as e:  # Whatever a plugin of flytekit's raises, other programs still run.
-        return None, f"flytekit cannot be imported: {type(e).__name__}: {e}"
-    threads = _thread_count()
-    problem = f"importing flytekit started {threads - 1} threads" if threads > 1 else ""
-    return Loaded.now(single_threaded=threads == 1), problem
+        return f"flytekit cannot be imported: {type(e).__name__}: {e}"
+    return ""
 
 
 def _thread_count() -> int:

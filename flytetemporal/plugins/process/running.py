@@ -112,6 +112,7 @@ class Server:
         self._processes: dict[int, Process] = {}
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._retired = False
+        self._closing = False
         self._reading = asyncio.create_task(self._read(reader))
         self.alive = True
         self.files: Mapping[str, changes.Stamp] = {}
@@ -176,6 +177,7 @@ class Server:
 
     async def close(self) -> None:
         """Stop the server, and with it what still runs."""
+        self._closing = True
         self._writer.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
@@ -214,7 +216,7 @@ class Server:
     async def _bury(self) -> None:
         self.alive = False
         self._writer.close()
-        if self._processes:
+        if self._processes and not self._closing:
             log.warning("fork_server_died", pid=self._process.pid, processes=len(self._processes))
         for process in self._processes.values():
             process.lose()

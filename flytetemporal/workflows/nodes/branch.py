@@ -16,6 +16,8 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     """Run the first child whose condition holds, else the default; its outputs become the node's."""
     values = await node_inputs.materialise(node, inputs)
     chosen = _choose(node, await _operands(walk, node, values))
+    # A branch that fails to choose has nothing below it, and clients see no parent.
+    node.event.is_parent = True
     node.report(node.phase_event(Phase.RUNNING))
     await walk.ended(chosen.upstream)
     child = node_run(node.child_scope(node.scope.body), chosen)
