@@ -110,7 +110,7 @@ async def terminate(
         row = await execution_lookup.locked_execution(session, request.id)
         closure = execution_pb2.ExecutionClosure.FromString(row.closure)
         if closure.phase in phases.WORKFLOW_TERMINAL:
-            raise phases.already_terminal(phases.W.Phase.Name(closure.phase), "ABORTING")
+            raise phases.already_ended(phases.W.Phase.Name(closure.phase))
         closure.phase = phases.W.ABORTING
         closure.abort_metadata.cause = request.cause
         row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()

@@ -1,17 +1,16 @@
 """What registering any versioned entity shares: one id, one structure, whoever comes first."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from flyteidl.admin import workflow_pb2
 from flyteidl.core import identifier_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
+from flytetemporal.admin import differences
 from flytetemporal.admin.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.idl import identifiers
 
@@ -55,13 +54,6 @@ def different(
         details.append(workflow_pb2.CreateWorkflowFailureReason(exists_different_structure=reason))
     return errors.StructureConflict(
         f"{identifier.name} {kind} with different structure already exists. "
-        f"(Please register a new version of the {kind}):\n{_diff(before, after)}",
+        f"(Please register a new version of the {kind}):\n{differences.text(before, after, _DIFF_BYTES)}",
         details=details,
     )
-
-
-def _diff(before: Message, after: Message) -> str:
-    old, new = (json_format.MessageToJson(message, sort_keys=True).splitlines() for message in (before, after))
-    lines = [line for line in difflib.unified_diff(old, new, lineterm="", n=1) if not line.startswith(("---", "+++"))]
-    text = "\n".join(lines)
-    return text if len(text) <= _DIFF_BYTES else text[:_DIFF_BYTES] + "\n... (more differences)"

@@ -6,6 +6,7 @@ Mirrors flyteadmin's pkg/manager/impl/validation/task_validator.go; whole units 
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from flyteidl.core import tasks_pb2
 from google.protobuf import json_format
@@ -45,16 +46,31 @@ def check_container(name: str, resources: tasks_pb2.Resources, limits: Mapping[i
 
 def check_pod(name: str, pod: tasks_pb2.K8sPod, limits: Mapping[int, str]) -> None:
     """Do the same for every container of a pod. Raises ``InvalidRequest``."""
-    spec = json_format.MessageToDict(pod.pod_spec)
-    for container in spec.get("containers", []):
-        resources = container.get("resources", {})
-        requests = _amounts(name, "request", _of_pod(resources.get("requests", {})))
-        own_limits = _amounts(name, "limit", _of_pod(resources.get("limits", {})))
+    try:
+        spec = json_format.MessageToDict(pod.pod_spec)
+    except (ValueError, json_format.SerializeToJsonError) as e:
+        raise InvalidRequest("invalid value for pod_spec: it holds a number that JSON cannot write") from e
+    containers = spec.get("containers")
+    if containers is not None and not isinstance(containers, list):
+        raise InvalidRequest("invalid value for pod_spec: containers must be a list")
+    for container in containers or ():
+        resources = _object(_object(container, "a container").get("resources"), "resources")
+        requests = _amounts(name, "request", _of_pod(resources.get("requests"), "resources.requests"))
+        own_limits = _amounts(name, "limit", _of_pod(resources.get("limits"), "resources.limits"))
         _check(requests, own_limits, limits)
 
 
-def _of_pod(named: Mapping[str, str | float]) -> Iterable[tuple[int, str]]:
-    return ((_POD_NAMES[name], str(value)) for name, value in named.items() if name in _POD_NAMES)
+def _of_pod(named: object, field: str) -> Iterable[tuple[int, str]]:
+    return ((_POD_NAMES[name], str(value)) for name, value in _object(named, field).items() if name in _POD_NAMES)
+
+
+def _object(value: object, field: str) -> Mapping[str, Any]:
+    """Return a part of a pod spec that must be an object; what is left out is empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"invalid value for pod_spec: {field} must be an object")
+    return value
 
 
 def _amounts(task: str, role: str, entries: Iterable[tuple[int, str]]) -> Amounts:

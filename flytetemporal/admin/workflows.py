@@ -4,10 +4,12 @@ The closure that clients read and the graph that the engine walks lie in the sto
 holds what lists and launches need.
 """
 
+import asyncio
 import gzip
 import hashlib
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from flyteidl.admin import common_pb2, launch_plan_pb2, task_pb2, workflow_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2, interface_pb2
@@ -24,9 +26,10 @@ from flytetemporal.compiler import compact, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import digest, identifiers, locations, times
-from flytetemporal.storage.blobs import BlobStore
 
 WORKFLOW = identifier_pb2.WORKFLOW
+# File systems take names of 255 bytes.
+_LONGEST_SEGMENT = 200
 
 
 async def create(
@@ -44,10 +47,12 @@ async def create(
     async with deps.sessions() as session:
         row = await registration.stored(session, WorkflowRow, request.id)
     if row is None:
-        values = await _store(deps, request, compiled, found_digest)
+        values, files = _prepare(deps, request, compiled, found_digest)
         async with deps.sessions.begin() as session:
             if await registration.insert(session, WorkflowRow, values):
                 await descriptions.store(session, request.id, request.spec.description)
+                # Only who has the row writes, and before others see it: of two structures at once, one is stored.
+                await asyncio.gather(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
             row = await registration.stored(session, WorkflowRow, request.id)
     if row is None or row.digest == found_digest:
@@ -146,40 +151,57 @@ def _require(kind: str, wanted: Iterable[identifier_pb2.Identifier], found: Cont
             raise registration.missing(kind, identifier)
 
 
-async def _store(
+def closure_uri(root: str, key: identifiers.EntityKey) -> str:
+    """Return where the closure of a workflow version lies: one path segment per part, whatever characters it has."""
+    return locations.join(root, "metadata/admin", *(_segment(part) for part in key))
+
+
+def _segment(part: str) -> str:
+    quoted = quote(part, safe="")
+    if not quoted.strip("."):
+        return quoted.replace(".", "%2E")  # A name of dots would lead to another folder.
+    if len(quoted) <= _LONGEST_SEGMENT:
+        return quoted
+    return f"{quoted[: _LONGEST_SEGMENT - 65]}-{hashlib.sha256(part.encode()).hexdigest()}"
+
+
+def _prepare(
     deps: Dependencies,
     request: workflow_pb2.WorkflowCreateRequest,
     compiled: compiler_pb2.CompiledWorkflowClosure,
     found_digest: str,
-) -> dict[str, object]:
-    """Write closure and graph, and return the row that names them."""
+) -> tuple[dict[str, object], dict[str, bytes]]:
+    """Return the row, and the closure and graph that it names, by address."""
     now = datetime.now(UTC)
     key = identifiers.entity_key(request.id)
-    closure_uri = locations.join(deps.blobs.root, "metadata/admin", *key)
-    graph, templates = compact.compact(compiled)
+    uri = closure_uri(deps.blobs.root, key)
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
-    await deps.blobs.write_message(closure_uri, closure)
-    return {
+    graph, templates = (_content(deps.blobs.root, message) for message in compact.compact(compiled))
+    files = {
+        uri: closure.SerializeToString(deterministic=True),
+        graph[0].uri: graph[1],
+        templates[0].uri: templates[1],
+    }
+    values = {
         **dict(zip(("project", "domain", "name", "version"), key, strict=True)),
         "typed_interface": compiled.primary.template.interface.SerializeToString(),
-        "remote_closure_identifier": closure_uri,
+        "remote_closure_identifier": uri,
         "digest": found_digest,
         "short_description": request.spec.description.short_description,
-        "graph": await _store_content(deps.blobs, graph),
-        "task_templates": await _store_content(deps.blobs, templates),
+        "graph": graph[0].SerializeToString(),
+        "task_templates": templates[0].SerializeToString(),
         "created_at": now,
         "updated_at": now,
     }
+    return values, files
 
 
-async def _store_content(blobs: BlobStore, message: Message) -> bytes:
-    """Write a message, gzipped, under the hash of what is written; return the serialized reference to it."""
+def _content(root: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
+    """Return a message gzipped, and the reference to it under the hash of these bytes."""
     data = gzip.compress(message.SerializeToString(deterministic=True), compresslevel=6, mtime=0)
     sha256 = hashlib.sha256(data).hexdigest()
-    uri = locations.join(blobs.root, "metadata/graphs", sha256)
-    if not await blobs.exists(uri):
-        await blobs.write(uri, data)
-    return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(data)).SerializeToString()
+    uri = locations.join(root, "metadata/graphs", sha256)
+    return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(data)), data
 
 
 def _id(row: WorkflowRow) -> identifier_pb2.Identifier:

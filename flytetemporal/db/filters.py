@@ -207,8 +207,10 @@ def _order(entity: Entity, sort_by: common_pb2.Sort) -> Sequence[ColumnElement[A
     if column is None:
         raise errors.InvalidRequest(f"invalid sort key '{sort_by.key}'")
     ascending = sort_by.direction == common_pb2.Sort.ASCENDING
-    # Rows that sort the same keep their order from page to page.
-    return [column.asc() if ascending else column.desc(), *entity.order]
+    # Rows that sort the same keep their order from page to page, and the oldest of them comes first when ascending.
+    row = entity.columns.get("id")
+    tie = [row.asc()] if ascending and row is not None else entity.order
+    return [column.asc() if ascending else column.desc(), *tie]
 
 
 _Compare = Callable[[ColumnElement[Any], str, list[str]], ColumnElement[bool]]

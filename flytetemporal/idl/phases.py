@@ -106,6 +106,12 @@ def refuse_task(current: T.Phase, version: int, event: event_pb2.TaskExecutionEv
         raise already_terminal(T.Phase.Name(event.phase), T.Phase.Name(event.phase), T.Phase.Name(current))
 
 
+def already_ended(phase: str) -> errors.AlreadyTerminal:
+    """Return the refusal of an abort that comes too late, in Flyte's words."""
+    error = already_terminal(phase, "ABORTING")
+    return errors.AlreadyTerminal("Cannot abort an already terminated workflow execution", details=error.details)
+
+
 def already_terminal(reported: str, target: str, stored: str = "") -> errors.AlreadyTerminal:
     """Return the refusal with the detail that Flyte's clients look for; ``reported`` goes into the detail."""
     detail = admin_event_pb2.EventFailureReason(
