@@ -25,7 +25,7 @@ from flytetemporal.idl import naming
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
-ERROR_LINES = 12
+ERROR_LINES = 8
 SUCCEEDED, FAILED = core_execution_pb2.WorkflowExecution.SUCCEEDED, core_execution_pb2.WorkflowExecution.FAILED
 
 
@@ -115,10 +115,11 @@ def show(console: Console, outcome: Outcome, state: Mapping[str, Any]) -> None:
     phase = core_execution_pb2.WorkflowExecution.Phase.Name(closure.phase)
     console.print(f"\n[bold]{outcome.example.module}[/bold] [{style}]{phase}[/{style}]")
     for name, literal in sorted(outcome.outputs.literals.items()):
-        console.print(f"  {name} = {rendered(literal)}", highlight=False, markup=False)
+        console.print(f"  {name} = {rendered(literal)}", highlight=False, markup=False, soft_wrap=True)
     if closure.WhichOneof("output_result") == "error":
-        for line in closure.error.message.strip().splitlines()[-ERROR_LINES:]:
-            console.print(f"  | {line}", style="red", highlight=False, markup=False)
+        lines = [line for line in closure.error.message.splitlines() if line.strip(" ^")]
+        for line in lines[-ERROR_LINES:]:
+            console.print(f"  | {line}", style="red", highlight=False, markup=False, soft_wrap=True)
     path = f"{execution_id.project}/{execution_id.domain}/{execution_id.name}"
     temporal_id = naming.temporal_workflow_id(execution_id)
     console.print(f"  {state['http_url']}/api/v1/executions/{path}", style="cyan", soft_wrap=True, highlight=False)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -31,6 +32,7 @@ class Progress:
         self._children: Sequence[Child] = ()
         self._live: Live | None = None
         self._told_restarts = 0
+        self._told_stop = False
         self._told_ready: set[str] = set()
 
     def watch(self, children: Sequence[Child]) -> None:
@@ -76,14 +78,16 @@ class Progress:
         for note in notes:
             self._console.print(f"  {note}", highlight=False, soft_wrap=True)
         self._console.print(
-            "\nNext, in another terminal:\n  [bold]pyflyte run --remote examples/hello.py hello_workflow[/bold]"
+            f"\nNext, in another terminal:\n  [bold]pyflyte run --remote {_something_to_run()}[/bold]"
             "\n\nCtrl-C stops everything; the state stays."
         )
 
     def stopping(self) -> None:
         """Say that the stop has begun."""
         self.close()
-        self._console.print("Stopping ...")
+        if not self._told_stop:
+            self._told_stop = True
+            self._console.print("Stopping ...")
 
     def close(self) -> None:
         """End the live table."""
@@ -95,7 +99,7 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         for child in sorted(self._children, key=lambda child: child.spec.name):
             mark, style = _MARKS[child.phase]
-            detail = f"{child.ready_seconds:.1f} s" if child.phase is Phase.READY else child.status
+            detail = f"{child.ready_seconds:.1f} s" if child.phase is Phase.READY else child.status or child.phase
             table.add_row(Text(mark, style=style), child.spec.name, Text(detail, style="dim"))
         return table
 
@@ -106,3 +110,8 @@ def _places(stack: Stack) -> list[tuple[str, str]]:
         ("Temporal UI", stack.endpoints.ui_url),
         ("State", str(stack.home.path)),
     ]
+
+
+def _something_to_run() -> str:
+    example = Path("examples/hello.py")
+    return f"{example} hello_workflow" if example.exists() else "FILE.py WORKFLOW"

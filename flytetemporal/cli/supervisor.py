@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 
 from flytetemporal.cli.child import Child, ChildSpec
 
+# One wish to stop can arrive as several signals: a terminal or a wrapper tells the whole process group, too.
+INSISTENCE_SECONDS = 1.0
+
 
 class Supervisor:
     """Start, watch and stop the children.
@@ -16,6 +19,7 @@ class Supervisor:
     def __init__(self, stages: Sequence[Sequence[ChildSpec]], changed: Callable[[], None]) -> None:
         self._stages = [[Child(spec, changed) for spec in stage] for stage in stages]
         self._stop = asyncio.Event()
+        self._stop_requested = 0.0
         self._runs: list[asyncio.Task[None]] = []
 
     @property
@@ -24,11 +28,14 @@ class Supervisor:
         return [child for stage in self._stages for child in stage]
 
     def request_stop(self) -> None:
-        """End the run; a second request kills what still runs."""
-        if self._stop.is_set():
+        """End the run; a later request kills what still runs."""
+        now = asyncio.get_running_loop().time()
+        if not self._stop.is_set():
+            self._stop_requested = now
+            self._stop.set()
+        elif now - self._stop_requested > INSISTENCE_SECONDS:
             for child in self.children:
                 child.kill()
-        self._stop.set()
 
     async def run(self, all_ready: Callable[[], None]) -> None:
         """Run until a stop is requested; ``all_ready`` is called once, when every child has been ready.

@@ -129,24 +129,11 @@ def describe(size: int, name: str) -> str:
 
 
 @workflow
-def every_type(
-    when: dt.datetime = dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc),
-    took: dt.timedelta = dt.timedelta(seconds=90),
-) -> (str, int, str):
+def every_type() -> (str, int, str):
     made = make()
     text = read(
-        outer=made.outer,
-        model=made.model,
-        pickled=made.pickled,
-        table=made.table,
-        arrow=made.arrow,
-        schema=made.schema,
-        file=made.file,
-        directory=made.directory,
-        maybe=made.maybe,
-        either=made.either,
-        colours=made.colours,
-        when=when,
-        took=took,
+        outer=made.outer, model=made.model, pickled=made.pickled, table=made.table, arrow=made.arrow, schema=made.schema,
+        file=made.file, directory=made.directory, maybe=made.maybe, either=made.either, colours=made.colours,
+        when=dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc), took=dt.timedelta(seconds=90),
     )
     return text, total(dataset=made.table), describe(size=made.outer.inner.size, name=made.outer.inner.names[1])

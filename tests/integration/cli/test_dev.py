@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from flytetemporal.cli import background, home
@@ -156,3 +157,26 @@ def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
         )
 
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_was_made_is_still_there_after_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    project = {"project": {"id": "kept", "name": "kept"}}
+    with (tmp_path / "dev.log").open("wb") as output:
+        with background.running(folder, output=output) as state:
+            httpx.post(f"{state['http_url']}/api/v1/projects", json=project).raise_for_status()
+
+        with background.running(folder, output=output) as state:
+            listed = httpx.get(f"{state['http_url']}/api/v1/projects").raise_for_status().json()
+
+    assert "kept" in {project["id"] for project in listed["projects"]}
+
+
+def test_two_signals_at_once_are_one_wish_to_stop(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "dev.log").open("wb") as output,
+        background.running(tmp_path / "home", output=output) as state,
+    ):
+        os.kill(state["pid"], signal.SIGTERM)
+
+    assert "Stopping" in (tmp_path / "dev.log").read_text()
