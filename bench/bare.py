@@ -4,15 +4,20 @@ import asyncio
 import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2
+
 QUEUE = "bench-bare"
+TASK_QUEUE = "bench-bare-tasks"
 TIMEOUT = timedelta(minutes=10)
 
 
@@ -31,19 +36,27 @@ class BareTimers:
 
 @workflow.defn(sandboxed=False)
 class BareTasks:
-    """The activity that runs a task's process, one after the other, or all at once."""
+    """The activity that runs a task, one after the other, or all at once."""
 
     @workflow.run
-    async def run(self, count: int, parallel: bool) -> None:
+    async def run(self, attempt: execution_pb2.TaskAttempt) -> None:
+        count, parallel = attempt.task, attempt.attempt == 1
         if parallel:
-            await asyncio.gather(*(self._task(number) for number in range(count)))
+            await asyncio.gather(*(self._task(attempt, number) for number in range(count)))
             return
         for number in range(count):
-            await self._task(number)
+            await self._task(attempt, number)
 
-    async def _task(self, number: int) -> None:
+    async def _task(self, template: execution_pb2.TaskAttempt, number: int) -> None:
+        attempt = execution_pb2.TaskAttempt()
+        attempt.CopyFrom(template)
+        attempt.task, attempt.attempt = 0, 0
+        name = f"{workflow.info().workflow_id}-{number}"
+        attempt.generated_name = name
+        for place in ("data_dir", "output_dir", "raw_output_dir"):
+            setattr(attempt, place, f"{getattr(template, place)}/{name}")
         await workflow.execute_activity(
-            "bare_task", number, start_to_close_timeout=TIMEOUT, task_queue=f"{QUEUE}-tasks"
+            activities.run_task, attempt, start_to_close_timeout=TIMEOUT, task_queue=TASK_QUEUE
         )
 
 
@@ -61,18 +74,19 @@ class Bare:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def median(self, kind: Callable[..., Awaitable[None]], *arguments: object, repeat: int = 3) -> float:
+    async def median(self, kind: Callable[..., Any], *arguments: Any, repeat: int = 3) -> float:
         """Return the median seconds of ``repeat`` runs of a workflow after one that does not count."""
         await self.once(kind, *arguments)
         return statistics.median([await self.once(kind, *arguments) for _ in range(repeat)])
 
-    async def once(self, kind: Callable[..., Awaitable[None]], *arguments: object) -> float:
+    async def once(self, kind: Callable[..., Any], *arguments: Any) -> float:
         """Run one workflow to its end; return seconds."""
         started = time.perf_counter()
-        await self._client.execute_workflow(kind, args=arguments, id=f"bare-{uuid.uuid4().hex}", task_queue=QUEUE)
+        name = f"bare-{uuid.uuid4().hex}"
+        await self._client.execute_workflow(kind, args=arguments, id=name, task_queue=QUEUE)
         return time.perf_counter() - started
 
-    async def swarm(self, kind: Callable[..., Awaitable[None]], count: int) -> float:
+    async def swarm(self, kind: Callable[..., Any], count: int) -> float:
         """Return the seconds until ``count`` workflows started together have ended."""
         started = time.perf_counter()
         await asyncio.gather(*(self.once(kind) for _ in range(count)))
@@ -80,13 +94,8 @@ class Bare:
 
 
 @asynccontextmanager
-async def workers(client: Client, run_task: Callable[[int], Awaitable[None]], max_tasks: int) -> AsyncIterator[Bare]:
-    """Serve the bare workflows; ``run_task`` is what their activity does."""
-
-    @activity.defn
-    async def bare_task(number: int) -> None:
-        await run_task(number)
-
+async def workers(client: Client, tasks: Sequence[Callable[..., Any]], max_tasks: int) -> AsyncIterator[Bare]:
+    """Serve the bare workflows; ``tasks`` are the activities that run a task."""
     async with (
         Worker(
             client,
@@ -94,6 +103,6 @@ async def workers(client: Client, run_task: Callable[[int], Awaitable[None]], ma
             workflows=[BareTimers, BareTasks, BareNothing],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
-        Worker(client, task_queue=f"{QUEUE}-tasks", activities=[bare_task], max_concurrent_activities=max_tasks),
+        Worker(client, task_queue=TASK_QUEUE, activities=tasks, max_concurrent_activities=max_tasks),
     ):
         yield Bare(client)

@@ -18,7 +18,9 @@ TERMINAL = {
     core_execution_pb2.WorkflowExecution.ABORTED,
     core_execution_pb2.WorkflowExecution.TIMED_OUT,
 }
+# Polling is load on the same two cores: the longer a run takes, the less often it is asked for.
 POLL_SECONDS = 0.005
+POLL_SHARE = 0.05
 
 
 class Executions:
@@ -51,7 +53,7 @@ class Executions:
             execution = await self._admin.GetExecution(request)
             if execution.closure.phase in TERMINAL:
                 break
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(max(POLL_SECONDS, POLL_SHARE * (time.perf_counter() - started)))
         seconds = time.perf_counter() - started
         if execution.closure.phase != core_execution_pb2.WorkflowExecution.SUCCEEDED:
             raise RuntimeError(f"{name} did not succeed: {execution.closure.error.message[-1500:]}")

@@ -71,10 +71,8 @@ class Progress:
         self._told_ready.update(child.spec.name for child in self._children)
         seconds = time.monotonic() - self._started
         self._console.print(f"[bold green]Ready[/bold green] in {seconds:.1f} s")
-        places = Table.grid(padding=(0, 2))
         for name, place in _places(stack):
-            places.add_row(f"  {name}", Text(place, style="cyan"))
-        self._console.print(places)
+            self._console.print(Text.assemble(f"  {name:<13}", (place, "cyan")), soft_wrap=True)
         for note in notes:
             self._console.print(f"  {note}", highlight=False, soft_wrap=True)
         self._console.print(

@@ -256,6 +256,13 @@ def _unescaped_end(pattern: str) -> str:
     return pattern + "\\" if backslashes % 2 else pattern
 
 
+def _operator(text: str) -> Callable[[ColumnElement[Any], Any], ColumnElement[bool]]:
+    """Return a comparison that SQLAlchemy takes for every column: it knows no LIKE of bytes, which Postgres has."""
+    return lambda column, value: column.bool_op(text)(value)
+
+
+_LIKE, _NOT_LIKE = _operator("LIKE"), _operator("NOT LIKE")
+
 _FUNCTIONS: Mapping[str, _Compare] = {
     "eq": _single(lambda column, value: column == value),
     "ne": _single(lambda column, value: column != value),
@@ -263,8 +270,8 @@ _FUNCTIONS: Mapping[str, _Compare] = {
     "gte": _single(lambda column, value: column >= value),
     "lt": _single(lambda column, value: column < value),
     "lte": _single(lambda column, value: column <= value),
-    "contains": _like(lambda value: f"%{value}%", lambda column, value: column.like(value)),
-    "not_like": _like(lambda value: value, lambda column, value: column.not_like(value)),
+    "contains": _like(lambda value: f"%{value}%", _LIKE),
+    "not_like": _like(lambda value: value, _NOT_LIKE),
     "value_in": _among(lambda column, values: column == any_(values)),
     "value_not_in": _among(lambda column, values: column != all_(values)),
 }

@@ -36,8 +36,10 @@ def execution_identifier(key: ExecutionKey) -> identifier_pb2.WorkflowExecutionI
 
 def text(identifier: identifier_pb2.Identifier) -> str:
     """Return ``resource_type:TASK project:"p" ...``, the form Flyte's messages show."""
-    kind = identifier_pb2.ResourceType.Name(identifier.resource_type)
-    prefix = f"resource_type:{kind} " if identifier.resource_type else ""
+    number: int = identifier.resource_type
+    # A client newer than us may send a kind that we have no name for.
+    kind = identifier_pb2.ResourceType.Name(number) if number in identifier_pb2.ResourceType.values() else number
+    prefix = f"resource_type:{kind} " if number else ""
     return prefix + unqualified_text(identifier)
 
 

@@ -132,8 +132,18 @@ def describe(size: int, name: str) -> str:
 def every_type() -> (str, int, str):
     made = make()
     text = read(
-        outer=made.outer, model=made.model, pickled=made.pickled, table=made.table, arrow=made.arrow, schema=made.schema,
-        file=made.file, directory=made.directory, maybe=made.maybe, either=made.either, colours=made.colours,
-        when=dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc), took=dt.timedelta(seconds=90),
+        outer=made.outer,
+        model=made.model,
+        pickled=made.pickled,
+        table=made.table,
+        arrow=made.arrow,
+        schema=made.schema,
+        file=made.file,
+        directory=made.directory,
+        maybe=made.maybe,
+        either=made.either,
+        colours=made.colours,
+        when=dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc),
+        took=dt.timedelta(seconds=90),
     )
     return text, total(dataset=made.table), describe(size=made.outer.inner.size, name=made.outer.inner.names[1])

@@ -17,7 +17,7 @@ from flytetemporal.activities.events import ExecutionNotFound
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import locations
-from tests.fixtures.task_attempts import Bench, integer, loader, sample, template, text
+from tests.fixtures.task_attempts import EXECUTE, Bench, integer, loader, sample, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -489,6 +489,32 @@ async def test_neither_zombies_nor_descriptors_pile_up(bench: Bench) -> None:
 
     assert len(os.listdir("/proc/self/fd")) <= before
     assert not list((bench.folder / "work" / "run").iterdir())
+
+
+async def test_an_item_of_a_mapped_task_takes_its_element(bench: Bench) -> None:
+    resolver = "flytekit.core.array_node_map_task.ArrayNodeMapTaskResolver"
+    inner = "flytekit.core.python_auto_container.default_task_resolver"
+    command = ["pyflyte-map-execute" if part == "pyflyte-execute" else part for part in EXECUTE]
+    command[command.index("--resolver") + 1] = resolver
+    task = template([*command, "vars", "", "resolver", inner, "task-module", "sample_tasks", "task-name", "greet"])
+    index = {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": "FLYTE_K8S_ARRAY_INDEX", "FLYTE_K8S_ARRAY_INDEX": "1"}
+    names = literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=[text("a"), text("b")]))
+
+    result = await bench.run(await bench.attempt(task, envs=index, name=names))
+
+    assert result.outputs.literals.literals["o0"].scalar.primitive.string_value == "hello b"
+
+
+async def test_a_store_elsewhere_gets_the_log_at_the_end(tmp_path: Path) -> None:
+    bench = Bench.at(tmp_path, root="memory://logs-of-tasks")
+    attempt = await bench.attempt(template(["echo", "kept"], outputs=False))
+
+    async with bench.tasks:
+        await bench.run(attempt)
+
+    node = attempt.node_event.id
+    uri = locations.log_uri(bench.blobs.root, node.execution_id, node.node_id, 0)
+    assert await bench.blobs.read(uri) == b"kept\n"
 
 
 async def test_a_memory_limit_ends_in_flytes_code(tmp_path: Path) -> None:

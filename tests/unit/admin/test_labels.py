@@ -15,24 +15,24 @@ def test_labels_that_kubernetes_takes_are_taken(key: str, value: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "-a", "a/b/c", "/a", "a/", "Upper/a", "k" * 64, "a b", "a\n"])
 def test_wrong_keys_are_refused(key: str) -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid label key"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid label key"):
         labels.check({key: "x"})
 
 
 @pytest.mark.parametrize("value", ["#bad", "a b", "-a", "a-", "v" * 64, "é", "a\n"])
 def test_wrong_values_are_refused(value: str) -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid label value"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid label value"):
         labels.check({"team": value})
 
 
 def test_there_are_at_most_sixteen_labels() -> None:
     labels.check({f"k{number}": "" for number in range(16)})
 
-    with pytest.raises(errors.InvalidRequest, match="^labels map cannot exceed 16 entries$"):
+    with pytest.raises(errors.InvalidRequest, match=r"^labels map cannot exceed 16 entries$"):
         labels.check({f"k{number}": "" for number in range(17)})
 
 
 @pytest.mark.parametrize("identifier", ["Bad_Id", "-a", "a-", "a.b", "a" * 64, "a\n"])
 def test_project_ids_are_dns_labels(identifier: str) -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid project id"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid project id"):
         labels.check_project_id(identifier)

@@ -1,5 +1,7 @@
 """Resources of tasks are quantities within their limits, in containers and in pods."""
 
+from typing import Any
+
 import pytest
 from flyteidl.core import tasks_pb2
 
@@ -16,7 +18,7 @@ def container(request: str = "", limit: str = "", name: int = R.CPU) -> None:
     task_resources.check_container("t", R(requests=entries[0], limits=entries[1]), PLATFORM)
 
 
-def pod(spec: dict[str, object]) -> None:
+def pod(spec: dict[str, Any]) -> None:
     message = tasks_pb2.K8sPod()
     message.pod_spec.update(spec)
     task_resources.check_pod("t", message, PLATFORM)
@@ -52,10 +54,10 @@ def test_every_container_of_a_pod_is_checked() -> None:
     ["x", ["x"], {}, [{"resources": "x"}], [{"resources": {"requests": ["x"]}}], [{"resources": {"limits": 1}}]],
 )
 def test_a_pod_of_another_shape_is_refused(containers: object) -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid value for pod_spec"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid value for pod_spec"):
         pod({"containers": containers})
 
 
 def test_a_pod_with_a_number_that_json_cannot_write_is_refused() -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid value for pod_spec"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid value for pod_spec"):
         pod({"priority": float("nan")})

@@ -38,7 +38,7 @@ def test_an_id_of_another_kind_is_named_whole() -> None:
 def test_a_get_request_may_leave_out_the_kind_but_not_the_id() -> None:
     validation.check_get(identifier("UNSPECIFIED"), identifier_pb2.TASK, given=True)
 
-    with pytest.raises(errors.InvalidRequest, match="^missing id$"):
+    with pytest.raises(errors.InvalidRequest, match=r"^missing id$"):
         validation.check_get(identifier_pb2.Identifier(), identifier_pb2.TASK, given=False)
 
 
@@ -49,13 +49,13 @@ def test_notifications_need_recipients_and_final_phases(kind: str) -> None:
     validation.check_notifications([sent])  # type: ignore[arg-type]
 
     sent.phases.append(W.RUNNING)
-    with pytest.raises(errors.InvalidRequest, match="^invalid value for phase$"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid value for phase$"):
         validation.check_notifications([sent])  # type: ignore[arg-type]
     getattr(sent, kind).recipients_email.append("")
-    with pytest.raises(errors.InvalidRequest, match="^missing recipients$"):
+    with pytest.raises(errors.InvalidRequest, match=r"^missing recipients$"):
         validation.check_notifications([sent])  # type: ignore[arg-type]
 
 
 def test_a_notification_of_no_kind_is_refused() -> None:
-    with pytest.raises(errors.InvalidRequest, match="^invalid value for notification type$"):
+    with pytest.raises(errors.InvalidRequest, match=r"^invalid value for notification type$"):
         validation.check_notifications([common_pb2.Notification()])  # type: ignore[arg-type]

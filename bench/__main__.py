@@ -1,0 +1,176 @@
+"""make bench: start a stack, measure, print the table."""
+
+import asyncio
+import gzip
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+from flyteidl.admin import common_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.service import admin_pb2_grpc
+from temporalio.client import Client
+
+from bench import bare, memory, registration, table
+from bench.executions import DOMAIN, PROJECT, Executions
+from bench.table import Row
+from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.cli import background
+from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.contracts import payloads
+from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
+from flytetemporal.storage.blobs import BlobStore
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / ".state" / "bench.json"
+VERSION = "bench"
+ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
+NAP_SECONDS = 0.1
+
+
+class Silent:
+    """Takes events and forgets them: the bare side has no admin."""
+
+    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+        """Forget."""
+
+
+def main() -> None:
+    """Run everything once; figures go to the terminal and to .state/bench.json."""
+    with tempfile.TemporaryDirectory(prefix="flytetemporal-bench-") as scratch:
+        began = time.perf_counter()
+        with background.running(Path(scratch) / "home") as state:
+            ready = time.perf_counter() - began
+            register(state)
+            rows, sizes = asyncio.run(measure(state, Path(scratch)))
+    rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
+    table.show(rows, sizes)
+    table.save(RESULTS, rows, sizes)
+    print(f"JSON: {RESULTS.relative_to(ROOT)}")
+
+
+def register(state: dict[str, Any]) -> None:
+    """Register the flows with stock pyflyte."""
+    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
+    arguments = ["register", "-p", PROJECT, "-d", DOMAIN, "--version", VERSION, "bench/flows"]
+    subprocess.run([pyflyte, "-c", state["client_config"], *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+async def measure(state: dict[str, Any], scratch: Path) -> tuple[list[Row], dict[str, tuple[float, float]]]:
+    """Return all rows, and the memory of each process before and after."""
+    client = await Client.connect(state["temporal_address"], data_converter=payloads.DATA_CONVERTER)
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    blobs = BlobStore(f"{scratch}/bare/store")
+    settings = WorkerSettings(work_dir=f"{scratch}/bare/work", admin_endpoint=state["grpc_endpoint"])
+    tasks = TaskActivities(blobs, Silent(), settings, StorageSettings(root=blobs.root))
+    attempt = await bare_attempt(state["grpc_endpoint"], blobs)
+    max_tasks = 2 * (os.cpu_count() or 1)
+    await executions.run(f"{PYTHON}.hello")
+    before = memory.megabytes(state["processes"])
+    async with bare.workers(client, tasks.all(), max_tasks) as yardstick:
+        rows = [
+            *await engine_rows(executions, yardstick),
+            *await task_rows(executions, yardstick, attempt),
+            *await other_rows(state, executions, yardstick),
+        ]
+    after = memory.megabytes(state["processes"])
+    await executions.close()
+    return rows, {name: (before[name], after[name]) for name in before}
+
+
+async def engine_rows(executions: Executions, yardstick: bare.Bare) -> list[Row]:
+    """Measure tasks without a container."""
+    chain_100 = await executions.median(f"{ENGINE}.echo_chain_100")
+    chain_500 = await executions.median(f"{ENGINE}.echo_chain_500")
+    fan = await executions.median(f"{ENGINE}.echo_fan_1000")
+    naps = await executions.median(f"{ENGINE}.sleep_chain_100")
+    bare_naps = await yardstick.median(bare.BareTimers, 100, NAP_SECONDS, False)
+    nap_fan = await executions.median(f"{ENGINE}.sleep_fan_1000")
+    bare_nap_fan = await yardstick.median(bare.BareTimers, 1000, NAP_SECONDS, True)
+    nothing = await yardstick.median(bare.BareNothing)
+    return [
+        Row("chain of 100 echo, per node", chain_100 / 100, "s", "<= 0.005 s", "0.15 s"),
+        Row("chain of 500 echo, per node", chain_500 / 500, "s", "<= 0.005 s", "0.37 s"),
+        Row("fan-out of 1,000 echo", fan, "s", "<= 2 s", "83 s"),
+        Row("chain of 100 core-sleep, per node over the sleep", naps / 100 - NAP_SECONDS, "s", "<= 0.03 s", "0.66 s",
+            bare_naps / 100 - NAP_SECONDS),
+        Row("fan-out of 1,000 core-sleep", nap_fan, "s", "<= 5 s", "126 s", bare_nap_fan),
+        Row("empty workflow (bare only)", nothing, "s"),
+    ]  # fmt: skip
+
+
+async def task_rows(executions: Executions, yardstick: bare.Bare, attempt: execution_pb2.TaskAttempt) -> list[Row]:
+    """Measure real Python tasks, against a bare workflow that runs the same activity."""
+    hello = await executions.median(f"{PYTHON}.hello", repeat=5)
+    chain = await executions.median(f"{PYTHON}.chain_50", repeat=1)
+    bare_chain = await yardstick.median(bare.BareTasks, sized(attempt, 50, parallel=False), repeat=1)
+    fan = await executions.median(f"{PYTHON}.fan_500", repeat=1)
+    bare_fan = await yardstick.median(bare.BareTasks, sized(attempt, 500, parallel=True), repeat=1)
+    return [
+        Row("one warm hello-world, request to SUCCEEDED", hello, "s", "<= 0.5 s", "8-10 s (pod)"),
+        Row("chain of 50 Python tasks, per task", chain / 50, "s", bare=bare_chain / 50),
+        Row("fan-out of 500 Python tasks", 500 / fan, "tasks/s", "ratio >= 0.8", bare=500 / bare_fan),
+    ]
+
+
+async def other_rows(state: dict[str, Any], executions: Executions, yardstick: bare.Bare) -> list[Row]:
+    """Measure many executions at once, and registration."""
+    await executions.swarm(f"{ENGINE}.echo_diamond", 20)
+    swarm = await executions.swarm(f"{ENGINE}.echo_diamond", 200)
+    bare_swarm = await yardstick.swarm(bare.BareNothing, 200)
+    registered = identifier_pb2.Identifier(
+        resource_type=identifier_pb2.WORKFLOW,
+        project=PROJECT,
+        domain=DOMAIN,
+        name=f"{ENGINE}.echo_fan_1000",
+        version=VERSION,
+    )
+    taken = await registration.seconds(state["grpc_endpoint"], registered)
+    return [
+        Row("200 executions of 5 nodes at once", 200 / swarm, "executions/s", bare=200 / bare_swarm),
+        Row("registration of a 1,000-node workflow", taken, "s", "<= 1 s", "0.9 s"),
+    ]
+
+
+async def bare_attempt(endpoint: str, blobs: BlobStore) -> execution_pb2.TaskAttempt:
+    """Return an attempt of the registered ``add`` task that needs no execution around it."""
+    identifier = identifier_pb2.Identifier(
+        resource_type=identifier_pb2.TASK, project=PROJECT, domain=DOMAIN, name=f"{PYTHON}.add", version=VERSION
+    )
+    async with grpc.aio.insecure_channel(endpoint) as channel:
+        task = await admin_pb2_grpc.AdminServiceStub(channel).GetTask(common_pb2.ObjectGetRequest(id=identifier))
+    templates = graph_pb2.TaskTemplates(tasks=[task.closure.compiled_task.template])
+    data = gzip.compress(templates.SerializeToString(), mtime=0)
+    digest = hashlib.sha256(data).hexdigest()
+    uri = f"{blobs.root}/{digest}"
+    await blobs.write(uri, data)
+    attempt = execution_pb2.TaskAttempt(
+        tasks=execution_pb2.ContentReference(uri=uri, sha256=digest, size_bytes=len(data)),
+        data_dir=f"{blobs.root}/data",
+        output_dir=f"{blobs.root}/out",
+        raw_output_dir=f"{blobs.root}/raw",
+    )
+    for name in ("a", "b"):
+        attempt.inputs.literals.literals[name].scalar.primitive.integer = 1
+    execution_id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name="bare")
+    attempt.node_event.id.CopyFrom(identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id))
+    return attempt
+
+
+def sized(attempt: execution_pb2.TaskAttempt, count: int, *, parallel: bool) -> execution_pb2.TaskAttempt:
+    """Return the argument of ``BareTasks``: how many, and whether at once, in fields it does not need otherwise."""
+    argument = execution_pb2.TaskAttempt()
+    argument.CopyFrom(attempt)
+    argument.task, argument.attempt = count, int(parallel)
+    return argument
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The table for people and the JSON beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. ``bare`` is what a bare Temporal workflow takes for the same work, in the same unit."""
+
+    name: str
+    value: float
+    unit: str
+    target: str = ""
+    flyte: str = ""
+    bare: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Speed against the bare workflow: 1 is equal, below 1 is slower."""
+        if self.bare is None or not self.value:
+            return None
+        return self.value / self.bare if self.unit.endswith("/s") else self.bare / self.value
+
+
+def show(rows: Sequence[Row], memory: Mapping[str, tuple[float, float]]) -> None:
+    """Print the figures."""
+    console = Console(width=140)
+    table = Table(title="flytetemporal, embedded servers, client on the same machine; medians")
+    for heading in ("what", "we", "bare Temporal", "speed against bare", "target", "Flyte v1 here"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in rows:
+        bare = "" if row.bare is None else f"{row.bare:.4g} {row.unit}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        table.add_row(row.name, f"{row.value:.4g} {row.unit}", bare, ratio, row.target, row.flyte)
+    console.print(table)
+    sizes = Table(title="resident memory, MiB, with child processes")
+    for heading in ("process", "before", "after"):
+        sizes.add_column(heading, justify="left" if heading == "process" else "right")
+    for name, (before, after) in memory.items():
+        sizes.add_row(name, f"{before:.0f}", f"{after:.0f}")
+    console.print(sizes)
+
+
+def save(path: Path, rows: Sequence[Row], memory: Mapping[str, tuple[float, float]]) -> None:
+    """Write the same as JSON."""
+    document: dict[str, Any] = {
+        "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
+        "memory_mib": {name: {"before": before, "after": after} for name, (before, after) in memory.items()},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n")
