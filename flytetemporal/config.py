@@ -86,7 +86,7 @@ class WorkerSettings(_Part):
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
     """Working folders, logs and unpacked bundles of process tasks."""
     max_tasks: int = 0
-    """Tasks running at once; 0: the number of CPUs."""
+    """Tasks running at once; 0: twice the number of CPUs, since tasks also wait."""
     memory_limits: bool = False
     """Memory requests become limits of task processes, where the OS can."""
     grace: timedelta = timedelta(seconds=5)

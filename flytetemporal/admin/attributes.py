@@ -9,7 +9,7 @@ from flyteidl.admin import (
     workflow_attributes_pb2,
 )
 from flyteidl.core import tasks_pb2
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
@@ -217,26 +217,24 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
     kind = _KINDS.get(target)
     if kind is None or target == "quality_of_service":
         raise errors.InvalidRequest(f"unrecognized matching attributes type for request: {target}")
+    key = _key(scope, kind)
+    names = ("project", "domain", "workflow", "launch_plan", "resource_type")
+    statement = postgresql.insert(MatchableAttributesRow).values(
+        **dict(zip(names, key, strict=True)), attributes=given.SerializeToString()
+    )
     async with deps.sessions.begin() as session:
-        key = _key(scope, kind)
-        row = await session.get(MatchableAttributesRow, key, with_for_update=True)
-        merged = _merged(Attributes.FromString(row.attributes) if row is not None else None, given)
-        names = ("project", "domain", "workflow", "launch_plan", "resource_type")
-        statement = postgresql.insert(MatchableAttributesRow).values(
-            **dict(zip(names, key, strict=True)), attributes=merged.SerializeToString()
-        )
-        await session.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(names), set_={"attributes": statement.excluded.attributes, "updated_at": func.now()}
-            )
-        )
+        inserted = await session.execute(statement.on_conflict_do_nothing().returning(MatchableAttributesRow.id))
+        if inserted.scalar_one_or_none() is None:
+            # There is a row, so there is something to lock: two updates at once follow each other.
+            row = await session.get_one(MatchableAttributesRow, key, with_for_update=True)
+            row.attributes = _merged(Attributes.FromString(row.attributes), given).SerializeToString()
 
 
 def _merged(
-    before: matchable_resource_pb2.MatchingAttributes | None, given: matchable_resource_pb2.MatchingAttributes
+    before: matchable_resource_pb2.MatchingAttributes, given: matchable_resource_pb2.MatchingAttributes
 ) -> matchable_resource_pb2.MatchingAttributes:
     """Plugin overrides are merged by task type; everything else replaces what was there."""
-    if before is None or not given.HasField("plugin_overrides"):
+    if not given.HasField("plugin_overrides"):
         return given
     by_type = {override.task_type: override for override in before.plugin_overrides.overrides}
     by_type |= {override.task_type: override for override in given.plugin_overrides.overrides}

@@ -35,7 +35,7 @@ def check_task_id(identifier: identifier_pb2.TaskExecutionIdentifier) -> None:
     check_node_id(identifier.node_execution_id)
     task = identifier.task_id
     if task.resource_type not in (identifier_pb2.TASK, identifier_pb2.UNSPECIFIED):
-        kind = identifier_pb2.ResourceType.Name(task.resource_type).lower()
+        kind = identifiers.resource_type_name(task.resource_type).lower()
         raise errors.InvalidRequest(
             f"unexpected resource type {kind} for identifier [{identifiers.text(task)}], expected task instead"
         )

@@ -10,12 +10,13 @@ from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
 
 from flytetemporal import errors
+from flytetemporal.idl import identifiers
 
 _NAME_LIMIT = 63
 _NAME = re.compile(r"[a-z][a-z\-0-9]*")
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _RANDOM_LENGTH = 19
-_URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_URI = re.compile(r"([a-z][a-z0-9+.-]*://|/)\S+", re.IGNORECASE)
 
 
 def new_name() -> str:
@@ -49,7 +50,7 @@ def check_raw_output_prefix(prefix: str) -> None:
 
 def _check_launch_entity(identifier: identifier_pb2.Identifier) -> None:
     if identifier.resource_type not in (identifier_pb2.LAUNCH_PLAN, identifier_pb2.TASK):
-        kind = identifier_pb2.ResourceType.Name(identifier.resource_type)
+        kind = identifiers.resource_type_name(identifier.resource_type)
         raise errors.InvalidRequest(
             f"Invalid reference entity resource type [{kind}], only [map[TASK:<nil> LAUNCH_PLAN:<nil>]] allowed"
         )

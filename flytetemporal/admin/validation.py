@@ -64,7 +64,9 @@ def check_identifier(
     if not given:
         raise missing("id")
     if identifier.resource_type != resource_type:
-        found, expected = (_kind(kind) for kind in (identifier.resource_type, resource_type))
+        found, expected = (
+            identifiers.resource_type_name(kind).lower() for kind in (identifier.resource_type, resource_type)
+        )
         raise errors.InvalidRequest(
             f"unexpected resource type {found} for identifier [{identifiers.text(identifier)}], "
             f"expected {expected} instead"
@@ -146,9 +148,3 @@ async def _project_state(deps: Dependencies, project: str) -> int | None:
     async with deps.sessions() as session:
         query = select(ProjectRow.state).where(ProjectRow.identifier == project)
         return (await session.execute(query)).scalar_one_or_none()
-
-
-def _kind(resource_type: int) -> str:
-    if resource_type not in identifier_pb2.ResourceType.values():
-        return str(resource_type)
-    return identifier_pb2.ResourceType.Name(resource_type).lower()

@@ -57,7 +57,7 @@ async def create(
             row = await registration.stored(session, WorkflowRow, request.id)
     if row is None or row.digest == found_digest:
         raise registration.identical("workflow", request.id)
-    before = await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
+    before = await _closure(deps, row)
     raise registration.different("workflow", request.id, before.compiled_workflow, compiled)
 
 
@@ -68,11 +68,9 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workf
         row = await registration.stored(session, WorkflowRow, request.id)
     if row is None:
         raise registration.missing("WORKFLOW", request.id)
-    try:
-        closure = await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
-    except errors.NotFound as e:
-        raise errors.Internal(f"the closure of workflow {request.id.name} is gone from the store: {e.message}") from e
-    return workflow_pb2.Workflow(id=_id(row), closure=closure, short_description=row.short_description)
+    return workflow_pb2.Workflow(
+        id=_id(row), closure=await _closure(deps, row), short_description=row.short_description
+    )
 
 
 async def list_workflows(deps: Dependencies, request: common_pb2.ResourceListRequest) -> workflow_pb2.WorkflowList:
@@ -202,6 +200,13 @@ def _content(root: str, message: Message) -> tuple[execution_pb2.ContentReferenc
     sha256 = hashlib.sha256(data).hexdigest()
     uri = locations.join(root, "metadata/graphs", sha256)
     return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(data)), data
+
+
+async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.WorkflowClosure:
+    try:
+        return await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
+    except errors.NotFound as e:
+        raise errors.Internal(f"the closure of workflow {row.name} is gone from the store: {e.message}") from e
 
 
 def _id(row: WorkflowRow) -> identifier_pb2.Identifier:

@@ -34,6 +34,8 @@ class Options:
     database_url: str
     reset: bool
     write_config: bool
+    max_tasks: int
+    memory_limits: bool
 
 
 def default_home() -> Path:
@@ -48,6 +50,10 @@ def default_home() -> Path:
 @click.option("--temporal-port", type=click.IntRange(0, 65535), default=7233, show_default=True, help="0: a free one.")
 @click.option("--ui-port", type=click.IntRange(0, 65535), default=8233, show_default=True, help="0: a free one.")
 @click.option("--database-url", default="", help="Use this Postgres (postgresql://...) instead of the embedded one.")
+@click.option(
+    "--max-tasks", type=click.IntRange(0), default=0, show_default=True, help="Tasks that run at once; 0: 2 a CPU."
+)
+@click.option("--memory-limits", is_flag=True, help="Make the memory that tasks ask for a limit on their processes.")
 @click.option("--reset", is_flag=True, help="Forget what earlier runs left in the state folder.")
 @click.option(
     "--write-config/--no-write-config",
@@ -71,7 +77,14 @@ def run(options: Options) -> None:
         if options.reset:
             home.reset(folder)
         postgres.check_version(folder)
-        stack = Stack(folder, _endpoints(options), home.load_secrets(folder), _external_database(options.database_url))
+        stack = Stack(
+            folder,
+            _endpoints(options),
+            home.load_secrets(folder),
+            external_database=_external_database(options.database_url),
+            max_tasks=options.max_tasks,
+            memory_limits=options.memory_limits,
+        )
         notes = [note] if (note := temporal_server.set_old_database_aside(folder)) else []
         wanted = client_config.settings(stack.endpoints.grpc_port, stack.endpoints.http_port)
         client_config.write(folder.client_config, wanted)

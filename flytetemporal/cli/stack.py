@@ -49,6 +49,8 @@ class Stack:
     secrets: Secrets
     external_database: str = ""
     """The URL of a database that somebody else runs; empty: the embedded one."""
+    max_tasks: int = 0
+    memory_limits: bool = False
 
     @property
     def database_url(self) -> str:
@@ -114,6 +116,8 @@ class Stack:
             "FLYTETEMPORAL_WORKER__ADMIN_ENDPOINT": f"{ports.LOOPBACK}:{self.endpoints.grpc_port}",
             "FLYTETEMPORAL_WORKER__ADMIN_URL": self.endpoints.http_url,
             "FLYTETEMPORAL_WORKER__WORK_DIR": str(self.home.work),
+            "FLYTETEMPORAL_WORKER__MAX_TASKS": str(self.max_tasks),
+            "FLYTETEMPORAL_WORKER__MEMORY_LIMITS": str(self.memory_limits).lower(),
             "PATH": path,
         }
 

@@ -34,12 +34,15 @@ def execution_identifier(key: ExecutionKey) -> identifier_pb2.WorkflowExecutionI
     return identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=name)
 
 
+def resource_type_name(number: int) -> str:
+    """Return ``TASK`` and so on; the number itself for a kind that only a client newer than us knows."""
+    return identifier_pb2.ResourceType.Name(number) if number in identifier_pb2.ResourceType.values() else str(number)
+
+
 def text(identifier: identifier_pb2.Identifier) -> str:
     """Return ``resource_type:TASK project:"p" ...``, the form Flyte's messages show."""
-    number: int = identifier.resource_type
-    # A client newer than us may send a kind that we have no name for.
-    kind = identifier_pb2.ResourceType.Name(number) if number in identifier_pb2.ResourceType.values() else number
-    prefix = f"resource_type:{kind} " if number else ""
+    kind = resource_type_name(identifier.resource_type)
+    prefix = f"resource_type:{kind} " if identifier.resource_type else ""
     return prefix + unqualified_text(identifier)
 
 

@@ -165,15 +165,21 @@ class BlobStore:
             extra = {"content_md5": encoded} if md5 else {}
             return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
 
+    @staticmethod
+    def _refuse_climbing(uri: str) -> None:
+        """Parts of addresses come from clients; none may lead out of the folder it was joined to."""
+        if ".." in uri.split("/"):
+            raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..'")
+
     def _filesystem(self, uri: str) -> Any:
         scheme = uri.split("://", 1)[0] if "://" in uri else ""
         if scheme not in ("s3", "gs", "gcs", "memory"):
             raise InvalidRequest(f"the object store cannot read [{uri}]: use an absolute path, file://, s3:// or gs://")
         return fsspec.filesystem(scheme, **(self._options if scheme == self._scheme else {}))
 
-    @staticmethod
     @contextlib.contextmanager
-    def _translated(uri: str) -> Any:
+    def _translated(self, uri: str) -> Any:
+        self._refuse_climbing(uri)
         try:
             yield
         except _MISSING as e:

@@ -39,6 +39,10 @@ OWN_TEXT = {
 }
 
 
+# What comes back depends on what runs at the moment: the code counts.
+DEPENDS_ON_ROWS = {"list: two filters"}
+
+
 @pytest.fixture(scope="session")
 def answers(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     out = tmp_path_factory.mktemp("refusals") / "answers.json"
@@ -56,6 +60,8 @@ def test_the_answer_is_flytes(answers: dict[str, dict[str, Any]], name: str) -> 
     if name in REFUSED_BY_US:
         assert ours["code"] == "INVALID_ARGUMENT"
         assert ours["details"]
+    elif name in DEPENDS_ON_ROWS:
+        assert ours["code"] == theirs["code"]
     elif name in OWN_TEXT:
         assert ours["code"] == theirs["code"]
         assert ours["details"]

@@ -13,7 +13,7 @@ from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.attempts import Budget
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.nodes import pure
-from flytetemporal.workflows.outcomes import NodeFailure, Values
+from flytetemporal.workflows.outcomes import NodeFailure, Values, user_failure
 from flytetemporal.workflows.walk import Walk
 
 # Long enough for any task; a task's own deadline is kept by the activity, which can clean up.
@@ -34,6 +34,12 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     budget = Budget(max_attempts=(node.node.retries or summary.retries) + 1)
     while True:
         result = await _attempt(node, summary, inputs, budget)
+        if result.dynamic:
+            raise user_failure(
+                "UnsupportedNodeKind",
+                f"task [{summary.id.name}] of node [{node.id}] is dynamic: it returned a workflow, which flytetemporal "
+                "does not run yet; see docs/compatibility.md",
+            )
         if result.WhichOneof("outcome") == "outputs":
             return _succeed(node, result, budget.attempt)
         failure = result.failure

@@ -418,3 +418,21 @@ async def test_replaying_on_every_task_changes_nothing(engine_runs: EngineRuns) 
 
     assert phase == "SUCCEEDED"
     assert runs.outputs() == int_map(o0=2)
+
+
+async def test_a_dynamic_task_fails_its_node_by_name(engine_runs: EngineRuns) -> None:
+    async def dynamic(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        result = succeeded(o0=1)
+        result.dynamic = True
+        return result
+
+    runs = engine_runs
+    runs.scripts["n0"] = dynamic
+
+    async with runs.workers():
+        phase = await runs.outcome(chain(1), int_map(a=1))
+
+    error = runs.workflow_events[-1].error
+    assert phase == "FAILED"
+    assert error.code == "UnsupportedNodeKind"
+    assert "dynamic" in error.message
