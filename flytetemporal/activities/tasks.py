@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
 # An abort is recorded by admin itself; this report must not hold it up.
+# How long a running task's events wait for company; nobody waits for them.
+GATHER_SECONDS = 0.2
 ABORT_REPORT_SECONDS = 10.0
 
 
@@ -105,6 +107,8 @@ class _Run:
         self._events = AttemptEvents(attempt, task)
         self._began = asyncio.get_running_loop().time()
         self._handle = b""
+        self._unsent: list[events_pb2.Event] = []
+        self._sending = asyncio.Lock()
         self._reporting: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -113,8 +117,9 @@ class _Run:
 
         async def beat() -> None:
             while True:
-                activity.heartbeat(self._handle)
+                # Most tasks are over before the first one is due; each costs the server a write.
                 await asyncio.sleep(HEARTBEAT_SECONDS)
+                activity.heartbeat(self._handle)
 
         beating = asyncio.create_task(beat())
         try:
@@ -146,10 +151,15 @@ class _Run:
             raise
 
     async def finish(self, result: execution_pb2.TaskAttemptResult) -> execution_pb2.TaskAttemptResult:
-        """Keep the result and report it."""
+        """Keep the result for a second try, and hand it over with every event that admin has not been told."""
+        if not result.unreported:
+            if self._reporting is not None:  # Events of a call that admin may not have taken come back to _unsent.
+                self._reporting.cancel()
+                await asyncio.gather(self._reporting, return_exceptions=True)
+            result.unreported.extend([*self._unsent, self._events.ended(result, _now())])
+            self._unsent = []
         marking = functools.partial(outputs.mark_finished, self._blobs, self._attempt.output_dir, result)
         await patiently(marking, "result")
-        await self._report(self._events.ended(result, _now()))
         return result
 
     async def _inputs(self) -> literals_pb2.LiteralMap:
@@ -235,19 +245,29 @@ class _Run:
             log.warning("abort_not_reported", attempt=context.key, problem=str(e))
 
     async def _report(self, *batch: events_pb2.Event) -> None:
-        await self._report_soon(*batch)
+        """Send events and those that still wait, in order."""
+        self._unsent.extend(batch)
+        await self._send()
 
-    def _report_soon(self, *batch: events_pb2.Event) -> asyncio.Task[None]:
-        """Send events behind those that are under way, while the task goes on."""
-        previous = self._reporting
+    def _report_soon(self, *batch: events_pb2.Event) -> None:
+        """Send events while the task goes on; those of a short task travel together with its end."""
+        self._unsent.extend(batch)
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.create_task(self._send_later())
 
-        async def send() -> None:
-            if previous is not None:
-                await previous
-            await patiently(functools.partial(events.send, self._sink, batch), "events")
+    async def _send_later(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        await self._send()
 
-        self._reporting = asyncio.create_task(send())
-        return self._reporting
+    async def _send(self) -> None:
+        async with self._sending:
+            batch, self._unsent = self._unsent, []
+            try:
+                if batch:
+                    await patiently(functools.partial(events.send, self._sink, batch), "events")
+            except BaseException:
+                self._unsent = [*batch, *self._unsent]
+                raise
 
 
 def _arguments(task: tasks_pb2.TaskTemplate) -> list[str]:

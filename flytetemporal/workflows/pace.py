@@ -28,6 +28,11 @@ class Pace:
         self._waiting.append(future)
         await future
 
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody waits for the next boundary."""
+        return bool(self._waiting)
+
     def boundary(self) -> None:
         """Hand out turns again."""
         self._left = self._turns

@@ -1,13 +1,15 @@
 """The event pump: node and workflow phases, in order, in few activities.
 
 At most one ``record_events`` activity is in flight and it takes all that has gathered, so a thousand changes cost a
-handful of activities. Files of nodes that ran without an activity travel with their events and are written first.
+handful of activities; while changes keep coming, the next one follows ``LINGER`` after the last. Files of nodes that
+ran without an activity travel with their events and are written first.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 from flyteidl.core import literals_pb2
 from flyteidl.event import event_pb2
@@ -23,6 +25,10 @@ from flytetemporal.workflows.pace import Pace
 REPORT_BYTES = 384 * 1024
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 TIMEOUT = timedelta(seconds=60)
+# An activity costs as much as a task's own; what watchers see may be this old.
+LINGER = timedelta(milliseconds=300)
+# After LINGER the next thing that wakes the run sends; a timer wakes it when nothing else does.
+LONGEST_LINGER = timedelta(seconds=1)
 
 Entry = execution_pb2.StoredLiterals | events_pb2.Event
 
@@ -35,6 +41,8 @@ class Reports:
         self._entries: deque[Entry] = deque()
         self._in_flight = False
         self._closing = False
+        self._flushes = 0
+        self._quiet_until: datetime | None = None
         self._lost = False
         self._on_lost: Callable[[], None] | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -60,9 +68,17 @@ class Reports:
         """Report a phase of a task that ran without an activity."""
         self._entries.append(events_pb2.Event(task=event))
 
+    def forward(self, events: Iterable[events_pb2.Event]) -> None:
+        """Report what an activity left to be reported."""
+        self._entries.extend(events)
+
     async def flush(self) -> None:
         """Return when all that was reported so far has been taken."""
-        await workflow.wait_condition(lambda: not self._entries and not self._in_flight)
+        self._flushes += 1
+        try:
+            await workflow.wait_condition(lambda: not self._entries and not self._in_flight)
+        finally:
+            self._flushes -= 1
 
     async def close(self) -> None:
         """Send what is left and stop the pump."""
@@ -75,13 +91,27 @@ class Reports:
             await workflow.wait_condition(lambda: bool(self._entries) or self._closing)
             if not self._entries:
                 return
+            await self._linger()
             report = self._take()
             self._in_flight = True
             try:
                 await self._send(report)
             finally:
                 self._in_flight = False
+            self._quiet_until = workflow.now() + LINGER
             self._pace.boundary()
+
+    async def _linger(self) -> None:
+        """Let more gather, unless somebody waits for what is there."""
+        if self._quiet_until is None or workflow.now() >= self._quiet_until:
+            return
+        quiet_until = self._quiet_until
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._closing or self._flushes > 0 or self._pace.is_awaited or workflow.now() >= quiet_until,
+                timeout=LONGEST_LINGER,
+                timeout_summary="more events to gather",
+            )
 
     async def _send(self, report: execution_pb2.Report) -> None:
         if self._lost:

@@ -181,16 +181,18 @@ class TaskAttempt(_message.Message):
     def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TaskAttemptResult(_message.Message):
-    __slots__ = ("outputs", "failure", "deck_uri", "dynamic")
+    __slots__ = ("outputs", "failure", "deck_uri", "dynamic", "unreported")
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     DECK_URI_FIELD_NUMBER: _ClassVar[int]
     DYNAMIC_FIELD_NUMBER: _ClassVar[int]
+    UNREPORTED_FIELD_NUMBER: _ClassVar[int]
     outputs: NodeOutputs
     failure: AttemptFailure
     deck_uri: str
     dynamic: bool
-    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ...) -> None: ...
+    unreported: _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]
+    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ..., unreported: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ...) -> None: ...
 
 class AttemptFailure(_message.Message):
     __slots__ = ("error", "recoverable")

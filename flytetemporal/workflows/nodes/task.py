@@ -34,6 +34,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     budget = Budget(max_attempts=(node.node.retries or summary.retries) + 1)
     while True:
         result = await _attempt(node, summary, inputs, budget)
+        node.scope.run.reports.forward(result.unreported)
         if result.dynamic:
             raise user_failure(
                 "UnsupportedNodeKind",
