@@ -14,7 +14,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from flytetemporal.activities.patience import PASSING
-from flytetemporal.errors import FlyteError
+from flytetemporal.errors import FlyteError, Internal
+
+DEFECT_ATTEMPTS = 6
+"""Tries of what fails for a reason that nobody foresaw; with Temporal's back-off they take half a minute."""
 
 
 class ErrorInterceptor(Interceptor):
@@ -45,5 +48,15 @@ def translated() -> Iterator[None]:
         # The SDK would report it as cancelled, although nobody has cancelled it: another worker must take over.
         text = "the worker stops; another one takes over"
         raise ApplicationError(text, type="WorkerStopped", category=ApplicationErrorCategory.BENIGN) from e
+    except ApplicationError:
+        raise
     except FlyteError as e:
-        raise ApplicationError(e.message, type=type(e).__name__, non_retryable=not isinstance(e, PASSING)) from e
+        final = not isinstance(e, PASSING) or (isinstance(e, Internal) and _is_spent())
+        raise ApplicationError(e.message, type=type(e).__name__, non_retryable=final) from e
+    except Exception as e:
+        # A defect, ours or a library's. It may pass; a run must not wait for that for ever.
+        raise ApplicationError(f"{type(e).__name__}: {e}", type=type(e).__name__, non_retryable=_is_spent()) from e
+
+
+def _is_spent() -> bool:
+    return activity.info().attempt >= DEFECT_ATTEMPTS

@@ -30,9 +30,7 @@ class ExecutionWorkflow:
         """Run the execution to its end; it fails or is cancelled as a Temporal workflow when the Flyte execution is."""
         run = Run(argument, graph.parse(await _graph_bytes(argument)))
         walk = Walk(Scope(run, run.graph.bodies[0], argument.metadata_dir), dispatch.run, Abort())
-        run.reports.start(
-            on_lost=lambda: walk.fail(system_failure("ExecutionNotFound", "admin does not know this execution"))
-        )
+        run.reports.start(on_refusal=lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
         _report(run, Phase.RUNNING)
         try:
             outputs = await walk.run(

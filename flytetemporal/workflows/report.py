@@ -15,7 +15,7 @@ from flyteidl.core import literals_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
@@ -29,6 +29,8 @@ TIMEOUT = timedelta(seconds=60)
 LINGER = timedelta(milliseconds=300)
 # After LINGER the next thing that wakes the run sends; a timer wakes it when nothing else does.
 LONGEST_LINGER = timedelta(seconds=1)
+
+EXECUTION_NOT_FOUND = "ExecutionNotFound"
 
 Entry = execution_pb2.StoredLiterals | events_pb2.Event
 
@@ -44,12 +46,12 @@ class Reports:
         self._flushes = 0
         self._quiet_until: datetime | None = None
         self._lost = False
-        self._on_lost: Callable[[], None] | None = None
+        self._on_refusal: Callable[[str, str], None] | None = None
         self._pump: asyncio.Task[None] | None = None
 
-    def start(self, on_lost: Callable[[], None]) -> None:
-        """Start the pump; ``on_lost`` is called once, when admin does not know the execution."""
-        self._on_lost = on_lost
+    def start(self, on_refusal: Callable[[str, str], None]) -> None:
+        """Start the pump; ``on_refusal`` is told code and text when admin refuses events for good."""
+        self._on_refusal = on_refusal
         self._pump = asyncio.create_task(self._run())
 
     def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
@@ -124,11 +126,20 @@ class Reports:
                 retry_policy=RETRY,
                 summary=f"{len(report.events)} events",
             )
-        except ActivityError:
-            # Retries are unlimited, so this is a refusal for good: nobody reads what this run reports.
-            self._lost = True
-            if self._on_lost is not None:
-                self._on_lost()
+        except ActivityError as e:
+            # Retries go on while there is hope. The execution's own phases are told all the same, in this report and in
+            # later ones, unless nobody knows the execution.
+            self._keep_phases(report)
+            cause = e.cause
+            code = cause.type if isinstance(cause, ApplicationError) and cause.type else "EventsRefused"
+            self._lost = code == EXECUTION_NOT_FOUND
+            if self._on_refusal is not None:
+                self._on_refusal(code, str(cause))
+
+    def _keep_phases(self, refused: execution_pb2.Report) -> None:
+        phases = [event for event in refused.events if event.HasField("workflow")]
+        if len(phases) < len(refused.events):
+            self._entries.extendleft(reversed(phases))
 
     def _take(self) -> execution_pb2.Report:
         report, size = execution_pb2.Report(), 0

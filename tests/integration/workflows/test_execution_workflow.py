@@ -436,3 +436,14 @@ async def test_a_dynamic_task_fails_its_node_by_name(engine_runs: EngineRuns) ->
     assert phase == "FAILED"
     assert error.code == "UnsupportedNodeKind"
     assert "dynamic" in error.message
+
+
+async def test_a_report_that_admin_refuses_fails_the_run_and_the_end_is_still_told(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.refused_nodes.add("n0")
+
+    async with runs.workers():
+        phase = await asyncio.wait_for(runs.outcome(chain(2), int_map(a=1)), 30)
+
+    assert phase == "FAILED"
+    assert runs.workflow_events[-1].error.code == "InvalidRequest"
