@@ -110,9 +110,9 @@ async def task_rows(executions: Executions, yardstick: bare.Bare, attempt: execu
     """Measure real Python tasks, against a bare workflow that runs the same activity."""
     hello = await executions.median(f"{PYTHON}.hello", repeat=5)
     chain = await executions.median(f"{PYTHON}.chain_50", repeat=1)
-    bare_chain = await yardstick.median(bare.BareTasks, sized(attempt, 50, parallel=False), repeat=1)
+    bare_chain = await yardstick.median(bare.BareTasks, attempt, 50, False, repeat=1)
     fan = await executions.median(f"{PYTHON}.fan_500", repeat=1)
-    bare_fan = await yardstick.median(bare.BareTasks, sized(attempt, 500, parallel=True), repeat=1)
+    bare_fan = await yardstick.median(bare.BareTasks, attempt, 500, True, repeat=1)
     return [
         Row("one warm hello-world, request to SUCCEEDED", hello, "s", "<= 0.5 s", "8-10 s (pod)"),
         Row("chain of 50 Python tasks, per task", chain / 50, "s", bare=bare_chain / 50),
@@ -162,14 +162,6 @@ async def bare_attempt(endpoint: str, blobs: BlobStore) -> execution_pb2.TaskAtt
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name="bare")
     attempt.node_event.id.CopyFrom(identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id))
     return attempt
-
-
-def sized(attempt: execution_pb2.TaskAttempt, count: int, *, parallel: bool) -> execution_pb2.TaskAttempt:
-    """Return the argument of ``BareTasks``: how many, and whether at once, in fields it does not need otherwise."""
-    argument = execution_pb2.TaskAttempt()
-    argument.CopyFrom(attempt)
-    argument.task, argument.attempt = count, int(parallel)
-    return argument
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ class BareTasks:
     """The activity that runs a task, one after the other, or all at once."""
 
     @workflow.run
-    async def run(self, attempt: execution_pb2.TaskAttempt) -> None:
-        count, parallel = attempt.task, attempt.attempt == 1
+    async def run(self, attempt: execution_pb2.TaskAttempt, count: int, parallel: bool) -> None:
         if parallel:
             await asyncio.gather(*(self._task(attempt, number) for number in range(count)))
             return
@@ -50,7 +49,6 @@ class BareTasks:
     async def _task(self, template: execution_pb2.TaskAttempt, number: int) -> None:
         attempt = execution_pb2.TaskAttempt()
         attempt.CopyFrom(template)
-        attempt.task, attempt.attempt = 0, 0
         name = f"{workflow.info().workflow_id}-{number}"
         attempt.generated_name = name
         for place in ("data_dir", "output_dir", "raw_output_dir"):

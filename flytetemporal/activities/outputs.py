@@ -13,12 +13,11 @@ from flytetemporal.activities.task_events import has_deck, may_have_deck
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import Internal, NotFound
-from flytetemporal.idl import locations
+from flytetemporal.idl import error_text, locations
 from flytetemporal.plugins.protocol import ErrorKind
 from flytetemporal.storage.blobs import BlobStore
 
 DONE = "attempt.pb"
-MESSAGE_LIMIT = 102_400
 _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK, DONE)
 
 
@@ -72,16 +71,8 @@ def failure(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
 ) -> execution_pb2.AttemptFailure:
     """Return a failure with a message that fits into an event."""
-    error = core_execution_pb2.ExecutionError(code=code, message=shortened(message), kind=kind)
+    error = core_execution_pb2.ExecutionError(code=code, message=error_text.shortened(message), kind=kind)
     return execution_pb2.AttemptFailure(error=error, recoverable=recoverable)
-
-
-def shortened(message: str) -> str:
-    """Cut a message that is longer than Flyte's limit in its middle: what failed stands at the ends."""
-    if len(message) <= MESSAGE_LIMIT:
-        return message
-    half = MESSAGE_LIMIT // 2 - 20
-    return f"{message[:half]}\n... (cut) ...\n{message[-half:]}"
 
 
 async def _collect_outputs(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 
-from flytetemporal.workflows.outcomes import SYSTEM, USER, cut
+from flytetemporal.idl import error_text
+from flytetemporal.workflows.outcomes import SYSTEM, USER
 
 SYSTEM_RETRIES = 3
 
@@ -48,6 +49,6 @@ def _exhausted(error: core_execution_pb2.ExecutionError, spent: int, limit: int)
     final = core_execution_pb2.ExecutionError()
     final.CopyFrom(error)
     final.code = f"RetriesExhausted|{error.code}"
-    final.message = cut(f"[{spent}/{limit}] currentAttempt done. Last Error: {kind}::{error.message}")
+    final.message = error_text.shortened(f"[{spent}/{limit}] currentAttempt done. Last Error: {kind}::{error.message}")
     final.kind = USER
     return final

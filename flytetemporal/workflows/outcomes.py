@@ -6,11 +6,11 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import literals_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import error_text
 
 UNKNOWN = core_execution_pb2.ExecutionError.UNKNOWN
 USER = core_execution_pb2.ExecutionError.USER
 SYSTEM = core_execution_pb2.ExecutionError.SYSTEM
-MESSAGE_LIMIT_BYTES = 102_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,5 @@ def system_failure(code: str, message: str) -> NodeFailure:
 def execution_error(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind
 ) -> core_execution_pb2.ExecutionError:
-    """Return an error whose message keeps head and tail when it is longer than Flyte's limit."""
-    return core_execution_pb2.ExecutionError(code=code, message=cut(message), kind=kind)
-
-
-def cut(message: str) -> str:
-    """Shorten a message to Flyte's limit, from its middle."""
-    if len(message) <= MESSAGE_LIMIT_BYTES:
-        return message
-    half = MESSAGE_LIMIT_BYTES // 2 - 20
-    return f"{message[:half]}\n... (cut) ...\n{message[-half:]}"
+    """Return an error; a message over Flyte's limit loses its middle."""
+    return core_execution_pb2.ExecutionError(code=code, message=error_text.shortened(message), kind=kind)

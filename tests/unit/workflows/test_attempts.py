@@ -2,7 +2,7 @@ import pytest
 from flyteidl.core import execution_pb2
 
 from flytetemporal.workflows.attempts import Budget
-from flytetemporal.workflows.outcomes import MESSAGE_LIMIT_BYTES, SYSTEM, USER, execution_error
+from flytetemporal.workflows.outcomes import SYSTEM, USER, execution_error
 
 
 def error(kind: execution_pb2.ExecutionError.ErrorKind) -> execution_pb2.ExecutionError:
@@ -56,11 +56,3 @@ def test_an_exhausted_budget_is_always_the_users_error() -> None:
 def test_the_attempt_after_three_system_failures_may_not_be_interrupted() -> None:
     assert Budget(1, system_failures=2).may_be_interrupted
     assert not Budget(1, system_failures=3).may_be_interrupted
-
-
-def test_a_long_message_keeps_its_head_and_tail() -> None:
-    message = execution_error("c", "head" + "x" * 300_000 + "tail", USER).message
-
-    assert len(message) <= MESSAGE_LIMIT_BYTES
-    assert message.startswith("head")
-    assert message.endswith("tail")
