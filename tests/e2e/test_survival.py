@@ -4,10 +4,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
 
 from flytetemporal.cli import background, home
 from flytetemporal.cli.home import Home
@@ -58,10 +60,33 @@ def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, proc
     assert (tmp_path / "second").read_text().count("ended") == 1
 
 
-def assert_recorded_once(client: Client, execution_id: object) -> None:
-    nodes = client.nodes(execution_id)  # type: ignore[arg-type]
+@pytest.mark.timeout(240)
+def test_a_run_goes_on_after_the_whole_stack_was_stopped(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    home_folder = tmp_path_factory.mktemp("restarted") / "home"
+    with running(home_folder) as client:
+        execution_id = client.start("slow", "three_steps", "--folder", str(tmp_path), "--seconds", "2")
+        wait_for(tmp_path / "second", "started")
+
+    with running(home_folder) as client:
+        execution = client.wait(execution_id, seconds=120)
+
+        assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+        assert_recorded_once(client, execution_id)
+    assert (tmp_path / "first").read_text() == "started\nended\n"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Client]:
+    with background.running(folder) as state, connected(RunningStack.of(folder, state)) as client:
+        yield client
+
+
+def assert_recorded_once(client: Client, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> None:
+    nodes = client.nodes(execution_id)
     assert set(nodes) == {"start-node", "n0", "n1", "n2", "end-node"}
     assert {node.closure.phase for node in nodes.values()} == {NodePhase.SUCCEEDED}
     for name in ("n0", "n1", "n2"):
-        attempts = client.attempts(execution_id, name)  # type: ignore[arg-type]
+        attempts = client.attempts(execution_id, name)
         assert [task.closure.phase for task in attempts] == [TaskPhase.SUCCEEDED]

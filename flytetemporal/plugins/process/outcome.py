@@ -41,7 +41,7 @@ def was_killed(ended: Exit) -> bool:
 
 def tail(output: bytes) -> str:
     """Return the last lines of ``output``, as many as a message carries."""
-    text = output[-TAIL_BYTES:].decode(errors="replace")
+    text = output[-TAIL_BYTES:].decode(errors="ignore")  # the cut may go through a character
     return "\n".join(text.splitlines()[-TAIL_LINES:])
 
 
