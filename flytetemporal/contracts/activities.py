@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import control_pb2, execution_pb2
 
 
 @activity.defn
@@ -26,4 +26,16 @@ async def record_events(report: execution_pb2.Report) -> None:
 @activity.defn
 async def load_graph(reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
     """Read a graph that is too large for the start argument."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def read_signal(request: execution_pb2.SignalRequest) -> execution_pb2.SignalState:
+    """Make a signal known to clients, and return its value once it has one, written as the gate's outputs."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def sweep(state: control_pb2.SweepState) -> control_pb2.SweepResult:
+    """Compare what is recorded with what runs, and repair both."""
     raise NotImplementedError

@@ -1,6 +1,11 @@
 """Names that admin and workers share: workflow types, task queues, search attributes."""
 
 EXECUTION_WORKFLOW = "ExecutionWorkflow"
+# Argument: the id of a Flyte signal that was given a value.
+SIGNAL_SET = "signal_set"
+# Argument: a node id, empty for all; result: operations.Waits.
+QUERY_WAITS = "waits"
+SWEEPER_WORKFLOW = "SweeperWorkflow"
 
 SEARCH_PROJECT = "FlyteProject"
 SEARCH_DOMAIN = "FlyteDomain"
@@ -22,3 +27,7 @@ def engine_queue(cluster: str) -> str:
 def task_queue(cluster: str) -> str:
     """Return the task queue of task attempts."""
     return f"fte-{cluster}-tasks"
+
+
+CONTROL_QUEUE = "fte-control"
+"""The task queue of the control plane's own workflows and activities."""

@@ -5,6 +5,7 @@ from flyteidl.core import execution_pb2 as _execution_pb2
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
 from flyteidl.core import security_pb2 as _security_pb2
+from flyteidl.core import types_pb2 as _types_pb2
 from flyteidl.core import workflow_pb2 as _workflow_pb2
 from flyteidl.event import event_pb2 as _event_pb2
 from flytetemporal.contracts.v1 import events_pb2 as _events_pb2
@@ -30,7 +31,7 @@ class ContentReference(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionSettings(_message.Message):
-    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster")
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules")
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +42,8 @@ class ExecutionSettings(_message.Message):
     RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_RULES_FIELD_NUMBER: _ClassVar[int]
     max_parallelism: int
     interruptible: _wrappers_pb2.BoolValue
     overwrite_cache: bool
@@ -51,7 +54,25 @@ class ExecutionSettings(_message.Message):
     raw_output_prefix: str
     namespace: str
     cluster: str
-    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ...) -> None: ...
+    timeout: _duration_pb2.Duration
+    retry_rules: _containers.RepeatedCompositeFieldContainer[RetryRule]
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ...) -> None: ...
+
+class RetryRule(_message.Message):
+    __slots__ = ("task", "cause", "retries", "initial_interval", "backoff_coefficient", "maximum_interval")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_COEFFICIENT_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    cause: str
+    retries: _wrappers_pb2.UInt32Value
+    initial_interval: _duration_pb2.Duration
+    backoff_coefficient: float
+    maximum_interval: _duration_pb2.Duration
+    def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
     __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings")
@@ -217,6 +238,24 @@ class StoredLiterals(_message.Message):
     uri: str
     literals: _literals_pb2.LiteralMap
     def __init__(self, uri: _Optional[str] = ..., literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ...) -> None: ...
+
+class SignalRequest(_message.Message):
+    __slots__ = ("id", "type", "variable", "write_to")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VARIABLE_FIELD_NUMBER: _ClassVar[int]
+    WRITE_TO_FIELD_NUMBER: _ClassVar[int]
+    id: _identifier_pb2.SignalIdentifier
+    type: _types_pb2.LiteralType
+    variable: str
+    write_to: str
+    def __init__(self, id: _Optional[_Union[_identifier_pb2.SignalIdentifier, _Mapping]] = ..., type: _Optional[_Union[_types_pb2.LiteralType, _Mapping]] = ..., variable: _Optional[str] = ..., write_to: _Optional[str] = ...) -> None: ...
+
+class SignalState(_message.Message):
+    __slots__ = ("outputs",)
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    outputs: NodeOutputs
+    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ...) -> None: ...
 
 class GraphBytes(_message.Message):
     __slots__ = ("gzipped",)
