@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from importlib import metadata
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
@@ -14,6 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli import connections
 from flytetemporal.config import Settings, TemporalSettings
@@ -35,10 +37,11 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint)
     tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
+    engine = [*DataActivities(blobs).all(), *EventActivities(blobs, admin).all(), *SignalActivities(blobs, admin).all()]
     try:
         async with (
             tasks,
-            _engine_worker(client, settings, DataActivities(blobs), EventActivities(blobs, admin)),
+            _engine_worker(client, settings, engine),
             _settling(),
             _task_worker(client, settings, tasks),
         ):
@@ -57,13 +60,13 @@ async def _settling() -> AsyncIterator[None]:
     await asyncio.sleep(SETTLE_SECONDS)
 
 
-def _engine_worker(client: Client, settings: Settings, data: DataActivities, events: EventActivities) -> Worker:
+def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
     """Walks the graphs and runs the engine's own short activities."""
     return Worker(
         client,
         task_queue=workflows.engine_queue(settings.temporal.cluster),
         workflows=[ExecutionWorkflow],
-        activities=[*data.all(), *events.all()],
+        activities=activities,
         # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ErrorInterceptor()],

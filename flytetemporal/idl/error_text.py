@@ -1,7 +1,10 @@
-"""How long the text of an error may be."""
+"""The texts of errors: how long they may be, and what is said of them in one line."""
 
 LIMIT = 102_400
 """Characters. Flyte's limit; what failed stands at the ends, so longer texts lose their middle."""
+
+HEADLINE = 200
+"""Characters of one line."""
 
 
 def shortened(text: str) -> str:
@@ -10,3 +13,11 @@ def shortened(text: str) -> str:
         return text
     half = LIMIT // 2 - 20
     return f"{text[:half]}\n... (cut) ...\n{text[-half:]}"
+
+
+def headline(text: str) -> str:
+    """Return the line that says most: the last one of a traceback, otherwise the first one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return (lines[-1] if "Traceback" in text or text.startswith("Trace:") else lines[0])[:HEADLINE]

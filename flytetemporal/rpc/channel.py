@@ -1,13 +1,16 @@
 """The worker's client of admin."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import grpc
+from flyteidl.admin import signal_pb2
 
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.rpc import status
 
 RECORD_EVENTS = "/flytetemporal.v1.EventService/RecordEvents"
+GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
 # Admin takes more, but a batch is one transaction: smaller ones let readers in between.
 BATCH_BYTES = 3 * 1024 * 1024
 TIMEOUT_SECONDS = 30
@@ -29,6 +32,11 @@ class AdminClient:
             request_serializer=events_pb2.RecordEventsRequest.SerializeToString,
             response_deserializer=events_pb2.RecordEventsResponse.FromString,
         )
+        self._signal = self._channel.unary_unary(
+            GET_OR_CREATE_SIGNAL,
+            request_serializer=signal_pb2.SignalGetOrCreateRequest.SerializeToString,
+            response_deserializer=signal_pb2.Signal.FromString,
+        )
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
         """Deliver events of one execution, oldest first; delivering them again changes nothing.
@@ -38,14 +46,30 @@ class AdminClient:
             Unavailable: admin does not answer.
         """
         for batch in _batches(events):
-            try:
+            with _translated():
                 await self._record(events_pb2.RecordEventsRequest(events=batch), timeout=TIMEOUT_SECONDS)
-            except grpc.aio.AioRpcError as e:
-                raise status.error(e.code().value[0], e.details() or e.code().name) from e
+
+    async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
+        """Return a signal, creating it with the given type when it is new.
+
+        Raises:
+            Unavailable: admin does not answer.
+        """
+        with _translated():
+            found: signal_pb2.Signal = await self._signal(request, timeout=TIMEOUT_SECONDS)
+            return found
 
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as e:
+        raise status.error(e.code().value[0], e.details() or e.code().name) from e
 
 
 def _batches(events: Sequence[events_pb2.Event]) -> Iterator[list[events_pb2.Event]]:

@@ -1,17 +1,38 @@
-"""Retry budgets of a node: what happens after an attempt failed.
+"""Attempts of a node: what follows when one has failed, how soon, and the loop around nodes that are no tasks.
 
-Mirrors flytepropeller's nodes/executor.go (isEligibleForRetry): system failures have a budget of their own and do not
-consume the user's.
+The budgets mirror flytepropeller's nodes/executor.go (isEligibleForRetry): system failures have a budget of their own
+and do not consume the user's. Rules of the execution's settings give a cause a budget and pauses of its own.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from temporalio import workflow
 
-from flytetemporal.idl import error_text
-from flytetemporal.workflows.outcomes import SYSTEM, USER
+from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.idl import error_text, times
+from flytetemporal.workflows import deadlines
+from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.outcomes import SYSTEM, USER, NodeFailure, Values, execution_error
 
 SYSTEM_RETRIES = 3
+TIMEOUT_EXPIRED = "TimeoutExpired"
+DEFAULT_COEFFICIENT = 2.0
+# Times the first pause, unless a rule says otherwise; Temporal's default.
+LONGEST_PAUSE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The next attempt may follow, after ``pause``: retry ``number`` of ``limit`` that its ``cause`` has."""
+
+    cause: str
+    number: int
+    limit: int
+    pause: timedelta
 
 
 @dataclass(slots=True)
@@ -19,36 +40,119 @@ class Budget:
     """The attempts of one node. ``max_attempts`` counts user attempts, the first included."""
 
     max_attempts: int
+    rules: Sequence[execution_pb2.RetryRule] = ()
     attempt: int = 0
-    system_failures: int = 0
+    _failures: Counter[str] = field(default_factory=Counter)
 
-    def next_attempt(
-        self, error: core_execution_pb2.ExecutionError, *, recoverable: bool
-    ) -> core_execution_pb2.ExecutionError | None:
-        """Account for a failed attempt; return None to try again, or the error that the node fails with."""
+    def after(self, error: core_execution_pb2.ExecutionError, *, recoverable: bool) -> Retry:
+        """Account for a failed attempt and return when the next one may follow.
+
+        Raises:
+            NodeFailure: none may; with the error that the node fails with.
+        """
         if not recoverable:
-            return error
-        if error.kind == SYSTEM:
-            spent, limit = self.system_failures, SYSTEM_RETRIES
-        else:
-            spent, limit = self.attempt + 1 - self.system_failures, self.max_attempts
-        if spent >= limit:
-            return _exhausted(error, spent, limit)
-        self.system_failures += error.kind == SYSTEM
+            raise NodeFailure(error)
+        rule = self._rule(error)
+        cause = self._cause(error, rule)
+        before, limit = self._failures[cause], self._retries(error, rule)
+        if before >= limit:
+            raise NodeFailure(_exhausted(error, before, limit))
+        self._failures[cause] += 1
         self.attempt += 1
-        return None
+        return Retry(cause, before + 1, limit, _pause(rule, before))
 
     @property
     def may_be_interrupted(self) -> bool:
         """False for the attempt that must not be lost to preemption once more."""
-        return self.system_failures < SYSTEM_RETRIES
+        error = core_execution_pb2.ExecutionError(kind=SYSTEM)
+        rule = self._rule(error)
+        return self._failures[self._cause(error, rule)] < self._retries(error, rule)
+
+    def _rule(self, error: core_execution_pb2.ExecutionError) -> execution_pb2.RetryRule | None:
+        names = ("", error.code, _kind(error))
+        return next((rule for rule in self.rules if rule.cause in names), None)
+
+    def _cause(self, error: core_execution_pb2.ExecutionError, rule: execution_pb2.RetryRule | None) -> str:
+        """Return the name of the budget that a failure is charged to."""
+        if rule is not None and rule.cause and rule.HasField("retries"):
+            return rule.cause
+        return "SYSTEM" if error.kind == SYSTEM else "USER"
+
+    def _retries(self, error: core_execution_pb2.ExecutionError, rule: execution_pb2.RetryRule | None) -> int:
+        if rule is not None and rule.HasField("retries"):
+            return rule.retries.value
+        return SYSTEM_RETRIES if error.kind == SYSTEM else self.max_attempts - 1
 
 
-def _exhausted(error: core_execution_pb2.ExecutionError, spent: int, limit: int) -> core_execution_pb2.ExecutionError:
-    kind = core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
+def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
+    """Return the budget of a node; ``retries`` are those of its task, for when the node has none."""
+    rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
+    return Budget((node.node.retries or retries) + 1, rules)
+
+
+async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_execution_pb2.ExecutionError) -> None:
+    """Wait until the next attempt may begin."""
+    if retry.pause <= timedelta():
+        return
+    until = times.timestamp(workflow.now() + retry.pause)
+    last = core_execution_pb2.ExecutionError(
+        code=error.code, kind=error.kind, message=error_text.headline(error.message)
+    )
+    backoff = operations_pb2.BackoffWait(until=until, next_attempt=budget.attempt, last_error=last)
+    with node.waiting(lambda wait: wait.backoff.CopyFrom(backoff)):
+        await workflow.sleep(retry.pause, summary=f"{node.id} attempt {budget.attempt}")
+
+
+async def with_deadline(
+    node: NodeRun, work: Callable[[NodeRun], Awaitable[Values]], retries: int = 0, task: str = ""
+) -> Values:
+    """Run a node without an activity of its own: one attempt after another, while deadlines end them and budgets allow.
+
+    Raises:
+        NodeFailure: it failed, or its budget is spent.
+    """
+    limit = node.node.timeout.ToTimedelta()
+    if not limit:
+        return await work(node)
+    budget = budget_of(node, retries, task)
+    while True:
+        try:
+            return await deadlines.within(limit, work(node.at(budget.attempt)))
+        except TimeoutError:
+            error = timeout_expired(limit)
+        await pause(node, budget, budget.after(error, recoverable=True), error)
+
+
+def timeout_expired(limit: timedelta) -> core_execution_pb2.ExecutionError:
+    """Return the error of an attempt that its deadline ended."""
+    return execution_error(TIMEOUT_EXPIRED, f"task execution timeout [{times.go_text(limit)}] expired", USER)
+
+
+def _pause(rule: execution_pb2.RetryRule | None, before: int) -> timedelta:
+    if rule is None:
+        return timedelta()
+    first = rule.initial_interval.ToTimedelta()
+    coefficient = rule.backoff_coefficient if rule.backoff_coefficient >= 1 else DEFAULT_COEFFICIENT
+    longest = rule.maximum_interval.ToTimedelta() if rule.HasField("maximum_interval") else LONGEST_PAUSE * first
+    try:
+        return min(first * coefficient**before, longest)
+    except OverflowError:
+        return longest
+
+
+def _kind(error: core_execution_pb2.ExecutionError) -> str:
+    return core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
+
+
+def _exhausted(
+    error: core_execution_pb2.ExecutionError, before: int, retries: int
+) -> core_execution_pb2.ExecutionError:
+    # Flyte counts user failures with the last one, system failures without it.
+    spent, limit = (before, retries) if error.kind == SYSTEM else (before + 1, retries + 1)
+    text = f"[{spent}/{limit}] currentAttempt done. Last Error: {_kind(error)}::{error.message}"
     final = core_execution_pb2.ExecutionError()
     final.CopyFrom(error)
     final.code = f"RetriesExhausted|{error.code}"
-    final.message = error_text.shortened(f"[{spent}/{limit}] currentAttempt done. Last Error: {kind}::{error.message}")
+    final.message = error_text.shortened(text)
     final.kind = USER
     return final

@@ -1,6 +1,7 @@
 """ExecutionWorkflow: load the graph, walk it, report the end."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -9,12 +10,15 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.workflows import graph
+from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.idl import times
+from flytetemporal.workflows import graph, settling
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.nodes import dispatch
-from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure
+from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure, user_failure
 from flytetemporal.workflows.run import Run, Scope
+from flytetemporal.workflows.signals import SignalBoard
+from flytetemporal.workflows.waits import WaitingRoom
 from flytetemporal.workflows.walk import Abort, Walk
 
 Phase = core_execution_pb2.WorkflowExecution
@@ -25,19 +29,27 @@ LOAD_TIMEOUT = timedelta(seconds=60)
 class ExecutionWorkflow:
     """The one Temporal workflow type that interprets every Flyte workflow."""
 
+    def __init__(self) -> None:
+        self._signals = SignalBoard()
+        self._waits = WaitingRoom()
+
+    @workflow.signal(name=workflows.SIGNAL_SET)
+    def signal_set(self, signal_id: str) -> None:
+        """Note that a Flyte signal has a new value."""
+        self._signals.tell(signal_id)
+
+    @workflow.query(name=workflows.QUERY_WAITS)
+    def waits(self, node_id: str) -> operations_pb2.Waits:
+        """Say what one node, or every node that has not ended, waits for."""
+        return self._waits.answer(node_id)
+
     @workflow.run
     async def run(self, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionOutcome:
         """Run the execution to its end; it fails or is cancelled as a Temporal workflow when the Flyte execution is."""
-        run = Run(argument, graph.parse(await _graph_bytes(argument)))
-        walk = Walk(Scope(run, run.graph.bodies[0], argument.metadata_dir), dispatch.run, Abort())
-        run.reports.start(on_refusal=lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
-        _report(run, Phase.RUNNING)
+        run = Run(argument, signals=self._signals, waits=self._waits)
         try:
-            outputs = await walk.run(
-                Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri)
-            )
+            outputs = await _walked(run)
         except NodeFailure as failure:
-            _report(run, Phase.FAILING, error=failure.error)
             _report(run, Phase.FAILED, error=failure.error)
             await _close(run)
             raise _application_error(failure.error) from failure
@@ -49,6 +61,34 @@ class ExecutionWorkflow:
         _report(run, Phase.SUCCEEDED, output_uri=outputs.uri)
         await _close(run)
         return execution_pb2.ExecutionOutcome(phase=Phase.SUCCEEDED, output_uri=outputs.uri)
+
+
+async def _walked(run: Run) -> Values:
+    """Walk the whole graph."""
+    argument = run.argument
+    run.reports.start()
+    run.graph = graph.parse(await _graph_bytes(argument))
+    walk = Walk(
+        Scope(run, run.graph.bodies[0], argument.metadata_dir),
+        dispatch.run,
+        Abort(),
+        on_failing=lambda failure: _report(run, Phase.FAILING, error=failure.error),
+    )
+    run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
+    _report(run, Phase.RUNNING)
+    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), walk))
+    try:
+        return await walk.run(Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri))
+    finally:
+        limit.cancel()
+
+
+async def _end_at(limit: timedelta, walk: Walk) -> None:
+    """Fail the execution when it has run longer than it may; its failure node runs all the same."""
+    if limit:
+        await workflow.sleep(limit, summary="longest life of the execution")
+        text = f"the execution has run longer than its maximum of {times.go_text(limit)}"
+        walk.fail(user_failure("ExecutionTimedOut", text))
 
 
 async def _graph_bytes(argument: execution_pb2.ExecutionInput) -> bytes:
@@ -80,12 +120,8 @@ def _report(
 
 async def _close(run: Run) -> None:
     """Deliver the last events. The end is decided by now: a cancellation that comes this late changes nothing."""
-    closing = asyncio.create_task(run.reports.close())
-    while not closing.done():
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            continue
+    with contextlib.suppress(asyncio.CancelledError):
+        await settling.settled([asyncio.create_task(run.reports.close())])
 
 
 def _application_error(error: core_execution_pb2.ExecutionError) -> ApplicationError:

@@ -8,11 +8,11 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
 from flytetemporal.idl import literals
 from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure
+from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
 
 # Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
 RESOLVED_BYTES = 256 * 1024
@@ -36,6 +36,13 @@ class Outputs:
         self._values[node_id] = values
         if aliases:
             self._aliases[node_id] = dict(aliases)
+
+    def only(self, node_id: str) -> "Outputs":
+        """Return what one node left, for a node that may see no other."""
+        limited = Outputs()
+        if node_id in self._values:
+            limited.add(node_id, self._values[node_id], self._aliases.get(node_id, {}))
+        return limited
 
     def resolve(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.NodeInputs:
         """Resolve bindings, or name what an activity needs to resolve them.
@@ -72,7 +79,7 @@ class Outputs:
 
 def binding_failure(error: Exception) -> NodeFailure:
     """Return how a node ends whose inputs cannot be resolved."""
-    return system_failure("BindingResolutionFailure", str(error))
+    return system_failure(BINDING_FAILURE, str(error))
 
 
 async def materialise(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
@@ -88,11 +95,12 @@ async def resolve_stored(
 ) -> execution_pb2.NodeOutputs:
     """Have an activity resolve ``deferred`` and write the map to every URI of ``write_to``."""
     # Files of nodes that ran without an activity are written by the pump: it must have caught up.
-    await node.scope.run.reports.flush()
-    return await workflow.execute_activity(
-        activities.resolve_inputs,
-        execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to),
-        start_to_close_timeout=TIMEOUT,
-        retry_policy=RETRY,
-        summary=f"inputs of {node.id}",
-    )
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
+        await node.scope.run.reports.flush()
+        return await workflow.execute_activity(
+            activities.resolve_inputs,
+            execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to),
+            start_to_close_timeout=TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"inputs of {node.id}",
+        )

@@ -1,5 +1,7 @@
 """One node's execution: its names, its places in the store, and the events that tell of it."""
 
+import contextlib
+import dataclasses
 from dataclasses import dataclass
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -12,6 +14,7 @@ from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.graph import Body
 from flytetemporal.workflows.outcomes import Values
 from flytetemporal.workflows.run import Scope
+from flytetemporal.workflows.waits import Cause
 
 Phase = core_execution_pb2.NodeExecution
 EVENT_VERSION = 1
@@ -26,6 +29,12 @@ class NodeRun:
     id: str
     data_dir: str
     event: event_pb2.NodeExecutionEvent
+    # Of a node that is no task; tasks name theirs.
+    attempt: int = 0
+
+    def at(self, attempt: int) -> "NodeRun":
+        """Return the same node in a later attempt."""
+        return dataclasses.replace(self, attempt=attempt)
 
     @property
     def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:
@@ -37,9 +46,9 @@ class NodeRun:
         """Where the node's inputs lie."""
         return locations.inputs_uri(self.data_dir)
 
-    def output_dir(self, attempt: int = 0) -> str:
-        """Return the directory of an attempt."""
-        return locations.output_dir(self.data_dir, attempt)
+    def output_dir(self, attempt: int | None = None) -> str:
+        """Return the directory of an attempt, the current one unless named."""
+        return locations.output_dir(self.data_dir, self.attempt if attempt is None else attempt)
 
     def generated_name(self, attempt: int) -> str:
         """Return the name of an attempt."""
@@ -71,9 +80,14 @@ class NodeRun:
         """Hand an event to the pump."""
         self.scope.run.reports.node(event)
 
-    def child_scope(self, body: Body, attempt: int = 0) -> Scope:
-        """Return the scope of nodes that run below this one."""
-        return Scope(self.scope.run, body, self.output_dir(attempt), self.id, attempt)
+    def waiting(self, cause: Cause) -> contextlib.AbstractContextManager[None]:
+        """Say, while the block lasts, what the node waits for."""
+        return self.scope.run.waits.waiting(self.id, self.node.name, cause)
+
+    def child_scope(self, body: Body, attempt: int | None = None) -> Scope:
+        """Return the scope of nodes that run below this one, in the current attempt unless another is named."""
+        number = self.attempt if attempt is None else attempt
+        return Scope(self.scope.run, body, self.output_dir(number), self.id, number)
 
 
 def node_run(scope: Scope, node: graph_pb2.Node) -> NodeRun:

@@ -12,6 +12,8 @@ UNKNOWN = core_execution_pb2.ExecutionError.UNKNOWN
 USER = core_execution_pb2.ExecutionError.USER
 SYSTEM = core_execution_pb2.ExecutionError.SYSTEM
 
+BINDING_FAILURE = "BindingResolutionFailure"
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -34,6 +36,13 @@ class NodeFailure(Exception):
         super().__init__(f"{error.code}: {error.message[:200]}")
         self.error = error
         self.checkpoint_uri = checkpoint_uri
+
+
+class NodeTimedOut(NodeFailure):
+    """The node was stopped by its active deadline: it ends TIMED_OUT, without an error of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(execution_error("Timeout", "Timeout in node", USER))
 
 
 def user_failure(code: str, message: str) -> NodeFailure:

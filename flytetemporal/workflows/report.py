@@ -46,13 +46,19 @@ class Reports:
         self._flushes = 0
         self._quiet_until: datetime | None = None
         self._lost = False
-        self._on_refusal: Callable[[str, str], None] | None = None
+        self._refusal: tuple[str, str] | None = None
+        self._tell_refusal: Callable[[str, str], None] | None = None
         self._pump: asyncio.Task[None] | None = None
 
-    def start(self, on_refusal: Callable[[str, str], None]) -> None:
-        """Start the pump; ``on_refusal`` is told code and text when admin refuses events for good."""
-        self._on_refusal = on_refusal
+    def start(self) -> None:
+        """Start the pump."""
         self._pump = asyncio.create_task(self._run())
+
+    def on_refusal(self, tell: Callable[[str, str], None]) -> None:
+        """Have code and text told when admin refuses events for good, also when it already has."""
+        self._tell_refusal = tell
+        if self._refusal is not None:
+            tell(*self._refusal)
 
     def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
         """Have a map written before the events that follow."""
@@ -133,8 +139,9 @@ class Reports:
             cause = e.cause
             code = cause.type if isinstance(cause, ApplicationError) and cause.type else "EventsRefused"
             self._lost = code == EXECUTION_NOT_FOUND
-            if self._on_refusal is not None:
-                self._on_refusal(code, str(cause))
+            self._refusal = (code, str(cause))
+            if self._tell_refusal is not None:
+                self._tell_refusal(*self._refusal)
 
     def _keep_phases(self, refused: execution_pb2.Report) -> None:
         phases = [event for event in refused.events if event.HasField("workflow")]

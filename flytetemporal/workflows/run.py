@@ -1,6 +1,5 @@
 """What the nodes of one execution share, and where in it a node stands."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from flyteidl.core import identifier_pb2
@@ -12,6 +11,9 @@ from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.graph import Body, ParsedGraph
 from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.signals import SignalBoard
+from flytetemporal.workflows.slots import Slots
+from flytetemporal.workflows.waits import WaitingRoom
 
 PRODUCER = "propeller"
 # Open activities of one run; far below the 2,000 at which Temporal refuses the workflow task.
@@ -23,18 +25,20 @@ class Run:
     """One execution."""
 
     argument: execution_pb2.ExecutionInput
-    graph: ParsedGraph
+    signals: SignalBoard
+    waits: WaitingRoom
     pace: Pace = field(default_factory=Pace)
+    # Known once it was read.
+    graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
-    activity_window: asyncio.Semaphore = field(init=False)
-    # Flyte's max_parallelism over task nodes; None means no limit.
-    parallelism: asyncio.Semaphore | None = field(init=False)
+    activity_window: Slots = field(init=False)
+    # Over task, array and launch plan nodes of all levels.
+    parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
         self.reports = Reports(self.pace)
-        self.activity_window = asyncio.Semaphore(ACTIVITY_WINDOW)
-        limit = self.argument.settings.max_parallelism
-        self.parallelism = asyncio.Semaphore(limit) if limit else None
+        self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
+        self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 
     @property
     def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:

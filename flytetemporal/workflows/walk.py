@@ -7,24 +7,35 @@ so a replay issues the same commands.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from flyteidl.core import workflow_pb2
-from temporalio import exceptions
+from temporalio import exceptions, workflow
 
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
+from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.graph import END, START
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.node import NodeRun, Phase, node_run
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure
+from flytetemporal.workflows.outcomes import (
+    UNKNOWN,
+    NodeFailure,
+    NodeTimedOut,
+    Values,
+    execution_error,
+    system_failure,
+)
 from flytetemporal.workflows.run import Scope
 
 WORKFLOW_ABORTED = "Workflow aborted."
 AUTO_ABORT = "Some node execution failed, auto-abort."
+ABOVE_TIMED_OUT = "A node above has timed out, auto-abort."
+# A node may be open so many times its time-out, all its attempts together. Flyte's factor.
+ACTIVE_DEADLINE = 2
 CARRY_ON = workflow_pb2.WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
 # Kinds that count towards max_parallelism.
 COUNTED = ("task", "array", "launch_plan")
@@ -32,9 +43,12 @@ COUNTED = ("task", "array", "launch_plan")
 
 @dataclass(slots=True)
 class Abort:
-    """Why nodes are being cancelled; one for all levels of an execution, set before the first of them is."""
+    """Why nodes are being cancelled; one for all levels of an execution, set before the first of them is.
 
-    reason: str = WORKFLOW_ABORTED
+    What nobody sets a reason for is stopped by the deadline of a node above.
+    """
+
+    reason: str = ABOVE_TIMED_OUT
 
 
 class RunKind(Protocol):
@@ -45,14 +59,24 @@ class RunKind(Protocol):
         ...
 
 
-class Walk:
-    """One level: the primary workflow, or a subworkflow below one of its nodes."""
+def _nothing(_: NodeFailure) -> None:
+    """Tell nobody."""
 
-    def __init__(self, scope: Scope, run_kind: RunKind, abort: Abort) -> None:
+
+class Walk:
+    """One level: the primary workflow, or a subworkflow below one of its nodes.
+
+    ``on_failing`` is told the error as soon as the level is bound to fail, before anything is stopped.
+    """
+
+    def __init__(
+        self, scope: Scope, run_kind: RunKind, abort: Abort, on_failing: Callable[[NodeFailure], None] = _nothing
+    ) -> None:
         self.scope = scope
         self.outputs = Outputs()
         self.run_kind = run_kind
         self.abort = abort
+        self._on_failing = on_failing
         self._body = scope.body
         self._waiting = [len(upstream) for upstream in self._body.upstream]
         self._spoiled = [False] * len(self._body.nodes)
@@ -61,6 +85,8 @@ class Walk:
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
         self._failure: NodeFailure | None = None
+        self._failures: dict[int, NodeFailure] = {}
+        self._failure_node: asyncio.Task[Values] | None = None
         self._stopping = False
         self._result: Values | None = None
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,20 +99,46 @@ class Walk:
             asyncio.CancelledError: the execution is being aborted; everything that ran has been stopped.
         """
         self._start_node(inputs)
-        try:
-            await self._done
-        except asyncio.CancelledError:
-            if not self.scope.parent_id:
-                self.abort.reason = WORKFLOW_ABORTED
-            await self._stop()
-            raise
-        if self._failure is not None:
-            self.abort.reason = AUTO_ABORT
-            await self._stop()
-            raise self._failure
+        with self.scope.run.waits.level(self.scope.parent_id, self._not_begun):
+            try:
+                await self._done
+                failure = await self._failed()
+            except asyncio.CancelledError:
+                if not self.scope.parent_id:
+                    self.abort.reason = WORKFLOW_ABORTED
+                await self._stop()
+                raise
+        if failure is not None:
+            raise failure
         if self._result is None:
             raise system_failure("OutputsNotFound", f"workflow {self._body.message.id.name} ended without its end-node")
         return self._result
+
+    async def _failed(self) -> NodeFailure | None:
+        """When a node failed: stop what runs, run the failure node, and return how the level ends."""
+        if self._failure is None and self._failures:
+            self._failure = failing.gathered(self._body, self._failures)
+        failure = self._failure
+        if failure is None:
+            return None
+        self._on_failing(failure)
+        self.abort.reason = AUTO_ABORT
+        await self._stop()
+        self.abort.reason = ABOVE_TIMED_OUT
+        node = failing.failure_node(self._body, failure)
+        if node is None:
+            return failure
+        self._failure_node = asyncio.create_task(self._run_failure_node(node))
+        await workflow.wait([self._failure_node])
+        try:
+            self._failure_node.result()
+        except NodeFailure as own:
+            return failing.of_failure_node(own)
+        return failure
+
+    async def _run_failure_node(self, node: graph_pb2.Node) -> Values:
+        # It sees the inputs of the workflow and no other node.
+        return await self.run_node(node_run(self.scope, node), self.outputs.only(self._body.nodes[START].id))
 
     async def ended(self, positions: Iterable[int]) -> None:
         """Return when the nodes at ``positions`` have ended; for children of a branch, which wait inside it."""
@@ -95,8 +147,12 @@ class Walk:
                 future = self._ended.setdefault(position, asyncio.get_running_loop().create_future())
                 await asyncio.shield(future)
 
-    async def run_node(self, node: NodeRun) -> Values:
-        """Run one node from its inputs to its last event.
+    def running(self) -> list[str]:
+        """Return the ids of the nodes that run."""
+        return [self.scope.node_id(self._body.nodes[position].id) for position in sorted(self._tasks)]
+
+    async def run_node(self, node: NodeRun, sources: Outputs | None = None) -> Values:
+        """Run one node from its inputs to its last event; ``sources`` are what it may bind to, if not all nodes.
 
         Raises:
             NodeFailure: it failed, and its FAILED event is on the way.
@@ -104,7 +160,7 @@ class Walk:
         """
         async with self._slot(node):
             try:
-                inputs = self.outputs.resolve(node.node.inputs)
+                inputs = (sources or self.outputs).resolve(node.node.inputs)
             except ResolutionFailed as e:
                 failure = node_inputs.binding_failure(e)
                 _report_failure(node, failure)
@@ -114,10 +170,15 @@ class Walk:
 
     async def _run_queued(self, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
         try:
-            return await self.run_kind(self, node, inputs)
+            return await deadlines.within(
+                ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), self.run_kind(self, node, inputs)
+            )
         except NodeFailure as failure:
             _report_failure(node, failure)
             raise
+        except TimeoutError as e:
+            node.report(node.phase_event(Phase.TIMED_OUT))
+            raise NodeTimedOut from e
         except (asyncio.CancelledError, exceptions.FailureError) as e:
             if not exceptions.is_cancelled_exception(e):
                 broken = _engine_failure(e)
@@ -130,12 +191,17 @@ class Walk:
 
     @contextlib.asynccontextmanager
     async def _slot(self, node: NodeRun) -> AsyncIterator[None]:
-        parallelism = self.scope.run.parallelism
-        if parallelism is None or node.node.WhichOneof("target") not in COUNTED:
+        slots = self.scope.run.parallelism
+        if node.node.WhichOneof("target") not in COUNTED:
             yield
-            return
-        async with parallelism:
-            yield
+        elif slots.is_free:
+            async with slots.held(node.id):
+                yield
+        else:
+            async with contextlib.AsyncExitStack() as stack:
+                with node.waiting(lambda wait: wait.slot.CopyFrom(slots.wait())):
+                    await stack.enter_async_context(slots.held(node.id))
+                yield
 
     def _start_node(self, inputs: Values) -> None:
         node = node_run(self.scope, self._body.nodes[START])
@@ -174,7 +240,7 @@ class Walk:
 
     def _begin(self, position: int) -> bool:
         """Start a ready node; return True when it is skipped instead."""
-        if self._stopping or (self._failure is not None and not self._carries_on):
+        if self._stopping or self._failure is not None:
             return False
         if self._spoiled[position]:
             node = node_run(self.scope, self._body.nodes[position])
@@ -209,7 +275,7 @@ class Walk:
 
     def _fail(self, position: int, failure: NodeFailure) -> None:
         if self._carries_on:
-            self._failure = failure
+            self._failures[position] = failure
             self._end(position, None)
         else:
             self.fail(failure)
@@ -221,10 +287,26 @@ class Walk:
 
     async def _stop(self) -> None:
         self._stopping = True
-        tasks = [self._tasks[position] for position in sorted(self._tasks)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks: list[asyncio.Task[None] | asyncio.Task[Values]] = [
+            self._tasks[position] for position in sorted(self._tasks)
+        ]
+        if self._failure_node is not None:
+            tasks.append(self._failure_node)
+        await settling.stopped(tasks)
+
+    def _not_begun(self) -> Iterator[operations_pb2.Wait]:
+        """Yield what the nodes of this level wait for that have not begun."""
+        for position, left in enumerate(self._waiting):
+            if left == 0 or self._is_ended[position]:
+                continue
+            node = self._body.nodes[position]
+            before = [
+                self._body.nodes[other].id for other in self._body.upstream[position] if not self._is_ended[other]
+            ]
+            ids = [self.scope.node_id(other) for other in before]
+            yield operations_pb2.Wait(
+                node_id=self.scope.node_id(node.id), name=node.name, nodes=operations_pb2.NodesWait(node_ids=ids)
+            )
 
 
 def _report_failure(node: NodeRun, failure: NodeFailure) -> None:

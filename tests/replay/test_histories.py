@@ -31,9 +31,16 @@ async def test_recorded_history_replays(path: Path) -> None:
     assert result.replay_failure is None
 
 
-def test_there_is_a_history_of_every_kind() -> None:
-    names = " ".join(path.name for path in HISTORIES)
-
-    assert all(
-        kind in names for kind in ("chain", "branch", "subworkflow", "echo", "core_sleep", "abort", "recoverable")
-    )
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chain",), ("branch",), ("subworkflow",), ("echo",), ("core_sleep",), ("signal_gate",), ("sleep_gate",),
+        ("approval",), ("rejection",), ("failure_node",), ("recoverable",), ("rule",), ("open_too_long",),
+        ("waits_too_long",), ("runs_too_long",), ("stay_in_the_store",), ("finished_first",),
+        ("abort", "running"), ("abort", "back_off"), ("abort", "gate"), ("abort", "clean_up"),
+        ("abort", "failure_node"), ("abort", "before_a_worker"),
+    ],
+    ids="-".join,
+)  # fmt: skip
+def test_there_is_a_history_of(words: tuple[str, ...]) -> None:
+    assert any(all(word in path.name for word in words) for path in HISTORIES)

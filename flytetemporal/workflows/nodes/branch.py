@@ -8,7 +8,7 @@ from flytetemporal.idl import conditions
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase, node_run
 from flytetemporal.workflows.nodes import subworkflow
-from flytetemporal.workflows.outcomes import Values, user_failure
+from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error, user_failure
 from flytetemporal.workflows.walk import Walk
 
 
@@ -19,9 +19,13 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     # A branch that fails to choose has nothing below it, and clients see no parent.
     node.event.is_parent = True
     node.report(node.phase_event(Phase.RUNNING))
-    await walk.ended(chosen.upstream)
     child = node_run(node.child_scope(node.scope.body), chosen)
-    outputs = await walk.run_node(child)
+    with node.waiting(lambda wait: wait.nested.node_ids.append(child.id)):
+        await walk.ended(chosen.upstream)
+        try:
+            outputs = await walk.run_node(child)
+        except NodeTimedOut as e:  # What Flyte makes of it.
+            raise NodeFailure(execution_error("Unknown", "Unknown error message", UNKNOWN)) from e
     walk.outputs.add(chosen.id, outputs, {alias.alias: alias.var for alias in chosen.output_aliases})
     return subworkflow.complete(node, outputs)
 

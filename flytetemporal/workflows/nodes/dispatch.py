@@ -3,18 +3,20 @@
 from collections.abc import Awaitable, Callable
 
 from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.workflows import attempts
 from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.nodes import branch, end, subworkflow, task
+from flytetemporal.workflows.nodes import branch, end, gate, subworkflow, task
 from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.walk import Walk
 
 _KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[Values]]] = {
     "branch": branch.run,
     "end": end.run,
+    "gate": gate.run,
     "subworkflow": subworkflow.run,
     "task": task.run,
 }
-_NAMES = {"launch_plan": "launch plan", "gate": "gate", "array": "array (map task)"}
+_NAMES = {"launch_plan": "launch plan", "array": "array (map task)"}
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
@@ -27,4 +29,6 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             "UnsupportedNodeKind",
             f"node [{node.id}] is a {name} node, which flytetemporal does not run yet; see docs/compatibility.md",
         )
-    return await handler(walk, node, inputs)
+    if kind == "task":  # Each attempt keeps its own deadline, so that what it started is stopped first.
+        return await handler(walk, node, inputs)
+    return await attempts.with_deadline(node, lambda attempt: handler(walk, attempt, inputs))

@@ -8,8 +8,8 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
 
-from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.idl import locations
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import locations, times
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.node import NodeRun, Phase
@@ -44,11 +44,14 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
     await node.scope.run.pace.turn()
     values = await _literals(node, inputs)
     duration = _duration(summary, values)
-    node.report(node.phase_event(Phase.RUNNING))
+    if node.attempt == 0:
+        node.report(node.phase_event(Phase.RUNNING))
     _report_task(node, summary, TaskPhase.RUNNING)
     try:
         if duration > timedelta():
-            await workflow.sleep(duration, summary=f"{node.id} {summary.id.name}")
+            until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
+            with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
+                await workflow.sleep(duration, summary=f"{node.id} {summary.id.name}")
     except BaseException:
         _report_task(node, summary, TaskPhase.ABORTED)
         raise
@@ -84,7 +87,7 @@ def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> V
     _report_task(node, summary, TaskPhase.SUCCEEDED, outputs.uri)
     event = node.phase_event(Phase.SUCCEEDED)
     event.output_uri = outputs.uri
-    event.task_node_metadata.checkpoint_uri = node.checkpoint_dir(0)
+    event.task_node_metadata.checkpoint_uri = node.checkpoint_dir(node.attempt)
     node.report(event)
     return outputs
 
@@ -97,6 +100,7 @@ def _report_task(
         parent_node_execution_id=identifier_pb2.NodeExecutionIdentifier(
             node_id=node.id, execution_id=node.execution_id
         ),
+        retry_attempt=node.attempt,
         producer_id=runs.PRODUCER,
         phase=phase,
         occurred_at=runs.now(),
@@ -104,7 +108,7 @@ def _report_task(
         task_type=summary.type,
         event_version=1,
     )
-    event.metadata.generated_name = node.generated_name(0)
+    event.metadata.generated_name = node.generated_name(node.attempt)
     event.metadata.plugin_identifier = summary.type
     if output_uri:
         event.output_uri = output_uri

@@ -11,10 +11,12 @@ from flytetemporal.workflows.walk import Walk
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Walk the subworkflow; its outputs become the node's."""
     values = await node_inputs.materialise(node, inputs)
-    node.report(node.phase_event(Phase.RUNNING))
+    if node.attempt == 0:
+        node.report(node.phase_event(Phase.RUNNING))
     body = node.scope.run.graph.bodies[node.node.subworkflow.workflow]
     nested = Walk(node.child_scope(body), walk.run_kind, walk.abort)
-    outputs = await nested.run(values)
+    with node.waiting(lambda wait: wait.nested.node_ids.extend(nested.running())):
+        outputs = await nested.run(values)
     return complete(node, outputs)
 
 

@@ -7,10 +7,11 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.idl import locations
+from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import locations, times
+from flytetemporal.workflows import attempts
 from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.attempts import Budget
+from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.nodes import pure
 from flytetemporal.workflows.outcomes import NodeFailure, Values, user_failure
@@ -30,24 +31,55 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     summary = node.scope.run.graph.tasks[node.node.task.task]
     pure_task = pure.TASK_TYPES.get(summary.type)
     if pure_task is not None:
-        return await pure_task(node, summary, inputs)
-    budget = Budget(max_attempts=(node.node.retries or summary.retries) + 1)
+        return await attempts.with_deadline(
+            node, lambda attempt: pure_task(attempt, summary, inputs), summary.retries, summary.id.name
+        )
+    budget = attempts.budget_of(node, summary.retries, summary.id.name)
     while True:
         result = await _attempt(node, summary, inputs, budget)
-        node.scope.run.reports.forward(result.unreported)
         if result.dynamic:
+            node.scope.run.reports.forward(result.unreported)
             raise user_failure(
                 "UnsupportedNodeKind",
                 f"task [{summary.id.name}] of node [{node.id}] is dynamic: it returned a workflow, which flytetemporal "
                 "does not run yet; see docs/compatibility.md",
             )
         if result.WhichOneof("outcome") == "outputs":
+            node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
-        failure = result.failure
-        checkpoint = "" if failure.error.code == "TimeoutExpired" else node.checkpoint_dir(budget.attempt)
-        error = budget.next_attempt(failure.error, recoverable=failure.recoverable)
-        if error is not None:
-            raise NodeFailure(error, checkpoint_uri=checkpoint)
+        await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
+
+
+def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptResult) -> Retry:
+    """Charge a failed attempt to its budget and report it, with what is left."""
+    failure = result.failure
+    checkpoint = "" if failure.error.code == TIMEOUT_EXPIRED else node.checkpoint_dir(budget.attempt)
+    try:
+        retry = budget.after(failure.error, recoverable=failure.recoverable)
+    except NodeFailure as final:
+        node.scope.run.reports.forward(result.unreported)
+        raise NodeFailure(final.error, checkpoint_uri=checkpoint) from final
+    for event in result.unreported[-1:]:  # The attempt's end.
+        _show(event.task, retry)
+    node.scope.run.reports.forward(result.unreported)
+    return retry
+
+
+def _show(event: event_pb2.TaskExecutionEvent, retry: Retry) -> None:
+    """Tell on the task execution what is left of its budget and when the next attempt follows."""
+    soon = f" in {times.go_text(retry.pause)}" if retry.pause else ""
+    event.reason = f"retry {retry.number} of {retry.limit} for {retry.cause} failures follows{soon}"
+    event.reasons.add(reason=event.reason, occurred_at=event.occurred_at)
+    event.custom_info.update(
+        {
+            "retry": {
+                "cause": retry.cause,
+                "number": retry.number,
+                "limit": retry.limit,
+                "pauseSeconds": retry.pause.total_seconds(),
+            }
+        }
+    )
 
 
 async def _attempt(
@@ -56,21 +88,27 @@ async def _attempt(
     run_ = node.scope.run
     attempt = _task_attempt(node, inputs, budget)
     limit = node.node.timeout.ToTimedelta()
-    async with run_.activity_window:
+    waiting = operations_pb2.AttemptWait(
+        attempt=budget.attempt,
+        activity_id=f"{node.id}/{budget.attempt}",
+        task_queue=workflows.task_queue(run_.argument.settings.cluster),
+    )
+    async with run_.activity_window.held(node.id):
         if inputs.WhichOneof("value") == "deferred":
             await run_.reports.flush()
-        return await workflow.execute_activity(
-            activities.run_task,
-            attempt,
-            task_queue=workflows.task_queue(run_.argument.settings.cluster),
-            activity_id=f"{node.id}/{budget.attempt}",
-            start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=RETRY,
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
-            priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
-        )
+        with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
+            return await workflow.execute_activity(
+                activities.run_task,
+                attempt,
+                task_queue=waiting.task_queue,
+                activity_id=waiting.activity_id,
+                start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=RETRY,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
+                priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
+            )
 
 
 def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budget) -> execution_pb2.TaskAttempt:

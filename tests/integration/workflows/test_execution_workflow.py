@@ -17,16 +17,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-
-
-def chain(length: int, kind: str = "python-task") -> graph_pb2.Graph:
-    nodes = [
-        task_node(f"n{i}", [i + 1 if i else 0], [bind("a", f"n{i - 1}" if i else "start-node", "o0" if i else "a")])
-        for i in range(length)
-    ]
-    return graph_pb2.Graph(
-        workflows=[body(nodes, [bind("o0", f"n{length - 1}", "o0")])], tasks=[task_summary(kind=kind)]
-    )
+from tests.integration.workflows.graphs import chain
 
 
 def comparison(variable: str, operator: str, value: int) -> condition_pb2.BooleanExpression:
@@ -338,7 +329,6 @@ async def test_no_more_tasks_run_at_once_than_max_parallelism(engine_runs: Engin
     ("target", "name"),
     [
         (graph_pb2.Node(launch_plan={"name": "lp"}), "launch plan"),
-        (graph_pb2.Node(gate=core_workflow_pb2.GateNode()), "gate"),
         (graph_pb2.Node(array=graph_pb2.ArrayNode()), "array"),
     ],
 )

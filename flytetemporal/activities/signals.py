@@ -1,0 +1,50 @@
+"""Read the signals that gate nodes wait for. Admin keeps them."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flyteidl.admin import signal_pb2
+from flyteidl.core import literals_pb2
+from temporalio import activity
+
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.storage.blobs import BlobStore
+
+
+class SignalSource(Protocol):
+    """Where signals are: admin's client, or a dictionary in a test."""
+
+    async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
+        """Return a signal, creating it with the given type when it is new.
+
+        Raises:
+            Unavailable: not now.
+        """
+
+
+class SignalActivities:
+    """``read_signal`` of ``contracts/activities``."""
+
+    def __init__(self, blobs: BlobStore, source: SignalSource) -> None:
+        self._blobs = blobs
+        self._source = source
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.read_signal]
+
+    @activity.defn
+    async def read_signal(self, request: execution_pb2.SignalRequest) -> execution_pb2.SignalState:
+        """Make a signal known to clients, and return its value once it has one, written as the gate's outputs."""
+        signal = await self._source.get_or_create_signal(
+            signal_pb2.SignalGetOrCreateRequest(id=request.id, type=request.type)
+        )
+        if not signal.HasField("value"):
+            return execution_pb2.SignalState()
+        outputs = literals_pb2.LiteralMap(literals={request.variable: signal.value})
+        if request.write_to:
+            await self._blobs.write_message(request.write_to, outputs)
+        if request.write_to and outputs.ByteSize() > workflows.INLINE_LITERALS_BYTES:
+            return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(uri=request.write_to))
+        return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(literals=outputs))

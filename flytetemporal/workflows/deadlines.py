@@ -1,0 +1,28 @@
+"""Bound how long something may take. The timer is Temporal's, so it holds over restarts and replays."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import exceptions
+
+T = TypeVar("T")
+
+
+async def within(limit: timedelta, work: Awaitable[T]) -> T:
+    """Return what ``work`` returns; zero means no limit.
+
+    Raises:
+        TimeoutError: the limit has passed. ``work`` was cancelled and has ended.
+    """
+    if not limit:
+        return await work
+    async with asyncio.timeout(limit.total_seconds()):
+        try:
+            return await work
+        except exceptions.FailureError as e:
+            # Only a bare CancelledError lets asyncio see whose cancellation it is.
+            if exceptions.is_cancelled_exception(e):
+                raise asyncio.CancelledError from e
+            raise

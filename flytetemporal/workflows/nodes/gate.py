@@ -1,0 +1,107 @@
+"""Gate nodes: wait for time to pass, for a value, or for an approval. Waiting costs nothing but a timer."""
+
+from datetime import timedelta
+
+from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.idl import locations, times
+from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
+from flytetemporal.workflows.walk import Walk
+
+BOOLEAN = types_pb2.LiteralType(simple=types_pb2.SimpleType.BOOLEAN)
+READ_TIMEOUT = timedelta(seconds=60)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+
+
+async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Wait for the gate's condition."""
+    values = await node_inputs.materialise(node, inputs)
+    if node.attempt == 0:
+        node.report(node.phase_event(Phase.RUNNING))
+    gate = node.node.gate
+    match gate.WhichOneof("condition"):
+        case "sleep":
+            return await _sleep(node, gate.sleep.duration.ToTimedelta())
+        case "approve":
+            return await _approve(node, inputs, values)
+        case "signal":
+            return await _receive(node)
+        case _:
+            raise system_failure("BadSpecificationError", f"gate node [{node.id}] has no condition")
+
+
+async def _sleep(node: NodeRun, duration: timedelta) -> Values:
+    until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
+    if duration > timedelta():
+        with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
+            await workflow.sleep(duration, summary=f"{node.id} sleeps")
+    node.report(node.phase_event(Phase.SUCCEEDED))
+    return Values(literals_pb2.LiteralMap(), "")
+
+
+async def _approve(node: NodeRun, inputs: execution_pb2.NodeInputs, values: Values) -> Values:
+    answer = await _signal(node, node.node.gate.approve.signal_id, BOOLEAN)
+    literal = answer.literals.literals["o0"] if answer.literals is not None else literals_pb2.Literal()
+    primitive = literal.scalar.primitive
+    if primitive.WhichOneof("value") != "boolean":
+        raise NodeFailure(execution_error("RuntimeExecutionError", "the approval is not a boolean", UNKNOWN))
+    if not primitive.boolean:
+        raise user_failure("ReceivedRejectSignal", "received a reject signal to disapprove the node input values")
+    return _succeeded(node, await _passed_on(node, inputs, values))
+
+
+async def _passed_on(node: NodeRun, inputs: execution_pb2.NodeInputs, values: Values) -> Values:
+    """Write the inputs once more, as outputs."""
+    uri = locations.outputs_uri(node.output_dir())
+    if inputs.WhichOneof("value") == "deferred":
+        await node_inputs.resolve_stored(node, inputs.deferred, [uri])
+        return Values(values.literals, uri)
+    return node.store(inputs.literals, uri)
+
+
+async def _receive(node: NodeRun) -> Values:
+    condition = node.node.gate.signal
+    uri = locations.outputs_uri(node.output_dir())
+    received = await _signal(node, condition.signal_id, condition.type, condition.output_variable_name, uri)
+    return _succeeded(node, Values(received.literals, uri))
+
+
+async def _signal(
+    node: NodeRun, signal_id: str, expected: types_pb2.LiteralType, variable: str = "o0", write_to: str = ""
+) -> Values:
+    """Return the value of a signal once it has one; from the first call on clients can see and set it."""
+    request = execution_pb2.SignalRequest(
+        id=identifier_pb2.SignalIdentifier(signal_id=signal_id, execution_id=node.execution_id),
+        type=expected,
+        variable=variable,
+        write_to=write_to,
+    )
+    asked = operations_pb2.SignalWait(signal_id=signal_id, type=expected)
+    signals = node.scope.run.signals
+    with node.waiting(lambda wait: wait.signal.CopyFrom(asked)):
+        while True:
+            count = signals.count(signal_id)
+            state = await workflow.execute_activity(
+                activities.read_signal,
+                request,
+                start_to_close_timeout=READ_TIMEOUT,
+                retry_policy=RETRY,
+                summary=f"{node.id} signal {signal_id}",
+            )
+            if state.HasField("outputs"):
+                literals = state.outputs.literals if state.outputs.HasField("literals") else None
+                return Values(literals, state.outputs.uri)
+            await signals.changed(signal_id, count)
+
+
+def _succeeded(node: NodeRun, outputs: Values) -> Values:
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = outputs.uri
+    node.report(event)
+    return outputs
