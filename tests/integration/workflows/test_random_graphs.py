@@ -1,89 +1,317 @@
-"""Random graphs, run by the engine and by a reference interpreter of a few lines: the same phases, the same outputs."""
+"""Random graphs over every node kind, run by the engine and by a small reference interpreter of Flyte's semantics."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from flyteidl.core import workflow_pb2
+from flyteidl.core import literals_pb2, types_pb2, workflow_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from temporalio.client import Client
 
 from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from tests.fixtures.engine_runs import EngineRuns, bind, body, failed, int_map, succeeded, task_node, task_summary
+from flytetemporal.idl import naming
+from tests.fixtures.engine_runs import (
+    EngineRuns,
+    bind,
+    body,
+    constant,
+    failed,
+    int_map,
+    integer,
+    succeeded,
+    task_node,
+    task_summary,
+)
+from tests.integration.workflows.graphs import approve_node, signal_node, sleep_node
 
 CARRY_ON = workflow_pb2.WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+FAIL_FAST = workflow_pb2.WorkflowMetadata.FAIL_IMMEDIATELY
+USER, SYSTEM = "USER", "SYSTEM"
+SIGNAL_VALUE = 7
+BRANCH_LIMIT = 3
+TASK, ECHO = 0, 1
+
+# How a task ends, by the name that its input carries.
+TASK_ENDS = ("succeeds", "fails", "recovers", "exhausts", "is interrupted")
+KINDS = ("task", "echo", "sleep", "signal", "approve", "reject", "branch", "branch_error", "subworkflow")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One node: it takes the value of its first upstream that has one, or the level's input."""
+
+    kind: str
+    upstream: tuple[int, ...]
+    ends: str = "succeeds"
+    inner: "tuple[Spec, ...]" = ()
+    failure_node: bool = False
 
 
 @dataclass(frozen=True)
 class Case:
-    """``upstream[i]`` lists the nodes before node i; node i adds one to the largest of them, or fails."""
-
-    upstream: tuple[tuple[int, ...], ...]
-    failing: frozenset[int]
-    echo: frozenset[int]
+    nodes: tuple[Spec, ...]
+    policy: workflow_pb2.WorkflowMetadata.OnFailurePolicy
+    failure_node: bool
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    size = draw(st.integers(1, 9))
-    upstream = tuple(tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else () for i in range(size))
-    failing = draw(st.frozensets(st.integers(0, size - 1), max_size=2))
-    return Case(upstream, failing, draw(st.frozensets(st.integers(0, size - 1))) - failing)
+def levels(draw: st.DrawFn, depth: int) -> tuple[Spec, ...]:
+    size = draw(st.integers(1, 8 if depth == 0 else 3))
+    kinds = st.sampled_from(KINDS if depth < 2 else KINDS[:-1])
+    nodes = []
+    for i in range(size):
+        kind = draw(kinds)
+        nodes.append(
+            Spec(
+                kind=kind,
+                upstream=tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else (),
+                ends=draw(st.sampled_from(("succeeds", *TASK_ENDS))),
+                inner=draw(levels(depth + 1)) if kind == "subworkflow" else (),
+                failure_node=draw(st.booleans()),
+            )
+        )
+    return tuple(nodes)
+
+
+cases = st.builds(Case, levels(0), st.sampled_from((CARRY_ON, FAIL_FAST)), st.booleans())
+
+
+# The graph of a case.
+
+
+def _source(nodes: tuple[Spec, ...], i: int) -> tuple[str, str]:
+    for j in nodes[i].upstream:
+        if nodes[j].kind != "sleep":
+            return f"n{j}", "o0"
+    return "start-node", "a"
+
+
+def _task(node_id: str, before: list[int], source: tuple[str, str], ends: str, kind: int = TASK) -> graph_pb2.Node:
+    node = task_node(node_id, before, [bind("a", *source)], task=kind, retries=int(ends in ("recovers", "exhausts")))
+    node.name = ends
+    return node
+
+
+def _branch(node_id: str, before: list[int], source: tuple[str, str], spec: Spec) -> graph_pb2.Node:
+    condition = {
+        "operator": "LTE",
+        "left_value": {"var": ".a"},
+        "right_value": {"primitive": {"integer": BRANCH_LIMIT}},
+    }
+    child = _task(f"{node_id}-n0", before, source, spec.ends)
+    branch = graph_pb2.BranchNode(cases=[graph_pb2.BranchCase(condition={"comparison": condition}, node=child)])
+    if spec.kind == "branch_error":
+        branch.error.CopyFrom(types_pb2.Error(message="too large"))
+    else:
+        branch.else_node.CopyFrom(_task(f"{node_id}-n1", before, source, "succeeds", ECHO))
+    return graph_pb2.Node(id=node_id, name=node_id, upstream=before, inputs=[bind(".a", *source)], branch=branch)
+
+
+class _Builder:
+    """Collects the workflows of a case; subworkflows get a place of their own."""
+
+    def __init__(self) -> None:
+        self.workflows: list[graph_pb2.WorkflowGraph] = []
+
+    def level(self, nodes: tuple[Spec, ...], *, failure_node: bool) -> int:
+        place = len(self.workflows)
+        self.workflows.append(graph_pb2.WorkflowGraph())
+        built = [self._node(nodes, i) for i in range(len(nodes))]
+        outputs = [bind("o0", *_output(nodes))]
+        workflow = body(built, outputs, name=f"w{place}")
+        if failure_node:
+            bindings = [bind("a", "start-node", "a"), constant("err", 0)]
+            workflow.failure_node.CopyFrom(task_node("fn0", [0], bindings))
+            workflow.failure_node.name = "succeeds"
+        self.workflows[place] = workflow
+        return place
+
+    def _node(self, nodes: tuple[Spec, ...], i: int) -> graph_pb2.Node:
+        spec, node_id, source = nodes[i], f"n{i}", _source(nodes, i)
+        before = [j + 2 for j in spec.upstream] or [0]
+        match spec.kind:
+            case "task" | "echo":
+                echo = spec.kind == "echo"
+                return _task(node_id, before, source, "succeeds" if echo else spec.ends, int(echo))
+            case "sleep":
+                return sleep_node(node_id, before, 0.01)
+            case "signal":
+                return signal_node(node_id, before)
+            case "approve" | "reject":
+                return approve_node(node_id, before, [bind("o0", *source)], spec.kind)
+            case "subworkflow":
+                place = self.level(spec.inner, failure_node=spec.failure_node)
+                nested = graph_pb2.SubworkflowNode(workflow=place)
+                inputs = [bind("a", *source)]
+                return graph_pb2.Node(id=node_id, name=node_id, upstream=before, inputs=inputs, subworkflow=nested)
+            case _:
+                return _branch(node_id, before, source, spec)
+
+
+def _output(nodes: tuple[Spec, ...]) -> tuple[str, str]:
+    return (f"n{len(nodes) - 1}", "o0") if nodes[-1].kind != "sleep" else ("start-node", "a")
 
 
 def graph(case: Case) -> graph_pb2.Graph:
-    nodes = []
-    for i, before in enumerate(case.upstream):
-        source = bind("a", f"n{before[0]}", "o0") if before else bind("a", "start-node", "a")
-        nodes.append(task_node(f"n{i}", [j + 2 for j in before] or [0], [source], task=int(i in case.echo)))
-    workflow = body(nodes, [bind(f"o{i}", f"n{i}", "o0") for i in range(len(nodes))])
-    workflow.on_failure = CARRY_ON
-    return graph_pb2.Graph(workflows=[workflow], tasks=[task_summary(), task_summary("e", "echo")])
+    builder = _Builder()
+    builder.level(case.nodes, failure_node=case.failure_node)
+    builder.workflows[0].on_failure = case.policy
+    return graph_pb2.Graph(workflows=builder.workflows, tasks=[task_summary(), task_summary("e", "echo")])
 
 
-def reference(case: Case) -> dict[str, int | str]:
-    """Return each node's value, or how it ended without one."""
-    ends: dict[str, int | str] = {}
-    for i, before in enumerate(case.upstream):
-        values = [ends[f"n{j}"] for j in before]
-        if any(isinstance(value, str) for value in values):
-            ends[f"n{i}"] = "SKIPPED"
-        elif i in case.failing:
-            ends[f"n{i}"] = "FAILED"
-        else:
-            first = values[0] if values else 1
-            assert isinstance(first, int)
-            ends[f"n{i}"] = first + (i not in case.echo)
-    return ends
+# The reference interpreter: what Flyte makes of it when nothing is stopped early.
 
 
-async def boom(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-    return failed("USER:Boom")
+@dataclass(frozen=True)
+class Failure:
+    code: str
+    kind: str
 
 
-async def add(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+End: TypeAlias = int | Failure | None
+"""A value, a failure, or nothing: skipped."""
+
+
+@dataclass
+class Reference:
+    phases: dict[str, str] = field(default_factory=dict)
+
+    def level(self, nodes: tuple[Spec, ...], value: int, parent: str = "", *, failure_node: bool) -> int | Failure:
+        ends: list[End] = []
+        for i, spec in enumerate(nodes):
+            node_id = naming.unique_node_id(f"n{i}", parent, 0)
+            before = [ends[j] for j in spec.upstream]
+            ends.append(self._node(nodes, i, node_id, value, ends) if all(map(_is_value, before)) else None)
+            self.phases[node_id] = _phase(ends[i])
+        whole = all(map(_is_value, ends))
+        self.phases[naming.unique_node_id("end-node", parent, 0)] = "SUCCEEDED" if whole else "SKIPPED"
+        if not whole:
+            if failure_node:
+                self.phases[naming.unique_node_id("fn0", parent, 0)] = "SUCCEEDED"
+            return self._error(nodes, ends)
+        last = ends[-1] if nodes[-1].kind != "sleep" else value
+        assert isinstance(last, int)
+        return last
+
+    def _node(self, nodes: tuple[Spec, ...], i: int, node_id: str, value: int, ends: list[End]) -> int | Failure:
+        spec = nodes[i]
+        given = next((ends[j] for j in spec.upstream if nodes[j].kind != "sleep"), value)
+        assert isinstance(given, int)
+        match spec.kind:
+            case "task":
+                return _task_end(spec.ends, given)
+            case "signal":
+                return SIGNAL_VALUE
+            case "reject":
+                return Failure("ReceivedRejectSignal", USER)
+            case "subworkflow":
+                return self.level(spec.inner, given, node_id, failure_node=spec.failure_node)
+            case "branch" | "branch_error":
+                return self._branch(spec, f"n{i}", node_id, given)
+            case _:  # echo, sleep, approve
+                return given
+
+    def _branch(self, spec: Spec, spec_id: str, node_id: str, given: int) -> int | Failure:
+        if given <= BRANCH_LIMIT:
+            end = _task_end(spec.ends, given)
+            self.phases[naming.unique_node_id(f"{spec_id}-n0", node_id, 0)] = _phase(end)
+            return end
+        if spec.kind == "branch_error":
+            return Failure("UserProvidedError", USER)
+        self.phases[naming.unique_node_id(f"{spec_id}-n1", node_id, 0)] = "SUCCEEDED"
+        return given
+
+    def _error(self, nodes: tuple[Spec, ...], ends: list[End]) -> Failure:
+        """Return the failure that a depth-first walk meets last."""
+
+        def last(after: list[int]) -> Failure | None:
+            found: Failure | None = None
+            for j in sorted(after, key=lambda j: f"n{j}"):
+                end = ends[j]
+                below = [k for k, spec in enumerate(nodes) if j in spec.upstream]
+                found = (end if isinstance(end, Failure) else last(below)) or found
+            return found
+
+        failure = last([i for i, spec in enumerate(nodes) if not spec.upstream])
+        assert failure is not None
+        return failure
+
+
+def _is_value(end: End) -> bool:
+    return isinstance(end, int)
+
+
+def _phase(end: End) -> str:
+    if isinstance(end, int):
+        return "SUCCEEDED"
+    return "SKIPPED" if end is None else "FAILED"
+
+
+def _task_end(ends: str, given: int) -> int | Failure:
+    match ends:
+        case "fails":
+            return Failure("USER:Boom", USER)
+        case "exhausts":
+            return Failure("RetriesExhausted|USER:Recoverable", USER)
+        case _:
+            return given + 1
+
+
+# The engine's run of it.
+
+
+async def scripted(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+    ends = attempt.node_event.node_name
+    if ends == "fails":
+        return failed("USER:Boom")
+    if ends == "exhausts" or (ends == "recovers" and attempt.attempt == 0):
+        return failed("USER:Recoverable", recoverable=True)
+    if ends == "is interrupted" and attempt.attempt < 2:
+        return failed("Interrupted", "SYSTEM", recoverable=True)
     return succeeded(o0=attempt.inputs.literals.literals["a"].scalar.primitive.integer + 1)
+
+
+def boolean(value: bool) -> literals_pb2.Literal:
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=value)))
 
 
 async def run(address: str, case: Case) -> None:
     runs = EngineRuns(await Client.connect(address, data_converter=payloads.DATA_CONVERTER))
-    runs.scripts = {f"n{i}": boom if i in case.failing else add for i in range(len(case.upstream))}
+    runs.default_script = scripted
+    runs.signals = {"number": integer(SIGNAL_VALUE), "approve": boolean(True), "reject": boolean(False)}
+    reference = Reference()
+    expected = reference.level(case.nodes, 1, failure_node=case.failure_node)
 
     async with runs.workers():
         phase = await runs.outcome(graph(case), int_map(a=1))
 
-    expected = reference(case)
-    ends = {name: phases[-1] for name, phases in runs.phases().items() if name.startswith("n")}
-    assert ends == {name: end if isinstance(end, str) else "SUCCEEDED" for name, end in expected.items()}
-    if any(isinstance(end, str) for end in expected.values()):
-        assert phase == "FAILED"
+    ends = {name: phases[-1] for name, phases in runs.phases().items() if not name.endswith("start-node")}
+    ends = {name: end for name, end in ends.items() if name in reference.phases or end != "SUCCEEDED"}
+    if isinstance(expected, int):
+        assert (phase, runs.outputs()) == ("SUCCEEDED", int_map(o0=expected))
+        assert ends == reference.phases
+        return
+    error = runs.workflow_events[-1].error
+    assert phase == "FAILED"
+    if case.policy == CARRY_ON:
+        assert ends == reference.phases
+        assert Failure(error.code, error.ErrorKind.Name(error.kind)) == expected
     else:
-        assert phase == "SUCCEEDED"
-        assert runs.outputs() == int_map(**{f"o{name[1:]}": int(value) for name, value in expected.items()})
+        check_stopped_early(ends, reference.phases, case)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=cases())
+def check_stopped_early(ends: dict[str, str], full: dict[str, str], case: Case) -> None:
+    """What was reached ended as it would have, or was stopped; something failed, and nothing was skipped."""
+    for node, end in ends.items():
+        assert end in (full.get(node), "ABORTED"), node
+    assert "FAILED" in ends.values()
+    assert "SKIPPED" not in ends.values()
+    assert ("fn0" in ends) == case.failure_node
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=cases)
 def test_the_engine_agrees_with_the_reference_interpreter(temporal_address: str, case: Case) -> None:
     asyncio.run(run(temporal_address, case))
