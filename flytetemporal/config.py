@@ -49,6 +49,10 @@ class TemporalSettings(_Part):
     """The data plane; names its task queues."""
     in_process_worker: bool = False
     """A worker shares admin's process and client: executions start eagerly on it."""
+    versioned: bool = False
+    """Executions stay on the build of the workers that started them; see docs/operations.md."""
+    build: str = ""
+    """Names the build of this process; empty: the version of the package."""
 
 
 class AdminSettings(_Part):

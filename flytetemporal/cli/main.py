@@ -9,6 +9,7 @@ _COMMANDS = {
     "admin": "flytetemporal.cli.admin_process:admin",
     "worker": "flytetemporal.cli.worker_process:worker",
     "migrate": "flytetemporal.cli.migrate:migrate",
+    "promote": "flytetemporal.cli.promote:promote",
     "doctor": "flytetemporal.cli.doctor:doctor",
     "status": "flytetemporal.cli.status:status",
     "version": "flytetemporal.cli.version:version",

@@ -5,20 +5,18 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
-from importlib import metadata
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.common import WorkerDeploymentVersion
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli import connections
-from flytetemporal.config import Settings, TemporalSettings
+from flytetemporal.cli import connections, deployments
+from flytetemporal.config import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.channel import AdminClient
 from flytetemporal.storage.blobs import BlobStore
@@ -75,7 +73,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         # No exception fails an execution by accident: a bug waits for its mending, and the run goes on.
         workflow_failure_exception_types=[],
         graceful_shutdown_timeout=settings.worker.grace,
-        deployment_config=_deployment(settings.temporal),
+        deployment_config=deployments.config(settings.temporal),
     )
 
 
@@ -90,11 +88,5 @@ def _task_worker(client: Client, settings: Settings, tasks: TaskActivities) -> W
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=settings.worker.grace,
-        deployment_config=_deployment(settings.temporal),
+        deployment_config=deployments.config(settings.temporal),
     )
-
-
-def _deployment(settings: TemporalSettings) -> WorkerDeploymentConfig:
-    """Name the build; without it the SDK hashes every loaded module at start."""
-    version = WorkerDeploymentVersion(f"flytetemporal-{settings.cluster}", metadata.version("flytetemporal"))
-    return WorkerDeploymentConfig(version=version, use_worker_versioning=False)

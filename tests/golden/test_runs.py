@@ -22,10 +22,10 @@ RECORDS = HERE / "flyte-v1.16.8"
 
 # Cases whose node kinds the engine runs, with a record of the real server.
 COMPARED = (
-    "branch", "branch_fail", "branch_large", "branch_taken", "chained", "collections", "deck", "diamond",
-    "echoes", "fail_fast", "failing", "files", "fixed_launch_plan", "frames", "hello", "interruptible",
-    "named_outputs", "not_retried", "overridden", "process_dies", "retried", "scalars", "single_task",
-    "subworkflows", "timed_out", "unused_and_constant",
+    "approved", "branch", "branch_fail", "branch_large", "branch_taken", "chained", "collections", "deck", "diamond",
+    "echoes", "fail_fast", "failing", "failure_node", "files", "fixed_launch_plan", "frames", "gate_timed_out",
+    "given", "hello", "interruptible", "named_outputs", "not_retried", "overridden", "process_dies", "rejected",
+    "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
 # Cases without a record: they must end as the rules say.
 JUDGED = {
@@ -52,6 +52,11 @@ class Difference:
 
 
 DIFFERENCES = (
+    Difference(
+        lines=r'-"INTERNAL"|\+("\w+"\]*,? ?)?',
+        reason="Flyte cannot show the metrics of an execution whose failure node ran, ours can",
+        cases=("failure_node",),
+    ),
     Difference(
         lines=r'.\s*"message": ".*terminated with exit code \(3\)\. Reason \[Error\]\. Message: .*"',
         reason="what a dying pod last wrote is not what a dying process last wrote",

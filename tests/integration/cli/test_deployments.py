@@ -1,0 +1,109 @@
+"""With versioned workers an execution finishes on the build that started it, whatever later builds do."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from flytetemporal.cli import deployments
+from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.config import TemporalSettings
+from flytetemporal.contracts import workflows
+
+
+@workflow.defn(name=workflows.EXECUTION_WORKFLOW, sandboxed=False)
+class Old:
+    """Waits for a signal, then sleeps."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    @workflow.signal
+    def go(self) -> None:
+        self.told = True
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: self.told)
+        await workflow.sleep(0.01)
+        return "old"
+
+
+@workflow.defn(name=workflows.EXECUTION_WORKFLOW, sandboxed=False)
+class New:
+    """Cannot replay what Old did."""
+
+    @workflow.signal
+    def go(self) -> None:
+        """Take the signal that the other one waits for."""
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.sleep(0.02)
+        await workflow.sleep(0.01)
+        return "new"
+
+
+@asynccontextmanager
+async def worker(client: Client, settings: TemporalSettings, implementation: type) -> AsyncIterator[None]:
+    """Run a worker of a build until the context ends, and make its build current once Temporal knows it."""
+    async with Worker(
+        client,
+        task_queue=workflows.engine_queue(settings.cluster),
+        workflows=[implementation],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        deployment_config=deployments.config(settings),
+    ):
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await deployments.promote(client, settings)
+                except CommandFailed:
+                    await asyncio.sleep(0.2)
+                else:
+                    break
+        yield
+
+
+async def start(client: Client, settings: TemporalSettings) -> str:
+    name = f"a{uuid.uuid4().hex}"
+    queue = workflows.engine_queue(settings.cluster)
+    await client.start_workflow(
+        workflows.EXECUTION_WORKFLOW, id=name, task_queue=queue, task_timeout=timedelta(seconds=5)
+    )
+    return name
+
+
+async def begun(handle: WorkflowHandle[Any, Any]) -> None:
+    """Return when the first workflow task is done."""
+    while (await handle.describe()).history_length < 4:  # noqa: ASYNC110  Temporal tells nobody
+        await asyncio.sleep(0.05)
+
+
+async def test_an_execution_finishes_on_the_build_that_started_it(temporal: Client) -> None:
+    first = TemporalSettings(cluster=uuid.uuid4().hex[:8], versioned=True, build="1")
+    second = first.model_copy(update={"build": "2"})
+
+    async with worker(temporal, first, Old):
+        running = await start(temporal, first)
+        handle = temporal.get_workflow_handle(running)
+        await begun(handle)
+        async with worker(temporal, second, New):
+            later = await start(temporal, second)
+            assert await temporal.get_workflow_handle(later, result_type=str).result() == "new"
+            await handle.signal("go")
+            assert await asyncio.wait_for(temporal.get_workflow_handle(running, result_type=str).result(), 30) == "old"
+
+
+async def test_a_build_that_no_worker_runs_cannot_be_made_current(temporal: Client) -> None:
+    settings = TemporalSettings(cluster=uuid.uuid4().hex[:8], versioned=True, build="1")
+
+    with pytest.raises(CommandFailed, match="start workers with FLYTETEMPORAL_TEMPORAL__VERSIONED=true first"):
+        await deployments.promote(temporal, settings)
