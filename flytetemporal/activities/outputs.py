@@ -13,7 +13,7 @@ from flytetemporal.activities.task_events import has_deck, may_have_deck
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import Internal, NotFound
-from flytetemporal.idl import error_text, locations
+from flytetemporal.idl import error_text, locations, tracebacks
 from flytetemporal.plugins.protocol import ErrorKind
 from flytetemporal.storage.blobs import BlobStore
 
@@ -110,7 +110,8 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
         text = f"error document at [{uri}] holds no error"
         return failure("ErrorFileBadFormat", text, ErrorKind.SYSTEM, recoverable=True)
     error = document.error
-    described = failure(error.code, error.message, error.origin, recoverable=error.kind == error.RECOVERABLE)
+    text = tracebacks.user_first(error.message)
+    described = failure(error.code, text, error.origin, recoverable=error.kind == error.RECOVERABLE)
     if error.HasField("timestamp"):
         described.error.timestamp.CopyFrom(error.timestamp)
     described.error.worker = error.worker

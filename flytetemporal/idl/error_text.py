@@ -20,4 +20,4 @@ def headline(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return ""
-    return (lines[-1] if "Traceback" in text or text.startswith("Trace:") else lines[0])[:HEADLINE]
+    return (lines[-1] if lines[0].startswith("Trace") else lines[0])[:HEADLINE]

@@ -53,6 +53,10 @@ class Difference:
 
 DIFFERENCES = (
     Difference(
+        lines=r'-\s*"message": "Traceback \.\.\. \(cut\)",|\+\s*"message": "ValueError: .*",',
+        reason="our messages begin with the exception and the user's frames, so that lists, which cut them, tell it",
+    ),
+    Difference(
         lines=r'-"INTERNAL"|\+("\w+"\]*,? ?)?',
         reason="Flyte cannot show the metrics of an execution whose failure node ran, ours can",
         cases=("failure_node",),
