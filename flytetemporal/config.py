@@ -79,6 +79,12 @@ class AdminSettings(_Part):
     max_data_bytes: int = 2 * 1024 * 1024
     """Largest input or output map that GetExecutionData and its kin return inline. Flyte's default."""
     cors_origins: tuple[str, ...] = ("*",)
+    abort_grace: timedelta = timedelta(minutes=2)
+    """An abort that no worker is there to carry out is recorded as done after this time without progress."""
+    abort_limit: timedelta = timedelta(hours=1)
+    """An abort whose clean-up makes no progress for so long is ended by force, workers or not."""
+    close_grace: timedelta = timedelta(minutes=1)
+    """What still runs so long after its execution has ended is ended by the sweeper."""
 
 
 class WorkerSettings(_Part):

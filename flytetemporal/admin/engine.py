@@ -1,10 +1,11 @@
 """The only door from admin to Temporal: start, signal, query and end ``ExecutionWorkflow``."""
 
-from collections.abc import Awaitable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import temporalio.exceptions
+from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -12,7 +13,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
-    WorkflowExecutionDescription,
+    WorkflowExecution,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -24,17 +26,25 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.errors import NotFound, Unavailable
-from flytetemporal.idl import identifiers, naming
+from flytetemporal.idl import identifiers, naming, times
 
 # So long a worker that died with a workflow task holds its run up; a replay of 10,000 events takes 7 s at most.
 TASK_TIMEOUT = timedelta(seconds=30)
 # A query needs a worker; one that is busy or gone must not hold up its caller.
 QUERY_TIMEOUT = timedelta(seconds=5)
+
+# A worker asks at least once a minute; Temporal remembers it for five.
+POLL_AGE = timedelta(seconds=90)
+
+_PROJECT = SearchAttributeKey.for_keyword(workflows.SEARCH_PROJECT)
+_DOMAIN = SearchAttributeKey.for_keyword(workflows.SEARCH_DOMAIN)
+_EXECUTION = SearchAttributeKey.for_keyword(workflows.SEARCH_EXECUTION)
 
 T = TypeVar("T")
 
@@ -52,8 +62,8 @@ class Engine:
         """The data plane that runs executions."""
         return self._cluster
 
-    async def start(self, argument: execution_pb2.ExecutionInput) -> None:
-        """Start the execution's workflow; one that was started before is left alone.
+    async def start(self, argument: execution_pb2.ExecutionInput) -> bool:
+        """Start the execution's workflow; return False when it was started before, which leaves it alone.
 
         Raises:
             Unavailable: Temporal does not answer; the sweeper or a repeated call starts it later.
@@ -77,11 +87,12 @@ class Engine:
                 search_attributes=_search_attributes(argument),
             )
         except temporalio.exceptions.WorkflowAlreadyStartedError:
-            return
+            return False
         except RPCError as e:
             raise Unavailable(
                 f"execution {execution.name} is recorded but Temporal did not start it: {e.message}"
             ) from e
+        return True
 
     async def cancel(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
         """Ask the execution to stop. Repeating it changes nothing.
@@ -110,18 +121,44 @@ class Engine:
         """
         await _answer(self._handle(execution_id).signal(workflows.SIGNAL_SET, signal_id), execution_id)
 
-    async def describe(
+    async def ended(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
-    ) -> WorkflowExecutionDescription | None:
-        """Return what Temporal knows of the execution's latest run; None when it knows nothing.
+    ) -> execution_pb2.ExecutionOutcome | None:
+        """Return how the execution's workflow ended; None while it runs.
+
+        Raises:
+            NotFound: Temporal does not know the workflow.
+            Unavailable: Temporal does not answer.
+        """
+        description = await _answer(self._handle(execution_id).describe(), execution_id)
+        if description.close_time is None:
+            return None
+        handle = self._client.get_workflow_handle(
+            description.id, run_id=description.run_id, result_type=execution_pb2.ExecutionOutcome
+        )
+        try:
+            return await _answer(handle.result(follow_runs=False), execution_id)
+        except WorkflowFailureError as e:
+            return _outcome(e.cause)
+
+    async def running_executions(
+        self, page_size: int
+    ) -> AsyncIterator[list[identifier_pb2.WorkflowExecutionIdentifier]]:
+        """Yield the executions whose workflows run, in pages.
 
         Raises:
             Unavailable: Temporal does not answer.
         """
-        try:
-            return await _answer(self._handle(execution_id).describe(), execution_id)
-        except NotFound:
-            return None
+        query = f"WorkflowType = '{workflows.EXECUTION_WORKFLOW}' AND ExecutionStatus = 'Running'"
+        listed = self._client.list_workflows(query, page_size=page_size)
+        while True:
+            try:
+                await listed.fetch_next_page()
+            except RPCError as e:
+                raise Unavailable(f"Temporal does not answer: {e.message}") from e
+            yield [_execution_id(found) for found in listed.current_page or [] if _is_ours(found)]
+            if not listed.next_page_token:
+                return
 
     async def pending_activities(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
@@ -131,8 +168,9 @@ class Engine:
         Raises:
             Unavailable: Temporal does not answer.
         """
-        description = await self.describe(execution_id)
-        if description is None:
+        try:
+            description = await _answer(self._handle(execution_id).describe(), execution_id)
+        except NotFound:
             return {}
         return {activity.activity_id: activity for activity in description.raw_description.pending_activities}
 
@@ -155,9 +193,7 @@ class Engine:
             raise Unavailable(f"the workflow of {execution_id.name} does not answer queries: {e}") from e
 
     async def pollers(self, task_queue: str, *, workflows_too: bool = False) -> int:
-        """Return how many workers ask for activities of a task queue, or for its workflow tasks.
-
-        Temporal remembers a worker for five minutes after its last poll.
+        """Return how many workers have asked for activities of a task queue lately, or for its workflow tasks.
 
         Raises:
             Unavailable: Temporal does not answer.
@@ -167,12 +203,48 @@ class Engine:
             namespace=self._client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
         )
         try:
-            return len((await self._client.workflow_service.describe_task_queue(request)).pollers)
+            pollers = (await self._client.workflow_service.describe_task_queue(request)).pollers
         except RPCError as e:
             raise Unavailable(f"Temporal does not answer: {e.message}") from e
+        now = datetime.now(UTC)
+        return sum(now - times.moment(poller.last_access_time) < POLL_AGE for poller in pollers)
 
     def _handle(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(naming.temporal_workflow_id(execution_id))
+
+
+def _outcome(cause: BaseException) -> execution_pb2.ExecutionOutcome:
+    match cause:
+        case CancelledError():
+            return _aborted("The workflow was cancelled in Temporal.")
+        case TerminatedError():
+            return _aborted(f"The workflow was terminated in Temporal: {cause}")
+        case ApplicationError():
+            return failed(cause.type or "Unknown", cause.message)
+        case _:
+            return failed(type(cause).__name__, str(cause))
+
+
+def _aborted(text: str) -> execution_pb2.ExecutionOutcome:
+    error = core_execution_pb2.ExecutionError(message=text)
+    return execution_pb2.ExecutionOutcome(phase=core_execution_pb2.WorkflowExecution.ABORTED, error=error)
+
+
+def failed(code: str, text: str) -> execution_pb2.ExecutionOutcome:
+    """Return the outcome of an execution that failed for a reason that is not the user's."""
+    error = core_execution_pb2.ExecutionError(code=code, message=text, kind=core_execution_pb2.ExecutionError.SYSTEM)
+    return execution_pb2.ExecutionOutcome(phase=core_execution_pb2.WorkflowExecution.FAILED, error=error)
+
+
+def _is_ours(found: WorkflowExecution) -> bool:
+    return found.typed_search_attributes.get(_PROJECT) is not None
+
+
+def _execution_id(found: WorkflowExecution) -> identifier_pb2.WorkflowExecutionIdentifier:
+    attributes = found.typed_search_attributes
+    return identifier_pb2.WorkflowExecutionIdentifier(
+        project=attributes.get(_PROJECT), domain=attributes.get(_DOMAIN), name=attributes.get(_EXECUTION)
+    )
 
 
 async def _answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> T:

@@ -21,6 +21,7 @@ from flytetemporal.idl import identifiers, node_progress, phases, task_progress,
 from flytetemporal.idl.identifiers import ExecutionKey
 
 NODE_ABORTED = "NodeAborted"
+CANCELLED_IN_TEMPORAL = "The workflow was cancelled in Temporal."
 
 
 async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
@@ -91,10 +92,18 @@ class _Batch:
     def apply(self, event: events_pb2.Event) -> bool:
         """Merge one event; return whether it changed anything."""
         if event.HasField("workflow"):
-            changed = workflow_progress.advance(self._execution.closure, event.workflow)
-            self._execution.changed |= changed
-            return changed
+            return self._apply_workflow(event.workflow)
         return self._apply_node(event.node) if event.HasField("node") else self._apply_task(event.task)
+
+    def _apply_workflow(self, event: event_pb2.WorkflowExecutionEvent) -> bool:
+        closure = self._execution.closure
+        before = closure.phase
+        changed = workflow_progress.advance(closure, event)
+        if closure.phase == phases.W.ABORTED and before not in (phases.W.ABORTING, phases.W.ABORTED):
+            # Nobody asked us for it.
+            closure.abort_metadata.cause = CANCELLED_IN_TEMPORAL
+        self._execution.changed |= changed
+        return changed
 
     def _apply_node(self, event: event_pb2.NodeExecutionEvent) -> bool:
         state = self._nodes.get(event.id.node_id)

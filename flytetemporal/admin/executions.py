@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import structlog
 from flyteidl.admin import common_pb2, execution_pb2
 from sqlalchemy import select
 from sqlalchemy.orm import defer
@@ -25,10 +24,7 @@ from flytetemporal.idl import identifiers, phases, times
 create = execution_launch.create
 relaunch = execution_launch.relaunch
 recover = execution_launch.recover
-start_pending = execution_start.start_pending
 get_metrics = metrics.get_metrics
-
-_log = structlog.get_logger(__name__)
 
 
 async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
@@ -114,12 +110,7 @@ async def terminate(
         closure.phase = phases.W.ABORTING
         closure.abort_metadata.cause = request.cause
         row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()
-    try:
-        await execution_start.cancel(deps, request.id, request.cause)
-    except errors.Unavailable as error:
-        # The abort is recorded; the sweep delivers it.
-        execution = ":".join(identifiers.execution_key(request.id))
-        _log.warning("abort_not_delivered", execution=execution, error=error.message)
+    await execution_start.try_cancel(deps, request.id, request.cause)
     return execution_pb2.ExecutionTerminateResponse()
 
 

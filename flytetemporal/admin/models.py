@@ -7,7 +7,7 @@ unsorted lists (newest first) and joins executions with what they run.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, Interval, LargeBinary, String, Text, func
+from sqlalchemy import BigInteger, Identity, Index, Integer, Interval, LargeBinary, String, Text, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flytetemporal.db.orm import Base
@@ -279,3 +279,6 @@ class SignalRow(Base):
     deleted_at: Mapped[datetime | None]
     type: Mapped[bytes] = mapped_column(LargeBinary)
     value: Mapped[bytes | None]
+    # The value was set, and the engine may not know.
+    undelivered: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    __table_args__ = (Index("ix_signals_undelivered", "updated_at", postgresql_where="undelivered"),)

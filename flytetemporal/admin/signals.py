@@ -1,8 +1,11 @@
 """SignalService: values that gate nodes wait for."""
 
+from datetime import timedelta
+
+import structlog
 from flyteidl.admin import signal_pb2
 from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
@@ -13,6 +16,11 @@ from flytetemporal.db import filters
 from flytetemporal.idl import identifiers, types
 
 Key = tuple[str, str, str, str]
+# So long the call that set a signal may take to tell the engine.
+UNDELIVERED_AGE = timedelta(seconds=5)
+PAGE = 500
+
+_log = structlog.get_logger(__name__)
 
 
 class SignalService:
@@ -78,8 +86,47 @@ class SignalService:
                     f"requested signal value [{types.text(found)}] is not castable to existing signal type "
                     f"[{types.text(wanted)}]"
                 )
-            row.value = request.value.SerializeToString()
+            row.value, row.undelivered = request.value.SerializeToString(), True
+        await deliver(self._deps, request.id.execution_id, request.id.signal_id)
         return signal_pb2.SignalSetResponse()
+
+
+async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> bool:
+    """Tell the engine that a signal was set, which then reads it; return whether that is settled.
+
+    The value is recorded: what cannot be told now is told by the sweep.
+    """
+    try:
+        await deps.engine.signal_set(execution_id, signal_id)
+    except errors.NotFound:
+        pass  # The run has ended, or it has not begun and its gate will find the value.
+    except errors.Unavailable as e:
+        _log.warning("signal_not_delivered", execution=execution_id.name, signal=signal_id, error=e.message)
+        return False
+    project, domain, name = identifiers.execution_key(execution_id)
+    statement = (
+        update(SignalRow)
+        .where(
+            SignalRow.execution_project == project,
+            SignalRow.execution_domain == domain,
+            SignalRow.execution_name == name,
+            SignalRow.signal_id == signal_id,
+        )
+        .values(undelivered=False)
+    )
+    async with deps.sessions.begin() as session:
+        await session.execute(statement)
+    return True
+
+
+async def undelivered(deps: Dependencies) -> list[tuple[identifier_pb2.WorkflowExecutionIdentifier, str]]:
+    """Return the signals that were set a while ago and that the engine was not told of."""
+    query = (
+        select(SignalRow).where(SignalRow.undelivered, SignalRow.updated_at < func.now() - UNDELIVERED_AGE).limit(PAGE)
+    )
+    async with deps.sessions() as session:
+        rows = (await session.scalars(query)).all()
+    return [(_execution_id(row), row.signal_id) for row in rows]
 
 
 def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
@@ -93,11 +140,14 @@ def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
 
 
 def _message(row: SignalRow) -> signal_pb2.Signal:
-    execution_id = identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name))
     signal = signal_pb2.Signal(
-        id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=execution_id),
+        id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=_execution_id(row)),
         type=types_pb2.LiteralType.FromString(row.type),
     )
     if row.value is not None:
         signal.value.CopyFrom(literals_pb2.Literal.FromString(row.value))
     return signal
+
+
+def _execution_id(row: SignalRow) -> identifier_pb2.WorkflowExecutionIdentifier:
+    return identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name))

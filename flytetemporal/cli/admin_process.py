@@ -4,21 +4,18 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 
 import click
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from flytetemporal.admin import executions, projects
+from flytetemporal.admin import projects
 from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.cli import notify, serving, wiring
+from flytetemporal.cli import notify, serving, wiring, wiring_control
 from flytetemporal.config import AdminSettings, Settings
-from flytetemporal.errors import FlyteError
 from flytetemporal.rpc import gateway, server
 
-SWEEP_INTERVAL = timedelta(seconds=30)
 DRAIN_SECONDS = 5.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -26,13 +23,14 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @click.command()
 @click.option("--migrate", is_flag=True, help="Bring the database's schema up to date first.")
-def admin(*, migrate: bool) -> None:
+@click.option("--control-worker", is_flag=True, help="Run the control worker in this process, too.")
+def admin(*, migrate: bool, control_worker: bool) -> None:
     """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
     settings = Settings()
-    serving.run(lambda stop: serve(settings, stop, migrate=migrate))
+    serving.run(lambda stop: serve(settings, stop, migrate=migrate, control_worker=control_worker))
 
 
-async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, control_worker: bool) -> None:
     """Serve until told to stop; then open calls get their time."""
     notify.tell("waiting for Postgres and Temporal")
     async with wiring.dependencies(settings, migrate=migrate) as deps:
@@ -43,7 +41,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> No
         grpc_server = server.grpc_server(methods, settings.admin)
         app = gateway.http_app(methods, settings.admin, wiring.routes(deps, settings, links))
         await grpc_server.start()
-        async with _http(app, settings.admin), _sweeping(deps):
+        async with _http(app, settings.admin), _control(deps, settings, run=control_worker):
             notify.tell("serving", ready=True)
             await stop.wait()
             notify.tell("stopping")
@@ -74,25 +72,9 @@ async def _http(app: ASGIApp, settings: AdminSettings) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _sweeping(deps: Dependencies) -> AsyncIterator[None]:
-    sweeping = asyncio.create_task(_sweep(deps))
-    try:
+async def _control(deps: Dependencies, settings: Settings, *, run: bool) -> AsyncIterator[None]:
+    if not run:
         yield
-    finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
-
-
-async def _sweep(deps: Dependencies) -> None:
-    """Start executions that were recorded but never started, now and then for ever."""
-    min_age = timedelta()  # At our own start nobody else is starting anything.
-    while True:
-        try:
-            await executions.start_pending(deps, min_age=min_age)
-        except FlyteError as e:
-            _log.warning("sweep_failed", error=str(e))
-        except Exception:
-            _log.exception("sweep_failed")
-        await asyncio.sleep(SWEEP_INTERVAL.total_seconds())
-        min_age = SWEEP_INTERVAL
+        return
+    async with wiring_control.control_worker(deps, settings.temporal):
+        yield

@@ -33,6 +33,11 @@ def config(settings: TemporalSettings) -> WorkerDeploymentConfig:
     return WorkerDeploymentConfig(version(settings), settings.versioned, behavior)
 
 
+def unversioned(settings: TemporalSettings) -> WorkerDeploymentConfig:
+    """Return the same for workers whose workflows are short or harmless to end."""
+    return WorkerDeploymentConfig(version(settings), use_worker_versioning=False)
+
+
 async def promote(client: Client, settings: TemporalSettings) -> WorkerDeploymentVersion:
     """Make a build the one that new executions start on; repeating it changes nothing.
 

@@ -8,6 +8,7 @@ _COMMANDS = {
     "dev": "flytetemporal.cli.dev:dev",
     "admin": "flytetemporal.cli.admin_process:admin",
     "worker": "flytetemporal.cli.worker_process:worker",
+    "control-worker": "flytetemporal.cli.control_worker_process:control_worker",
     "migrate": "flytetemporal.cli.migrate:migrate",
     "promote": "flytetemporal.cli.promote:promote",
     "doctor": "flytetemporal.cli.doctor:doctor",

@@ -69,7 +69,7 @@ class Stack:
             servers.insert(0, postgres.child(self.home, self.endpoints.postgres_port, self.secrets.postgres_password))
         notify = {"NOTIFY_SOCKET": notify_address}
         worker = self._python_child(("worker",), {**self._worker_environment(), **notify})
-        admin = self._python_child(("admin", "--migrate"), {**self._admin_environment(), **notify})
+        admin = self._python_child(("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify})
         return [[worker], [admin], servers]
 
     def state(self, pids: Mapping[str, int | None], *, ready: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/control.proto\x12\x10\x66lytetemporal.v1\"\"\n\nSweepState\x12\x14\n\x0c\x63ompared_row\x18\x01 \x01(\x03\"\xaa\x01\n\x0bSweepResult\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.SweepState\x12=\n\x08\x66indings\x18\x02 \x03(\x0b\x32+.flytetemporal.v1.SweepResult.FindingsEntry\x1a/\n\rFindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/control.proto\x12\x10\x66lytetemporal.v1\"2\n\nSweepState\x12\x14\n\x0c\x63ompared_row\x18\x01 \x01(\x03\x12\x0e\n\x06rounds\x18\x02 \x01(\x04\"\xaa\x01\n\x0bSweepResult\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.SweepState\x12=\n\x08\x66indings\x18\x02 \x03(\x0b\x32+.flytetemporal.v1.SweepResult.FindingsEntry\x1a/\n\rFindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SWEEPRESULT_FINDINGSENTRY']._loaded_options = None
   _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_options = b'8\001'
   _globals['_SWEEPSTATE']._serialized_start=52
-  _globals['_SWEEPSTATE']._serialized_end=86
-  _globals['_SWEEPRESULT']._serialized_start=89
-  _globals['_SWEEPRESULT']._serialized_end=259
-  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_start=212
-  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_end=259
+  _globals['_SWEEPSTATE']._serialized_end=102
+  _globals['_SWEEPRESULT']._serialized_start=105
+  _globals['_SWEEPRESULT']._serialized_end=275
+  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_start=228
+  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_end=275
 # @@protoc_insertion_point(module_scope)

@@ -7,10 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SweepState(_message.Message):
-    __slots__ = ("compared_row",)
+    __slots__ = ("compared_row", "rounds")
     COMPARED_ROW_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
     compared_row: int
-    def __init__(self, compared_row: _Optional[int] = ...) -> None: ...
+    rounds: int
+    def __init__(self, compared_row: _Optional[int] = ..., rounds: _Optional[int] = ...) -> None: ...
 
 class SweepResult(_message.Message):
     __slots__ = ("state", "findings")

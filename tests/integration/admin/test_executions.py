@@ -13,8 +13,9 @@ from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import events, executions
+from flytetemporal.admin import events, executions, sweep_pending
 from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.findings import Findings
 from flytetemporal.admin.models import (
     ExecutionRow,
     LaunchPlanRow,
@@ -285,8 +286,9 @@ async def test_a_launch_survives_an_engine_that_is_down(deps: Dependencies, engi
     await executions.create(deps, launch())
     engine.down = False
 
-    assert await executions.start_pending(deps) == 1
+    await sweep_pending.start_recorded(deps, findings := Findings(), timedelta())
 
+    assert findings.counts == {"never_started": 1}
     assert [argument.execution_id.name for argument in engine.started] == ["e1"]
     assert engine.started[0].inline_graph == GRAPH
 
@@ -296,7 +298,9 @@ async def test_young_executions_are_left_to_their_callers(deps: Dependencies, en
     await executions.create(deps, launch())
     engine.down = False
 
-    assert await executions.start_pending(deps, min_age=timedelta(minutes=1)) == 0
+    await sweep_pending.start_recorded(deps, findings := Findings(), timedelta(minutes=1))
+
+    assert findings.counts == {}
 
 
 async def test_a_relaunch_repeats_spec_and_inputs(deps: Dependencies, engine: RecordingEngine) -> None:
@@ -383,7 +387,7 @@ async def test_an_abort_that_was_not_delivered_is_repeated(deps: Dependencies, e
     await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough"))
     engine.down = False
 
-    await executions.start_pending(deps)
+    await sweep_pending.deliver_aborts(deps, Findings(), timedelta())
 
     assert engine.cancelled == [("e1", "enough")]
 

@@ -5,10 +5,12 @@ import asyncio
 import pytest
 from flyteidl.admin import signal_pb2
 from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
+from sqlalchemy import text
 
 from flytetemporal import errors
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.signals import SignalService
+from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, STR, integer
 
 EXECUTION = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name="e1")
@@ -84,3 +86,25 @@ async def test_names_that_no_row_can_hold_are_the_callers_mistake(signals: Signa
     for name in ("", "a\0b", "s" * 256):
         with pytest.raises(errors.InvalidRequest):
             await reach(signals, name)
+
+
+async def test_the_engine_is_told_of_a_value(signals: SignalService, engine: RecordingEngine) -> None:
+    engine.running.add("e1")
+    await reach(signals)
+
+    await set_value(signals, integer(1))
+
+    assert engine.signalled == [("e1", "s")]
+
+
+async def test_a_value_is_kept_while_the_engine_is_down(
+    signals: SignalService, engine: RecordingEngine, deps: Dependencies
+) -> None:
+    engine.down = True
+    await reach(signals)
+
+    await set_value(signals, integer(1))
+
+    assert (await reach(signals)).value == integer(1)
+    async with deps.sessions() as session:
+        assert (await session.execute(text("select undelivered from signals"))).scalar_one()

@@ -1,0 +1,30 @@
+"""What the sweeper finds and repairs: one log line and one count each."""
+
+from collections import Counter
+
+import structlog
+from flyteidl.core import identifier_pb2
+from prometheus_client import Counter as Metric
+
+from flytetemporal.idl import identifiers
+
+FOUND = Metric("flytetemporal_sweeper_findings", "What the sweeper found and repaired.", ["finding"])
+
+_log = structlog.get_logger(__name__)
+
+
+class Findings:
+    """The findings of one round."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(
+        self, finding: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier | None = None, **details: object
+    ) -> None:
+        """Note that something was found and repaired; ``finding`` names it."""
+        self.counts[finding] += 1
+        FOUND.labels(finding).inc()
+        if execution_id is not None:
+            details["execution"] = ":".join(identifiers.execution_key(execution_id))
+        _log.warning("sweeper_finding", finding=finding, **details)

@@ -1,0 +1,113 @@
+"""Rows and workflows that do not agree on whether an execution has ended."""
+
+import asyncio
+from collections.abc import Sequence
+
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import identifier_pb2
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import aliased
+
+from flytetemporal import errors
+from flytetemporal.admin import engine, execution_close, executions
+from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.findings import Findings
+from flytetemporal.admin.models import ExecutionRow
+from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl.identifiers import ExecutionKey
+
+PAGE = 500
+AT_ONCE = 8
+TERMINAL = tuple(phases.W.Phase.Name(phase) for phase in sorted(phases.WORKFLOW_TERMINAL))
+# Of a row that has never been started, or whose workflow has not begun to run.
+NOT_BEGUN = "UNDEFINED"
+
+
+async def close_ended(deps: Dependencies, findings: Findings, after: int) -> int:
+    """Close open rows whose workflow has ended or is gone: one page, from row number ``after`` on.
+
+    Returns the row number to go on with; 0 after the last page.
+    """
+    row = ExecutionRow
+    query = (
+        select(row.id, row.execution_project, row.execution_domain, row.execution_name, row.phase)
+        .where(row.phase.not_in(TERMINAL), row.id > after)
+        .order_by(row.id)
+        .limit(PAGE)
+    )
+    async with deps.sessions() as session:
+        page = (await session.execute(query)).all()
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def compare(key: ExecutionKey, phase: str) -> None:
+        async with gate:
+            await _close_if_ended(deps, findings, identifiers.execution_identifier(key), phase)
+
+    await asyncio.gather(*(compare((project, domain, name), phase) for _, project, domain, name, phase in page))
+    return page[-1].id if len(page) == PAGE else 0
+
+
+async def _close_if_ended(
+    deps: Dependencies, findings: Findings, execution_id: identifier_pb2.WorkflowExecutionIdentifier, phase: str
+) -> None:
+    try:
+        outcome = await deps.engine.ended(execution_id)
+    except errors.NotFound:
+        if phase == NOT_BEGUN:
+            return
+        outcome = engine.failed("WorkflowNotFound", "Temporal does not know the workflow of this execution any more")
+    if outcome is not None and await execution_close.close(deps, execution_id, outcome):
+        phase = phases.W.Phase.Name(outcome.phase)
+        findings.add("ended_unreported", execution_id, phase=phase, reason=outcome.error.message)
+
+
+async def end_finished(deps: Dependencies, findings: Findings) -> None:
+    """End workflows that run although their execution has ended: somebody reset one that was over."""
+    async for page in deps.engine.running_executions(PAGE):
+        over = await _terminal(deps, [identifiers.execution_key(execution_id) for execution_id in page])
+        for execution_key in over:
+            execution_id = identifiers.execution_identifier(execution_key)
+            try:
+                await deps.engine.terminate(execution_id, "the execution has ended; relaunch it to run it again")
+            except errors.NotFound:
+                continue  # It was about to end.
+            findings.add("running_after_end", execution_id)
+
+
+async def _terminal(deps: Dependencies, keys: Sequence[ExecutionKey]) -> list[ExecutionKey]:
+    """Return those executions that ended some time ago; what has just ended closes its workflow by itself."""
+    row = ExecutionRow
+    columns = (row.execution_project, row.execution_domain, row.execution_name)
+    query = select(*columns).where(
+        tuple_(*columns).in_(keys), row.phase.in_(TERMINAL), row.updated_at < func.now() - deps.settings.close_grace
+    )
+    async with deps.sessions() as session:
+        return [(project, domain, name) for project, domain, name in await session.execute(query)]
+
+
+async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
+    """Abort child executions whose parent has ended."""
+    child, parent = aliased(ExecutionRow), aliased(ExecutionRow)
+    query = (
+        select(child.execution_project, child.execution_domain, child.execution_name, parent.execution_name)
+        .join(parent, parent.id == child.source_execution_id)
+        .where(
+            child.parent_node_execution_id != 0,
+            child.phase.not_in((*TERMINAL, "ABORTING")),
+            parent.phase.in_(TERMINAL),
+            parent.updated_at < func.now() - deps.settings.close_grace,
+        )
+        .limit(PAGE)
+    )
+    async with deps.sessions() as session:
+        found = (await session.execute(query)).all()
+    for project, domain, name, parent_name in found:
+        execution_id = identifiers.execution_identifier((project, domain, name))
+        cause = f"cascading abort as parent execution id [{parent_name}] has ended"
+        try:
+            await executions.terminate(
+                deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause)
+            )
+        except errors.AlreadyTerminal:
+            continue
+        findings.add("parent_ended", execution_id, parent=parent_name)
