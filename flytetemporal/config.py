@@ -71,6 +71,8 @@ class AdminSettings(_Part):
     """Nodes in one static workflow; 0 means no limit. Flyte's default is 100."""
     max_parallelism: int = 25
     """Task nodes of one execution that run at once, when nobody says otherwise. Flyte's default."""
+    max_execution_duration: timedelta = timedelta(0)
+    """Longest life of any execution; zero means no limit. Annotations may ask for less."""
     task_cpu_default: str = "2"
     task_memory_default: str = "200Mi"
     task_cpu_limit: str = "4"

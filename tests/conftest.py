@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.engine", "tests.fixtures.postgres", "tests.fixtures.stack", "tests.fixtures.temporal"]
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("engine", "installation", "postgres", "stack", "temporal")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

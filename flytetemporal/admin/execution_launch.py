@@ -22,6 +22,7 @@ from flytetemporal.admin import (
     execution_settings,
     execution_start,
     launch_targets,
+    run_policies,
     single_task,
     validation,
 )
@@ -99,6 +100,8 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         workflow = target.workflow_id.name
         levels = await execution_settings.attribute_levels(session, request.project, request.domain, workflow)
         config = execution_settings.merge(spec, target.launch_plan, levels, deps.settings.max_parallelism)
+        annotated = [level.annotations for level in execution_settings.levels_of(spec, target.launch_plan, levels)]
+        policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
         await _refuse_crowd(session, target)
     execution_requests.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
@@ -114,6 +117,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         settings=execution_rows.engine_settings(
             config,
             labels,
+            policies,
             raw_output_prefix=deps.raw_output_prefix,
             namespace=namespace,
             cluster=deps.engine.cluster,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal.admin.execution_settings import Config
 from flytetemporal.admin.launch_targets import LaunchTarget
 from flytetemporal.admin.models import ExecutionRow, ExecutionTagRow
+from flytetemporal.admin.run_policies import RunPolicies
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, locations, times
@@ -72,7 +73,13 @@ def stored_spec(
 
 
 def engine_settings(
-    config: Config, labels: dict[str, str], *, raw_output_prefix: str, namespace: str, cluster: str
+    config: Config,
+    labels: dict[str, str],
+    policies: RunPolicies,
+    *,
+    raw_output_prefix: str,
+    namespace: str,
+    cluster: str,
 ) -> contract_pb2.ExecutionSettings:
     """Return the settings as the engine reads them."""
     settings = contract_pb2.ExecutionSettings(
@@ -85,7 +92,10 @@ def engine_settings(
         raw_output_prefix=config.raw_output_data_config.output_location_prefix or raw_output_prefix,
         namespace=namespace,
         cluster=cluster,
+        retry_rules=policies.rules,
     )
+    if policies.timeout:
+        settings.timeout.CopyFrom(times.duration(policies.timeout))
     if config.HasField("interruptible"):
         settings.interruptible.CopyFrom(config.interruptible)
     return settings

@@ -21,6 +21,15 @@ Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
 _MAPS = ("labels", "annotations", "envs")
 
 
+def levels_of(
+    request: execution_pb2.ExecutionSpec,
+    launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
+    attributes: Iterable[Config],
+) -> list[Config]:
+    """Return what each level sets, most specific first; ``attributes`` come in that order."""
+    return [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
+
+
 def merge(
     request: execution_pb2.ExecutionSpec,
     launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
@@ -28,10 +37,7 @@ def merge(
     default_parallelism: int,
 ) -> Config:
     """Return the settings; ``attributes`` come most specific first."""
-    levels = [_of_spec(request)]
-    if launch_plan is not None:
-        levels.append(_of_spec(launch_plan))
-    levels += attributes
+    levels = levels_of(request, launch_plan, attributes)
     levels.append(Config(security_context=_deprecated_identity(request, launch_plan)))
     levels.append(Config(max_parallelism=default_parallelism))
     merged = Config()

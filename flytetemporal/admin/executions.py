@@ -101,6 +101,18 @@ async def terminate(
     deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest
 ) -> execution_pb2.ExecutionTerminateResponse:
     """Record an abort, then ask the engine for it. The engine reports the end."""
+    await record_abort(deps, request)
+    await execution_start.try_cancel(deps, request.id, request.cause)
+    return execution_pb2.ExecutionTerminateResponse()
+
+
+async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest) -> None:
+    """Record that an execution is to be aborted, and why.
+
+    Raises:
+        NotFound: there is no such execution.
+        AlreadyTerminal: it has ended.
+    """
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     async with deps.sessions.begin() as session:
         row = await execution_lookup.locked_execution(session, request.id)
@@ -110,8 +122,6 @@ async def terminate(
         closure.phase = phases.W.ABORTING
         closure.abort_metadata.cause = request.cause
         row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()
-    await execution_start.try_cancel(deps, request.id, request.cause)
-    return execution_pb2.ExecutionTerminateResponse()
 
 
 def message(row: ExecutionRow) -> execution_pb2.Execution:

@@ -6,6 +6,8 @@ import click
 
 _COMMANDS = {
     "dev": "flytetemporal.cli.dev:dev",
+    "why": "flytetemporal.cli.why:why",
+    "terminate": "flytetemporal.cli.terminate:terminate",
     "admin": "flytetemporal.cli.admin_process:admin",
     "worker": "flytetemporal.cli.worker_process:worker",
     "control-worker": "flytetemporal.cli.control_worker_process:control_worker",

@@ -18,11 +18,12 @@ from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.engine import Engine
 from flytetemporal.admin.event_service import EventService
 from flytetemporal.admin.identity import AuthMetadataService, IdentityService
+from flytetemporal.admin.operations import OperationsService
 from flytetemporal.admin.service import AdminService
 from flytetemporal.admin.signals import SignalService
 from flytetemporal.cli import connections, console_links, patience
 from flytetemporal.config import Settings, StorageSettings
-from flytetemporal.contracts.v1 import events_pb2
+from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
 from flytetemporal.rpc.methods import Method, bind
@@ -65,6 +66,7 @@ def methods(deps: Dependencies, links: Signer) -> list[Method]:
         identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]: IdentityService(),
         auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"]: AuthMetadataService(),
         events_pb2.DESCRIPTOR.services_by_name["EventService"]: EventService(deps),
+        operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]: OperationsService(deps),
     }
     return [method for descriptor, service in services.items() for method in bind(descriptor, service)]
 

@@ -474,3 +474,23 @@ async def test_incomplete_ids_are_refused(
         await executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=identifier_))
 
     assert refused.value.message == text
+
+
+async def test_policies_of_all_levels_reach_the_engine(deps: Dependencies, engine: RecordingEngine) -> None:
+    given = common_pb2.Annotations(
+        values={"flytetemporal.io/timeout": "1h", "flytetemporal.io/retry": "[{cause: SYSTEM, retries: 7}]"}
+    )
+
+    await executions.create(deps, launch(annotations=given))
+
+    settings = engine.started[0].settings
+    assert settings.timeout.seconds == 3600
+    assert [(rule.cause, rule.retries.value) for rule in settings.retry_rules] == [("SYSTEM", 7)]
+    assert (await get(deps)).spec.annotations == given
+
+
+async def test_a_policy_that_cannot_be_read_refuses_the_launch(deps: Dependencies) -> None:
+    given = common_pb2.Annotations(values={"flytetemporal.io/timeout": "soon"})
+
+    with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/timeout"):
+        await executions.create(deps, launch(annotations=given))

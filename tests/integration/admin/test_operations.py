@@ -1,0 +1,71 @@
+"""An execution is explained by whoever still answers, and ended although nobody does."""
+
+import pytest
+from flyteidl.core import execution_pb2 as core_execution_pb2
+
+from flytetemporal import errors
+from flytetemporal.admin import operations
+from flytetemporal.contracts.v1 import operations_pb2
+from tests.fixtures.installation import Installation
+
+W = core_execution_pb2.WorkflowExecution
+
+
+async def explain(installation: Installation, name: str, node: str = "") -> operations_pb2.ExplainResponse:
+    identifier = installation.identifier()
+    identifier.name = name
+    return await operations.explain(
+        installation.deps, operations_pb2.ExplainRequest(execution_id=identifier, node_id=node)
+    )
+
+
+async def test_without_a_worker_that_is_said(installation: Installation) -> None:
+    execution_id = await installation.run("waits")
+    await installation.report_node(execution_id)
+
+    answer = await explain(installation, execution_id.name)
+
+    assert answer.phase == W.RUNNING
+    assert list(answer.notes) == [
+        f"no worker polls task queue fte-{installation.cluster}: nothing goes on until one does",
+        "node n0 was RUNNING when it was last heard of",
+    ]
+
+
+async def test_an_ended_execution_says_how(installation: Installation) -> None:
+    execution_id = await installation.record("waits", "SUCCEEDED")
+
+    answer = await explain(installation, execution_id.name)
+
+    assert list(answer.notes) == ["the execution has ended: SUCCEEDED"]
+
+
+async def test_what_is_not_there_is_not_explained(installation: Installation) -> None:
+    execution_id = await installation.record("waits", "SUCCEEDED")
+
+    with pytest.raises(errors.NotFound, match="missing entity of type execution"):
+        await explain(installation, "nobody")
+    with pytest.raises(errors.NotFound, match="missing entity of type node execution"):
+        await explain(installation, execution_id.name, "n7")
+
+
+async def test_a_forced_end_needs_no_worker_and_may_be_repeated(installation: Installation) -> None:
+    execution_id = await installation.run("waits")
+    await installation.report_node(execution_id)
+    request = operations_pb2.ForceTerminateRequest(execution_id=execution_id, cause="stuck")
+
+    await operations.force_terminate(installation.deps, request)
+    await operations.force_terminate(installation.deps, request)
+
+    closure = await installation.closure(execution_id)
+    assert (closure.phase, closure.abort_metadata.cause) == (W.ABORTED, "stuck")
+    assert await installation.node_phase(execution_id) == "ABORTED"
+    assert (await installation.deps.engine.ended(execution_id)) is not None
+
+
+async def test_a_forced_end_of_nothing_is_refused(installation: Installation) -> None:
+    with pytest.raises(errors.NotFound):
+        await operations.force_terminate(
+            installation.deps,
+            operations_pb2.ForceTerminateRequest(execution_id=installation.identifier(), cause="stuck"),
+        )

@@ -1,0 +1,96 @@
+from datetime import UTC, datetime
+
+import pytest
+from flyteidl.core import execution_pb2, types_pb2
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflow.v1 import PendingActivityInfo
+
+from flytetemporal.admin import explanations
+from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.idl import times
+
+NOON = times.timestamp(datetime(2026, 1, 2, 12, 0, tzinfo=UTC))
+Wait = operations_pb2.Wait
+
+
+@pytest.mark.parametrize(
+    ("wait", "sentence"),
+    [
+        (Wait(node_id="n1", nodes={"node_ids": ["n0"]}), "n1 waits for n0"),
+        (Wait(node_id="n3", nodes={"node_ids": ["n0", "n1", "n2"]}), "n3 waits for n0, n1 and n2"),
+        (
+            Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 2, "holders": ["n0", "n2"]}),
+            "n1 waits for one of 2 slots of max_parallelism, which n0 and n2 hold",
+        ),
+        (
+            Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 25, "holders": ["n0", "n2"]}),
+            "n1 waits for one of 25 slots of max_parallelism, which n0 and n2 and others hold",
+        ),
+        (
+            Wait(node_id="n1", signal={"signal_id": "go", "type": types_pb2.LiteralType(simple=types_pb2.BOOLEAN)}),
+            'n1 waits for signal "go" (simple:BOOLEAN): approve or set it in the console or by SetSignal',
+        ),
+        (Wait(node_id="n1", timer={"until": NOON}), "n1 waits until 2026-01-02T12:00:00Z"),
+        (
+            Wait(
+                node_id="n1",
+                backoff={
+                    "until": NOON,
+                    "next_attempt": 2,
+                    "last_error": {
+                        "code": "OOMKilled",
+                        "kind": execution_pb2.ExecutionError.USER,
+                        "message": "too big",
+                    },
+                },
+            ),
+            "n1 begins attempt 2 at 2026-01-02T12:00:00Z, after USER OOMKilled: too big",
+        ),
+        (Wait(node_id="n1", nested={"node_ids": ["n1-0-n0"]}), "n1 waits for n1-0-n0 below it"),
+        (Wait(node_id="n1", nested={}), "n1 is about to go on"),
+        (Wait(node_id="n1", engine={"work": "inputs"}), "n1 waits for the engine (inputs)"),
+        (Wait(node_id="n1"), "n1 is about to go on"),
+    ],
+)
+def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
+    assert explanations.sentence(wait) == sentence
+
+
+def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivityInfo:
+    found = PendingActivityInfo(
+        state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"), attempt=attempt, scheduled_time=NOON
+    )
+    if failure:
+        found.last_failure.CopyFrom(Failure(message=failure))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "pollers", "says"),
+    [
+        (activity("SCHEDULED"), 0, "has attempt 1 waiting for a worker: none polls task queue q"),
+        (activity("SCHEDULED"), 1, "has attempt 1 waiting for a free place on the worker of task queue q"),
+        (activity("SCHEDULED"), 3, "has attempt 1 waiting for a free place on one of 3 workers of task queue q"),
+        (activity("STARTED"), 1, "runs attempt 1"),
+        (activity("STARTED", 2, "worker died"), 1, "runs attempt 1 (try 2, after: worker died)"),
+        (activity("CANCEL_REQUESTED"), 1, "stops attempt 1"),
+        (
+            activity("SCHEDULED", 2, "no store"),
+            1,
+            "tries attempt 1 again at 2026-01-02T12:00:00Z, after: no store",
+        ),
+    ],
+)
+def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivityInfo, pollers: int, says: str) -> None:
+    wait = operations_pb2.AttemptWait(attempt=1, task_queue="q")
+
+    explanations.add_activity(wait, found, pollers)
+
+    assert explanations.sentence(Wait(node_id="n1", attempt=wait)) == f"n1 {says}"
+
+
+def test_an_attempt_that_temporal_does_not_know_is_about_to_run() -> None:
+    wait = Wait(node_id="n1", attempt=operations_pb2.AttemptWait(attempt=0))
+
+    assert explanations.sentence(wait) == "n1 is about to run attempt 0"
