@@ -1,0 +1,171 @@
+"""``python -m faults``: see the package."""
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from temporalio.client import Client
+
+from faults import judge
+from faults.executions import DOMAIN, PROJECT, Executions, chosen
+from faults.judge import Verdict
+from faults.killer import Killer
+from faults.kinds import KINDS
+from flytetemporal.cli import background
+
+HERE = Path(__file__).parent
+OPEN_WORKFLOWS = "WorkflowType = 'ExecutionWorkflow' AND ExecutionStatus = 'Running'"
+QUIET_SECONDS = 30.0
+
+
+@click.command()
+@click.option("--runs", default=1000, show_default=True, help="Executions.")
+@click.option("--seed", type=int, default=None, help="Of an earlier run, to repeat it.")
+@click.option("--kill-every", default=3.0, show_default=True, help="Mean seconds between kills; 0: none.")
+@click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write fails.")
+@click.option("--concurrency", default=60, show_default=True, help="Executions open at once.")
+@click.option("--settle", default=300.0, show_default=True, help="Seconds an execution may take.")
+@click.option("--keep", is_flag=True, help="Keep the stack's folder when something is wrong.")
+def main(**options: Any) -> None:
+    """Run executions of every kind while everything is killed, and judge what is left."""
+    sys.exit(0 if run(**options) else 1)
+
+
+def run(
+    *,
+    runs: int,
+    seed: int | None,
+    kill_every: float,
+    store_failures: float,
+    concurrency: int,
+    settle: float,
+    keep: bool = False,
+) -> bool:
+    """Run the suite and print its counts; return whether all is well."""
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    print(
+        f"seed {seed}: {runs} executions, a kill every {kill_every} s, {store_failures:.0%} of writes fail", flush=True
+    )
+    folder = Path(tempfile.mkdtemp(prefix="flytetemporal-faults-"))
+    with _failing_store(folder, store_failures), (folder / "dev.log").open("wb") as output:
+        with background.running(folder / "home", output=output) as state:
+            version = _register(state)
+            verdict = asyncio.run(
+                _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle)
+            )
+        for pid in judge.orphans(state["store"]):
+            verdict.add("orphans", f"process {pid} runs without its stack")
+    for count, found in verdict.found.items():
+        for what in found[:50]:
+            print(f"  {count}: {what}")
+    print(verdict.line(), flush=True)
+    if verdict.clean or not keep:
+        subprocess.run(["rm", "-rf", str(folder)], check=False)
+    else:
+        print(f"kept {folder}")
+    return verdict.clean
+
+
+async def _suite(
+    state: dict[str, Any],
+    folder: Path,
+    version: str,
+    dice: random.Random,
+    count: int,
+    kill_every: float,
+    concurrency: int,
+    settle: float,
+) -> Verdict:
+    notes = folder / "notes"
+    notes.mkdir()
+    executions = Executions(state, version, str(notes))
+    runs = chosen(KINDS, count, dice, f"f{dice.randrange(10**6):06d}x")
+    killer = Killer(folder / "home", random.Random(dice.random()), kill_every)
+    killing = asyncio.create_task(killer.run() if kill_every else asyncio.sleep(0))
+    began = time.monotonic()
+    try:
+        stuck = await executions.run_all(runs, concurrency, settle)
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+        left = await _open_workflows(state)
+        verdict = await judge.judge(executions, runs, stuck, notes, killer.moments)
+    finally:
+        killing.cancel()
+        await executions.close()
+    for _ in range(left):
+        verdict.add("open workflows", "a workflow runs although its execution has ended")
+    for pid in judge.orphans(state["store"]):
+        verdict.add("orphans", f"process {pid} runs although every execution has ended")
+    _print(runs, killer, folder, time.monotonic() - began)
+    return verdict
+
+
+def _print(runs: list[Any], killer: Killer, folder: Path, seconds: float) -> None:
+    kinds = Counter(run.kind.workflow for run in runs)
+    failures = folder / "store.log"
+    lost = len(failures.read_text().splitlines()) if failures.exists() else 0
+    print(
+        f"  {len(runs)} executions in {seconds:.0f} s: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+    )
+    killed = ", ".join(f"{name} {n}" for name, n in sorted(killer.kills.items())) or "nothing"
+    print(f"  killed: {killed}; failed writes: {lost}")
+
+
+async def _open_workflows(state: dict[str, Any]) -> int:
+    """Return how many workflows of executions still run; those that are about to end get a moment."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while True:
+        with contextlib.suppress(RuntimeError):
+            client = await Client.connect(state["temporal_address"], namespace=state["temporal_namespace"])
+            left = (await client.count_workflows(OPEN_WORKFLOWS)).count
+            if left == 0 or time.monotonic() > deadline:
+                return left
+        await asyncio.sleep(1)
+
+
+@contextlib.contextmanager
+def _failing_store(folder: Path, rate: float) -> Iterator[None]:
+    """Have writes fail in the processes that start while the context is open."""
+    changed = {
+        "FAULTS_STORE_RATE": str(rate) if rate else "",
+        "FAULTS_STORE_LOG": str(folder / "store.log"),
+        "PYTHONPATH": os.pathsep.join([str(HERE / "store_failures"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _register(state: dict[str, Any]) -> str:
+    """Register the program with stock pyflyte; return its version."""
+    version = f"faults-{secrets.token_hex(4)}"
+    command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "register"]
+    options = ["-p", PROJECT, "-d", DOMAIN, "--version", version, "faults/program.py"]
+    done = None
+    for _ in range(5):  # Writes fail at registration, too.
+        done = subprocess.run([*command, *options], cwd=HERE.parent, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return version
+    raise SystemExit(f"the program cannot be registered: {done}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The kinds of executions, and what must be recorded of each in the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flyteidl.core import literals_pb2
+
+OK, FAILED, SKIPPED = "SUCCEEDED", "FAILED", "SKIPPED"
+ENDS = {"start-node": OK, "end-node": OK}
+START = {"start-node": OK}
+
+
+def integer(value: int) -> literals_pb2.Literal:
+    """Return an integer."""
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value)))
+
+
+def text(value: str) -> literals_pb2.Literal:
+    """Return a string."""
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=value)))
+
+
+def boolean(value: bool) -> literals_pb2.Literal:
+    """Return a boolean."""
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=value)))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``phase`` and ``nodes`` are what is recorded in the end, alternatives separated by a bar.
+
+    ``tasks`` are the nodes whose tasks leave notes.
+    ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: somebody aborts it, or tries to.
+    """
+
+    workflow: str
+    weight: int
+    phase: str
+    nodes: Mapping[str, str]
+    tasks: tuple[str, ...] = ()
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    with_folder: bool = True
+    signals: Mapping[str, literals_pb2.Literal] = field(default_factory=dict)
+    aborted: bool = False
+
+
+def _failing(workflow: str, weight: int) -> Kind:
+    return Kind(workflow, weight, FAILED, {**START, "n0": FAILED}, tasks=("n0",))
+
+
+KINDS = (
+    Kind("single", 8, OK, {**ENDS, "n0": OK}, ("n0",)),
+    Kind("chain", 8, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2")),
+    Kind("fan", 6, OK, {**ENDS, **{f"n{i}": OK for i in range(6)}}, ("n0", "n1", "n2")),
+    Kind("engine_only", 15, OK, {**ENDS, **{f"n{i}": OK for i in range(8)}}, inputs={"a": 1}, with_folder=False),
+    Kind("naps", 10, OK, {**ENDS, **{f"n{i}": OK for i in range(5)}}, with_folder=False),
+    Kind("branch", 4, OK, {**ENDS, "n0": OK, "n0-0-n0-n0": OK}, ("n0-0-n0-n0",), inputs={"a": 9}),
+    Kind("branch", 4, OK, {**ENDS, "n0": OK, "n0-0-n0-n1": OK}, inputs={"a": 1}),
+    Kind(
+        "nested",
+        5,
+        OK,
+        {**ENDS, "n0": OK, "n0-0-n0": OK, "n0-0-n1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
+        ("n0-0-n0",),
+    ),
+    Kind(
+        "nested_failing",
+        4,
+        FAILED,
+        {**START, "n0": FAILED, "n0-0-n0": FAILED, "n0-0-start-node": OK},
+        ("n0-0-n0",),
+    ),
+    Kind("retried", 6, OK, {**ENDS, "n0": OK}, ("n0",)),
+    _failing("exhausted", 4),
+    _failing("failing", 5),
+    Kind("cleaned", 5, FAILED, {**START, "n0": FAILED, "fn0": OK}, ("n0", "fn0")),
+    # While no worker is there, the node's own deadline passes before the attempt's.
+    Kind("timed_out", 3, FAILED, {**START, "n0": f"{FAILED}|TIMED_OUT"}),
+    Kind("sleeping", 6, OK, {**ENDS, "n0": OK, "n1": OK}, ("n1",)),
+    Kind("given", 6, OK, {**ENDS, "n0": OK, "n1": OK}, ("n1",), signals={"number": integer(5)}),
+    Kind("approved", 5, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), signals={"go": boolean(True)}),
+    Kind("approved", 4, FAILED, {**START, "n0": OK, "n1": FAILED}, ("n0",), signals={"go": boolean(False)}),
+    Kind("aborted", 6, "ABORTED", {}, aborted=True),
+)

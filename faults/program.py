@@ -1,0 +1,212 @@
+"""What the fault suite runs. Every task notes what it does in a file of its execution, one line a write."""
+
+import json
+import os
+import time
+from datetime import timedelta
+
+from flytekit import approve, conditional, kwtypes, sleep, task, wait_for_input, workflow
+from flytekit.core.task import Echo
+from flytekit.exceptions.user import FlyteRecoverableException
+from flytekitplugins.sleep import Sleep
+
+echo = Echo(name="faults.echo", inputs=kwtypes(a=int))
+
+
+@task(task_config=Sleep())
+def nap(duration: timedelta) -> None: ...
+
+
+def note(folder: str, event: str) -> None:
+    line = {
+        "event": event,
+        "attempt": os.environ["FLYTETEMPORAL_ATTEMPT"],
+        "number": int(os.environ["FLYTE_ATTEMPT_NUMBER"]),
+        "pid": os.getpid(),
+        "at": time.time(),
+        "running": running(folder) if event == "start" else [],
+    }
+    path = os.path.join(folder, os.environ["FLYTE_INTERNAL_EXECUTION_ID"])
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(descriptor, (json.dumps(line) + "\n").encode())
+    os.close(descriptor)
+
+
+def running(folder: str) -> list[int]:
+    """Other processes of this very attempt that are alive: there must be none."""
+    mine = f"FLYTETEMPORAL_ATTEMPT={os.environ['FLYTETEMPORAL_ATTEMPT']}".encode()
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
+        if pid in (os.getpid(), os.getppid()):
+            continue
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if mine in file.read().split(b"\0") and state(pid) != "Z":
+                    found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def state(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
+@task
+def mark(folder: str, a: int = 0) -> int:
+    note(folder, "start")
+    time.sleep(0.02)
+    note(folder, "end")
+    return a + 1
+
+
+@task(retries=2)
+def second_time(folder: str) -> int:
+    note(folder, "start")
+    if os.environ["FLYTE_ATTEMPT_NUMBER"] == "0":
+        raise FlyteRecoverableException("the first attempt never works")
+    note(folder, "end")
+    return 1
+
+
+@task(retries=1)
+def never(folder: str) -> int:
+    note(folder, "start")
+    if folder:  # flytekit asks for a return statement.
+        raise FlyteRecoverableException("no attempt ever works")
+    return 0
+
+
+@task
+def boom(folder: str) -> int:
+    note(folder, "start")
+    if folder:
+        raise ValueError("broken on purpose")
+    return 0
+
+
+@task(timeout=timedelta(seconds=3))
+def too_long(folder: str) -> int:
+    note(folder, "start")
+    time.sleep(300)
+    return 1
+
+
+@task
+def slow(folder: str) -> int:
+    note(folder, "start")
+    time.sleep(60)
+    note(folder, "end")
+    return 1
+
+
+@task
+def clean_up(folder: str) -> None:
+    note(folder, "start")
+    note(folder, "end")
+
+
+@workflow
+def single(folder: str) -> int:
+    return mark(folder=folder)
+
+
+@workflow
+def chain(folder: str) -> int:
+    return mark(folder=folder, a=echo(a=mark(folder=folder)))
+
+
+@workflow
+def fan(folder: str) -> None:
+    for _ in range(3):
+        mark(folder=folder)
+    for _ in range(3):
+        nap(duration=timedelta(milliseconds=300))
+
+
+@workflow
+def engine_only(a: int) -> int:
+    for _ in range(8):
+        a = echo(a=a)
+    return a
+
+
+@workflow
+def naps() -> None:
+    before = nap(duration=timedelta(seconds=1))
+    for _ in range(4):
+        before >> nap(duration=timedelta(milliseconds=500))
+
+
+@workflow
+def branch(folder: str, a: int) -> int:
+    return conditional("which").if_(a > 5).then(mark(folder=folder)).else_().then(echo(a=a))
+
+
+@workflow
+def inner(folder: str) -> int:
+    return echo(a=mark(folder=folder))
+
+
+@workflow
+def nested(folder: str) -> int:
+    return inner(folder=folder)
+
+
+@workflow
+def inner_failing(folder: str) -> int:
+    return boom(folder=folder)
+
+
+@workflow
+def nested_failing(folder: str) -> int:
+    return inner_failing(folder=folder)
+
+
+@workflow
+def retried(folder: str) -> int:
+    return second_time(folder=folder)
+
+
+@workflow
+def exhausted(folder: str) -> int:
+    return never(folder=folder)
+
+
+@workflow
+def failing(folder: str) -> int:
+    return boom(folder=folder)
+
+
+@workflow(on_failure=clean_up)
+def cleaned(folder: str) -> int:
+    return boom(folder=folder)
+
+
+@workflow
+def timed_out(folder: str) -> int:
+    return too_long(folder=folder)
+
+
+@workflow
+def sleeping(folder: str) -> int:
+    gate = sleep(timedelta(seconds=2))
+    marked = mark(folder=folder)
+    gate >> marked
+    return marked
+
+
+@workflow
+def given(folder: str) -> int:
+    return mark(folder=folder, a=wait_for_input("number", timeout=timedelta(hours=1), expected_type=int))
+
+
+@workflow
+def approved(folder: str) -> int:
+    return mark(folder=folder, a=approve(mark(folder=folder), "go", timeout=timedelta(hours=1)))
+
+
+@workflow
+def aborted(folder: str) -> int:
+    return slow(folder=folder)
