@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from temporalio import exceptions
 
+from flytetemporal.workflows import settling
+
 T = TypeVar("T")
 
 
@@ -22,7 +24,8 @@ async def within(limit: timedelta, work: Awaitable[T]) -> T:
         try:
             return await work
         except exceptions.FailureError as e:
-            # Only a bare CancelledError lets asyncio see whose cancellation it is.
-            if exceptions.is_cancelled_exception(e):
+            # Only a bare CancelledError lets asyncio see whose cancellation it is. What was told to stop may fail
+            # instead, for one because the worker that should stop it is gone.
+            if exceptions.is_cancelled_exception(e) or settling.is_cancelled():
                 raise asyncio.CancelledError from e
             raise

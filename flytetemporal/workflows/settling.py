@@ -1,4 +1,8 @@
-"""Stop tasks and wait for them, whatever comes in between: clean-up is not cut short by a second cancellation."""
+"""Stop tasks and wait for them, whatever comes in between: clean-up is not cut short by a second cancellation.
+
+An activity that is stopped with ``WAIT_CANCELLATION_COMPLETED`` may answer all the same, or fail; no CancelledError is
+raised then, and ``is_cancelled`` has to be asked.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,3 +32,9 @@ async def stopped(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await settled(tasks)
+
+
+def is_cancelled() -> bool:
+    """Say whether somebody has asked the current task to stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

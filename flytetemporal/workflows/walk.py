@@ -180,7 +180,7 @@ class Walk:
             node.report(node.phase_event(Phase.TIMED_OUT))
             raise NodeTimedOut from e
         except (asyncio.CancelledError, exceptions.FailureError) as e:
-            if not exceptions.is_cancelled_exception(e):
+            if not exceptions.is_cancelled_exception(e) and not settling.is_cancelled():
                 broken = _engine_failure(e)
                 _report_failure(node, broken)
                 raise broken from e
@@ -320,5 +320,5 @@ def _report_failure(node: NodeRun, failure: NodeFailure) -> None:
 def _engine_failure(error: BaseException) -> NodeFailure:
     """An activity gave up: infrastructure failed longer than its retries lasted, or our code did."""
     cause = error.__cause__ or error
-    code = getattr(cause, "type", None) or type(cause).__name__
-    return system_failure(code, str(cause))
+    named = isinstance(cause, exceptions.ApplicationError) and cause.type
+    return system_failure(named or type(cause).__name__, str(cause))

@@ -137,7 +137,10 @@ def main() -> None:
     if loaded is not None and threads > 1:
         problem = f"importing flytekit started {threads - 1} threads"
         loaded = dataclasses.replace(loaded, single_threaded=False)
-    control.sendall(messages.encode(Ready(files, problem)))
+    try:
+        control.sendall(messages.encode(Ready(files, problem)))
+    except (BrokenPipeError, ConnectionResetError):  # The worker is gone already.
+        return
     ForkServer(control, loaded).serve()
 
 

@@ -13,14 +13,15 @@ from pathlib import Path
 import structlog
 from flyteidl.core import errors_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from prometheus_client import Counter
 
 from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import environment, resources
-from flytetemporal.plugins.process import descendants, limits, outcome
+from flytetemporal.plugins.process import descendants, leases, limits, outcome, workspace
 from flytetemporal.plugins.process.client import ForkServerClient
-from flytetemporal.plugins.process.messages import Launch
+from flytetemporal.plugins.process.messages import LEASE_VARIABLE, Launch
 from flytetemporal.plugins.process.running import Exit, Process
 from flytetemporal.plugins.process.workspace import Workspace
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, TaskPhase
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 _OUT_OF_MEMORY = "MemoryError"
 LOG_NAME = "Task Logs"
+ORPHAN_SECONDS = 10.0
+ORPHANS = Counter("flytetemporal_orphan_processes", "Task processes that were killed because their worker was gone.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class ProcessPlugin:
         self._platform = environment.platform_environment(settings.admin_endpoint, storage)
         self._client = ForkServerClient(self._work_dir, self._inherited)
         self._running: dict[str, _Running] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def identifier(self) -> str:
@@ -65,12 +69,24 @@ class ProcessPlugin:
         return "container"
 
     async def warm_up(self) -> None:
-        """Load flytekit before the first task comes."""
+        """Load flytekit before the first task comes, and look for what earlier workers left running."""
+        self._watching = asyncio.create_task(self._kill_orphans())
         await self._client.warm_up()
 
     async def close(self) -> None:
         """Stop everything."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._client.close()
+
+    async def _kill_orphans(self) -> None:
+        while True:
+            for orphan in await asyncio.to_thread(leases.kill_orphans, str(self._work_dir)):
+                log.warning("orphan_killed", pid=orphan.pid, attempt=orphan.tag, holder=orphan.holder)
+                ORPHANS.inc()
+            await asyncio.to_thread(leases.remove_folders, workspace.runs(self._work_dir))
+            await asyncio.sleep(ORPHAN_SECONDS)
 
     async def start(self, context: TaskContext) -> bytes:
         """Start the command; the handle is the process id, for people.
@@ -82,11 +98,12 @@ class ProcessPlugin:
         running = self._running.get(context.key)
         if running is None:
             memory_bytes = self._memory_bytes(context)
-            workspace = self._workspace(context)
-            await asyncio.to_thread(workspace.make)
+            folders = self._workspace(context)
+            launch = self._launch(context, folders, memory_bytes)
+            await asyncio.to_thread(folders.make)
             kills = limits.kernel_kills()
-            process = await self._client.launch(self._launch(context, workspace, memory_bytes))
-            running = self._running[context.key] = _Running(process, workspace, memory_bytes, kills)
+            process = await self._client.launch(launch)
+            running = self._running[context.key] = _Running(process, folders, memory_bytes, kills)
         return str(running.process.pid.result()).encode()
 
     async def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
@@ -110,18 +127,18 @@ class ProcessPlugin:
         await asyncio.to_thread(descendants.kill_tagged, context.key)
         await asyncio.to_thread(self._workspace(context).remove)
 
-    def _launch(self, context: TaskContext, workspace: Workspace, memory_bytes: int) -> Launch:
+    def _launch(self, context: TaskContext, folders: Workspace, memory_bytes: int) -> Launch:
         if not context.command:
             text = "has neither a command nor arguments; what its image would run is not known to a process"
             raise Rejected("BadTaskSpecification", f"task {context.template.id.name} {text}")
-        own = {"TMPDIR": str(workspace.scratch)}
+        own = {"TMPDIR": str(folders.scratch), LEASE_VARIABLE: leases.mine()}
         return Launch(
             id=0,
             tag=context.key,
             command=context.command,
             environment={**self._inherited, **self._platform, **own, **context.environment},
-            directory=str(workspace.directory),
-            log=str(workspace.log),
+            directory=str(folders.directory),
+            log=str(folders.log),
             bundles="",
             memory_bytes=memory_bytes,
         )

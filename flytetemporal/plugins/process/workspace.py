@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from flytetemporal.plugins.process import leases
 from flytetemporal.plugins.process.outcome import TAIL_BYTES
 from flytetemporal.plugins.protocol import TaskContext
 
@@ -20,7 +21,7 @@ class Workspace:
     @classmethod
     def of(cls, context: TaskContext, work_dir: Path, log: Path | None) -> "Workspace":
         """Name the folders of an attempt. Short, because sockets below must fit into 108 characters."""
-        folder = work_dir / "run" / hashlib.sha256(context.key.encode()).hexdigest()[:16]
+        folder = runs(work_dir) / hashlib.sha256(context.key.encode()).hexdigest()[:16]
         return cls(folder, log or folder / "task.log")
 
     @property
@@ -39,6 +40,7 @@ class Workspace:
         for folder in (self.directory, self.scratch, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
+        (self.folder / leases.LEASE_FILE).write_text(leases.mine())
 
     def remove(self) -> None:
         """Remove everything but a log that lies elsewhere."""
@@ -52,3 +54,8 @@ class Workspace:
                 return file.read()
         except OSError:
             return b""
+
+
+def runs(work_dir: Path) -> Path:
+    """Return where the folders of attempts lie."""
+    return work_dir / "run"

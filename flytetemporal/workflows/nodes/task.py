@@ -1,5 +1,6 @@
 """Task nodes: one activity an attempt, the retries around it, and the task types that need no activity at all."""
 
+import asyncio
 from datetime import timedelta
 
 from flyteidl.event import event_pb2
@@ -9,7 +10,7 @@ from temporalio.common import Priority, RetryPolicy
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, times
-from flytetemporal.workflows import attempts
+from flytetemporal.workflows import attempts, settling
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import NodeRun, Phase
@@ -47,6 +48,9 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         if result.WhichOneof("outcome") == "outputs":
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
+        if settling.is_cancelled():  # It failed while it was being stopped: nothing follows.
+            node.scope.run.reports.forward(result.unreported)
+            raise asyncio.CancelledError
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
 
 

@@ -217,6 +217,16 @@ async def test_a_type_that_nobody_runs_is_rejected_by_name(bench: Bench) -> None
     assert not result.failure.recoverable
 
 
+async def test_a_task_that_is_rejected_leaves_no_folder(bench: Bench) -> None:
+    attempt = await bench.attempt(template([], outputs=False))
+
+    result = await bench.run(attempt)
+
+    assert (result.failure.error.code, result.failure.error.kind) == ("BadTaskSpecification", ErrorKind.USER)
+    runs = bench.folder / "work" / "run"
+    assert not runs.exists() or not list(runs.iterdir())
+
+
 async def test_the_task_template_is_stored_on_demand(bench: Bench) -> None:
     attempt = await bench.attempt(template(["echo", "{{.taskTemplatePath}}"], outputs=False))
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowHandle
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
+from flytetemporal.workflows.nodes import task
 from tests.fixtures.engine_runs import (
     EngineRuns,
     WorkflowPhase,
@@ -185,3 +188,59 @@ async def test_a_second_abort_changes_nothing(engine_runs: EngineRuns) -> None:
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
+
+
+async def fails_when_stopped(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    return failed("Interrupted", "SYSTEM", recoverable=True)
+
+
+async def test_an_attempt_that_fails_while_it_is_stopped_is_not_tried_again(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.scripts["n0"] = fails_when_stopped
+
+    async with runs.workers():
+        handle = await runs.start(chain(1), int_map(a=1))
+        await asyncio.wait_for(attempts(runs, 1), 20)
+        await handle.cancel()
+        phase = await asyncio.wait_for(runs.wait(handle), 30)
+
+    assert phase == "ABORTED"
+    assert len(runs.attempts) == 1
+    assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
+
+
+async def test_an_abort_ends_a_run_whose_tasks_worker_is_gone(
+    engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "HEARTBEAT", timedelta(seconds=1))
+    runs = engine_runs
+    runs.scripts["n0"] = for_ever
+    runs.silent.add("n0")
+
+    async with runs.workers():
+        handle = await runs.start(chain(1), int_map(a=1))
+        await asyncio.wait_for(attempts(runs, 1), 20)
+        await handle.cancel()
+        phase = await asyncio.wait_for(runs.wait(handle), 30)
+
+    assert phase == "ABORTED"
+    assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
+
+
+async def test_a_deadline_ends_a_node_whose_tasks_worker_is_gone(
+    engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "HEARTBEAT", timedelta(seconds=3))
+    runs = engine_runs
+    runs.scripts["n0"] = for_ever
+    runs.silent.add("n0")
+    graph = chain(1)
+    graph.workflows[0].nodes[2].timeout.FromSeconds(1)
+
+    async with runs.workers():
+        phase = await asyncio.wait_for(runs.outcome(graph, int_map(a=1)), 30)
+
+    assert phase == "FAILED"
+    assert runs.phases()["n0"] == ["QUEUED", "TIMED_OUT"]

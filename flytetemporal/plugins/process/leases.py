@@ -1,0 +1,101 @@
+"""Who a task process runs for. A process whose worker is gone is an orphan and is killed.
+
+Orphans are rare: a task dies with its fork server, and that with its worker. What a task itself started in a group of
+its own survives when both are killed at once. Linux only; elsewhere nobody is found.
+"""
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flytetemporal.plugins.process.messages import LEASE_VARIABLE, TAG_VARIABLE
+
+LEASE_FILE = "lease"
+_PROC = Path("/proc")
+# Field 22 of /proc/PID/stat, counted behind the name, which may hold anything.
+_START_TIME = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A process that was killed because its worker is gone."""
+
+    pid: int
+    tag: str
+    holder: str
+
+
+@functools.cache
+def mine() -> str:
+    """Return the lease of this process: boot, process id and the moment that it began, which no other one shares."""
+    return _lease(os.getpid())
+
+
+def kill_orphans(work_dir: str) -> list[Orphan]:
+    """Kill task processes of workers that are gone; of those that worked in ``work_dir``, the others are not ours."""
+    killed = []
+    for pid, environment in _task_processes():
+        holder = environment.get(LEASE_VARIABLE, "")
+        if not holder or not environment.get("TMPDIR", "").startswith(f"{work_dir}/") or _is_held(holder):
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            killed.append(Orphan(pid, environment.get(TAG_VARIABLE, ""), holder))
+    return killed
+
+
+def remove_folders(runs: Path) -> list[Path]:
+    """Remove the folders of attempts whose worker is gone; ``runs`` holds one folder an attempt."""
+    removed = []
+    for path in runs.glob(f"*/{LEASE_FILE}"):
+        try:
+            holder = path.read_text()
+        except OSError:
+            continue  # Its own worker removes it just now.
+        if not _is_held(holder):
+            shutil.rmtree(path.parent, ignore_errors=True)
+            removed.append(path.parent)
+    return removed
+
+
+def _lease(pid: int) -> str:
+    return f"{_boot()}/{pid}/{_started(pid)}"
+
+
+def _is_held(lease: str) -> bool:
+    boot, _, rest = lease.partition("/")
+    pid = rest.partition("/")[0]
+    # Of another boot, or written by somebody else, nothing is known.
+    return boot != _boot() or not pid.isdecimal() or _lease(int(pid)) == lease
+
+
+def _boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[_START_TIME]
+    except OSError:
+        return ""
+
+
+def _task_processes() -> list[tuple[int, Mapping[str, str]]]:
+    found: list[tuple[int, Mapping[str, str]]] = []
+    for path in _PROC.glob("[0-9]*/environ"):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if LEASE_VARIABLE.encode() in content:
+            pairs = (item.partition("=") for item in content.decode(errors="replace").split("\0"))
+            found.append((int(path.parent.name), {name: value for name, _, value in pairs}))
+    return found
