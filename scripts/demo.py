@@ -2,38 +2,120 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
-from flyteidl.admin import execution_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, signal_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
-from flyteidl.service import admin_pb2_grpc
+from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from rich.console import Console
 from rich.table import Table
 
-from flytetemporal.cli import background
+from flytetemporal.cli import background, why
 from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import naming
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
 ERROR_LINES = 8
-SUCCEEDED, FAILED = core_execution_pb2.WorkflowExecution.SUCCEEDED, core_execution_pb2.WorkflowExecution.FAILED
+PATIENCE_SECONDS = 60.0
+Phase, NodePhase = core_execution_pb2.WorkflowExecution, core_execution_pb2.NodeExecution
+SUCCEEDED, FAILED, ABORTED = Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED
+
+
+class Running:
+    """An execution that runs, and what people do to it."""
+
+    def __init__(self, state: Mapping[str, Any], name: str, channel: grpc.Channel) -> None:
+        self.id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
+        self._state = state
+        self._channel = channel
+        self._admin = admin_pb2_grpc.AdminServiceStub(channel)
+
+    def approve(self) -> str:
+        """Ask why it waits, and approve."""
+        self._wait_until_running("n1")
+        explain = self._channel.unary_unary(
+            why.EXPLAIN,
+            request_serializer=operations_pb2.ExplainRequest.SerializeToString,
+            response_deserializer=operations_pb2.ExplainResponse.FromString,
+        )
+        waits = explain(operations_pb2.ExplainRequest(execution_id=self.id, node_id="n1")).waits
+        yes = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=True)))
+        identifier = identifier_pb2.SignalIdentifier(signal_id="publish", execution_id=self.id)
+        signals = signal_pb2_grpc.SignalServiceStub(self._channel)
+        self._patiently(lambda: signals.SetSignal(signal_pb2.SignalSetRequest(id=identifier, value=yes)))
+        return f"{waits[0].text if waits else 'n1 waited'} -- approved by this script"
+
+    def abort(self) -> str:
+        """Abort it once its task runs."""
+        self._wait_until_running("n0")
+        cause = "the demo has seen enough"
+        self._admin.TerminateExecution(execution_pb2.ExecutionTerminateRequest(id=self.id, cause=cause))
+        return "aborted by this script while its task ran"
+
+    def kill_worker(self) -> str:
+        """Kill the worker in the middle of the second step."""
+        self._wait_until_running("n1")
+        worker = self._state["processes"]["worker"]
+        os.kill(worker, signal.SIGKILL)
+        return f"the worker (process {worker}) was killed in the middle of the second step"
+
+    def cleaned_up(self) -> str:
+        """Say what became of the failure node."""
+        self._wait_until(lambda: self._phase("fn0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
+        ended = NodePhase.Phase.Name(self._phase("fn0") or 0)
+        return f"failure node fn0 {ended}: it released what the workflow held"
+
+    def _wait_until_running(self, node_id: str) -> None:
+        self._wait_until(lambda: self._phase(node_id) == NodePhase.RUNNING)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.id.name} does not get where it should")
+            time.sleep(0.1)
+
+    def _phase(self, node_id: str) -> int | None:
+        identifier = identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=self.id)
+        try:
+            found = self._admin.GetNodeExecution(node_execution_pb2.NodeExecutionGetRequest(id=identifier))
+        except grpc.RpcError:
+            return None  # It has not begun.
+        return int(found.closure.phase)
+
+    def _patiently(self, call: Callable[[], object]) -> None:
+        """Repeat a call until the gate has made its signal known."""
+
+        def answered() -> bool:
+            try:
+                call()
+            except grpc.RpcError:
+                return False
+            return True
+
+        self._wait_until(answered)
 
 
 @dataclass(frozen=True)
 class Example:
+    """``action`` is what is done to the execution while it runs; it returns a line for the reader."""
+
     module: str
     workflow: str
     expected: int = SUCCEEDED
+    action: Callable[[Running], str] | None = None
 
 
 EXAMPLES = (
@@ -43,6 +125,10 @@ EXAMPLES = (
     Example("nested", "nested_workflow"),
     Example("retries", "retry_workflow"),
     Example("failing", "failing_workflow", FAILED),
+    Example("approval", "approval_workflow", action=Running.approve),
+    Example("clean_up", "clean_up_workflow", FAILED, Running.cleaned_up),
+    Example("long_running", "long_workflow", ABORTED, Running.abort),
+    Example("durable", "durable_workflow", action=Running.kill_worker),
 )
 
 
@@ -52,6 +138,7 @@ class Outcome:
     execution: execution_pb2.Execution
     outputs: literals_pb2.LiteralMap
     command_seconds: float
+    remark: str
 
     @property
     def as_expected(self) -> bool:
@@ -88,38 +175,46 @@ def run(example: Example, state: Mapping[str, Any]) -> Outcome:
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "run", "--remote"]
     command += ["--wait", "--poll-interval", "1", "--project", PROJECT, "--domain", DOMAIN, "--name", name]
     started = time.monotonic()
-    finished = subprocess.run(
-        [*command, f"examples/{example.module}.py", example.workflow],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.monotonic() - started
-    execution_id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
-    try:
-        with grpc.insecure_channel(state["grpc_endpoint"]) as channel:
-            admin = admin_pb2_grpc.AdminServiceStub(channel)
-            execution = admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=execution_id))
-            data = admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id))
-    except grpc.RpcError as e:
-        raise SystemExit(f"{example.module}: no execution came of it ({e})\n{finished.stdout}{finished.stderr}") from e
-    return Outcome(example, execution, data.full_outputs, seconds)
+    with (
+        subprocess.Popen(
+            [*command, f"examples/{example.module}.py", example.workflow],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+        grpc.insecure_channel(state["grpc_endpoint"]) as channel,
+    ):
+        running = Running(state, name, channel)
+        remark = example.action(running) if example.action is not None else ""
+        printed, _ = process.communicate()
+        seconds = time.monotonic() - started
+        admin = admin_pb2_grpc.AdminServiceStub(channel)
+        try:
+            execution = admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=running.id))
+            data = admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=running.id))
+        except grpc.RpcError as e:
+            raise SystemExit(f"{example.module}: no execution came of it ({e})\n{printed}") from e
+    return Outcome(example, execution, data.full_outputs, seconds, remark)
 
 
 def show(console: Console, outcome: Outcome, state: Mapping[str, Any]) -> None:
     """Print one example's result."""
     closure, execution_id = outcome.execution.closure, outcome.execution.id
     style = "green" if closure.phase == SUCCEEDED else "red"
-    phase = core_execution_pb2.WorkflowExecution.Phase.Name(closure.phase)
+    phase = Phase.Phase.Name(closure.phase)
     console.print(f"\n[bold]{outcome.example.module}[/bold] [{style}]{phase}[/{style}]")
+    if outcome.remark:
+        console.print(f"  {outcome.remark}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for name, literal in sorted(outcome.outputs.literals.items()):
         console.print(f"  {name} = {rendered(literal)}", highlight=False, markup=False, soft_wrap=True)
     if closure.WhichOneof("output_result") == "error":
-        lines = [line for line in closure.error.message.splitlines() if line.strip(" ^")]
-        for line in lines[-ERROR_LINES:]:
+        # The exception and the user's own frames come first.
+        for line in closure.error.message.partition("\n\n")[0].splitlines()[:ERROR_LINES]:
             console.print(f"  | {line}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if closure.WhichOneof("output_result") == "abort_metadata":
+        console.print(f"  cause: {closure.abort_metadata.cause}", highlight=False, markup=False)
     path = f"{execution_id.project}/{execution_id.domain}/{execution_id.name}"
     temporal_id = naming.temporal_workflow_id(execution_id)
     console.print(f"  {state['http_url']}/api/v1/executions/{path}", style="cyan", soft_wrap=True, highlight=False)
@@ -133,7 +228,7 @@ def summary(outcomes: list[Outcome]) -> Table:
         closure = outcome.execution.closure
         table.add_row(
             outcome.example.module,
-            core_execution_pb2.WorkflowExecution.Phase.Name(closure.phase),
+            Phase.Phase.Name(closure.phase),
             f"{closure.duration.ToTimedelta().total_seconds():.2f} s",
             f"{outcome.command_seconds:.1f} s",
         )

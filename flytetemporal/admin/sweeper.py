@@ -3,6 +3,7 @@
 Nothing here is needed while all goes well. Each repair may be repeated, by several sweepers at once.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from flytetemporal.errors import FlyteError
 
 # A row this young is still in the hands of the call that made it.
 MIN_AGE = timedelta(seconds=30)
+HEARTBEAT_SECONDS = 3.0
 # Listing every open workflow is dear.
 ROUNDS_BETWEEN_LISTS = 6
 
@@ -39,6 +41,13 @@ class SweeperActivities:
     @activity.defn
     async def sweep(self, state: control_pb2.SweepState) -> control_pb2.SweepResult:
         """Compare what is recorded with what runs, and repair both."""
+        beating = asyncio.create_task(_beat())
+        try:
+            return await self._round(state)
+        finally:
+            beating.cancel()
+
+    async def _round(self, state: control_pb2.SweepState) -> control_pb2.SweepResult:
         deps, findings = self._deps, Findings()
         min_age, self._min_age = self._min_age, MIN_AGE
         await _attempt(sweep_pending.start_recorded(deps, findings, min_age))
@@ -52,6 +61,12 @@ class SweeperActivities:
             compared_row=state.compared_row if compared is None else compared, rounds=state.rounds + 1
         )
         return control_pb2.SweepResult(state=following, findings=findings.counts)
+
+
+async def _beat() -> None:
+    while activity.in_activity():
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 async def _attempt(part: Awaitable[Any]) -> Any:

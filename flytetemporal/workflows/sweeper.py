@@ -10,6 +10,8 @@ from flytetemporal.contracts.v1 import control_pb2
 
 INTERVAL = timedelta(seconds=10)
 TIMEOUT = timedelta(minutes=10)
+# A control worker that died must not stop the sweeping for so long.
+HEARTBEAT = timedelta(seconds=15)
 # Then a new run begins with an empty history.
 ROUNDS = 100
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
@@ -24,7 +26,11 @@ class SweeperWorkflow:
         """Sweep for ever."""
         for _ in range(ROUNDS):
             result = await workflow.execute_activity(
-                activities.sweep, state, start_to_close_timeout=TIMEOUT, retry_policy=RETRY
+                activities.sweep,
+                state,
+                start_to_close_timeout=TIMEOUT,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=RETRY,
             )
             state = result.state
             await workflow.sleep(INTERVAL)

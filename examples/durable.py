@@ -1,0 +1,16 @@
+"""Three steps that go on where they were when the worker dies: what has ended is not run again."""
+
+import time
+
+from flytekit import task, workflow
+
+
+@task
+def step(a: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return a + 1
+
+
+@workflow
+def durable_workflow(a: int = 0, seconds: float = 2.0) -> int:
+    return step(a=step(a=step(a=a, seconds=seconds), seconds=seconds), seconds=seconds)
