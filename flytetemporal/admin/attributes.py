@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin import task_resources, validation
+from flytetemporal.admin import run_policies, task_resources, validation
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.models import MatchableAttributesRow
 
@@ -217,6 +217,7 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
     kind = _KINDS.get(target)
     if kind is None or target == "quality_of_service":
         raise errors.InvalidRequest(f"unrecognized matching attributes type for request: {target}")
+    run_policies.check(("the attributes", given.workflow_execution_config.annotations))
     key = _key(scope, kind)
     names = ("project", "domain", "workflow", "launch_plan", "resource_type")
     statement = postgresql.insert(MatchableAttributesRow).values(

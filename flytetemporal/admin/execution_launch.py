@@ -99,8 +99,9 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         linkage = await _linkage(session, spec.metadata)
         workflow = target.workflow_id.name
         levels = await execution_settings.attribute_levels(session, request.project, request.domain, workflow)
-        config = execution_settings.merge(spec, target.launch_plan, levels, deps.settings.max_parallelism)
-        annotated = [level.annotations for level in execution_settings.levels_of(spec, target.launch_plan, levels)]
+        heeded = execution_settings.counting(levels)
+        config = execution_settings.merge(spec, target.launch_plan, heeded, deps.settings.max_parallelism)
+        annotated = execution_settings.annotations(spec, target.launch_plan, levels)
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
         await _refuse_crowd(session, target)

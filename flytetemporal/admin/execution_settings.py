@@ -5,10 +5,11 @@ Precedence and what counts as "not set" mirror flyteadmin's pkg/manager/impl/exe
 taken whole from one level.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from flyteidl.admin import execution_pb2, launch_plan_pb2, matchable_resource_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2
 from flyteidl.core import security_pb2
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,13 +22,35 @@ Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
 _MAPS = ("labels", "annotations", "envs")
 
 
-def levels_of(
+@dataclass(frozen=True, slots=True)
+class AttributeLevel:
+    """What matching attributes set for a project, for one of its domains or for a workflow; empty: for all of them."""
+
+    project: str
+    domain: str
+    workflow: str
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if self.workflow:
+            return f"the attributes of workflow {self.workflow}"
+        return f"the attributes of project {self.project}{f', domain {self.domain}' if self.domain else ''}"
+
+
+def annotations(
     request: execution_pb2.ExecutionSpec,
     launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
-    attributes: Iterable[Config],
-) -> list[Config]:
-    """Return what each level sets, most specific first; ``attributes`` come in that order."""
-    return [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
+    attributes: Iterable[AttributeLevel],
+) -> list[tuple[str, common_pb2.Annotations]]:
+    """Return the annotations of every level under its name, most specific first; ``attributes`` come in that order."""
+    of_plan = [] if launch_plan is None else [("the launch plan", launch_plan.annotations)]
+    return [
+        ("the execution", request.annotations),
+        *of_plan,
+        *((level.name, level.config.annotations) for level in attributes),
+    ]
 
 
 def merge(
@@ -37,7 +60,7 @@ def merge(
     default_parallelism: int,
 ) -> Config:
     """Return the settings; ``attributes`` come most specific first."""
-    levels = levels_of(request, launch_plan, attributes)
+    levels = [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
     levels.append(Config(security_context=_deprecated_identity(request, launch_plan)))
     levels.append(Config(max_parallelism=default_parallelism))
     merged = Config()
@@ -47,8 +70,8 @@ def merge(
     return merged
 
 
-async def attribute_levels(session: AsyncSession, project: str, domain: str, workflow: str) -> list[Config]:
-    """Return what matching attributes set for a workflow: the most specific row, then the one of the project."""
+async def attribute_levels(session: AsyncSession, project: str, domain: str, workflow: str) -> list[AttributeLevel]:
+    """Return what matching attributes set for a workflow, most specific first."""
     row = MatchableAttributesRow
     query = (
         select(row.domain, row.workflow, row.attributes)
@@ -63,10 +86,20 @@ async def attribute_levels(session: AsyncSession, project: str, domain: str, wor
         )
         .order_by(row.workflow.desc(), row.domain.desc())
     )
-    rows = (await session.execute(query)).all()
-    wanted = [position for position, found in enumerate(rows) if position == 0 or not found.domain]
-    parsed = [matchable_resource_pb2.MatchingAttributes.FromString(rows[position].attributes) for position in wanted]
-    return [attributes.workflow_execution_config for attributes in parsed]
+    return [
+        AttributeLevel(
+            project,
+            found.domain,
+            found.workflow,
+            matchable_resource_pb2.MatchingAttributes.FromString(found.attributes).workflow_execution_config,
+        )
+        for found in await session.execute(query)
+    ]
+
+
+def counting(levels: Sequence[AttributeLevel]) -> list[Config]:
+    """Return the levels that Flyte heeds: the most specific one, then the project's."""
+    return [level.config for position, level in enumerate(levels) if position == 0 or not level.domain]
 
 
 def _of_spec(spec: Spec) -> Config:

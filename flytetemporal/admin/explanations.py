@@ -1,6 +1,7 @@
 """Say what a node waits for in one sentence. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from google.protobuf import timestamp_pb2
@@ -12,6 +13,8 @@ from flytetemporal.idl import error_text, times, types
 
 State = operations_pb2.AttemptWait
 ABOUT_TO = "is about to go on"
+# One sentence names no more nodes than a person reads.
+SHOWN = 10
 _STATES = {
     PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED: State.SCHEDULED,
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED: State.RUNNING,
@@ -19,16 +22,21 @@ _STATES = {
 }
 
 
-def add_activity(wait: operations_pb2.AttemptWait, activity: PendingActivityInfo, pollers: int) -> None:
+def add_activity(wait: operations_pb2.Wait, activity: PendingActivityInfo, pollers: int, now: datetime) -> None:
     """Add what Temporal knows of the attempt's activity and of the workers that could take it."""
-    wait.state = _STATES.get(activity.state, State.UNKNOWN)
-    wait.pollers = pollers
-    wait.tries = max(1, activity.attempt)
-    wait.last_failure = error_text.headline(activity.last_failure.message)
-    if wait.state == State.SCHEDULED and activity.HasField("last_failure"):
-        wait.state = State.BACKING_OFF
-        planned = activity.HasField("next_attempt_schedule_time")
-        wait.next_try_at.CopyFrom(activity.next_attempt_schedule_time if planned else activity.scheduled_time)
+    attempt = wait.attempt
+    attempt.state = _STATES.get(activity.state, State.UNKNOWN)
+    attempt.pollers = pollers
+    attempt.tries = max(1, activity.attempt)
+    attempt.last_failure = error_text.headline(activity.last_failure.message)
+    if attempt.state == State.RUNNING:
+        wait.since.CopyFrom(activity.last_started_time)
+    planned = activity.HasField("next_attempt_schedule_time")
+    next_try = activity.next_attempt_schedule_time if planned else activity.scheduled_time
+    # Once its time has come, a worker is all that a next try lacks.
+    if attempt.state == State.SCHEDULED and activity.HasField("last_failure") and times.moment(next_try) > now:
+        attempt.state = State.BACKING_OFF
+        attempt.next_try_at.CopyFrom(next_try)
 
 
 def sentence(wait: operations_pb2.Wait) -> str:
@@ -39,7 +47,7 @@ def sentence(wait: operations_pb2.Wait) -> str:
         case "slot":
             text = _slot(wait.slot)
         case "signal":
-            kind = types.text(wait.signal.type)
+            kind = types.text(wait.signal.type).removeprefix("simple:").lower()
             text = (
                 f'waits for signal "{wait.signal.signal_id}" ({kind}): approve or set it in the console or by SetSignal'
             )
@@ -48,7 +56,7 @@ def sentence(wait: operations_pb2.Wait) -> str:
         case "backoff":
             text = _backoff(wait.backoff)
         case "attempt":
-            text = _attempt(wait.attempt)
+            text = _attempt(wait)
         case "nested":
             text = f"waits for {_listed(wait.nested.node_ids)} below it" if wait.nested.node_ids else ABOUT_TO
         case "engine":
@@ -60,8 +68,9 @@ def sentence(wait: operations_pb2.Wait) -> str:
 
 def _slot(slot: operations_pb2.SlotWait) -> str:
     more = " and others" if len(slot.holders) < slot.limit else ""
-    holders = f", which {_listed(slot.holders)}{more} hold" if slot.holders else ""
-    return f"waits for one of {slot.limit} slots of {slot.limit_name}{holders}"
+    holders = f", held by {_listed(slot.holders)}{more}" if slot.holders else ""
+    wanted = "the only slot" if slot.limit == 1 else f"one of {slot.limit} slots"
+    return f"waits for {wanted} of {slot.limit_name}{holders}"
 
 
 def _backoff(backoff: operations_pb2.BackoffWait) -> str:
@@ -72,26 +81,29 @@ def _backoff(backoff: operations_pb2.BackoffWait) -> str:
     )
 
 
-def _attempt(wait: operations_pb2.AttemptWait) -> str:
-    attempt = f"attempt {wait.attempt}"
-    match wait.state:
-        case State.SCHEDULED if wait.pollers == 0:
-            return f"has {attempt} waiting for a worker: none polls task queue {wait.task_queue}"
+def _attempt(wait: operations_pb2.Wait) -> str:
+    found = wait.attempt
+    attempt = f"attempt {found.attempt}"
+    again = f" (try {found.tries}, after: {found.last_failure})" if found.last_failure else ""
+    match found.state:
+        case State.SCHEDULED if found.pollers == 0:
+            return f"has {attempt}{again} waiting for a worker: none polls task queue {found.task_queue}"
         case State.SCHEDULED:
-            workers = "the worker" if wait.pollers == 1 else f"one of {wait.pollers} workers"
-            return f"has {attempt} waiting for a free place on {workers} of task queue {wait.task_queue}"
+            workers = "the worker" if found.pollers == 1 else f"one of {found.pollers} workers"
+            return f"has {attempt}{again} waiting for a free place on {workers} of task queue {found.task_queue}"
         case State.RUNNING:
-            again = f" (try {wait.tries}, after: {wait.last_failure})" if wait.last_failure else ""
-            return f"runs {attempt}{again}"
+            return f"runs {attempt} since {_moment(wait.since)}{again}"
         case State.CANCEL_REQUESTED:
             return f"stops {attempt}"
         case State.BACKING_OFF:
-            return f"tries {attempt} again at {_moment(wait.next_try_at)}, after: {wait.last_failure}"
+            return f"tries {attempt} again at {_moment(found.next_try_at)}, after: {found.last_failure}"
         case _:
             return f"is about to run {attempt}"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > SHOWN:
+        return f"{', '.join(names[:SHOWN])} and {len(names) - SHOWN} others"
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 

@@ -1,4 +1,4 @@
-"""What a launch plan must satisfy: inputs against its workflow, its schedule.
+"""What a launch plan must satisfy: inputs against its workflow, its schedule, its annotations of ours.
 
 Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 """
@@ -6,10 +6,10 @@ Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 import re
 
 from croniter import croniter
-from flyteidl.admin import launch_plan_pb2, schedule_pb2
+from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
-from flytetemporal.admin import validation
+from flytetemporal.admin import run_policies, validation
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import interfaces, types
 
@@ -56,6 +56,11 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
     if kind in ("cron_expression", "cron_schedule"):
         expression = schedule.cron_expression if kind == "cron_expression" else schedule.cron_schedule.schedule
         _check_cron(expression)
+
+
+def check_annotations(annotations: common_pb2.Annotations) -> None:
+    """Refuse annotations that would refuse every execution. Raises ``InvalidRequest``."""
+    run_policies.check(("the launch plan", annotations))
 
 
 def schedule_type(schedule: schedule_pb2.Schedule) -> str:

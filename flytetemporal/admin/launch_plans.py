@@ -158,6 +158,7 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     spec = request.spec
     validation.check_identifier(spec.workflow_id, identifier_pb2.WORKFLOW, given=spec.HasField("workflow_id"))
     validation.check_labels(spec.labels)
+    launch_plan_checks.check_annotations(spec.annotations)
     validation.check_notifications(spec.entity_metadata.notifications)
     if spec.entity_metadata.HasField("launch_conditions"):
         raise errors.InvalidRequest("Launch condition must be empty, found: there is no artifact registry to watch")

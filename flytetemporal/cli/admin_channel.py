@@ -43,7 +43,7 @@ def endpoint(folder: Path) -> str:
     except (OSError, yaml.YAMLError) as e:
         raise CommandFailed(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
     admin = content.get("admin") if isinstance(content, dict) else None
-    configured = str(admin.get("endpoint", "")) if isinstance(admin, dict) else ""
+    configured = str(admin.get("endpoint") or "") if isinstance(admin, dict) else ""
     return configured.removeprefix("dns:///") or DEFAULT
 
 

@@ -1,8 +1,23 @@
 """Protobuf timestamps and durations to aware datetimes and timedeltas, and back."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 from google.protobuf import duration_pb2, timestamp_pb2
+
+# Go takes both signs that look like a mu.
+_MICROS = {
+    "h": Fraction(3_600_000_000),
+    "m": Fraction(60_000_000),
+    "s": Fraction(1_000_000),
+    "ms": Fraction(1000),
+    "us": Fraction(1),
+    "\u00b5s": Fraction(1),
+    "\u03bcs": Fraction(1),
+    "ns": Fraction(1, 1000),
+}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z\u00b5\u03bc]+)", re.ASCII)
 
 
 def timestamp(moment: datetime) -> timestamp_pb2.Timestamp:
@@ -34,7 +49,7 @@ def keep_earlier(stored: timestamp_pb2.Timestamp, candidate: timestamp_pb2.Times
 
 def go_text(delta: timedelta) -> str:
     """Return a duration as Flyte's messages show it: ``1h0m0s``, ``15s``, ``1.5s``, ``300ms``."""
-    micros = round(delta.total_seconds() * 1_000_000)
+    micros = delta // timedelta(microseconds=1)  # A float would round centuries.
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     if micros == 0:
         return "0s"
@@ -47,3 +62,20 @@ def go_text(delta: timedelta) -> str:
     if hours:
         return f"{sign}{hours}h{minutes}m{seconds}"
     return f"{sign}{minutes}m{seconds}" if minutes else f"{sign}{seconds}"
+
+
+def from_go_text(text: str) -> timedelta:
+    """Return the duration that a text in Go's form means: ``2h30m``, ``90s``, ``1.5s``; to the microsecond.
+
+    Raises:
+        ValueError: it has another form, or means more than a timedelta holds.
+    """
+    sign, body = (-1 if text.startswith("-") else 1), text[1:] if text[:1] in ("-", "+") else text
+    parts = _PART.findall(body)
+    well_formed = parts and "".join(number + unit for number, unit in parts) == body
+    if body != "0" and not (well_formed and all(unit in _MICROS for _, unit in parts)):
+        raise ValueError(f"{text!r} is no duration such as 90s or 2h30m")
+    try:
+        return timedelta(microseconds=sign * round(sum(Fraction(number) * _MICROS[unit] for number, unit in parts)))
+    except OverflowError as e:
+        raise ValueError(f"{text!r} is too long") from e

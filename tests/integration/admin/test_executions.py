@@ -492,5 +492,48 @@ async def test_policies_of_all_levels_reach_the_engine(deps: Dependencies, engin
 async def test_a_policy_that_cannot_be_read_refuses_the_launch(deps: Dependencies) -> None:
     given = common_pb2.Annotations(values={"flytetemporal.io/timeout": "soon"})
 
-    with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/timeout"):
+    with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/timeout of the execution: "):
         await executions.create(deps, launch(annotations=given))
+
+
+async def test_policies_of_every_level_add_up_the_specific_first(deps: Dependencies, engine: RecordingEngine) -> None:
+    await annotate(deps, "development", "w", cause="WORKFLOW")
+    await annotate(deps, "development", "", cause="DOMAIN", limit="2h")
+    await annotate(deps, "", "", cause="PROJECT", limit="3h")
+    given = common_pb2.Annotations(values={"flytetemporal.io/retry": "[{cause: EXECUTION}]"})
+
+    await executions.create(deps, launch(annotations=given))
+
+    settings = engine.started[0].settings
+    assert [rule.cause for rule in settings.retry_rules] == ["EXECUTION", "WORKFLOW", "DOMAIN", "PROJECT"]
+    assert settings.timeout.seconds == 2 * 3600
+
+
+async def test_a_policy_of_another_level_that_cannot_be_read_is_named(deps: Dependencies) -> None:
+    await annotate(deps, "development", "", limit="soon")
+
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await executions.create(deps, launch())
+
+    assert refused.value.message.startswith(
+        "annotation flytetemporal.io/timeout of the attributes of project flytesnacks, domain development: "
+    )
+
+
+async def annotate(deps: Dependencies, domain: str, workflow: str, cause: str = "", limit: str = "") -> None:
+    """Store attributes past the checks, as those of an older version may be."""
+    values = {"retry": f"[{{cause: {cause}}}]" if cause else "", "timeout": limit}
+    given = {f"flytetemporal.io/{key}": value for key, value in values.items() if value}
+    config = matchable_resource_pb2.WorkflowExecutionConfig(annotations=common_pb2.Annotations(values=given))
+    attributes = matchable_resource_pb2.MatchingAttributes(workflow_execution_config=config)
+    async with deps.sessions.begin() as session:
+        session.add(
+            MatchableAttributesRow(
+                project="flytesnacks",
+                domain=domain,
+                workflow=workflow,
+                launch_plan="",
+                resource_type=matchable_resource_pb2.WORKFLOW_EXECUTION_CONFIG,
+                attributes=attributes.SerializeToString(),
+            )
+        )

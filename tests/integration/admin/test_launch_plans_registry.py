@@ -146,3 +146,15 @@ async def test_cron_expressions_and_descriptors_are_taken(deps: Dependencies, ex
 async def test_what_cannot_fire_is_refused(deps: Dependencies, metadata: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidRequest):
         await launch_plans.create(deps, plan(**metadata))
+
+
+async def test_policies_that_would_refuse_every_execution_refuse_the_launch_plan(deps: Dependencies) -> None:
+    request = plan()
+    request.spec.annotations.values["flytetemporal.io/timeout"] = "soon"
+
+    with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/timeout of the launch plan: "):
+        await launch_plans.create(deps, request)
+
+    request.spec.annotations.values["flytetemporal.io/timeout"] = "1h"
+    await launch_plans.create(deps, request)
+    assert (await get(deps)).spec.annotations == request.spec.annotations

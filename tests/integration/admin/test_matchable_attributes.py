@@ -136,3 +136,12 @@ async def test_nothing_given_and_quality_of_service_are_refused(deps: Dependenci
     unknown = matchable_resource_pb2.ListMatchableAttributesRequest(resource_type=99)  # type: ignore[arg-type]
     with pytest.raises(errors.InvalidRequest):
         await attributes.list_all(deps, unknown)
+
+
+async def test_policies_that_cannot_be_read_are_refused(deps: Dependencies) -> None:
+    config = matchable_resource_pb2.WorkflowExecutionConfig()
+    config.annotations.values["flytetemporal.io/retry"] = "often"
+
+    for store in (set_project, set_domain, set_workflow):
+        with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/retry of the attributes: "):
+            await store(deps, Matching(workflow_execution_config=config))

@@ -40,6 +40,14 @@ async def test_an_ended_execution_says_how(installation: Installation) -> None:
     assert list(answer.notes) == ["the execution has ended: SUCCEEDED"]
 
 
+async def test_a_node_that_has_not_begun_is_not_denied_while_nobody_can_be_asked(installation: Installation) -> None:
+    execution_id = await installation.run("waits")
+
+    answer = await explain(installation, execution_id.name, "n7")
+
+    assert answer.notes[-1] == "nothing was heard of node n7: it has not begun, or does not exist"
+
+
 async def test_what_is_not_there_is_not_explained(installation: Installation) -> None:
     execution_id = await installation.record("waits", "SUCCEEDED")
 

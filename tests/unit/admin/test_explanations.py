@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flyteidl.core import execution_pb2, types_pb2
@@ -10,7 +10,9 @@ from flytetemporal.admin import explanations
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import times
 
-NOON = times.timestamp(datetime(2026, 1, 2, 12, 0, tzinfo=UTC))
+AT_NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+NOON = times.timestamp(AT_NOON)
+BEFORE, AFTER = AT_NOON - timedelta(seconds=1), AT_NOON + timedelta(seconds=1)
 Wait = operations_pb2.Wait
 
 
@@ -21,15 +23,23 @@ Wait = operations_pb2.Wait
         (Wait(node_id="n3", nodes={"node_ids": ["n0", "n1", "n2"]}), "n3 waits for n0, n1 and n2"),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 2, "holders": ["n0", "n2"]}),
-            "n1 waits for one of 2 slots of max_parallelism, which n0 and n2 hold",
+            "n1 waits for one of 2 slots of max_parallelism, held by n0 and n2",
         ),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 25, "holders": ["n0", "n2"]}),
-            "n1 waits for one of 25 slots of max_parallelism, which n0 and n2 and others hold",
+            "n1 waits for one of 25 slots of max_parallelism, held by n0 and n2 and others",
+        ),
+        (
+            Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 1, "holders": ["n0"]}),
+            "n1 waits for the only slot of max_parallelism, held by n0",
+        ),
+        (
+            Wait(node_id="m", nodes={"node_ids": [f"n{i}" for i in range(12)]}),
+            "m waits for n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 2 others",
         ),
         (
             Wait(node_id="n1", signal={"signal_id": "go", "type": types_pb2.LiteralType(simple=types_pb2.BOOLEAN)}),
-            'n1 waits for signal "go" (simple:BOOLEAN): approve or set it in the console or by SetSignal',
+            'n1 waits for signal "go" (boolean): approve or set it in the console or by SetSignal',
         ),
         (Wait(node_id="n1", timer={"until": NOON}), "n1 waits until 2026-01-02T12:00:00Z"),
         (
@@ -59,7 +69,10 @@ def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
 
 def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivityInfo:
     found = PendingActivityInfo(
-        state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"), attempt=attempt, scheduled_time=NOON
+        state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"),
+        attempt=attempt,
+        scheduled_time=NOON,
+        last_started_time=NOON,
     )
     if failure:
         found.last_failure.CopyFrom(Failure(message=failure))
@@ -72,22 +85,41 @@ def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivity
         (activity("SCHEDULED"), 0, "has attempt 1 waiting for a worker: none polls task queue q"),
         (activity("SCHEDULED"), 1, "has attempt 1 waiting for a free place on the worker of task queue q"),
         (activity("SCHEDULED"), 3, "has attempt 1 waiting for a free place on one of 3 workers of task queue q"),
-        (activity("STARTED"), 1, "runs attempt 1"),
-        (activity("STARTED", 2, "worker died"), 1, "runs attempt 1 (try 2, after: worker died)"),
+        (activity("STARTED"), 1, "runs attempt 1 since 2026-01-02T12:00:00Z"),
+        (
+            activity("STARTED", 2, "worker died"),
+            1,
+            "runs attempt 1 since 2026-01-02T12:00:00Z (try 2, after: worker died)",
+        ),
         (activity("CANCEL_REQUESTED"), 1, "stops attempt 1"),
         (
-            activity("SCHEDULED", 2, "no store"),
+            activity("SCHEDULED", 2, "no store\nand more"),
             1,
             "tries attempt 1 again at 2026-01-02T12:00:00Z, after: no store",
         ),
     ],
 )
 def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivityInfo, pollers: int, says: str) -> None:
-    wait = operations_pb2.AttemptWait(attempt=1, task_queue="q")
+    assert told(found, pollers, BEFORE) == f"n1 {says}"
 
-    explanations.add_activity(wait, found, pollers)
 
-    assert explanations.sentence(Wait(node_id="n1", attempt=wait)) == f"n1 {says}"
+def test_a_next_try_whose_time_has_come_waits_for_a_worker() -> None:
+    said = told(activity("SCHEDULED", 2, "worker died"), 0, AFTER)
+
+    assert said == "n1 has attempt 1 (try 2, after: worker died) waiting for a worker: none polls task queue q"
+
+
+def test_the_planned_time_of_the_next_try_counts_before_the_scheduled_one() -> None:
+    found = activity("SCHEDULED", 2, "no store")
+    found.next_attempt_schedule_time.CopyFrom(times.timestamp(AFTER))
+
+    assert told(found, 1, AT_NOON) == "n1 tries attempt 1 again at 2026-01-02T12:00:01Z, after: no store"
+
+
+def told(found: PendingActivityInfo, pollers: int, now: datetime) -> str:
+    wait = Wait(node_id="n1", attempt=operations_pb2.AttemptWait(attempt=1, task_queue="q"))
+    explanations.add_activity(wait, found, pollers, now)
+    return explanations.sentence(wait)
 
 
 def test_an_attempt_that_temporal_does_not_know_is_about_to_run() -> None:

@@ -7,12 +7,12 @@ from flytetemporal.admin import run_policies
 from flytetemporal.errors import InvalidRequest
 
 
-def level(**values: str) -> common_pb2.Annotations:
-    return common_pb2.Annotations(values={f"flytetemporal.io/{name}": value for name, value in values.items()})
+def level(called: str = "somebody", **values: str) -> run_policies.Level:
+    return called, common_pb2.Annotations(values={f"flytetemporal.io/{name}": value for name, value in values.items()})
 
 
 def test_nothing_is_set_unless_somebody_says_so() -> None:
-    policies = run_policies.merge([level(), common_pb2.Annotations(values={"timeout": "1h"})], timedelta())
+    policies = run_policies.merge([level(), ("others", common_pb2.Annotations(values={"timeout": "1h"}))], timedelta())
 
     assert (policies.timeout, policies.rules) == (timedelta(), [])
 
@@ -23,7 +23,11 @@ def test_the_most_specific_timeout_counts() -> None:
     assert run_policies.merge(levels, timedelta()).timeout == timedelta(hours=1, minutes=30)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("3h", 2), ("1h", 1), ("", 2)])
+def test_no_timeout_overrules_those_of_wider_levels() -> None:
+    assert run_policies.merge([level(timeout="0s"), level(timeout="5s")], timedelta()).timeout == timedelta()
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("3h", 2), ("1h", 1), ("", 2), ("0s", 2)])
 def test_no_timeout_is_longer_than_the_platforms(asked: str, expected: int) -> None:
     levels = [level(timeout=asked)] if asked else []
 
@@ -47,15 +51,34 @@ def test_rules_of_all_levels_add_up_the_specific_first() -> None:
 @pytest.mark.parametrize(
     ("annotation", "text", "says"),
     [
-        ("timeout", "soon", "annotation flytetemporal.io/timeout: .*soon"),
+        ("timeout", "soon", "annotation flytetemporal.io/timeout of somebody: .*soon"),
         ("timeout", "-5s", "cannot be negative"),
-        ("retry", "{", "annotation flytetemporal.io/retry is no YAML"),
-        ("retry", "often", "annotation flytetemporal.io/retry: .*list"),
-        ("retry", "[{retries: -1}]", "annotation flytetemporal.io/retry at 0.retries"),
-        ("retry", "[{}, {initial: 5}]", "annotation flytetemporal.io/retry at 1.initial: .*duration such as 90s"),
+        ("timeout", "1000000h", "cannot be longer than 876000h0m0s"),
+        ("retry", "{", "annotation flytetemporal.io/retry of somebody is no YAML"),
+        ("retry", "[{task: 2020-99-99}]", "annotation flytetemporal.io/retry of somebody is no YAML: month"),
+        ("retry", "[" * 5000, "annotation flytetemporal.io/retry of somebody is no YAML"),
+        ("retry", "", "annotation flytetemporal.io/retry of somebody: .*list"),
+        ("retry", "often", "annotation flytetemporal.io/retry of somebody: .*list"),
+        ("retry", "[{retries: -1}]", "annotation flytetemporal.io/retry of somebody at 0.retries"),
+        ("retry", "[{coefficient: .inf}]", "at 0.coefficient: Input should be a finite number"),
+        ("retry", "[{}, {initial: 5}]", "of somebody at 1.initial: .*duration such as 90s"),
         ("retry", "[{tries: 1}]", "at 0.tries: Extra inputs are not permitted"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(annotation: str, text: str, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         run_policies.merge([level(**{annotation: text})], timedelta())
+
+
+def test_the_level_that_cannot_be_read_is_named_even_if_it_is_overruled() -> None:
+    levels = [level(timeout="1h"), level("the attributes of project p", timeout="soon")]
+
+    with pytest.raises(InvalidRequest, match=r"timeout of the attributes of project p: .*soon"):
+        run_policies.merge(levels, timedelta())
+
+
+def test_a_level_can_be_checked_alone() -> None:
+    run_policies.check(level(timeout="1h", retry="[{cause: USER}]"))
+
+    with pytest.raises(InvalidRequest, match="of the launch plan"):
+        run_policies.check(level("the launch plan", retry="often"))

@@ -1,10 +1,40 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from flytetemporal.cli import admin_channel, why
+from flytetemporal.cli import admin_channel, home, why
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.contracts.v1 import operations_pb2
+
+
+def test_a_running_stack_comes_before_the_client_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("admin:\n  endpoint: dns:///flyte.example.com:443\n")
+    monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
+    home.write_state(home.Home(tmp_path), {"pid": os.getpid(), "grpc_endpoint": "localhost:18089"})
+
+    assert admin_channel.endpoint(tmp_path) == "localhost:18089"
+
+
+def test_the_usual_configuration_is_read_when_no_other_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".flyte").mkdir()
+    (tmp_path / ".flyte" / "config.yaml").write_text("admin:\n  endpoint: flyte.example.com:81\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("FLYTECTL_CONFIG", raising=False)
+
+    assert admin_channel.endpoint(tmp_path) == "flyte.example.com:81"
+
+
+@pytest.mark.parametrize("command", ["why", "terminate"])
+def test_the_commands_start_without_flytekit(command: str) -> None:
+    program = f"import sys, flytetemporal.cli.{command}; sys.exit('flytekit' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_client_configuration_says_where_admin_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +45,7 @@ def test_the_client_configuration_says_where_admin_is(tmp_path: Path, monkeypatc
     assert admin_channel.endpoint(tmp_path) == "flyte.example.com:443"
 
 
-@pytest.mark.parametrize("content", ["", "storage: {}", "admin: nothing"])
+@pytest.mark.parametrize("content", ["", "storage: {}", "admin: nothing", "admin: {endpoint: }", "- admin"])
 def test_without_one_the_usual_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(content)
