@@ -325,6 +325,39 @@ async def test_no_more_tasks_run_at_once_than_max_parallelism(engine_runs: Engin
     assert most == 2
 
 
+async def test_max_parallelism_counts_over_subworkflows(engine_runs: EngineRuns) -> None:
+    running, most = 0, 0
+
+    async def counted(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.1)
+        running -= 1
+        return succeeded(o0=0)
+
+    runs = engine_runs
+    runs.default_script = counted
+    inner = body([task_node(f"n{i}", [0], [bind("a", "start-node", "a")]) for i in range(3)], [], name="inner")
+    outer = [
+        graph_pb2.Node(
+            id=f"n{i}",
+            upstream=[0],
+            inputs=[bind("a", "start-node", "a")],
+            subworkflow=graph_pb2.SubworkflowNode(workflow=1),
+        )
+        for i in range(3)
+    ]
+    graph = graph_pb2.Graph(workflows=[body(outer, []), inner], tasks=[task_summary()])
+
+    async with runs.workers():
+        phase = await runs.outcome(graph, int_map(a=1), max_parallelism=2)
+
+    assert phase == "SUCCEEDED"
+    assert len(runs.attempts) == 9
+    assert most == 2
+
+
 @pytest.mark.parametrize(
     ("target", "name"),
     [
