@@ -10,6 +10,7 @@ import functools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 from flyteidl.core import literals_pb2, tasks_pb2
@@ -50,6 +51,7 @@ class TaskActivities:
         self._processes = ProcessPlugin(worker, storage, blobs)
         self._registry = Registry(container=self._processes)
         self._warming: asyncio.Task[None] | None = None
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
@@ -70,7 +72,9 @@ class TaskActivities:
         """Run one attempt of a task to its end: inputs in, plugin run, outputs out, its events sent."""
         task = await self._templates.load(attempt.tasks, attempt.task)
         run = _Run(self._blobs, self._sink, attempt, task)
-        async with run.heartbeating():
+        # After a reset of the workflow the same attempt is asked for while the earlier one is still being stopped.
+        lock = self._locks.setdefault(f"{activity.info().workflow_id}/{attempt.generated_name}", asyncio.Lock())
+        async with run.heartbeating(), lock:
             if activity.info().attempt > 1:
                 earlier = await outputs.finished(self._blobs, attempt.output_dir)
                 if earlier is not None:

@@ -361,6 +361,23 @@ async def test_an_abort_kills_the_whole_group_and_is_reported(bench: Bench, tmp_
     assert not any(is_alive(int(pid)) for pid in marker.read_text().split())
 
 
+async def test_the_same_attempt_waits_until_the_earlier_one_has_stopped(bench: Bench, tmp_path: Path) -> None:
+    script = f"test -f {tmp_path}/second && exit 0; touch {tmp_path}/second; sleep 30"
+    attempt = await bench.attempt(template(["bash", "-c", script], outputs=False))
+    first = bench.start(attempt)
+    await eventually(lambda: (tmp_path / "second").exists())
+    second = bench.start(attempt)
+    await asyncio.sleep(0.2)
+
+    assert not second.result.done()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first.result
+    result = await asyncio.wait_for(second.result, 20)
+
+    assert result.WhichOneof("outcome") == "outputs"
+
+
 async def test_a_command_that_ignores_the_polite_signal_is_killed(bench: Bench, tmp_path: Path) -> None:
     script = f"trap '' TERM; echo $$ > {tmp_path}/pid; while true; do sleep 0.1; done"
     attempt = await bench.attempt(template(["bash", "-c", script], outputs=False))
