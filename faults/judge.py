@@ -46,6 +46,9 @@ async def judge(
         name: (phase, code)
         for name, phase, code in await executions.query("select execution_name, phase, error_code from executions")
     }
+    for name in sorted(rows.keys() - {run.name for run in runs}):
+        if rows[name][0] not in TERMINAL:
+            verdict.add("contradictory", f"child {name} is {rows[name][0]} although every parent has ended")
     nodes = await _nodes(executions)
     attempts = await _attempts(executions)
     for run in runs:

@@ -80,5 +80,14 @@ KINDS = (
     Kind("given", 6, OK, {**ENDS, "n0": OK, "n1": OK}, ("n1",), signals={"number": integer(5)}),
     Kind("approved", 5, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), signals={"go": boolean(True)}),
     Kind("approved", 4, FAILED, {**START, "n0": OK, "n1": FAILED}, ("n0",), signals={"go": boolean(False)}),
+    Kind(
+        "made",
+        5,
+        OK,
+        {**ENDS, "n0": OK, "n0-0-dn0": OK, "n0-0-dn1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
+        ("n0", "n0-0-dn0"),
+    ),
+    Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}),
+    Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}),
     Kind("aborted", 6, "ABORTED", {}, aborted=True),
 )

@@ -5,7 +5,7 @@ import os
 import time
 from datetime import timedelta
 
-from flytekit import approve, conditional, kwtypes, sleep, task, wait_for_input, workflow
+from flytekit import LaunchPlan, approve, conditional, dynamic, kwtypes, sleep, task, wait_for_input, workflow
 from flytekit.core.task import Echo
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekitplugins.sleep import Sleep
@@ -210,3 +210,29 @@ def approved(folder: str) -> int:
 @workflow
 def aborted(folder: str) -> int:
     return slow(folder=folder)
+
+
+@dynamic
+def makes(folder: str) -> int:
+    note(folder, "start")
+    note(folder, "end")
+    return echo(a=mark(folder=folder))
+
+
+@workflow
+def made(folder: str) -> int:
+    return makes(folder=folder)
+
+
+single_plan = LaunchPlan.get_or_create(single, name="faults.program.single_plan")
+failing_plan = LaunchPlan.get_or_create(failing, name="faults.program.failing_plan")
+
+
+@workflow
+def parent(folder: str) -> int:
+    return echo(a=single_plan(folder=folder))
+
+
+@workflow
+def parent_failing(folder: str) -> int:
+    return echo(a=failing_plan(folder=folder))

@@ -17,6 +17,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = (
     "flyteidl.admin.common_pb2",
+    "flyteidl.admin.execution_pb2",
     "flyteidl.core.condition_pb2",
     "flyteidl.core.execution_pb2",
     "flyteidl.core.security_pb2",

@@ -121,6 +121,17 @@ class Engine:
         """
         await _answer(self._handle(execution_id).signal(workflows.SIGNAL_SET, signal_id), execution_id)
 
+    async def child_ended(
+        self, parent: identifier_pb2.WorkflowExecutionIdentifier, state: execution_pb2.ChildState
+    ) -> None:
+        """Tell an execution how one ended that it launched. Repeating it changes nothing.
+
+        Raises:
+            NotFound: no such workflow runs.
+            Unavailable: Temporal does not answer.
+        """
+        await _answer(self._handle(parent).signal(workflows.CHILD_ENDED, state), parent)
+
     async def ended(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
     ) -> execution_pb2.ExecutionOutcome | None:

@@ -3,12 +3,13 @@
 import contextlib
 from datetime import UTC, datetime
 
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import event_batches, event_rows
+from flytetemporal.admin import event_batches, event_rows, execution_lookup
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers, phases, times, workflow_progress
@@ -33,7 +34,23 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
         workflow_progress.advance(state.closure, event)
         await event_rows.store_execution(session, key, state)
         await event_batches.close_open(session, key, state.closure)
+    await _tell_parent(deps, execution_id, event)
     return True
+
+
+async def _tell_parent(deps: Dependencies, execution_id: ExecutionId, event: event_pb2.WorkflowExecutionEvent) -> None:
+    """Tell the execution that launched this one; what its own workflow would have done."""
+    async with deps.sessions() as session:
+        row = await execution_lookup.execution(session, execution_id)
+    metadata = admin_execution_pb2.ExecutionSpec.FromString(row.spec).metadata
+    if not metadata.HasField("parent_node_execution"):
+        return
+    outcome = execution_pb2.ExecutionOutcome(phase=event.phase, output_uri=event.output_uri)
+    if event.HasField("error"):
+        outcome.error.CopyFrom(event.error)
+    state = execution_pb2.ChildState(execution_id=execution_id, outcome=outcome)
+    with contextlib.suppress(errors.NotFound, errors.Unavailable):  # The parent looks by itself now and then.
+        await deps.engine.child_ended(metadata.parent_node_execution.execution_id, state)
 
 
 async def close_aborted(deps: Dependencies, execution_id: ExecutionId) -> bool:

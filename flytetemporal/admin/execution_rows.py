@@ -92,6 +92,7 @@ def engine_settings(
         raw_output_prefix=config.raw_output_data_config.output_location_prefix or raw_output_prefix,
         namespace=namespace,
         cluster=cluster,
+        asked_raw_output_prefix=config.raw_output_data_config.output_location_prefix,
         retry_rules=policies.rules,
     )
     if policies.timeout:
@@ -111,6 +112,9 @@ def engine_input(launch: Launch, root: str) -> contract_pb2.ExecutionInput:
         metadata_dir=locations.metadata_dir(root, launch.id),
         settings=launch.settings,
     )
+    metadata = launch.spec.metadata
+    if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
+        argument.parent.CopyFrom(metadata.parent_node_execution)
     if launch.inputs.ByteSize() <= workflows.INLINE_LITERALS_BYTES:
         argument.inputs.literals.CopyFrom(launch.inputs)
     else:

@@ -59,6 +59,8 @@ def sentence(wait: operations_pb2.Wait) -> str:
             text = _attempt(wait)
         case "nested":
             text = f"waits for {_listed(wait.nested.node_ids)} below it" if wait.nested.node_ids else ABOUT_TO
+        case "child":
+            text = f"waits for execution {wait.child.execution_id.name}"
         case "engine":
             text = f"waits for the engine ({wait.engine.work})"
         case _:

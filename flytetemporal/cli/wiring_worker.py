@@ -10,7 +10,9 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
+from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.signals import SignalActivities
@@ -35,7 +37,13 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint)
     tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
-    engine = [*DataActivities(blobs).all(), *EventActivities(blobs, admin).all(), *SignalActivities(blobs, admin).all()]
+    engine = [
+        *ChildActivities(blobs, admin).all(),
+        *DataActivities(blobs).all(),
+        *DynamicActivities(blobs, admin).all(),
+        *EventActivities(blobs, admin).all(),
+        *SignalActivities(blobs, admin).all(),
+    ]
     try:
         async with (
             tasks,

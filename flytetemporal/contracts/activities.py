@@ -1,5 +1,7 @@
 """Typed stubs of the activities: workflows call these, ``activities`` implements them under the same names."""
 
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import identifier_pb2
 from temporalio import activity
 
 from flytetemporal.contracts.v1 import control_pb2, execution_pb2
@@ -32,6 +34,36 @@ async def load_graph(reference: execution_pb2.ContentReference) -> execution_pb2
 @activity.defn
 async def read_signal(request: execution_pb2.SignalRequest) -> execution_pb2.SignalState:
     """Make a signal known to clients, and return its value once it has one, written as the gate's outputs."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def compile_dynamic(request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
+    """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def launch_child(request: execution_pb2.LaunchRequest) -> execution_pb2.LaunchResult:
+    """Launch the execution of a launch plan node; one that was launched before is left alone."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def read_child(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.ChildState:
+    """Return how a child ended, if it has."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def terminate_child(request: admin_execution_pb2.ExecutionTerminateRequest) -> None:
+    """Abort a child; one that has ended or was never launched is left alone."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def copy_outputs(request: execution_pb2.CopyRequest) -> execution_pb2.NodeOutputs:
+    """Copy outputs to where they belong to another node, and return them inline when small."""
     raise NotImplementedError
 
 

@@ -3,6 +3,8 @@
 EXECUTION_WORKFLOW = "ExecutionWorkflow"
 # Argument: the id of a Flyte signal that was given a value.
 SIGNAL_SET = "signal_set"
+# Argument: ChildState with an outcome.
+CHILD_ENDED = "child_ended"
 # Argument: a node id, empty for all; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"

@@ -11,6 +11,7 @@ INPUTS = "inputs.pb"
 OUTPUTS = "outputs.pb"
 ERROR = "error.pb"
 FUTURES = "futures.pb"
+FUTURES_COMPILED = "futures_compiled.pb"
 DECK = "deck.html"
 METADATA_PREFIX = "metadata/propeller"
 

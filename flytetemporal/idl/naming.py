@@ -5,6 +5,7 @@ flyteplugins' pluginmachinery/encoding/encoder.go and flytepropeller's nodes/com
 """
 
 import base64
+import re
 from collections.abc import Sequence
 
 from flyteidl.core import identifier_pb2
@@ -12,6 +13,7 @@ from flyteidl.core import identifier_pb2
 NODE_ID_LIMIT = 20
 EXECUTION_NAME_LIMIT = 20
 GENERATED_NAME_LIMIT = 50
+LABEL_LIMIT = 63
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"
@@ -59,6 +61,11 @@ def generated_name(execution_name: str, node_id: str, attempt: int) -> str:
 def child_execution_name(execution_name: str, node_id: str, attempt: int) -> str:
     """Return the name of the execution that a launch plan node starts."""
     return fixed_length([execution_name, node_id, str(attempt)], EXECUTION_NAME_LIMIT, bits=64)
+
+
+def label(text: str) -> str:
+    """Return a text as the value of a Kubernetes label: at most 63 lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9-]", "-", text.lower())[:LABEL_LIMIT].strip("-")
 
 
 def shard(name: str) -> str:

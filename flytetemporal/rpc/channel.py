@@ -1,19 +1,27 @@
 """The worker's client of admin."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 import grpc
-from flyteidl.admin import signal_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, signal_pb2
+from flyteidl.core import identifier_pb2
+from google.protobuf.message import Message
 
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.rpc import status
 
 RECORD_EVENTS = "/flytetemporal.v1.EventService/RecordEvents"
+GET_LAUNCH_PLAN = "/flyteidl.service.AdminService/GetLaunchPlan"
+CREATE_EXECUTION = "/flyteidl.service.AdminService/CreateExecution"
+GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
+TERMINATE_EXECUTION = "/flyteidl.service.AdminService/TerminateExecution"
 GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
 # Admin takes more, but a batch is one transaction: smaller ones let readers in between.
 BATCH_BYTES = 3 * 1024 * 1024
 TIMEOUT_SECONDS = 30
+
+R = TypeVar("R", bound=Message)
 OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -27,16 +35,26 @@ class AdminClient:
 
     def __init__(self, endpoint: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint, options=OPTIONS)
-        self._record = self._channel.unary_unary(
-            RECORD_EVENTS,
-            request_serializer=events_pb2.RecordEventsRequest.SerializeToString,
-            response_deserializer=events_pb2.RecordEventsResponse.FromString,
+        self._record = self._method(RECORD_EVENTS, events_pb2.RecordEventsResponse)
+        self._signal = self._method(GET_OR_CREATE_SIGNAL, signal_pb2.Signal)
+        self._launch_plan = self._method(GET_LAUNCH_PLAN, launch_plan_pb2.LaunchPlan)
+        self._create = self._method(CREATE_EXECUTION, execution_pb2.ExecutionCreateResponse)
+        self._execution = self._method(GET_EXECUTION, execution_pb2.Execution)
+        self._terminate = self._method(TERMINATE_EXECUTION, execution_pb2.ExecutionTerminateResponse)
+
+    def _method(self, path: str, response: type[R]) -> Callable[[Message], Awaitable[R]]:
+        call = self._channel.unary_unary(
+            path, request_serializer=_serialized, response_deserializer=response.FromString
         )
-        self._signal = self._channel.unary_unary(
-            GET_OR_CREATE_SIGNAL,
-            request_serializer=signal_pb2.SignalGetOrCreateRequest.SerializeToString,
-            response_deserializer=signal_pb2.Signal.FromString,
-        )
+
+        async def method(request: Message) -> R:
+            try:
+                answer: R = await call(request, timeout=TIMEOUT_SECONDS)
+            except grpc.aio.AioRpcError as e:
+                raise status.error(e.code().value[0], e.details() or e.code().name) from e
+            return answer
+
+        return method
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
         """Deliver events of one execution, oldest first; delivering them again changes nothing.
@@ -46,8 +64,7 @@ class AdminClient:
             Unavailable: admin does not answer.
         """
         for batch in _batches(events):
-            with _translated():
-                await self._record(events_pb2.RecordEventsRequest(events=batch), timeout=TIMEOUT_SECONDS)
+            await self._record(events_pb2.RecordEventsRequest(events=batch))
 
     async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
         """Return a signal, creating it with the given type when it is new.
@@ -55,21 +72,52 @@ class AdminClient:
         Raises:
             Unavailable: admin does not answer.
         """
-        with _translated():
-            found: signal_pb2.Signal = await self._signal(request, timeout=TIMEOUT_SECONDS)
-            return found
+        return await self._signal(request)
+
+    async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
+        """Return a launch plan.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: admin does not answer.
+        """
+        return await self._launch_plan(common_pb2.ObjectGetRequest(id=identifier))
+
+    async def create_execution(self, request: execution_pb2.ExecutionCreateRequest) -> None:
+        """Launch an execution.
+
+        Raises:
+            AlreadyExists: one of this name was launched before.
+            FlyteError: it cannot be launched, now (``Unavailable``) or at all.
+        """
+        await self._create(request)
+
+    async def get_execution(self, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.Execution:
+        """Return an execution.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: admin does not answer.
+        """
+        return await self._execution(execution_pb2.WorkflowExecutionGetRequest(id=identifier))
+
+    async def terminate_execution(self, request: execution_pb2.ExecutionTerminateRequest) -> None:
+        """Abort an execution.
+
+        Raises:
+            NotFound: there is none.
+            FailedPrecondition: it has ended.
+            Unavailable: admin does not answer.
+        """
+        await self._terminate(request)
 
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except grpc.aio.AioRpcError as e:
-        raise status.error(e.code().value[0], e.details() or e.code().name) from e
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def _batches(events: Sequence[events_pb2.Event]) -> Iterator[list[events_pb2.Event]]:

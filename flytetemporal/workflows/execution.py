@@ -7,16 +7,17 @@ from datetime import timedelta
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
-from flytetemporal.idl import times
+from flytetemporal.idl import naming, times
 from flytetemporal.workflows import graph, settling
 from flytetemporal.workflows import run as runs
+from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.nodes import dispatch
 from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure, user_failure
-from flytetemporal.workflows.run import Run, Scope
+from flytetemporal.workflows.run import Program, Run, Scope
 from flytetemporal.workflows.signals import SignalBoard
 from flytetemporal.workflows.waits import WaitingRoom
 from flytetemporal.workflows.walk import Abort, Walk
@@ -31,12 +32,18 @@ class ExecutionWorkflow:
 
     def __init__(self) -> None:
         self._signals = SignalBoard()
+        self._children = Children()
         self._waits = WaitingRoom()
 
     @workflow.signal(name=workflows.SIGNAL_SET)
     def signal_set(self, signal_id: str) -> None:
         """Note that a Flyte signal has a new value."""
         self._signals.tell(signal_id)
+
+    @workflow.signal(name=workflows.CHILD_ENDED)
+    def child_ended(self, state: execution_pb2.ChildState) -> None:
+        """Note how an execution ended that a launch plan node started."""
+        self._children.tell(state)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -46,21 +53,22 @@ class ExecutionWorkflow:
     @workflow.run
     async def run(self, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionOutcome:
         """Run the execution to its end; it fails or is cancelled as a Temporal workflow when the Flyte execution is."""
-        run = Run(argument, signals=self._signals, waits=self._waits)
+        run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
         try:
             outputs = await _walked(run)
         except NodeFailure as failure:
             _report(run, Phase.FAILED, error=failure.error)
-            await _close(run)
+            await _close(run, execution_pb2.ExecutionOutcome(phase=Phase.FAILED, error=failure.error))
             raise _application_error(failure.error) from failure
         except asyncio.CancelledError:
             _report(run, Phase.ABORTED)
-            await _close(run)
+            await _close(run, execution_pb2.ExecutionOutcome(phase=Phase.ABORTED))
             raise
         _report(run, Phase.SUCCEEDING)
         _report(run, Phase.SUCCEEDED, output_uri=outputs.uri)
-        await _close(run)
-        return execution_pb2.ExecutionOutcome(phase=Phase.SUCCEEDED, output_uri=outputs.uri)
+        outcome = execution_pb2.ExecutionOutcome(phase=Phase.SUCCEEDED, output_uri=outputs.uri)
+        await _close(run, outcome)
+        return outcome
 
 
 async def _walked(run: Run) -> Values:
@@ -68,8 +76,9 @@ async def _walked(run: Run) -> Values:
     argument = run.argument
     run.reports.start()
     run.graph = graph.parse(await _graph_bytes(argument))
+    program = Program(run.graph, argument.tasks)
     walk = Walk(
-        Scope(run, run.graph.bodies[0], argument.metadata_dir),
+        Scope(run, program, run.graph.bodies[0], argument.metadata_dir),
         dispatch.run,
         Abort(),
         on_failing=lambda failure: _report(run, Phase.FAILING, error=failure.error),
@@ -118,10 +127,20 @@ def _report(
     run.reports.workflow(event)
 
 
-async def _close(run: Run) -> None:
+async def _close(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
     """Deliver the last events. The end is decided by now: a cancellation that comes this late changes nothing."""
     with contextlib.suppress(asyncio.CancelledError):
-        await settling.settled([asyncio.create_task(run.reports.close())])
+        await settling.settled([asyncio.create_task(_deliver(run, outcome))])
+
+
+async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
+    await run.reports.close()
+    if not run.argument.HasField("parent"):
+        return
+    parent = workflow.get_external_workflow_handle(naming.temporal_workflow_id(run.argument.parent.execution_id))
+    state = execution_pb2.ChildState(execution_id=run.execution_id, outcome=outcome)
+    with contextlib.suppress(FailureError):  # It may be over; what waits for us looks by itself now and then.
+        await parent.signal(workflows.CHILD_ENDED, state)
 
 
 def _application_error(error: core_execution_pb2.ExecutionError) -> ApplicationError:

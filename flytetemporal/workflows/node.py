@@ -13,7 +13,7 @@ from flytetemporal.idl import locations, naming
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.graph import Body
 from flytetemporal.workflows.outcomes import Values
-from flytetemporal.workflows.run import Scope
+from flytetemporal.workflows.run import Program, Scope
 from flytetemporal.workflows.waits import Cause
 
 Phase = core_execution_pb2.NodeExecution
@@ -84,10 +84,13 @@ class NodeRun:
         """Say, while the block lasts, what the node waits for."""
         return self.scope.run.waits.waiting(self.id, self.node.name, cause)
 
-    def child_scope(self, body: Body, attempt: int | None = None) -> Scope:
-        """Return the scope of nodes that run below this one, in the current attempt unless another is named."""
+    def child_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
+        """Return the scope of nodes that run below this one, in the current attempt unless another is named.
+
+        ``program`` is given when it is not the one that this node is of.
+        """
         number = self.attempt if attempt is None else attempt
-        return Scope(self.scope.run, body, self.output_dir(number), self.id, number)
+        return Scope(self.scope.run, program or self.scope.program, body, self.output_dir(number), self.id, number)
 
 
 def node_run(scope: Scope, node: graph_pb2.Node) -> NodeRun:
@@ -103,6 +106,7 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         spec_node_id=node.id,
         node_name=node.name,
         event_version=EVENT_VERSION,
+        is_in_dynamic_chain=scope.program.is_dynamic,
     )
     kind = node.WhichOneof("target")
     if kind != "start":
@@ -111,7 +115,9 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         event.parent_node_metadata.node_id = scope.parent_id
         event.retry_group = str(scope.parent_attempt)
     if kind == "task":
-        event.target_entity.CopyFrom(scope.run.graph.tasks[node.task.task].id)
+        event.target_entity.CopyFrom(scope.program.graph.tasks[node.task.task].id)
+    if kind == "launch_plan":
+        event.target_entity.CopyFrom(node.launch_plan)
     if kind == "subworkflow":
         event.is_parent = True
     return event

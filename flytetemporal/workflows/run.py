@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
+from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.graph import Body, ParsedGraph
 from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
@@ -26,6 +27,7 @@ class Run:
 
     argument: execution_pb2.ExecutionInput
     signals: SignalBoard
+    children: Children
     waits: WaitingRoom
     pace: Pace = field(default_factory=Pace)
     # Known once it was read.
@@ -55,10 +57,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """What is walked: the graph of the execution, or one that a dynamic node of it made."""
+
+    graph: ParsedGraph
+    tasks: execution_pb2.ContentReference
+    # Some node above is dynamic.
+    is_dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """One level of nesting: the parent node, and where its children's files lie."""
 
     run: Run
+    program: Program
     body: Body
     # The parent's output directory; the execution's metadata directory at top level.
     directory: str

@@ -26,12 +26,18 @@ class Slots:
         if self._semaphore is None:
             yield
             return
-        async with self._semaphore:
-            self._holders[holder] = None
-            try:
-                yield
-            finally:
-                self._holders.pop(holder, None)
+        await self._semaphore.acquire()
+        self._holders[holder] = None
+        try:
+            yield
+        finally:
+            self.give_back(holder)
+
+    def give_back(self, holder: str) -> None:
+        """Give a slot back early: what runs below the holder needs slots of its own."""
+        if self._semaphore is not None and holder in self._holders:
+            del self._holders[holder]
+            self._semaphore.release()
 
     @property
     def is_free(self) -> bool:

@@ -38,7 +38,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("approval",), ("rejection",), ("failure_node",), ("recoverable",), ("rule",), ("open_too_long",),
         ("waits_too_long",), ("runs_too_long",), ("stay_in_the_store",), ("finished_first",),
         ("abort", "running"), ("abort", "back_off"), ("abort", "gate"), ("abort", "clean_up"),
-        ("abort", "failure_node"), ("abort", "before_a_worker"),
+        ("abort", "failure_node"), ("abort", "before_a_worker"), ("returned_runs_below",), ("dynamic_nodes",),
+        ("time_out_below",), ("child_gets",), ("abort_reaches_the_child",), ("failed_child",),
     ],
     ids="-".join,
 )  # fmt: skip

@@ -1,7 +1,8 @@
 import datetime
 
 from flyteidl.admin import common_pb2 as _common_pb2
-from flyteidl.core import execution_pb2 as _execution_pb2
+from flyteidl.admin import execution_pb2 as _execution_pb2
+from flyteidl.core import execution_pb2 as _execution_pb2_1
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
 from flyteidl.core import security_pb2 as _security_pb2
@@ -31,7 +32,7 @@ class ContentReference(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionSettings(_message.Message):
-    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules")
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules", "asked_raw_output_prefix")
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +45,7 @@ class ExecutionSettings(_message.Message):
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RETRY_RULES_FIELD_NUMBER: _ClassVar[int]
+    ASKED_RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     max_parallelism: int
     interruptible: _wrappers_pb2.BoolValue
     overwrite_cache: bool
@@ -56,7 +58,8 @@ class ExecutionSettings(_message.Message):
     cluster: str
     timeout: _duration_pb2.Duration
     retry_rules: _containers.RepeatedCompositeFieldContainer[RetryRule]
-    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ...) -> None: ...
+    asked_raw_output_prefix: str
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ...) -> None: ...
 
 class RetryRule(_message.Message):
     __slots__ = ("task", "cause", "retries", "initial_interval", "backoff_coefficient", "maximum_interval")
@@ -75,7 +78,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +87,7 @@ class ExecutionInput(_message.Message):
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     METADATA_DIR_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     workflow_id: _identifier_pb2.Identifier
     inline_graph: bytes
@@ -92,17 +96,18 @@ class ExecutionInput(_message.Message):
     inputs: NodeOutputs
     metadata_dir: str
     settings: ExecutionSettings
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ...) -> None: ...
+    parent: _identifier_pb2.NodeExecutionIdentifier
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ...) -> None: ...
 
 class ExecutionOutcome(_message.Message):
     __slots__ = ("phase", "output_uri", "error")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_URI_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    phase: _execution_pb2.WorkflowExecution.Phase
+    phase: _execution_pb2_1.WorkflowExecution.Phase
     output_uri: str
-    error: _execution_pb2.ExecutionError
-    def __init__(self, phase: _Optional[_Union[_execution_pb2.WorkflowExecution.Phase, str]] = ..., output_uri: _Optional[str] = ..., error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ...) -> None: ...
+    error: _execution_pb2_1.ExecutionError
+    def __init__(self, phase: _Optional[_Union[_execution_pb2_1.WorkflowExecution.Phase, str]] = ..., output_uri: _Optional[str] = ..., error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ...) -> None: ...
 
 class NodeOutputs(_message.Message):
     __slots__ = ("literals", "uri")
@@ -219,9 +224,65 @@ class AttemptFailure(_message.Message):
     __slots__ = ("error", "recoverable")
     ERROR_FIELD_NUMBER: _ClassVar[int]
     RECOVERABLE_FIELD_NUMBER: _ClassVar[int]
-    error: _execution_pb2.ExecutionError
+    error: _execution_pb2_1.ExecutionError
     recoverable: bool
-    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ...) -> None: ...
+    def __init__(self, error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ...) -> None: ...
+
+class DynamicRequest(_message.Message):
+    __slots__ = ("node_event", "tasks", "task", "output_dir", "generated_name")
+    NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_DIR_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_NAME_FIELD_NUMBER: _ClassVar[int]
+    node_event: _event_pb2.NodeExecutionEvent
+    tasks: ContentReference
+    task: int
+    output_dir: str
+    generated_name: str
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., output_dir: _Optional[str] = ..., generated_name: _Optional[str] = ...) -> None: ...
+
+class DynamicGraph(_message.Message):
+    __slots__ = ("inline_graph", "stored_graph", "error", "tasks")
+    INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    STORED_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    inline_graph: bytes
+    stored_graph: ContentReference
+    error: _execution_pb2_1.ExecutionError
+    tasks: ContentReference
+    def __init__(self, inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ...) -> None: ...
+
+class LaunchRequest(_message.Message):
+    __slots__ = ("create", "inputs")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    create: _execution_pb2.ExecutionCreateRequest
+    inputs: NodeOutputs
+    def __init__(self, create: _Optional[_Union[_execution_pb2.ExecutionCreateRequest, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ...) -> None: ...
+
+class LaunchResult(_message.Message):
+    __slots__ = ("error",)
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    error: _execution_pb2_1.ExecutionError
+    def __init__(self, error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ...) -> None: ...
+
+class ChildState(_message.Message):
+    __slots__ = ("execution_id", "outcome")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    execution_id: _identifier_pb2.WorkflowExecutionIdentifier
+    outcome: ExecutionOutcome
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., outcome: _Optional[_Union[ExecutionOutcome, _Mapping]] = ...) -> None: ...
+
+class CopyRequest(_message.Message):
+    __slots__ = ("from_uri", "to_uri")
+    FROM_URI_FIELD_NUMBER: _ClassVar[int]
+    TO_URI_FIELD_NUMBER: _ClassVar[int]
+    from_uri: str
+    to_uri: str
+    def __init__(self, from_uri: _Optional[str] = ..., to_uri: _Optional[str] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("files", "events")

@@ -55,7 +55,7 @@ class Waits(_message.Message):
     def __init__(self, waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
 
 class Wait(_message.Message):
-    __slots__ = ("node_id", "name", "since", "nodes", "slot", "signal", "timer", "backoff", "attempt", "nested", "engine", "text")
+    __slots__ = ("node_id", "name", "since", "nodes", "slot", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "text")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class Wait(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     NESTED_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
+    CHILD_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     name: str
@@ -79,8 +80,9 @@ class Wait(_message.Message):
     attempt: AttemptWait
     nested: NestedWait
     engine: EngineWait
+    child: ChildWait
     text: str
-    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class NodesWait(_message.Message):
     __slots__ = ("node_ids",)
@@ -165,3 +167,9 @@ class EngineWait(_message.Message):
     WORK_FIELD_NUMBER: _ClassVar[int]
     work: str
     def __init__(self, work: _Optional[str] = ...) -> None: ...
+
+class ChildWait(_message.Message):
+    __slots__ = ("execution_id",)
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    execution_id: _identifier_pb2.WorkflowExecutionIdentifier
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...

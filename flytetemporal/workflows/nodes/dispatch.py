@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.workflows import attempts
 from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.nodes import branch, end, gate, subworkflow, task
+from flytetemporal.workflows.nodes import branch, end, gate, launch_plan, subworkflow, task
 from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.walk import Walk
 
@@ -13,10 +13,11 @@ _KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[
     "branch": branch.run,
     "end": end.run,
     "gate": gate.run,
+    "launch_plan": launch_plan.run,
     "subworkflow": subworkflow.run,
     "task": task.run,
 }
-_NAMES = {"launch_plan": "launch plan", "array": "array (map task)"}
+_NAMES = {"array": "array (map task)"}
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:

@@ -13,7 +13,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     values = await node_inputs.materialise(node, inputs)
     if node.attempt == 0:
         node.report(node.phase_event(Phase.RUNNING))
-    body = node.scope.run.graph.bodies[node.node.subworkflow.workflow]
+    body = node.scope.program.graph.bodies[node.node.subworkflow.workflow]
     nested = Walk(node.child_scope(body), walk.run_kind, walk.abort)
     with node.waiting(lambda wait: wait.nested.node_ids.extend(nested.running())):
         outputs = await nested.run(values)

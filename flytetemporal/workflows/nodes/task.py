@@ -14,8 +14,8 @@ from flytetemporal.workflows import attempts, settling
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.nodes import pure
-from flytetemporal.workflows.outcomes import NodeFailure, Values, user_failure
+from flytetemporal.workflows.nodes import dynamic, pure
+from flytetemporal.workflows.outcomes import NodeFailure, Values
 from flytetemporal.workflows.walk import Walk
 
 # Long enough for any task; a task's own deadline is kept by the activity, which can clean up.
@@ -29,7 +29,7 @@ RETRY = RetryPolicy(
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Run attempts until one succeeds or the budgets are spent."""
-    summary = node.scope.run.graph.tasks[node.node.task.task]
+    summary = node.scope.program.graph.tasks[node.node.task.task]
     pure_task = pure.TASK_TYPES.get(summary.type)
     if pure_task is not None:
         return await attempts.with_deadline(
@@ -40,11 +40,14 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         result = await _attempt(node, summary, inputs, budget)
         if result.dynamic:
             node.scope.run.reports.forward(result.unreported)
-            raise user_failure(
-                "UnsupportedNodeKind",
-                f"task [{summary.id.name}] of node [{node.id}] is dynamic: it returned a workflow, which flytetemporal "
-                "does not run yet; see docs/compatibility.md",
-            )
+            try:
+                return await dynamic.run(walk, node, budget.attempt)
+            except NodeFailure as failed:
+                if not isinstance(failed, dynamic.ChildTimedOut):
+                    raise
+                retry = budget.after(failed.error, recoverable=True)
+                await attempts.pause(node, budget, retry, failed.error)
+                continue
         if result.WhichOneof("outcome") == "outputs":
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
@@ -121,7 +124,7 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
     attempt = execution_pb2.TaskAttempt(
         node_event=node.event,
         attempt=number,
-        tasks=argument.tasks,
+        tasks=node.scope.program.tasks,
         task=node.node.task.task,
         inputs=inputs,
         data_dir=node.data_dir,

@@ -16,6 +16,9 @@ from flytetemporal.admin import executions
 from flytetemporal.admin.signals import SignalService
 from flytetemporal.admin.sweeper import SweeperActivities
 from flytetemporal.config import AdminSettings
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.idl import naming
 from tests.fixtures.installation import Installation
 from tests.fixtures.registrations import INT, integer
 
@@ -176,3 +179,19 @@ async def test_one_part_that_fails_leaves_the_others_their_turn(installation: In
 
     assert await installation.sweep() == {"never_started": 1}
     assert await installation.deps.engine.ended(execution_id) is None
+
+
+async def test_a_parent_is_told_of_a_child_that_the_sweeper_closed(installation: Installation) -> None:
+    parent = await installation.run("waits")
+    spec = execution_pb2.ExecutionSpec()
+    spec.metadata.parent_node_execution.execution_id.CopyFrom(parent)
+    child = await installation.record("waits", "RUNNING", spec)
+
+    assert await installation.sweep() == {"ended_unreported": 1}
+
+    handle = installation.client.get_workflow_handle(naming.temporal_workflow_id(parent))
+    events = (await handle.fetch_history()).events
+    signalled = [event.workflow_execution_signaled_event_attributes for event in events]
+    (told,) = [one for one in signalled if one.signal_name == workflows.CHILD_ENDED]
+    state = contract_pb2.ChildState.FromString(told.input.payloads[0].data)
+    assert (state.execution_id, state.outcome.error.code) == (child, "WorkflowNotFound")

@@ -361,7 +361,6 @@ async def test_max_parallelism_counts_over_subworkflows(engine_runs: EngineRuns)
 @pytest.mark.parametrize(
     ("target", "name"),
     [
-        (graph_pb2.Node(launch_plan={"name": "lp"}), "launch plan"),
         (graph_pb2.Node(array=graph_pb2.ArrayNode()), "array"),
     ],
 )
@@ -441,24 +440,6 @@ async def test_replaying_on_every_task_changes_nothing(engine_runs: EngineRuns) 
 
     assert phase == "SUCCEEDED"
     assert runs.outputs() == int_map(o0=2)
-
-
-async def test_a_dynamic_task_fails_its_node_by_name(engine_runs: EngineRuns) -> None:
-    async def dynamic(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        result = succeeded(o0=1)
-        result.dynamic = True
-        return result
-
-    runs = engine_runs
-    runs.scripts["n0"] = dynamic
-
-    async with runs.workers():
-        phase = await runs.outcome(chain(1), int_map(a=1))
-
-    error = runs.workflow_events[-1].error
-    assert phase == "FAILED"
-    assert error.code == "UnsupportedNodeKind"
-    assert "dynamic" in error.message
 
 
 async def test_a_report_that_admin_refuses_fails_the_run_and_the_end_is_still_told(engine_runs: EngineRuns) -> None:

@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from flytetemporal import errors
+from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities, TemplateCache
+from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import translated
 from flytetemporal.activities.signals import SignalActivities
@@ -20,6 +22,8 @@ from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore
+from tests.unit.activities.test_children import Executions
+from tests.unit.activities.test_dynamic import Admin
 from tests.unit.activities.test_signals import Signals
 
 
@@ -158,6 +162,8 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *DataActivities(blobs).all(),
         *EventActivities(blobs, sink).all(),
         *SignalActivities(blobs, Signals(None)).all(),
+        *DynamicActivities(blobs, Admin()).all(),
+        *ChildActivities(blobs, Executions()).all(),
         *TaskActivities(blobs, sink, worker, StorageSettings()).all(),
     ]
     stubs = dict(inspect.getmembers(activities, inspect.iscoroutinefunction))

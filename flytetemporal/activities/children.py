@@ -1,0 +1,105 @@
+"""Launch, read and abort the executions of launch plan nodes. Admin runs them like any other."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from temporalio import activity
+
+from flytetemporal.activities import data
+from flytetemporal.activities.patience import PASSING
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
+from flytetemporal.idl import error_text
+from flytetemporal.storage.blobs import BlobStore
+
+Error, Phase = core_execution_pb2.ExecutionError, core_execution_pb2.WorkflowExecution
+TERMINAL = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT)
+
+
+class Executions(Protocol):
+    """Where executions are: admin's client, or a dictionary in a test."""
+
+    async def create_execution(self, request: admin_execution_pb2.ExecutionCreateRequest) -> None:
+        """Launch an execution; see ``rpc.channel``."""
+
+    async def get_execution(
+        self, identifier: identifier_pb2.WorkflowExecutionIdentifier
+    ) -> admin_execution_pb2.Execution:
+        """Return an execution; see ``rpc.channel``."""
+
+    async def terminate_execution(self, request: admin_execution_pb2.ExecutionTerminateRequest) -> None:
+        """Abort an execution; see ``rpc.channel``."""
+
+
+class ChildActivities:
+    """``launch_child`` and its kin of ``contracts/activities``."""
+
+    def __init__(self, blobs: BlobStore, executions: Executions) -> None:
+        self._blobs = blobs
+        self._executions = executions
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.launch_child, self.read_child, self.terminate_child, self.copy_outputs]
+
+    @activity.defn
+    async def launch_child(self, request: execution_pb2.LaunchRequest) -> execution_pb2.LaunchResult:
+        """Launch the execution of a launch plan node; one that was launched before is left alone."""
+        create = request.create
+        create.inputs.CopyFrom(await data.read_outputs(self._blobs, request.inputs))
+        try:
+            await self._executions.create_execution(create)
+        except AlreadyExists as e:
+            if not await self._is_ours(create):
+                return _refused(e)
+        except PASSING:
+            raise
+        except FlyteError as e:
+            return _refused(e)
+        return execution_pb2.LaunchResult()
+
+    async def _is_ours(self, create: admin_execution_pb2.ExecutionCreateRequest) -> bool:
+        """Say whether the execution that has the name was launched by this node."""
+        identifier = identifier_pb2.WorkflowExecutionIdentifier(
+            project=create.project, domain=create.domain, name=create.name
+        )
+        try:
+            found = await self._executions.get_execution(identifier)
+        except NotFound:
+            return False
+        return bool(found.spec.metadata.parent_node_execution == create.spec.metadata.parent_node_execution)
+
+    @activity.defn
+    async def read_child(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.ChildState:
+        """Return how a child ended, if it has."""
+        closure = (await self._executions.get_execution(execution_id)).closure
+        state = execution_pb2.ChildState(execution_id=execution_id)
+        if closure.phase in TERMINAL:
+            state.outcome.phase = closure.phase
+            state.outcome.output_uri = closure.outputs.uri
+            if closure.HasField("error"):
+                state.outcome.error.CopyFrom(closure.error)
+        return state
+
+    @activity.defn
+    async def terminate_child(self, request: admin_execution_pb2.ExecutionTerminateRequest) -> None:
+        """Abort a child; one that has ended or was never launched is left alone."""
+        try:
+            await self._executions.terminate_execution(request)
+        except (NotFound, FailedPrecondition):
+            return
+
+    @activity.defn
+    async def copy_outputs(self, request: execution_pb2.CopyRequest) -> execution_pb2.NodeOutputs:
+        """Copy outputs to where they belong to another node, and return them inline when small."""
+        outputs = await self._blobs.read_message(request.from_uri, literals_pb2.LiteralMap)
+        await self._blobs.write_message(request.to_uri, outputs)
+        return data.node_outputs(outputs, request.to_uri)
+
+
+def _refused(error: FlyteError) -> execution_pb2.LaunchResult:
+    text = error_text.shortened(error.message)
+    return execution_pb2.LaunchResult(error=Error(code="RuntimeExecutionError", message=text, kind=Error.USER))

@@ -1,0 +1,129 @@
+"""Turn what a dynamic task left behind into a graph that the engine can walk."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from flyteidl.admin import launch_plan_pb2
+from flyteidl.core import compiler_pb2, dynamic_job_pb2, identifier_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.event import event_pb2
+from google.protobuf.message import Message
+from temporalio import activity
+
+from flytetemporal.activities import events
+from flytetemporal.activities.data import TemplateCache
+from flytetemporal.compiler import compact, dynamic
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import events_pb2, execution_pb2
+from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
+from flytetemporal.idl import error_text, locations, times
+from flytetemporal.storage.blobs import BlobStore
+
+BUILD_FAILED = "DynamicWorkflowBuildFailed"
+Error = core_execution_pb2.ExecutionError
+
+
+class Admin(events.EventSink, Protocol):
+    """What is needed of admin."""
+
+    async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
+        """Return a launch plan.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: not now.
+        """
+
+
+class DynamicActivities:
+    """``compile_dynamic`` of ``contracts/activities``."""
+
+    def __init__(self, blobs: BlobStore, admin: Admin) -> None:
+        self._blobs = blobs
+        self._admin = admin
+        self._templates = TemplateCache(blobs)
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.compile_dynamic]
+
+    @activity.defn
+    async def compile_dynamic(self, request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
+        """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
+        try:
+            closure = await self._closure(request)
+        except (InvalidRequest, NotFound) as e:
+            return _failed(BUILD_FAILED, e.message)
+        graph, templates = compact.compact(closure)
+        graph_data, tasks = _content(request.output_dir, graph), _content(request.output_dir, templates)
+        await asyncio.gather(
+            self._blobs.write(tasks[0].uri, tasks[1]),
+            self._blobs.write(graph_data[0].uri, graph_data[1]),
+            self._blobs.write_message(locations.join(request.output_dir, locations.FUTURES_COMPILED), closure),
+        )
+        try:
+            await events.send(self._admin, [_shown(request, closure)])
+        except (InvalidRequest, QuotaExceeded) as e:
+            return _failed("NodeFailed", e.message)
+        compiled = execution_pb2.DynamicGraph(tasks=tasks[0])
+        if len(graph_data[1]) <= workflows.INLINE_GRAPH_BYTES:
+            compiled.inline_graph = graph_data[1]
+        else:
+            compiled.stored_graph.CopyFrom(graph_data[0])
+        return compiled
+
+    async def _closure(self, request: execution_pb2.DynamicRequest) -> compiler_pb2.CompiledWorkflowClosure:
+        parent = await self._templates.load(request.tasks, request.task)
+        uri = locations.join(request.output_dir, locations.FUTURES)
+        try:
+            spec = await self._blobs.read_message(uri, dynamic_job_pb2.DynamicJobSpec)
+        except Internal as e:
+            raise InvalidRequest(e.message) from e
+        template = dynamic.template_of(spec, _identifier(request), parent)
+        wanted = dynamic.launch_plans_of(spec, template)
+        plans = await asyncio.gather(*(self._admin.get_launch_plan(identifier) for identifier in wanted))
+        return await asyncio.to_thread(dynamic.compile_dynamic, spec, template, parent, plans)
+
+
+def _identifier(request: execution_pb2.DynamicRequest) -> identifier_pb2.Identifier:
+    """Return the id of the workflow; the version is the attempt's own, and the same when the activity is repeated."""
+    execution = request.node_event.id.execution_id
+    return identifier_pb2.Identifier(
+        resource_type=identifier_pb2.WORKFLOW,
+        project=execution.project,
+        domain=execution.domain,
+        name=f"{dynamic.WORKFLOW_PREFIX}{request.node_event.spec_node_id}",
+        version=hashlib.sha256(request.generated_name.encode()).hexdigest()[:10],
+    )
+
+
+def _shown(request: execution_pb2.DynamicRequest, closure: compiler_pb2.CompiledWorkflowClosure) -> events_pb2.Event:
+    event = event_pb2.NodeExecutionEvent()
+    event.CopyFrom(request.node_event)
+    event.phase = core_execution_pb2.NodeExecution.DYNAMIC_RUNNING
+    event.occurred_at.CopyFrom(times.timestamp(datetime.now(UTC)))
+    event.is_dynamic = event.is_parent = True
+    event.task_node_metadata.dynamic_workflow.CopyFrom(
+        event_pb2.DynamicWorkflowNodeMetadata(
+            id=closure.primary.template.id,
+            compiled_workflow=closure,
+            dynamic_job_spec_uri=locations.join(request.output_dir, locations.FUTURES),
+        )
+    )
+    return events_pb2.Event(node=event)
+
+
+def _content(directory: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
+    data = gzip.compress(message.SerializeToString(deterministic=True), compresslevel=6, mtime=0)
+    digest = hashlib.sha256(data).hexdigest()
+    uri = locations.join(directory, f"{type(message).__name__.lower()}-{digest[:16]}.pb.gz")
+    return execution_pb2.ContentReference(uri=uri, sha256=digest, size_bytes=len(data)), data
+
+
+def _failed(code: str, message: str) -> execution_pb2.DynamicGraph:
+    error = Error(code=code, message=error_text.shortened(message), kind=Error.USER)
+    return execution_pb2.DynamicGraph(error=error)

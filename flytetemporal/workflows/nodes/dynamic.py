@@ -1,0 +1,80 @@
+"""Dynamic nodes: a task whose attempt left a workflow behind, which is walked below the node."""
+
+from datetime import timedelta
+
+from flyteidl.core import literals_pb2
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.idl import locations
+from flytetemporal.workflows import graph
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error
+from flytetemporal.workflows.run import Program
+from flytetemporal.workflows.walk import Walk
+
+COMPILE_TIMEOUT = timedelta(minutes=2)
+LOAD_TIMEOUT = timedelta(seconds=60)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+
+
+class ChildTimedOut(NodeFailure):
+    """A node below timed out; unlike other failures below a dynamic node, another attempt may follow."""
+
+    def __init__(self) -> None:
+        super().__init__(execution_error("DynamicNodeFailing", "Dynamic workflow failed", UNKNOWN))
+
+
+async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
+    """Compile what the attempt left, walk it, and take over its outputs.
+
+    Raises:
+        ChildTimedOut: a node of it timed out.
+        NodeFailure: it cannot be compiled, or a node of it failed.
+    """
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="compiling"))):
+        program = await _program(node, attempt)
+    node.scope.run.parallelism.give_back(node.id)
+    node.event.is_dynamic = node.event.is_parent = True
+    nested = Walk(node.child_scope(program.graph.bodies[0], attempt, program), walk.run_kind, walk.abort)
+    with node.waiting(lambda wait: wait.nested.node_ids.extend(nested.running())):
+        try:
+            outputs = await nested.run(Values(literals_pb2.LiteralMap(), ""))
+        except NodeTimedOut as e:
+            raise ChildTimedOut from e
+    uri = outputs.uri
+    if outputs.literals is not None:
+        uri = locations.outputs_uri(node.output_dir(attempt))
+        node.store(outputs.literals, uri)
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = uri
+    event.task_node_metadata.SetInParent()
+    node.report(event)
+    return Values(outputs.literals, uri)
+
+
+async def _program(node: NodeRun, attempt: int) -> Program:
+    compiled = await workflow.execute_activity(
+        activities.compile_dynamic,
+        execution_pb2.DynamicRequest(
+            node_event=node.event,
+            tasks=node.scope.program.tasks,
+            task=node.node.task.task,
+            output_dir=node.output_dir(attempt),
+            generated_name=node.generated_name(attempt),
+        ),
+        start_to_close_timeout=COMPILE_TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"{node.id} is dynamic",
+    )
+    if compiled.HasField("error"):
+        raise NodeFailure(compiled.error)
+    gzipped = compiled.inline_graph
+    if compiled.HasField("stored_graph"):
+        loaded = await workflow.execute_activity(
+            activities.load_graph, compiled.stored_graph, start_to_close_timeout=LOAD_TIMEOUT, retry_policy=RETRY
+        )
+        gzipped = loaded.gzipped
+    return Program(graph.parse(gzipped), compiled.tasks, is_dynamic=True)

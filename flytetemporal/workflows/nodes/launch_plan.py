@@ -1,0 +1,141 @@
+"""Launch plan nodes: an execution of its own, with its own record, that tells this one when it ends."""
+
+import asyncio
+from datetime import timedelta
+
+from flyteidl.admin import common_pb2
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
+from google.protobuf import wrappers_pb2
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import locations, naming
+from flytetemporal.workflows import deadlines, settling
+from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
+from flytetemporal.workflows.walk import Walk
+
+ChildId = identifier_pb2.WorkflowExecutionIdentifier
+TIMEOUT = timedelta(seconds=60)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+# A child tells its end by itself. Only when Temporal or its record was meddled with does somebody have to ask.
+FIRST_LOOK = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(hours=6)
+WorkflowPhase = core_execution_pb2.WorkflowExecution
+
+
+async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Launch the child, wait for its end, take over its outputs; when stopped, stop the child."""
+    values = await node_inputs.materialise(node, inputs)
+    child = _child_id(node)
+    await node.scope.run.reports.flush()  # The child's record names the record of this node.
+    launched = await workflow.execute_activity(
+        activities.launch_child,
+        execution_pb2.LaunchRequest(create=_request(node, child), inputs=values.message()),
+        start_to_close_timeout=TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"{node.id} launches {child.name}",
+    )
+    if launched.HasField("error"):
+        raise NodeFailure(launched.error)
+    node.event.workflow_node_metadata.execution_id.CopyFrom(child)
+    node.report(node.phase_event(Phase.RUNNING))
+    try:
+        with node.waiting(lambda wait: wait.child.execution_id.CopyFrom(child)):
+            outcome = await _ended(node, child)
+    except asyncio.CancelledError:
+        await settling.settled([asyncio.create_task(_terminate(walk, node, child))])
+        raise
+    return await _take_over(node, outcome)
+
+
+def _child_id(node: NodeRun) -> ChildId:
+    parent = node.execution_id
+    name = naming.child_execution_name(parent.name, node.id, node.attempt)
+    return ChildId(project=parent.project, domain=parent.domain, name=name)
+
+
+def _request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreateRequest:
+    """Return the request that launches the child: it inherits the settings of this execution."""
+    argument = node.scope.run.argument
+    settings = argument.settings
+    spec = admin_execution_pb2.ExecutionSpec(
+        launch_plan=node.node.launch_plan,
+        metadata=admin_execution_pb2.ExecutionMetadata(
+            mode=admin_execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node.event.id
+        ),
+        labels=common_pb2.Labels(values={**settings.labels.values, **_origin(argument)}),
+        annotations=settings.annotations,
+        envs=settings.envs,
+        security_context=settings.security_context,
+        max_parallelism=settings.max_parallelism,
+        overwrite_cache=settings.overwrite_cache,
+    )
+    if settings.asked_raw_output_prefix:
+        spec.raw_output_data_config.output_location_prefix = settings.asked_raw_output_prefix
+    if settings.HasField("interruptible"):
+        spec.interruptible.CopyFrom(wrappers_pb2.BoolValue(value=settings.interruptible.value))
+    return admin_execution_pb2.ExecutionCreateRequest(
+        project=child.project, domain=child.domain, name=child.name, spec=spec
+    )
+
+
+def _origin(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
+    """Return the labels that Flyte's engine has on an execution and hands down to its children."""
+    execution = argument.execution_id
+    return {
+        "domain": execution.domain,
+        "execution-id": execution.name,
+        "project": execution.project,
+        "workflow-name": naming.label(argument.workflow_id.name),
+    }
+
+
+async def _ended(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
+    pause = FIRST_LOOK
+    while True:
+        try:
+            return await deadlines.within(pause, node.scope.run.children.ended(child.name))
+        except TimeoutError:
+            pause = min(2 * pause, LONGEST_PAUSE)
+        state = await workflow.execute_activity(
+            activities.read_child, child, start_to_close_timeout=TIMEOUT, retry_policy=RETRY
+        )
+        if state.HasField("outcome"):
+            return state.outcome
+
+
+async def _terminate(walk: Walk, node: NodeRun, child: ChildId) -> None:
+    cause = f"cascading abort as parent execution id [{node.execution_id.name}] aborted, reason [{walk.abort.reason}]"
+    await workflow.execute_activity(
+        activities.terminate_child,
+        admin_execution_pb2.ExecutionTerminateRequest(id=child, cause=cause),
+        start_to_close_timeout=TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"{node.id} aborts {child.name}",
+    )
+
+
+async def _take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
+    if outcome.phase == WorkflowPhase.ABORTED:
+        raise user_failure("RemoteChildWorkflowExecutionFailed", f"launchplan [{node.node.launch_plan.name}] aborted")
+    if outcome.phase != WorkflowPhase.SUCCEEDED:
+        unknown = execution_error("LaunchPlanExecutionFailed", "Unknown Error", UNKNOWN)
+        raise NodeFailure(outcome.error if outcome.HasField("error") else unknown)
+    uri = locations.outputs_uri(node.output_dir())
+    copied = await workflow.execute_activity(
+        activities.copy_outputs,
+        execution_pb2.CopyRequest(from_uri=outcome.output_uri, to_uri=uri),
+        start_to_close_timeout=TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"outputs of {node.id}",
+    )
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = uri
+    node.report(event)
+    return Values(copied.literals if copied.HasField("literals") else None, uri)
