@@ -97,6 +97,9 @@ class WorkerSettings(_Part):
     """Base of the log links that the worker puts into task events."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
     """Working folders, logs and unpacked bundles of process tasks."""
+    secrets_dir: str = "/etc/flyte/secrets"
+    """Secrets that tasks may ask for, as files ``<group>/<key>`` in lower case; variables ``_FSEC_<GROUP>_<KEY>`` of
+    the worker come before them."""
     max_tasks: int = 0
     """Tasks running at once; 0: twice the number of CPUs, since tasks also wait."""
     memory_limits: bool = False

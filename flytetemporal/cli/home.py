@@ -41,6 +41,11 @@ class Home:
         return self.path / "work"
 
     @property
+    def task_secrets(self) -> Path:
+        """Secrets that tasks may ask for, put there by the user."""
+        return self.path / "secrets"
+
+    @property
     def logs(self) -> Path:
         """One log file for each process."""
         return self.path / "logs"

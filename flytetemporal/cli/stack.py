@@ -116,6 +116,7 @@ class Stack:
             "FLYTETEMPORAL_WORKER__ADMIN_ENDPOINT": f"{ports.LOOPBACK}:{self.endpoints.grpc_port}",
             "FLYTETEMPORAL_WORKER__ADMIN_URL": self.endpoints.http_url,
             "FLYTETEMPORAL_WORKER__WORK_DIR": str(self.home.work),
+            "FLYTETEMPORAL_WORKER__SECRETS_DIR": str(self.home.task_secrets),
             "FLYTETEMPORAL_WORKER__MAX_TASKS": str(self.max_tasks),
             "FLYTETEMPORAL_WORKER__MEMORY_LIMITS": str(self.memory_limits).lower(),
             "PATH": path,

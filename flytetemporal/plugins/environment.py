@@ -13,7 +13,7 @@ from flytetemporal.config import StorageSettings
 from flytetemporal.contracts.v1 import execution_pb2
 
 # Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.
-_WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_")
+_WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_", "_FSEC_")
 _S3_OPTIONS = {
     "key": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
     "secret": ("FLYTE_AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),

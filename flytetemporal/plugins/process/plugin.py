@@ -4,6 +4,7 @@ How many run at once is bounded by the worker's activity slots. A process does n
 """
 
 import asyncio
+import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +24,7 @@ from flytetemporal.plugins.process import descendants, leases, limits, outcome, 
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import LEASE_VARIABLE, Launch
 from flytetemporal.plugins.process.running import Exit, Process
+from flytetemporal.plugins.process.secrets import SecretStore
 from flytetemporal.plugins.process.workspace import Workspace
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, TaskPhase
 from flytetemporal.storage.blobs import BlobStore
@@ -59,6 +61,7 @@ class ProcessPlugin:
         self._work_dir = Path(settings.work_dir).absolute()
         self._inherited = _with_interpreter(environment.inherited(own_environment))
         self._platform = environment.platform_environment(settings.admin_endpoint, storage)
+        self._secrets = SecretStore(Path(settings.secrets_dir), dict(own_environment))
         self._client = ForkServerClient(self._work_dir, self._inherited)
         self._running: dict[str, _Running] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -101,6 +104,7 @@ class ProcessPlugin:
             folders = self._workspace(context)
             launch = self._launch(context, folders, memory_bytes)
             await asyncio.to_thread(folders.make)
+            launch = await self._with_secrets(context, folders, launch)
             kills = limits.kernel_kills()
             process = await self._client.launch(launch)
             running = self._running[context.key] = _Running(process, folders, memory_bytes, kills)
@@ -142,6 +146,15 @@ class ProcessPlugin:
             bundles="",
             memory_bytes=memory_bytes,
         )
+
+    async def _with_secrets(self, context: TaskContext, folders: Workspace, launch: Launch) -> Launch:
+        wanted = context.template.security_context.secrets
+        try:
+            variables = await asyncio.to_thread(self._secrets.deliver, wanted, folders.secrets)
+        except Rejected:
+            await asyncio.to_thread(folders.remove)
+            raise
+        return dataclasses.replace(launch, environment={**launch.environment, **variables})
 
     def _memory_bytes(self, context: TaskContext) -> int:
         if not self._settings.memory_limits:

@@ -34,6 +34,11 @@ class Workspace:
         """Where temporary files go."""
         return self.folder / "tmp"
 
+    @property
+    def secrets(self) -> Path:
+        """Where secrets go that the task wants as files."""
+        return self.folder / "secrets"
+
     def make(self) -> None:
         """Make the folders, empty."""
         self.remove()

@@ -575,3 +575,29 @@ async def test_a_memory_limit_ends_in_flytes_code(tmp_path: Path) -> None:
     assert small.WhichOneof("outcome") == "outputs"
     assert (large.failure.error.code, large.failure.error.kind) == ("OOMKilled", ErrorKind.USER)
     assert large.failure.recoverable
+
+
+async def test_a_task_gets_the_secrets_that_it_asks_for(bench: Bench) -> None:
+    folder = bench.folder / "secrets" / "db"
+    folder.mkdir(parents=True)
+    (folder / "password").write_text("hunter2")
+    (folder / "pin").write_text("1234")
+    task = sample("uses_secrets")
+    task.security_context.secrets.add(group="db", key="password")
+    task.security_context.secrets.add(group="db", key="pin", mount_requirement="FILE")
+
+    result = await bench.run(await bench.attempt(task))
+
+    assert result.outputs.literals.literals["o0"].scalar.primitive.string_value == "hunter21234"
+
+
+async def test_a_missing_secret_fails_the_task_before_it_starts(bench: Bench) -> None:
+    task = sample("uses_secrets")
+    task.security_context.secrets.add(group="db", key="nothing")
+    attempt = await bench.attempt(task)
+
+    result = await bench.run(attempt)
+
+    error = result.failure.error
+    assert (error.code, error.kind, result.failure.recoverable) == ("SecretNotFound", ErrorKind.USER, False)
+    assert "RUNNING" not in bench.sink.phases(attempt)

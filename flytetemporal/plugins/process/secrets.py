@@ -1,0 +1,93 @@
+"""Secrets for task processes: from the worker's environment or from files beside it, only those that a task asks for.
+
+Names are those that flytekit's ``current_context().secrets`` looks for: the variable ``_FSEC_<GROUP>_<KEY>``, or the
+file ``<group>/<key>`` in lower case below ``FLYTE_SECRETS_DEFAULT_DIR``.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flyteidl.core import security_pb2
+
+from flytetemporal.plugins.protocol import Rejected
+
+ENV_PREFIX = "_FSEC_"
+NOT_FOUND = "SecretNotFound"
+Secret = security_pb2.Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SecretStore:
+    """Where a worker finds secrets: its own environment first, then files below ``folder``."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def deliver(self, wanted: Iterable[security_pb2.Secret], folder: Path) -> dict[str, str]:
+        """Write those that are wanted as files below ``folder`` and return the variables of the others.
+
+        Raises:
+            Rejected: one is not there, or cannot be what the task wants it to be.
+        """
+        secrets = list(wanted)
+        if not secrets:
+            return {}
+        variables = {"FLYTE_SECRETS_ENV_PREFIX": ENV_PREFIX, "FLYTE_SECRETS_DEFAULT_DIR": str(folder)}
+        for secret in secrets:
+            value = self._find(secret)
+            text = _text(value)
+            if secret.mount_requirement == Secret.FILE or (text is None and secret.mount_requirement == Secret.ANY):
+                given = str(_write(folder.joinpath(*_parts(secret)), value))
+            elif text is not None:
+                given = variables[_variable(secret)] = text
+            else:
+                raise Rejected("BadTaskSpecification", f"secret {_name(secret)} is no text: ask for it as a file")
+            if secret.env_var:
+                variables[secret.env_var] = given
+        return variables
+
+    def _find(self, secret: security_pb2.Secret) -> bytes:
+        variable, path = _variable(secret), self.folder.joinpath(*_parts(secret))
+        if variable in self.environment:
+            return self.environment[variable].encode()
+        try:
+            return path.read_bytes()
+        except OSError as e:
+            raise Rejected(
+                NOT_FOUND,
+                f"the task asks for secret {_name(secret)}, which this worker does not have: set {variable} in its "
+                f"environment, or put it into the file {path}",
+            ) from e
+
+
+def _name(secret: security_pb2.Secret) -> str:
+    return "/".join(_parts(secret))
+
+
+def _parts(secret: security_pb2.Secret) -> list[str]:
+    """Return the parts of the name, as a path; what would lead out of the folder is refused."""
+    parts = [part.lower() for part in (secret.group, secret.group_version, secret.key) if part]
+    if not parts or any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
+        raise Rejected("BadTaskSpecification", f"secret [{'/'.join(parts)}] is no name")
+    return parts
+
+
+def _variable(secret: security_pb2.Secret) -> str:
+    return ENV_PREFIX + "_".join(part.upper() for part in _parts(secret))
+
+
+def _text(value: bytes) -> str | None:
+    """Return the value as a variable can hold it."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _write(path: Path, value: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(value)
+    return path
