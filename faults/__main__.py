@@ -10,16 +10,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from faults import judge
-from faults.executions import DOMAIN, PROJECT, Executions, chosen
-from faults.judge import Verdict
+from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen
+from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS
 from flytetemporal.cli import background
@@ -36,6 +37,7 @@ QUIET_SECONDS = 30.0
 @click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write fails.")
 @click.option("--concurrency", default=60, show_default=True, help="Executions open at once.")
 @click.option("--settle", default=300.0, show_default=True, help="Seconds an execution may take.")
+@click.option("--seconds", default=0.0, show_default=True, help="Launch no more after this long; 0: launch all.")
 @click.option("--keep", is_flag=True, help="Keep the stack's folder when something is wrong.")
 def main(**options: Any) -> None:
     """Run executions of every kind while everything is killed, and judge what is left."""
@@ -50,6 +52,7 @@ def run(
     store_failures: float,
     concurrency: int,
     settle: float,
+    seconds: float = 0.0,
     keep: bool = False,
 ) -> bool:
     """Run the suite and print its counts; return whether all is well."""
@@ -62,9 +65,9 @@ def run(
         with background.running(folder / "home", output=output) as state:
             version = _register(state)
             verdict = asyncio.run(
-                _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle)
+                _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds)
             )
-        for pid in judge.orphans(state["store"]):
+        for pid in judge.orphans(folder / "notes", folder / "home"):
             verdict.add("orphans", f"process {pid} runs without its stack")
     for count, found in verdict.found.items():
         for what in found[:50]:
@@ -86,6 +89,7 @@ async def _suite(
     kill_every: float,
     concurrency: int,
     settle: float,
+    seconds: float,
 ) -> Verdict:
     notes = folder / "notes"
     notes.mkdir()
@@ -95,42 +99,50 @@ async def _suite(
     killing = asyncio.create_task(killer.run() if kill_every else asyncio.sleep(0))
     began = time.monotonic()
     try:
-        stuck = await executions.run_all(runs, concurrency, settle)
+        stuck = await executions.run_all(runs, concurrency, settle, seconds)
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
-        left = await _open_workflows(state)
-        verdict = await judge.judge(executions, runs, stuck, notes, killer.moments)
+        launched = [run for run in runs if run.launched]
+        left, orphans = await _quiet(state, notes, folder / "home")
+        records = await judge.read(executions)
+        verdict = judge.judge(records, launched, stuck, notes, killer.moments)
     finally:
         killing.cancel()
         await executions.close()
     for _ in range(left):
         verdict.add("open workflows", "a workflow runs although its execution has ended")
-    for pid in judge.orphans(state["store"]):
+    for pid in orphans:
         verdict.add("orphans", f"process {pid} runs although every execution has ended")
-    _print(runs, killer, folder, time.monotonic() - began)
+    _print(launched, records, killer, folder, time.monotonic() - began)
     return verdict
 
 
-def _print(runs: list[Any], killer: Killer, folder: Path, seconds: float) -> None:
-    kinds = Counter(run.kind.workflow for run in runs)
+async def _quiet(state: dict[str, Any], notes: Path, home: Path) -> tuple[int, list[int]]:
+    """Return how many workflows and which processes are left; those that are about to end get a moment."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while True:
+        left, orphans = await _open_workflows(state), judge.orphans(notes, home)
+        if (left == 0 and not orphans) or time.monotonic() > deadline:
+            return left, orphans
+        await asyncio.sleep(1)
+
+
+def _print(runs: Sequence[Run], records: Records, killer: Killer, folder: Path, seconds: float) -> None:
+    ends = Counter(f"{run.kind.workflow} {records.executions.get(run.name, ('LOST', ''))[0]}" for run in runs)
     failures = folder / "store.log"
     lost = len(failures.read_text().splitlines()) if failures.exists() else 0
-    print(
-        f"  {len(runs)} executions in {seconds:.0f} s: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
-    )
+    print(f"  {len(runs)} executions in {seconds:.0f} s: " + ", ".join(f"{n} {end}" for end, n in sorted(ends.items())))
     killed = ", ".join(f"{name} {n}" for name, n in sorted(killer.kills.items())) or "nothing"
-    print(f"  killed: {killed}; failed writes: {lost}")
+    again = judge.done_twice(folder / "notes")
+    print(f"  killed: {killed}; failed writes: {lost}; attempts done again after a kill: {again}")
 
 
 async def _open_workflows(state: dict[str, Any]) -> int:
-    """Return how many workflows of executions still run; those that are about to end get a moment."""
-    deadline = time.monotonic() + QUIET_SECONDS
+    """Return how many workflows of executions still run, when Temporal is there to be asked."""
     while True:
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, RPCError):
             client = await Client.connect(state["temporal_address"], namespace=state["temporal_namespace"])
-            left = (await client.count_workflows(OPEN_WORKFLOWS)).count
-            if left == 0 or time.monotonic() > deadline:
-                return left
+            return (await client.count_workflows(OPEN_WORKFLOWS)).count
         await asyncio.sleep(1)
 
 

@@ -1,9 +1,11 @@
 """Launch executions, do to them what people do, and wait until all have ended. Failed calls are repeated."""
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -25,12 +27,15 @@ OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'AB
 
 @dataclass
 class Run:
-    """One execution of the suite. ``late``: the abort came after the end."""
+    """One execution of the suite. ``late``: its abort was refused, as it had ended. ``trouble``: a call was refused."""
 
     name: str
     kind: Kind
     abort_after: float = 0.0
     late: bool = False
+    launched: bool = False
+    trouble: str = ""
+    created: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Executions:
@@ -49,36 +54,51 @@ class Executions:
         """Close the channel."""
         await self._channel.close()
 
-    async def run_all(self, runs: Sequence[Run], concurrency: int, settle_seconds: float) -> list[str]:
-        """Launch all, ``concurrency`` open at once; return the names of those that have not ended in time."""
-        ended = asyncio.Event()
-        waiting = {run.name: asyncio.get_running_loop().create_future() for run in runs}
+    async def run_all(
+        self, runs: Sequence[Run], concurrency: int, settle_seconds: float, launch_seconds: float = 0.0
+    ) -> list[str]:
+        """Launch all, ``concurrency`` open at once; return the names of those that have not ended in time.
+
+        After ``launch_seconds``, if they are given, no more are launched.
+        """
+        ended = {run.name: asyncio.Event() for run in runs}
         slots = asyncio.Semaphore(concurrency)
+        last_launch = time.monotonic() + (launch_seconds or math.inf)
 
-        async def one(run: Run) -> None:
+        async def one(run: Run) -> bool:
             async with slots:
+                if time.monotonic() > last_launch:
+                    return True
+                return await self._finishes(run, ended[run.name], settle_seconds)
+
+        async with asyncio.TaskGroup() as group:  # Without the watcher nobody would be seen to end.
+            watching = group.create_task(self._watch(ended))
+            finished = await asyncio.gather(*[group.create_task(one(run)) for run in runs])
+            watching.cancel()
+        return [run.name for run, well in zip(runs, finished, strict=True) if not well]
+
+    async def _finishes(self, run: Run, ended: asyncio.Event, seconds: float) -> bool:
+        """Launch a run, do to it what is to be done, and say whether it has ended in time."""
+        run.launched = True
+        acting = asyncio.create_task(self._act(run))
+        try:
+            async with asyncio.timeout(seconds):
                 await self._launch(run)
-                acting = asyncio.create_task(self._act(run))
-                try:
-                    await asyncio.wait_for(waiting[run.name], settle_seconds)
-                finally:
-                    acting.cancel()
+                run.created.set()
+                await ended.wait()
+                if run.kind.aborted:  # The answer tells whether it came too late.
+                    await acting
+        except TimeoutError:
+            return False
+        finally:
+            acting.cancel()
+        return True
 
-        watching = asyncio.create_task(self._watch(waiting, ended))
-        results = await asyncio.gather(*(one(run) for run in runs), return_exceptions=True)
-        ended.set()
-        await watching
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, TimeoutError):
-                raise result
-        return [run.name for run, result in zip(runs, results, strict=True) if result is not None]
-
-    async def _watch(self, waiting: dict[str, "asyncio.Future[None]"], ended: asyncio.Event) -> None:
-        while not ended.is_set():
-            for name in await self.query(f"select execution_name from executions where not {OPEN}"):
-                future = waiting.get(name[0])
-                if future is not None and not future.done():
-                    future.set_result(None)
+    async def _watch(self, ended: Mapping[str, asyncio.Event]) -> None:
+        while True:
+            for (name,) in await self.query(f"select execution_name from executions where not {OPEN}"):
+                if name in ended:
+                    ended[name].set()
             await asyncio.sleep(POLL_SECONDS)
 
     async def query(self, statement: str) -> list[tuple[Any, ...]]:
@@ -111,23 +131,36 @@ class Executions:
         await _patiently(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
 
     async def _act(self, run: Run) -> None:
-        execution_id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=run.name)
+        await run.created.wait()
+        try:
+            await self._signal(run)
+            await self._abort(run)
+        except grpc.aio.AioRpcError as e:
+            run.trouble = f"{e.code().name}: {e.details()}"
+
+    async def _signal(self, run: Run) -> None:
         for name, value in run.kind.signals.items():
-            request = signal_pb2.SignalSetRequest(
-                id=identifier_pb2.SignalIdentifier(signal_id=name, execution_id=execution_id), value=value
-            )
+            signal_id = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=_execution_id(run.name))
+            request = signal_pb2.SignalSetRequest(id=signal_id, value=value)
             while await self._set(request) == "INVALID_ARGUMENT":  # noqa: ASYNC110  The gate is not there yet.
                 await asyncio.sleep(POLL_SECONDS)
-        if run.kind.aborted:
-            await asyncio.sleep(run.abort_after)
-            abort = execution_pb2.ExecutionTerminateRequest(id=execution_id, cause="the fault suite says so")
-            answer = await _patiently(
-                lambda: self._admin.TerminateExecution(abort, timeout=CALL_SECONDS), {"FAILED_PRECONDITION"}
-            )
-            run.late = answer == "FAILED_PRECONDITION"
+
+    async def _abort(self, run: Run) -> None:
+        if not run.kind.aborted:
+            return
+        await asyncio.sleep(run.abort_after)
+        abort = execution_pb2.ExecutionTerminateRequest(id=_execution_id(run.name), cause="the fault suite says so")
+        answer = await _patiently(
+            lambda: self._admin.TerminateExecution(abort, timeout=CALL_SECONDS), {"FAILED_PRECONDITION"}
+        )
+        run.late = answer == "FAILED_PRECONDITION"
 
     async def _set(self, request: signal_pb2.SignalSetRequest) -> str:
         return await _patiently(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
+
+
+def _execution_id(name: str) -> identifier_pb2.WorkflowExecutionIdentifier:
+    return identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
 
 
 async def _patiently(call: Callable[[], Awaitable[Any]], expected: set[str]) -> str:
@@ -149,6 +182,6 @@ def chosen(kinds: Sequence[Kind], count: int, dice: random.Random, prefix: str) 
     """Return ``count`` runs of random kinds."""
     picked = dice.choices(kinds, [kind.weight for kind in kinds], k=count)
     return [
-        Run(f"{prefix}{number:05d}", kind, abort_after=dice.uniform(0, 6) if kind.aborted else 0.0)
+        Run(f"{prefix}{number:05d}", kind, abort_after=dice.uniform(0, kind.aborted))
         for number, kind in enumerate(picked)
     ]

@@ -3,16 +3,19 @@
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faults import processes
 from faults.executions import Executions, Run
-from faults.kinds import OK
+from faults.kinds import OK, child_kind
+from flytetemporal.idl import naming
 
 TERMINAL = {"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "SKIPPED", "RECOVERED"}
 COUNTS = ("lost", "stuck", "contradictory", "repeated", "orphans", "open workflows")
+Note = dict[str, Any]
 
 
 @dataclass
@@ -35,59 +38,88 @@ class Verdict:
         return not any(self.found.values())
 
 
-async def judge(
-    executions: Executions, runs: Sequence[Run], stuck: Iterable[str], folder: Path, kills: Sequence[float]
-) -> Verdict:
-    """Read what is recorded and noted, and compare it with what each kind asks for."""
+@dataclass
+class Records:
+    """What the database says, by execution: phase and error code; nodes; attempts by node; children."""
+
+    executions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    attempts: dict[str, dict[str, dict[int, str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+    children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+async def read(executions: Executions) -> Records:
+    """Read all."""
+    records = Records()
+    for name, phase, code in await executions.query("select execution_name, phase, error_code from executions"):
+        records.executions[name] = (phase, code or "")
+    for name, node, phase in await executions.query("select execution_name, node_id, phase from node_executions"):
+        records.nodes[name][node] = phase
+    statement = "select execution_name, node_id, retry_attempt, phase from task_executions"
+    for name, node, attempt, phase in await executions.query(statement):
+        records.attempts[name][node][attempt] = phase
+    statement = (
+        "select p.execution_name, c.execution_name from executions c "
+        "join node_executions p on p.id = c.parent_node_execution_id"
+    )
+    for parent, child in await executions.query(statement):
+        records.children[parent].append(child)
+    return records
+
+
+def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: Path, kills: Sequence[float]) -> Verdict:
+    """Compare what is recorded and noted with what each kind asks for."""
     verdict = Verdict()
     for name in stuck:
-        verdict.add("stuck", name)
-    rows = {
-        name: (phase, code)
-        for name, phase, code in await executions.query("select execution_name, phase, error_code from executions")
-    }
-    for name in sorted(rows.keys() - {run.name for run in runs}):
-        if rows[name][0] not in TERMINAL:
-            verdict.add("contradictory", f"child {name} is {rows[name][0]} although every parent has ended")
-    nodes = await _nodes(executions)
-    attempts = await _attempts(executions)
-    for run in runs:
-        if run.name not in rows:
-            verdict.add("lost", f"{run.name} ({run.kind.workflow}) is not recorded")
-            continue
-        _judge_phases(verdict, run, *rows[run.name], nodes.get(run.name, {}))
-        _judge_attempts(verdict, run, nodes.get(run.name, {}), attempts.get(run.name, {}))
-        _judge_notes(verdict, run, attempts.get(run.name, {}), _notes(folder / run.name), kills)
+        verdict.add("stuck", f"{name} is {records.executions.get(name, ('not recorded', ''))[0]}")
+    open_ones, family = set(stuck), list(_with_children(verdict, records, runs))
+    for run in family:
+        if run.trouble:
+            verdict.add("contradictory", f"{_about(run)}: {run.trouble}")
+        if run.name not in records.executions:
+            verdict.add("lost", f"{_about(run)} is not recorded")
+        elif run.name not in open_ones:
+            _judge_phases(verdict, run, *records.executions[run.name], records.nodes[run.name])
+            _judge_attempts(verdict, run, records.nodes[run.name], records.attempts[run.name])
+            _judge_notes(verdict, run, records.attempts[run.name], notes(folder / run.name), kills)
+    for name in sorted(records.executions.keys() - {run.name for run in family}):
+        verdict.add("repeated", f"nobody asked for execution {name}")
     return verdict
 
 
-async def _nodes(executions: Executions) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for name, node, phase in await executions.query("select execution_name, node_id, phase from node_executions"):
-        found[name][node] = phase
-    return found
+def _with_children(verdict: Verdict, records: Records, runs: Sequence[Run]) -> Iterator[Run]:
+    """Yield the runs and what they launched; each parent launches one."""
+    for run in runs:
+        yield run
+        children = sorted(records.children[run.name])
+        for child in children:
+            yield Run(child, child_kind(run.kind))
+        if len(children) > (1 if run.kind.child else 0):
+            verdict.add("repeated", f"{_about(run)} launched {children}")
+        if run.kind.child and not children and run.name in records.executions:
+            verdict.add("lost", f"the child of {_about(run)} is not recorded")
 
 
-async def _attempts(executions: Executions) -> dict[str, dict[str, dict[int, str]]]:
-    """Return phases by execution, node and attempt."""
-    found: dict[str, dict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
-    statement = "select execution_name, node_id, retry_attempt, phase from task_executions"
-    for name, node, attempt, phase in await executions.query(statement):
-        found[name][node][attempt] = phase
-    return found
+def _about(run: Run) -> str:
+    return f"{run.name} ({run.kind.workflow})"
 
 
-def _judge_phases(verdict: Verdict, run: Run, phase: str, code: str | None, nodes: Mapping[str, str]) -> None:
-    about = f"{run.name} ({run.kind.workflow})"
-    expected = {OK, "ABORTED"} if run.kind.aborted and run.late else {run.kind.phase}
+def _judge_phases(verdict: Verdict, run: Run, phase: str, code: str, nodes: Mapping[str, str]) -> None:
+    about = _about(run)
+    expected = {run.kind.phase, OK} if run.kind.aborted and run.late else {run.kind.phase}
     if phase not in expected:
-        verdict.add("contradictory", f"{about} ended {phase} {code or ''}, not {' or '.join(sorted(expected))}")
-        return
+        verdict.add("contradictory", f"{about} ended {phase} {code}, not {' or '.join(sorted(expected))}")
     for node, node_phase in nodes.items():
         if node_phase not in TERMINAL:
             verdict.add("contradictory", f"{about} has ended, its node {node} is {node_phase}")
-    if not run.kind.aborted and not _fits(nodes, run.kind.nodes):
-        verdict.add("contradictory", f"{about} has nodes {dict(nodes)}, not {dict(run.kind.nodes)}")
+    wanted = run.kind.nodes
+    if run.kind.aborted and phase != OK:
+        if not nodes.keys() <= wanted.keys():
+            verdict.add("contradictory", f"{about} has nodes {dict(nodes)}, of {sorted(wanted)}")
+    elif not _fits(nodes, wanted):
+        verdict.add("contradictory", f"{about} has nodes {dict(nodes)}, not {dict(wanted)}")
 
 
 def _fits(nodes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -97,47 +129,69 @@ def _fits(nodes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 def _judge_attempts(
     verdict: Verdict, run: Run, nodes: Mapping[str, str], attempts: Mapping[str, Mapping[int, str]]
 ) -> None:
-    about = f"{run.name} ({run.kind.workflow})"
+    about = _about(run)
     for node, phases in attempts.items():
         if sorted(phases) != list(range(len(phases))):
             verdict.add("contradictory", f"{about} has attempts {sorted(phases)} of node {node}")
         if any(phase not in TERMINAL for phase in phases.values()):
             verdict.add("contradictory", f"{about} has open attempts of node {node}: {dict(phases)}")
-        succeeded = [attempt for attempt, phase in phases.items() if phase == OK]
-        if (nodes.get(node) == OK) != (succeeded == [max(phases)]):
+        if not _agree(nodes.get(node, ""), phases):
             verdict.add("contradictory", f"{about} has node {node} {nodes.get(node)} with attempts {dict(phases)}")
     for node in run.kind.tasks:
-        if node in nodes and node not in attempts and not run.kind.aborted:
+        if nodes.get(node) in (OK, "FAILED") and node not in attempts:
             verdict.add("contradictory", f"{about} has no attempt of node {node}")
+
+
+def _agree(node_phase: str, phases: Mapping[int, str]) -> bool:
+    """Say whether only the last attempt may have succeeded, and has when the node has.
+
+    The abort of an execution may find a node between the end of its attempt and its own.
+    """
+    succeeded = [attempt for attempt, phase in phases.items() if phase == OK]
+    if node_phase == OK or (node_phase == "ABORTED" and succeeded):
+        return succeeded == [max(phases)]
+    return not succeeded
 
 
 def _judge_notes(
     verdict: Verdict,
     run: Run,
     attempts: Mapping[str, Mapping[int, str]],
-    notes: Mapping[str, list[dict[str, Any]]],
+    noted: Mapping[str, list[Note]],
     kills: Sequence[float],
 ) -> None:
+    recorded = {
+        naming.generated_name(run.name, node, number): phase
+        for node, phases in attempts.items()
+        for number, phase in phases.items()
+    }
+    for attempt, lines in noted.items():
+        _judge_tries(verdict, f"{_about(run)}: {attempt}", lines, kills)
+        if attempt not in recorded:
+            verdict.add("contradictory", f"{_about(run)}: {attempt} ran and is not recorded")
+    leaves_notes = {naming.generated_name(run.name, node, n) for node in run.kind.tasks for n in attempts.get(node, ())}
+    for attempt in sorted(leaves_notes):
+        if recorded[attempt] == OK and not any(line["event"] == "end" for line in noted.get(attempt, [])):
+            verdict.add("contradictory", f"{_about(run)}: {attempt} succeeded and did nothing")
+
+
+def _judge_tries(verdict: Verdict, about: str, lines: Sequence[Note], kills: Sequence[float]) -> None:
     """A try follows another of the same attempt only when something was killed in between, and never beside it."""
-    about = f"{run.name} ({run.kind.workflow})"
-    for attempt, lines in notes.items():
-        starts = [line for line in lines if line["event"] == "start"]
-        for line in starts:
-            if line["running"]:
-                verdict.add("repeated", f"{about}: {attempt} was started beside itself")
-        for first, second in itertools.pairwise(starts):
-            if not any(first["at"] - 1 <= kill <= second["at"] for kill in kills):
-                verdict.add("repeated", f"{about}: {attempt} was started twice for no reason")
-    for node in run.kind.tasks:
-        for number, phase in attempts.get(node, {}).items():
-            ends = [line for line in notes.get(f"{run.name}-{node}-{number}", []) if line["event"] == "end"]
-            if phase == OK and not ends:
-                verdict.add("contradictory", f"{about}: attempt {number} of {node} succeeded and did nothing")
+    starts = [line for line in lines if line["event"] == "start"]
+    for line in starts:
+        if line["running"]:
+            verdict.add("repeated", f"{about} was started beside itself")
+    for first, second in itertools.pairwise(starts):
+        if not any(first["at"] - 1 <= kill <= second["at"] for kill in kills):
+            verdict.add("repeated", f"{about} was started twice for no reason")
+    ends = [line["pid"] for line in lines if line["event"] == "end"]
+    if len(ends) > len(set(ends)) or not set(ends) <= {line["pid"] for line in starts}:
+        verdict.add("repeated", f"{about} ended more often than it started")
 
 
-def _notes(path: Path) -> dict[str, list[dict[str, Any]]]:
+def notes(path: Path) -> dict[str, list[Note]]:
     """Return what the tasks of an execution noted, by the name of the attempt."""
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[str, list[Note]] = defaultdict(list)
     if path.exists():
         for line in path.read_text().splitlines():
             note = json.loads(line)
@@ -145,14 +199,14 @@ def _notes(path: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def orphans(store: str) -> list[int]:
-    """Return task processes that still run and belong to the stack that has this store."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            content = path.read_bytes()
-        except OSError:
-            continue
-        if b"FLYTETEMPORAL_ATTEMPT=" in content and store.encode() in content:
-            found.append(int(path.parent.name))
-    return found
+def done_twice(folder: Path) -> int:
+    """Return how many attempts did all their work again after a kill; nothing can rule that out, it is only counted."""
+    every = (lines for path in folder.iterdir() for lines in notes(path).values())
+    return sum(len([line for line in lines if line["event"] == "end"]) > 1 for lines in every)
+
+
+def orphans(folder: Path, home: Path) -> list[int]:
+    """Return processes of tasks that still run, or that tasks have left behind."""
+    lines = [line for path in folder.iterdir() for tries in notes(path).values() for line in tries]
+    noted = [(line["pid"], line["began"]) for line in lines]
+    return sorted({*processes.alive(noted), *processes.tagged(home)})

@@ -30,7 +30,8 @@ class Kind:
     """``phase`` and ``nodes`` are what is recorded in the end, alternatives separated by a bar.
 
     ``tasks`` are the nodes whose tasks leave notes.
-    ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: somebody aborts it, or tries to.
+    ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
+    at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``child``: what it launches.
     """
 
     workflow: str
@@ -41,7 +42,8 @@ class Kind:
     inputs: Mapping[str, int] = field(default_factory=dict)
     with_folder: bool = True
     signals: Mapping[str, literals_pb2.Literal] = field(default_factory=dict)
-    aborted: bool = False
+    aborted: float = 0.0
+    child: str = ""
 
 
 def _failing(workflow: str, weight: int) -> Kind:
@@ -87,7 +89,15 @@ KINDS = (
         {**ENDS, "n0": OK, "n0-0-dn0": OK, "n0-0-dn1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
         ("n0", "n0-0-dn0"),
     ),
-    Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}),
-    Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}),
-    Kind("aborted", 6, "ABORTED", {}, aborted=True),
+    Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
+    Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
+    Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),
+    Kind("aborted", 5, "ABORTED", {**START, "n0": OK}, ("n0",), aborted=6.0),
+    # Here the abort and the end race.
+    Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0),
 )
+
+
+def child_kind(parent: Kind) -> Kind:
+    """Return what a child of ``parent`` must be like."""
+    return next(kind for kind in KINDS if kind.workflow == parent.child)

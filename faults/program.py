@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from datetime import timedelta
 
@@ -17,40 +18,38 @@ echo = Echo(name="faults.echo", inputs=kwtypes(a=int))
 def nap(duration: timedelta) -> None: ...
 
 
-def note(folder: str, event: str) -> None:
+def note(folder: str, event: str, pid: int = 0) -> None:
+    path = os.path.join(folder, os.environ["FLYTE_INTERNAL_EXECUTION_ID"])
     line = {
         "event": event,
         "attempt": os.environ["FLYTETEMPORAL_ATTEMPT"],
-        "number": int(os.environ["FLYTE_ATTEMPT_NUMBER"]),
-        "pid": os.getpid(),
+        "pid": pid or os.getpid(),
+        "began": began(pid or os.getpid()),
         "at": time.time(),
-        "running": running(folder) if event == "start" else [],
+        "running": running(path) if event == "start" else [],
     }
-    path = os.path.join(folder, os.environ["FLYTE_INTERNAL_EXECUTION_ID"])
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(descriptor, (json.dumps(line) + "\n").encode())
     os.close(descriptor)
 
 
-def running(folder: str) -> list[int]:
-    """Other processes of this very attempt that are alive: there must be none."""
-    mine = f"FLYTETEMPORAL_ATTEMPT={os.environ['FLYTETEMPORAL_ATTEMPT']}".encode()
-    found = []
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
-        if pid in (os.getpid(), os.getppid()):
-            continue
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                if mine in file.read().split(b"\0") and state(pid) != "Z":
-                    found.append(pid)
-        except OSError:
-            continue
-    return found
+def running(path: str) -> list[int]:
+    """Processes of earlier tries of this very attempt that are alive: there must be none."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as file:
+        earlier = [line for line in map(json.loads, file) if line["attempt"] == os.environ["FLYTETEMPORAL_ATTEMPT"]]
+    return [line["pid"] for line in earlier if began(line["pid"]) == line["began"]]
 
 
-def state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0]
+def began(pid: int) -> str:
+    """When a process began; an empty text when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
 
 
 @task
@@ -97,6 +96,16 @@ def too_long(folder: str) -> int:
 def slow(folder: str) -> int:
     note(folder, "start")
     time.sleep(60)
+    note(folder, "end")
+    return 1
+
+
+@task
+def leave(folder: str) -> int:
+    """Leaves a program behind, in a session of its own, which must not outlive the attempt."""
+    note(folder, "start")
+    left = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    note(folder, "left", left.pid)
     note(folder, "end")
     return 1
 
@@ -205,6 +214,11 @@ def given(folder: str) -> int:
 @workflow
 def approved(folder: str) -> int:
     return mark(folder=folder, a=approve(mark(folder=folder), "go", timeout=timedelta(hours=1)))
+
+
+@workflow
+def leaving(folder: str) -> int:
+    return leave(folder=folder)
 
 
 @workflow
