@@ -149,8 +149,8 @@ async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.E
     )
     session.add(row)
     await session.flush()
-    if target.launch_plan is not None:
-        session.add_all(_tags(launch))
+    # Flyte writes none for the execution of a single task; then a failed eager workflow cannot find its children.
+    session.add_all(_tags(launch))
 
 
 def _tags(launch: Launch) -> list[ExecutionTagRow]:

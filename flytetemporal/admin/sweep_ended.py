@@ -5,20 +5,22 @@ from collections.abc import Sequence
 
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from flytetemporal import errors
 from flytetemporal.admin import engine, execution_close, executions
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.findings import Findings
-from flytetemporal.admin.models import ExecutionRow
+from flytetemporal.admin.models import ExecutionRow, ExecutionTagRow
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
 AT_ONCE = 8
 TERMINAL = tuple(phases.W.Phase.Name(phase) for phase in sorted(phases.WORKFLOW_TERMINAL))
+# The label by which flytekit names, on what an eager workflow launches, the execution of that workflow.
+EAGER_LABEL = "eager-exec"
 # Of a row that has never been started, or whose workflow has not begun to run.
 NOT_BEGUN = "UNDEFINED"
 
@@ -86,21 +88,33 @@ async def _terminal(deps: Dependencies, keys: Sequence[ExecutionKey]) -> list[Ex
 
 
 async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
-    """Abort child executions whose parent has ended."""
-    child, parent = aliased(ExecutionRow), aliased(ExecutionRow)
-    query = (
-        select(child.execution_project, child.execution_domain, child.execution_name, parent.execution_name)
+    """Abort executions that are there for the sake of another one that has ended.
+
+    These are the children of launch plan nodes, and what an eager workflow has launched and, having failed, awaits no
+    more: flytekit's own clean-up is only part of eager workflows that were registered as workflows.
+    """
+    child, parent, tag = aliased(ExecutionRow), aliased(ExecutionRow), ExecutionTagRow
+    orphan = (
+        child.phase.not_in((*TERMINAL, "ABORTING")),
+        parent.phase.in_(TERMINAL),
+        parent.updated_at < func.now() - deps.settings.close_grace,
+    )
+    columns = (child.execution_project, child.execution_domain, child.execution_name, parent.execution_name)
+    launched = (
+        select(*columns)
         .join(parent, parent.id == child.source_execution_id)
-        .where(
-            child.parent_node_execution_id != 0,
-            child.phase.not_in((*TERMINAL, "ABORTING")),
-            parent.phase.in_(TERMINAL),
-            parent.updated_at < func.now() - deps.settings.close_grace,
-        )
+        .where(child.parent_node_execution_id != 0, *orphan)
+        .limit(PAGE)
+    )
+    eager = (
+        select(*columns)
+        .join(tag, _names(tag, child, tag.execution_name))
+        .join(parent, _names(tag, parent, tag.value))
+        .where(tag.key == EAGER_LABEL, parent.phase != "SUCCEEDED", *orphan)
         .limit(PAGE)
     )
     async with deps.sessions() as session:
-        found = (await session.execute(query)).all()
+        found = [row for query in (launched, eager) for row in await session.execute(query)]
     for project, domain, name, parent_name in found:
         execution_id = identifiers.execution_identifier((project, domain, name))
         cause = f"cascading abort as parent execution id [{parent_name}] has ended"
@@ -111,3 +125,13 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
         except errors.AlreadyTerminal:
             continue
         findings.add("parent_ended", execution_id, parent=parent_name)
+
+
+def _names(
+    tag: type[ExecutionTagRow], execution: type[ExecutionRow], name: InstrumentedAttribute[str]
+) -> ColumnElement[bool]:
+    return and_(
+        execution.execution_project == tag.execution_project,
+        execution.execution_domain == tag.execution_domain,
+        execution.execution_name == name,
+    )

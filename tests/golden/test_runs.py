@@ -23,10 +23,10 @@ RECORDS = HERE / "flyte-v1.16.8"
 # Cases whose node kinds the engine runs, with a record of the real server.
 COMPARED = (
     "approved", "branch", "branch_fail", "branch_large", "branch_taken", "chained", "collections", "deck", "diamond",
-    "dynamic_constant", "dynamic_fan", "dynamic_raises",
+    "child_failing", "dynamic_constant", "dynamic_fan", "dynamic_raises", "dynamic_subworkflow", "eager",
     "echoes", "fail_fast", "failing", "failure_node", "files", "fixed_launch_plan", "frames", "gate_timed_out",
-    "given", "hello", "interruptible", "named_outputs", "not_retried", "overridden", "process_dies", "rejected",
-    "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
+    "given", "hello", "interruptible", "launch_plans", "named_outputs", "not_retried", "overridden", "process_dies",
+    "rejected", "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
 # Cases without a record: they must end as the rules say.
 JUDGED = {

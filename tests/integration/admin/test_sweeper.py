@@ -12,13 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from flytetemporal.admin import executions
+from flytetemporal.admin import executions, sweep_ended
+from flytetemporal.admin.findings import Findings
+from flytetemporal.admin.models import ExecutionTagRow
 from flytetemporal.admin.signals import SignalService
 from flytetemporal.admin.sweeper import SweeperActivities
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from flytetemporal.idl import naming
+from flytetemporal.idl import identifiers, naming
 from tests.fixtures.installation import Installation
 from tests.fixtures.registrations import INT, integer
 
@@ -152,6 +154,28 @@ async def test_children_of_an_ended_parent_are_aborted(installation: Installatio
     assert closure.phase == W.ABORTED
     assert closure.abort_metadata.cause == f"cascading abort as parent execution id [{parent.name}] has ended"
     assert (await installation.closure(relaunched)).phase == W.UNDEFINED
+
+
+async def test_what_a_failed_eager_workflow_launched_is_aborted(installation: Installation) -> None:
+    failed, succeeded = [await installation.record("waits", phase) for phase in ("FAILED", "SUCCEEDED")]
+    orphan, left = [await installation.record("waits", "RUNNING") for _ in range(2)]
+    async with installation.deps.sessions.begin() as session:
+        for parent, child in ((failed, orphan), (succeeded, left)):
+            project, domain, name = identifiers.execution_key(child)
+            session.add(
+                ExecutionTagRow(
+                    execution_project=project,
+                    execution_domain=domain,
+                    execution_name=name,
+                    key="eager-exec",
+                    value=parent.name,
+                )
+            )
+
+    await sweep_ended.abort_orphans(installation.deps, Findings())
+
+    assert (await installation.closure(orphan)).phase in (W.ABORTING, W.ABORTED)
+    assert (await installation.closure(left)).phase == W.RUNNING
 
 
 async def test_a_signal_that_nobody_was_told_of_is_delivered(installation: Installation) -> None:

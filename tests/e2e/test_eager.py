@@ -1,0 +1,62 @@
+"""Eager workflows launch executions by themselves, through the stock client inside their task."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from flyteidl.admin import common_pb2, execution_pb2
+
+from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
+from tests.fixtures.stack import RunningStack
+
+
+@pytest.fixture
+def client(stack: RunningStack) -> Iterator[Client]:
+    with connected(stack) as client:
+        yield client
+
+
+def launched_by(client: Client, name: str) -> list[execution_pb2.Execution]:
+    """Return the executions that an eager one launched; they carry its name as a label."""
+    listed = client.admin.ListExecutions(
+        common_pb2.ResourceListRequest(
+            id=common_pb2.NamedEntityIdentifier(project=PROJECT, domain=DOMAIN),
+            limit=50,
+            filters=f"eq(execution_tag.key,eager-exec)+eq(execution_tag.value,{name})",
+        )
+    )
+    return list(listed.executions)
+
+
+def test_what_an_eager_workflow_launched_is_linked_to_it(client: Client) -> None:
+    execution = client.run("eager", "sums", "--a", "3")
+
+    assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+    assert client.outputs(execution.id) == {"o0": 9}
+    children = launched_by(client, execution.id.name)
+    assert [child.closure.phase for child in children] == [Phase.SUCCEEDED, Phase.SUCCEEDED]
+
+
+def test_an_eager_workflow_whose_process_died_finds_what_it_launched(client: Client) -> None:
+    execution = client.run("eager", "comes_back", "--a", "3")
+
+    assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+    assert client.outputs(execution.id) == {"o0": 4}
+    assert (
+        len(client.attempts(execution.id, next(iter(client.nodes(execution.id).keys() - {"start-node", "end-node"}))))
+        == 2
+    )
+    assert len(launched_by(client, execution.id.name)) == 1
+
+
+@pytest.mark.timeout(300)
+def test_what_a_failed_eager_workflow_left_running_is_aborted(client: Client) -> None:
+    execution = client.wait(client.start("eager", "gives_up"), seconds=120)
+
+    assert execution.closure.phase == Phase.FAILED
+    assert "gave up" in execution.closure.error.message
+    deadline = time.monotonic() + 120  # The sweeper gives it a minute to end by itself.
+    while any(child.closure.phase != Phase.ABORTED for child in launched_by(client, execution.id.name)):
+        assert time.monotonic() < deadline, "a child goes on"
+        time.sleep(0.2)
+    assert len(launched_by(client, execution.id.name)) == 1
