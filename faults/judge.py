@@ -1,5 +1,6 @@
 """What is wrong in the end: with what is recorded, with what tasks did, with what is left running."""
 
+import dataclasses
 import itertools
 import json
 from collections import defaultdict
@@ -92,7 +93,8 @@ def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: P
 def _with_children(verdict: Verdict, records: Records, runs: Sequence[Run]) -> Iterator[Run]:
     """Yield the runs and what they launched; each parent launches one."""
     for run in runs:
-        yield run
+        kind = run.kind.after(max(records.attempts[run.name].get(run.kind.dynamic, {0: ""})))
+        yield dataclasses.replace(run, kind=kind)
         children = sorted(records.children[run.name])
         for child in children:
             yield Run(child, child_kind(run.kind))

@@ -1,5 +1,6 @@
 """The kinds of executions, and what must be recorded of each in the end."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class Kind:
     ``tasks`` are the nodes whose tasks leave notes.
     ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
     at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``child``: what it launches.
+    ``dynamic``: the node whose workflow names its nodes after the attempt that made it.
     """
 
     workflow: str
@@ -44,6 +46,15 @@ class Kind:
     signals: Mapping[str, literals_pb2.Literal] = field(default_factory=dict)
     aborted: float = 0.0
     child: str = ""
+    dynamic: str = ""
+
+    def after(self, attempt: int) -> "Kind":
+        """Return what must be recorded when the dynamic node's workflow is that of a later attempt."""
+        if not self.dynamic:
+            return self
+        first, last = f"{self.dynamic}-0-", f"{self.dynamic}-{attempt}-"
+        nodes = {node.replace(first, last): phase for node, phase in self.nodes.items()}
+        return dataclasses.replace(self, nodes=nodes, tasks=tuple(task.replace(first, last) for task in self.tasks))
 
 
 def _failing(workflow: str, weight: int) -> Kind:
@@ -88,6 +99,7 @@ KINDS = (
         OK,
         {**ENDS, "n0": OK, "n0-0-dn0": OK, "n0-0-dn1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
         ("n0", "n0-0-dn0"),
+        dynamic="n0",
     ),
     Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
