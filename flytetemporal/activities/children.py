@@ -9,6 +9,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
 from flytetemporal.activities import data
+from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.patience import PASSING
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
@@ -40,6 +41,7 @@ class ChildActivities:
     def __init__(self, blobs: BlobStore, executions: Executions) -> None:
         self._blobs = blobs
         self._executions = executions
+        self._elements = ElementReader(blobs)
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
@@ -49,7 +51,7 @@ class ChildActivities:
     async def launch_child(self, request: execution_pb2.LaunchRequest) -> execution_pb2.LaunchResult:
         """Launch the execution of a launch plan node; one that was launched before is left alone."""
         create = request.create
-        create.inputs.CopyFrom(await data.read_outputs(self._blobs, request.inputs))
+        create.inputs.CopyFrom(await self._inputs(request))
         try:
             await self._executions.create_execution(create)
         except AlreadyExists as e:
@@ -60,6 +62,12 @@ class ChildActivities:
         except FlyteError as e:
             return _refused(e)
         return execution_pb2.LaunchResult()
+
+    async def _inputs(self, request: execution_pb2.LaunchRequest) -> literals_pb2.LiteralMap:
+        if request.WhichOneof("given") == "element":
+            values, _ = await self._elements.inputs(request.element)
+            return values
+        return await data.read_outputs(self._blobs, request.inputs)
 
     async def _is_ours(self, create: admin_execution_pb2.ExecutionCreateRequest) -> bool:
         """Say whether the execution that has the name was launched by this node."""

@@ -83,6 +83,17 @@ async def resolve(blobs: BlobStore, deferred: execution_pb2.DeferredInputs) -> l
     return literals.resolve(deferred.bindings, sources.__getitem__, aliases)
 
 
+async def resolve_inputs(blobs: BlobStore, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
+    """Return the inputs of a node that is no element of an array.
+
+    Raises:
+        ResolutionFailed: a binding names what is not there.
+    """
+    if inputs.WhichOneof("value") == "deferred":
+        return await resolve(blobs, inputs.deferred)
+    return inputs.literals
+
+
 async def read_outputs(blobs: BlobStore, outputs: execution_pb2.NodeOutputs) -> literals_pb2.LiteralMap:
     """Return the outputs of a node, wherever they are."""
     if outputs.WhichOneof("location") == "uri":

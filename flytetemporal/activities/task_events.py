@@ -12,7 +12,7 @@ from flyteidl.core import tasks_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.idl import locations, times
+from flytetemporal.idl import array_events, locations, times
 from flytetemporal.plugins.protocol import PhaseInfo, TaskPhase
 
 EVENT_VERSION = 1
@@ -30,8 +30,11 @@ class AttemptEvents:
     plugin: str = ""
     logs: Sequence[core_execution_pb2.TaskLog] = field(default_factory=tuple)
 
-    def node_running(self, now: datetime) -> events_pb2.Event:
-        """Return the node's RUNNING event; its terminal events are the workflow's."""
+    def running(self, info: PhaseInfo, now: datetime) -> list[events_pb2.Event]:
+        """Return the events of the first that the plugin saw: the node runs too. Its end is the workflow's to tell."""
+        return [self._node_running(now), self.phase(info, now)]
+
+    def _node_running(self, now: datetime) -> events_pb2.Event:
         event = event_pb2.NodeExecutionEvent()
         event.CopyFrom(self.attempt.node_event)
         event.phase = NodePhase.RUNNING
@@ -43,25 +46,28 @@ class AttemptEvents:
 
     def phase(self, info: PhaseInfo, now: datetime) -> events_pb2.Event:
         """Return the event of what the plugin saw."""
+        return events_pb2.Event(task=self._seen(info, now))
+
+    def _seen(self, info: PhaseInfo, now: datetime) -> event_pb2.TaskExecutionEvent:
         event = self._event(info.phase, now)
         if info.reason:
             event.reason = info.reason
             event.reasons.add(reason=info.reason, occurred_at=event.occurred_at)
         self.logs = info.logs or self.logs
         event.logs.extend(self.logs)
-        return events_pb2.Event(task=event)
+        return event
 
     def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
         """Return the terminal event of a result."""
         if result.WhichOneof("outcome") == "outputs":
-            event = self.phase(PhaseInfo(TaskPhase.SUCCEEDED), now)
-            event.task.output_uri = locations.outputs_uri(self.attempt.output_dir)
-            return event
+            event = self._seen(PhaseInfo(TaskPhase.SUCCEEDED), now)
+            event.output_uri = locations.outputs_uri(self.attempt.output_dir)
+            return events_pb2.Event(task=event)
         if result.failure.error.code == TIMEOUT_EXPIRED:
             return self.aborted(now)
-        event = self.phase(PhaseInfo(TaskPhase.FAILED), now)
-        event.task.error.CopyFrom(result.failure.error)
-        return event
+        event = self._seen(PhaseInfo(TaskPhase.FAILED), now)
+        event.error.CopyFrom(result.failure.error)
+        return events_pb2.Event(task=event)
 
     def aborted(self, now: datetime) -> events_pb2.Event:
         """Return the event of an attempt that was stopped, by somebody or by its deadline; it has no error."""
@@ -87,6 +93,45 @@ class AttemptEvents:
                 instance_class=interruptible,
             ),
         )
+
+
+@dataclass(slots=True)
+class ElementEvents(AttemptEvents):
+    """Builds the events of an attempt of an array's element: an external resource of the array's task execution.
+
+    Mirrors flytepropeller's pkg/controller/nodes/array/event_recorder.go.
+    """
+
+    def running(self, info: PhaseInfo, now: datetime) -> list[events_pb2.Event]:
+        """Return the events of the first that the plugin saw."""
+        return [self.phase(info, now)]
+
+    def phase(self, info: PhaseInfo, now: datetime) -> events_pb2.Event:
+        """Return the event of what the plugin saw."""
+        return self._resource(self._seen(info, now))
+
+    def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
+        """Return the terminal event of a result."""
+        failed = result.WhichOneof("outcome") == "failure"
+        return self.phase(PhaseInfo(TaskPhase.FAILED if failed else TaskPhase.SUCCEEDED), now)
+
+    def aborted(self, now: datetime) -> events_pb2.Event:
+        """Return the event of an attempt that was stopped."""
+        return self.phase(PhaseInfo(TaskPhase.ABORTED), now)
+
+    def _resource(self, seen: event_pb2.TaskExecutionEvent) -> events_pb2.Event:
+        element = self.attempt.element
+        event = array_events.task_event(self.attempt.node_event, seen.task_id, TaskPhase.RUNNING, seen.occurred_at)
+        resource = event.metadata.external_resources.add(
+            external_id=element.external_id,
+            index=element.index,
+            retry_attempt=self.attempt.attempt,
+            phase=seen.phase,
+            logs=seen.logs,
+        )
+        for log in resource.logs:
+            log.name = f"{log.name}-{element.index}"
+        return events_pb2.Event(task=event)
 
 
 def has_deck(template: tasks_pb2.TaskTemplate) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
-from flyteidl.core import literals_pb2, tasks_pb2
+from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from google.protobuf.message import Message
 from temporalio import activity
 
 from flytetemporal.activities import data, events, outputs
+from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.patience import patiently
-from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents
+from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed
@@ -33,10 +34,8 @@ from flytetemporal.storage.blobs import BlobStore
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
-# An abort is recorded by admin itself; this report must not hold it up.
 # How long a running task's events wait for company; nobody waits for them.
 GATHER_SECONDS = 0.2
-ABORT_REPORT_SECONDS = 10.0
 
 
 class TaskActivities:
@@ -48,6 +47,7 @@ class TaskActivities:
         self._blobs = blobs
         self._sink = sink
         self._templates = data.TemplateCache(blobs)
+        self._elements = ElementReader(blobs)
         self._processes = ProcessPlugin(worker, storage, blobs)
         self._registry = Registry(container=self._processes)
         self._warming: asyncio.Task[None] | None = None
@@ -71,7 +71,7 @@ class TaskActivities:
     async def run_task(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
         """Run one attempt of a task to its end: inputs in, plugin run, outputs out, its events sent."""
         task = await self._templates.load(attempt.tasks, attempt.task)
-        run = _Run(self._blobs, self._sink, attempt, task)
+        run = _Run(self._blobs, self._elements, self._sink, attempt, task)
         # After a reset of the workflow the same attempt is asked for while the earlier one is still being stopped.
         lock = self._locks.setdefault(f"{activity.info().workflow_id}/{attempt.generated_name}", asyncio.Lock())
         async with run.heartbeating(), lock:
@@ -85,6 +85,10 @@ class TaskActivities:
                 result = outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False)
             except ResolutionFailed as e:
                 result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
+            except asyncio.CancelledError:
+                if not _is_unwanted():
+                    raise
+                return await run.aborted()  # The workflow tells of it: admin may not answer now.
             return await run.finish(result)
 
     async def _warm_up(self) -> None:
@@ -100,15 +104,17 @@ class _Run:
     def __init__(
         self,
         blobs: BlobStore,
+        elements: ElementReader,
         sink: events.EventSink,
         attempt: execution_pb2.TaskAttempt,
         task: tasks_pb2.TaskTemplate,
     ) -> None:
         self._blobs = blobs
+        self._elements = elements
         self._sink = sink
         self._attempt = attempt
         self._task = task
-        self._events = AttemptEvents(attempt, task)
+        self._events = (ElementEvents if attempt.HasField("element") else AttemptEvents)(attempt, task)
         self._began = asyncio.get_running_loop().time()
         self._handle = b""
         self._unsent: list[events_pb2.Event] = []
@@ -141,36 +147,49 @@ class _Run:
             Rejected: the task can never run here.
         """
         self._events.plugin = plugin.identifier
-        inputs = await self._inputs()
+        inputs, file = await self._inputs()
         context = self._context(inputs)
         if activity.info().attempt > 1:
             await plugin.abort(context, b"")  # A worker that died cannot have done it.
-        await self._lay_out(inputs)
+        await self._lay_out(file)
         try:
             return await self._result(await self._until_end(plugin, context))
         except Rejected:
             raise
         except BaseException:
-            await asyncio.shield(self._stop(plugin, context))
+            await asyncio.shield(plugin.abort(context, self._handle))
             raise
+
+    async def aborted(self) -> execution_pb2.TaskAttemptResult:
+        """Return what is left to be told of an attempt that was stopped."""
+        result = outputs.failed("Aborted", "the attempt was stopped", ErrorKind.SYSTEM, recoverable=False)
+        result.unreported.extend([*await self._untold(), self._events.aborted(_now())])
+        return result
 
     async def finish(self, result: execution_pb2.TaskAttemptResult) -> execution_pb2.TaskAttemptResult:
         """Keep the result for a second try, and hand it over with every event that admin has not been told."""
         if not result.unreported:
-            if self._reporting is not None:  # Events of a call that admin may not have taken come back to _unsent.
-                self._reporting.cancel()
-                await asyncio.gather(self._reporting, return_exceptions=True)
-            result.unreported.extend([*self._unsent, self._events.ended(result, _now())])
-            self._unsent = []
+            result.unreported.extend([*await self._untold(), self._events.ended(result, _now())])
+        if self._attempt.HasField("element") and result.WhichOneof("outcome") == "outputs":
+            result.outputs.uri = locations.outputs_uri(self._attempt.output_dir)  # Whoever gathers them reads them.
         marking = functools.partial(outputs.mark_finished, self._blobs, self._attempt.output_dir, result)
         await patiently(marking, "result")
         return result
 
-    async def _inputs(self) -> literals_pb2.LiteralMap:
+    async def _untold(self) -> list[events_pb2.Event]:
+        if self._reporting is not None:  # Events of a call that admin may not have taken come back to _unsent.
+            self._reporting.cancel()
+            await asyncio.gather(self._reporting, return_exceptions=True)
+        untold, self._unsent = self._unsent, []
+        return untold
+
+    async def _inputs(self) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+        """Return the inputs, and the file that the task reads."""
         inputs = self._attempt.inputs
-        if inputs.WhichOneof("value") == "deferred":
-            return await data.resolve(self._blobs, inputs.deferred)
-        return inputs.literals
+        if inputs.WhichOneof("value") == "element":
+            return await self._elements.inputs(inputs.element)
+        values = await data.resolve_inputs(self._blobs, inputs)
+        return values, values
 
     def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
         attempt, task = self._attempt, self._task
@@ -180,7 +199,7 @@ class _Run:
             raise Rejected("BadTaskSpecification", e.message) from e
         return TaskContext(
             name=attempt.generated_name,
-            node_execution_id=attempt.node_event.id,
+            node_execution_id=_node_execution_id(attempt),
             attempt=attempt.attempt,
             template=task,
             command=command,
@@ -193,10 +212,10 @@ class _Run:
             interruptible=attempt.interruptible,
         )
 
-    async def _lay_out(self, inputs: literals_pb2.LiteralMap) -> None:
+    async def _lay_out(self, file: literals_pb2.LiteralMap) -> None:
         """Write what the task reads and remove what an earlier try left."""
         attempt, task = self._attempt, self._task
-        files: list[tuple[str, Message]] = [(locations.inputs_uri(attempt.data_dir), inputs)]
+        files: list[tuple[str, Message]] = [(locations.inputs_uri(attempt.data_dir), file)]
         if template.wants_task_template(_arguments(task)):
             files.append((_places(attempt).task_template_uri, task))
         await asyncio.gather(
@@ -224,8 +243,7 @@ class _Run:
         async for info in plugin.watch(context, self._handle):
             if info.is_terminal:
                 return info
-            now = _now()
-            self._report_soon(*([self._events.node_running(now)] if first else []), self._events.phase(info, now))
+            self._report_soon(*(self._events.running(info, _now()) if first else [self._events.phase(info, _now())]))
             first = False
         raise Internal(f"plugin {plugin.identifier} lost sight of attempt {context.key}")
 
@@ -235,23 +253,6 @@ class _Run:
             return await patiently(collecting, "outputs")
         error = last.error
         return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
-
-    async def _stop(self, plugin: Plugin, context: TaskContext) -> None:
-        """Stop what runs, and say so when that is what Temporal asked for."""
-        await plugin.abort(context, self._handle)
-        details = activity.cancellation_details()
-        if details is None or not details.cancel_requested:
-            return
-        try:
-            async with asyncio.timeout(ABORT_REPORT_SECONDS):
-                await self._report(self._events.aborted(_now()))
-        except (TimeoutError, FlyteError) as e:
-            log.warning("abort_not_reported", attempt=context.key, problem=str(e))
-
-    async def _report(self, *batch: events_pb2.Event) -> None:
-        """Send events and those that still wait, in order."""
-        self._unsent.extend(batch)
-        await self._send()
 
     def _report_soon(self, *batch: events_pb2.Event) -> None:
         """Send events while the task goes on; those of a short task travel together with its end."""
@@ -272,6 +273,19 @@ class _Run:
             except BaseException:
                 self._unsent = [*batch, *self._unsent]
                 raise
+
+
+def _is_unwanted() -> bool:
+    """Say whether Temporal has asked to stop; a worker that ends and a lost lease are no such wish."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested
+
+
+def _node_execution_id(attempt: execution_pb2.TaskAttempt) -> identifier_pb2.NodeExecutionIdentifier:
+    """Return what names the attempt's node; elements of an array have names of their own."""
+    node = attempt.node_event.id
+    node_id = attempt.element.node_id if attempt.HasField("element") else node.node_id
+    return identifier_pb2.NodeExecutionIdentifier(execution_id=node.execution_id, node_id=node_id)
 
 
 def _arguments(task: tasks_pb2.TaskTemplate) -> list[str]:

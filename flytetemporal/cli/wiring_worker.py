@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.dynamic import DynamicActivities
@@ -22,6 +23,7 @@ from flytetemporal.config import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.channel import AdminClient
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.workflows.array import ArrayWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow
 
 MAX_CACHED_WORKFLOWS = 300
@@ -38,6 +40,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     admin = AdminClient(settings.worker.admin_endpoint)
     tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
     engine = [
+        *ArrayActivities(blobs, admin).all(),
         *ChildActivities(blobs, admin).all(),
         *DataActivities(blobs).all(),
         *DynamicActivities(blobs, admin).all(),
@@ -71,7 +74,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
     return Worker(
         client,
         task_queue=workflows.engine_queue(settings.temporal.cluster),
-        workflows=[ExecutionWorkflow],
+        workflows=[ExecutionWorkflow, ArrayWorkflow],
         activities=activities,
         # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -181,6 +181,8 @@ def _strip_array(stripped: graph_pb2.ArrayNode, array: workflow_pb2.ArrayNode, e
         case _:
             pass
     stripped.bound_inputs.extend(array.bound_inputs)
+    stripped.takes_element = array.is_original_sub_node_interface.value
+    stripped.runs_all = array.run_all_sub_nodes
 
 
 def _summary(template: tasks_pb2.TaskTemplate) -> graph_pb2.TaskSummary:

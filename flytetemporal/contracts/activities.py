@@ -4,7 +4,7 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import control_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, control_pb2, execution_pb2
 
 
 @activity.defn
@@ -40,6 +40,30 @@ async def read_signal(request: execution_pb2.SignalRequest) -> execution_pb2.Sig
 @activity.defn
 async def compile_dynamic(request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
     """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def plan_array(request: arrays_pb2.ArrayRequest) -> arrays_pb2.ArrayPlan:
+    """Resolve and write the inputs of an array node, and cut them into chunks."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def read_elements(element: execution_pb2.ElementInputs) -> execution_pb2.NodeOutputs:
+    """Return the inputs of all elements of a chunk, for elements that run inside the workflow."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def gather_elements(request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
+    """Make lists of the outputs of a row of elements; those that did not succeed contribute none."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def join_elements(request: arrays_pb2.JoinRequest) -> execution_pb2.NodeOutputs:
+    """Append the lists of several files, in order."""
     raise NotImplementedError
 
 

@@ -1,6 +1,8 @@
 """Names that admin and workers share: workflow types, task queues, search attributes."""
 
 EXECUTION_WORKFLOW = "ExecutionWorkflow"
+# Runs a row of elements of an array node that has many.
+ARRAY_WORKFLOW = "ArrayWorkflow"
 # Argument: the id of a Flyte signal that was given a value.
 SIGNAL_SET = "signal_set"
 # Argument: ChildState with an outcome.

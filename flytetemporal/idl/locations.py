@@ -13,6 +13,7 @@ ERROR = "error.pb"
 FUTURES = "futures.pb"
 FUTURES_COMPILED = "futures_compiled.pb"
 DECK = "deck.html"
+SHARED_INPUTS = "shared.pb"
 METADATA_PREFIX = "metadata/propeller"
 
 
@@ -47,6 +48,21 @@ def inputs_uri(node_data_dir: str) -> str:
 def outputs_uri(node_output_dir: str) -> str:
     """Return where an attempt's outputs lie."""
     return join(node_output_dir, OUTPUTS)
+
+
+def element_dir(array_output_dir: str, index: int) -> str:
+    """Return the directory that the attempts of an array's element share."""
+    return join(array_output_dir, str(index))
+
+
+def chunk_uri(array_output_dir: str, number: int) -> str:
+    """Return where the inputs of a row of an array's elements lie."""
+    return join(array_output_dir, f"elements-{number}.pb")
+
+
+def part_uri(array_output_dir: str, first: int) -> str:
+    """Return where the outputs of a row of an array's elements lie, by the index of its first one."""
+    return join(array_output_dir, f"outputs-{first}.pb")
 
 
 def raw_output_dir(raw_output_prefix: str, generated_name: str) -> str:

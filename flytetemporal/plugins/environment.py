@@ -14,6 +14,7 @@ from flytetemporal.contracts.v1 import execution_pb2
 
 # Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.
 _WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_", "_FSEC_")
+ARRAY_INDEX = "FLYTE_K8S_ARRAY_INDEX"
 _S3_OPTIONS = {
     "key": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
     "secret": ("FLYTE_AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
@@ -34,6 +35,7 @@ def attempt_environment(
         **_names(attempt, template),
         **_links(attempt, template, console_url),
         **{pair.key: pair.value for pair in attempt.settings.envs.values},
+        **_element(attempt),
     }
 
 
@@ -64,6 +66,15 @@ def _names(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate)
         "FLYTE_INTERNAL_TASK_NAME": task.name,
         "FLYTE_INTERNAL_TASK_VERSION": task.version,
     }
+
+
+def _element(attempt: execution_pb2.TaskAttempt) -> dict[str, str]:
+    """Return how an element of an array finds its own among its inputs, which are lists of one."""
+    if not attempt.HasField("element"):
+        return {}
+    index = attempt.element.index
+    offset = {"BATCH_JOB_ARRAY_INDEX_OFFSET": str(-index)} if attempt.inputs.element.listed else {}
+    return {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": ARRAY_INDEX, ARRAY_INDEX: str(index), **offset}
 
 
 def _links(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate, console_url: str) -> dict[str, str]:

@@ -120,4 +120,6 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         event.target_entity.CopyFrom(node.launch_plan)
     if kind == "subworkflow":
         event.is_parent = True
+    if kind == "array":
+        event.is_array = True
     return event

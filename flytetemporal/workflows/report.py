@@ -42,6 +42,9 @@ class Reports:
         self._pace = pace
         self._entries: deque[Entry] = deque()
         self._in_flight = False
+        # Entries that were added, and that were sent or refused.
+        self._added = 0
+        self._taken = 0
         self._closing = False
         self._flushes = 0
         self._quiet_until: datetime | None = None
@@ -62,23 +65,33 @@ class Reports:
 
     def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
         """Have a map written before the events that follow."""
-        self._entries.append(execution_pb2.StoredLiterals(uri=uri, literals=literals))
+        self._add(execution_pb2.StoredLiterals(uri=uri, literals=literals))
 
     def workflow(self, event: event_pb2.WorkflowExecutionEvent) -> None:
         """Report a phase of the execution."""
-        self._entries.append(events_pb2.Event(workflow=event))
+        self._add(events_pb2.Event(workflow=event))
 
     def node(self, event: event_pb2.NodeExecutionEvent) -> None:
         """Report a phase of a node."""
-        self._entries.append(events_pb2.Event(node=event))
+        self._add(events_pb2.Event(node=event))
 
     def task(self, event: event_pb2.TaskExecutionEvent) -> None:
         """Report a phase of a task that ran without an activity."""
-        self._entries.append(events_pb2.Event(task=event))
+        self._add(events_pb2.Event(task=event))
 
     def forward(self, events: Iterable[events_pb2.Event]) -> None:
         """Report what an activity left to be reported."""
-        self._entries.extend(events)
+        for event in events:
+            self._add(event)
+
+    def _add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._added += 1
+
+    async def sent(self) -> None:
+        """Return when all that was reported so far has been taken; unlike ``flush`` this hurries nobody."""
+        number = self._added
+        await workflow.wait_condition(lambda: self._taken >= number)
 
     async def flush(self) -> None:
         """Return when all that was reported so far has been taken."""
@@ -106,6 +119,7 @@ class Reports:
                 await self._send(report)
             finally:
                 self._in_flight = False
+                self._taken += len(report.files) + len(report.events)
             self._quiet_until = workflow.now() + LINGER
             self._pace.boundary()
 
@@ -147,6 +161,7 @@ class Reports:
         phases = [event for event in refused.events if event.HasField("workflow")]
         if len(phases) < len(refused.events):
             self._entries.extendleft(reversed(phases))
+            self._added += len(phases)
 
     def _take(self) -> execution_pb2.Report:
         report, size = execution_pb2.Report(), 0

@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from flytetemporal.contracts import payloads
+from flytetemporal.workflows.array import ArrayWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
@@ -21,7 +22,7 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
 async def test_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode())
     replayer = Replayer(
-        workflows=[ExecutionWorkflow],
+        workflows=[ExecutionWorkflow, ArrayWorkflow],
         data_converter=payloads.DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
@@ -40,6 +41,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("abort", "running"), ("abort", "back_off"), ("abort", "gate"), ("abort", "clean_up"),
         ("abort", "failure_node"), ("abort", "before_a_worker"), ("returned_runs_below",), ("dynamic_nodes",),
         ("time_out_below",), ("child_gets",), ("abort_reaches_the_child",), ("failed_child",),
+        ("lists_of_what_elements",), ("too_many_failures",), ("rows_of_their_own",), ("elements_of_a_launch_plan",),
+        ("abort_stops_the_elements",), ("element_is_tried_again",),
     ],
     ids="-".join,
 )  # fmt: skip

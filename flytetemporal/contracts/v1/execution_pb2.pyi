@@ -118,12 +118,26 @@ class NodeOutputs(_message.Message):
     def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., uri: _Optional[str] = ...) -> None: ...
 
 class NodeInputs(_message.Message):
-    __slots__ = ("literals", "deferred")
+    __slots__ = ("literals", "deferred", "element")
     LITERALS_FIELD_NUMBER: _ClassVar[int]
     DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
     literals: _literals_pb2.LiteralMap
     deferred: DeferredInputs
-    def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., deferred: _Optional[_Union[DeferredInputs, _Mapping]] = ...) -> None: ...
+    element: ElementInputs
+    def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., deferred: _Optional[_Union[DeferredInputs, _Mapping]] = ..., element: _Optional[_Union[ElementInputs, _Mapping]] = ...) -> None: ...
+
+class ElementInputs(_message.Message):
+    __slots__ = ("chunk_uri", "position", "shared_uri", "listed")
+    CHUNK_URI_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SHARED_URI_FIELD_NUMBER: _ClassVar[int]
+    LISTED_FIELD_NUMBER: _ClassVar[int]
+    chunk_uri: str
+    position: int
+    shared_uri: str
+    listed: bool
+    def __init__(self, chunk_uri: _Optional[str] = ..., position: _Optional[int] = ..., shared_uri: _Optional[str] = ..., listed: _Optional[bool] = ...) -> None: ...
 
 class DeferredInputs(_message.Message):
     __slots__ = ("bindings", "sources", "aliases")
@@ -171,7 +185,7 @@ class ResolveRequest(_message.Message):
     def __init__(self, inputs: _Optional[_Union[DeferredInputs, _Mapping]] = ..., write_to: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskAttempt(_message.Message):
-    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at")
+    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element")
     NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -188,6 +202,7 @@ class TaskAttempt(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     QUEUED_AT_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
     node_event: _event_pb2.NodeExecutionEvent
     attempt: int
     tasks: ContentReference
@@ -204,7 +219,18 @@ class TaskAttempt(_message.Message):
     settings: ExecutionSettings
     workflow_id: _identifier_pb2.Identifier
     queued_at: _timestamp_pb2.Timestamp
-    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    element: ArrayElement
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ...) -> None: ...
+
+class ArrayElement(_message.Message):
+    __slots__ = ("index", "node_id", "external_id")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    node_id: str
+    external_id: str
+    def __init__(self, index: _Optional[int] = ..., node_id: _Optional[str] = ..., external_id: _Optional[str] = ...) -> None: ...
 
 class TaskAttemptResult(_message.Message):
     __slots__ = ("outputs", "failure", "deck_uri", "dynamic", "unreported")
@@ -255,12 +281,14 @@ class DynamicGraph(_message.Message):
     def __init__(self, inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ...) -> None: ...
 
 class LaunchRequest(_message.Message):
-    __slots__ = ("create", "inputs")
+    __slots__ = ("create", "inputs", "element")
     CREATE_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
     create: _execution_pb2.ExecutionCreateRequest
     inputs: NodeOutputs
-    def __init__(self, create: _Optional[_Union[_execution_pb2.ExecutionCreateRequest, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ...) -> None: ...
+    element: ElementInputs
+    def __init__(self, create: _Optional[_Union[_execution_pb2.ExecutionCreateRequest, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., element: _Optional[_Union[ElementInputs, _Mapping]] = ...) -> None: ...
 
 class LaunchResult(_message.Message):
     __slots__ = ("error",)

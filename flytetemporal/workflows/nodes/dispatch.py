@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.workflows import attempts
 from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.nodes import branch, end, gate, launch_plan, subworkflow, task
+from flytetemporal.workflows.nodes import array, branch, end, gate, launch_plan, subworkflow, task
 from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.walk import Walk
 
 _KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[Values]]] = {
+    "array": array.run,
     "branch": branch.run,
     "end": end.run,
     "gate": gate.run,
@@ -17,7 +18,6 @@ _KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[
     "subworkflow": subworkflow.run,
     "task": task.run,
 }
-_NAMES = {"array": "array (map task)"}
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
@@ -25,11 +25,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     kind = node.node.WhichOneof("target") or "none"
     handler = _KINDS.get(kind)
     if handler is None:
-        name = _NAMES.get(kind, kind)
-        raise user_failure(
-            "UnsupportedNodeKind",
-            f"node [{node.id}] is a {name} node, which flytetemporal does not run yet; see docs/compatibility.md",
-        )
+        raise user_failure("UnsupportedNodeKind", f"node [{node.id}] has nothing to run ({kind})")
     if kind == "task":  # Each attempt keeps its own deadline, so that what it started is stopped first.
         return await handler(walk, node, inputs)
     return await attempts.with_deadline(node, lambda attempt: handler(walk, attempt, inputs))

@@ -18,7 +18,7 @@ from flytetemporal.workflows import deadlines, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
-from flytetemporal.workflows.walk import Walk
+from flytetemporal.workflows.walk import Abort, Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
 TIMEOUT = timedelta(seconds=60)
@@ -32,35 +32,54 @@ WorkflowPhase = core_execution_pb2.WorkflowExecution
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Launch the child, wait for its end, take over its outputs; when stopped, stop the child."""
     values = await node_inputs.materialise(node, inputs)
-    child = _child_id(node)
+    child = child_id(node)
+    await launch(node, execution_pb2.LaunchRequest(create=request(node, child), inputs=values.message()))
+    node.event.workflow_node_metadata.execution_id.CopyFrom(child)
+    node.report(node.phase_event(Phase.RUNNING))
+    outcome = await ended(walk.abort, node, child)
+    taken = await take_over(node, outcome)
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = taken.uri
+    node.report(event)
+    return taken
+
+
+async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
+    """Launch a child.
+
+    Raises:
+        NodeFailure: it cannot be launched.
+    """
     await node.scope.run.reports.flush()  # The child's record names the record of this node.
     launched = await workflow.execute_activity(
         activities.launch_child,
-        execution_pb2.LaunchRequest(create=_request(node, child), inputs=values.message()),
+        wanted,
         start_to_close_timeout=TIMEOUT,
         retry_policy=RETRY,
-        summary=f"{node.id} launches {child.name}",
+        summary=f"{node.id} launches {wanted.create.name}",
     )
     if launched.HasField("error"):
         raise NodeFailure(launched.error)
-    node.event.workflow_node_metadata.execution_id.CopyFrom(child)
-    node.report(node.phase_event(Phase.RUNNING))
+
+
+async def ended(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
+    """Return how a child ended; when we are stopped, stop the child."""
     try:
         with node.waiting(lambda wait: wait.child.execution_id.CopyFrom(child)):
-            outcome = await _ended(node, child)
+            return await _ended(node, child)
     except asyncio.CancelledError:
-        await settling.settled([asyncio.create_task(_terminate(walk, node, child))])
+        await settling.settled([asyncio.create_task(_terminate(abort, node, child))])
         raise
-    return await _take_over(node, outcome)
 
 
-def _child_id(node: NodeRun) -> ChildId:
+def child_id(node: NodeRun) -> ChildId:
+    """Return the name of the execution that a node launches: derived, so that it is launched once."""
     parent = node.execution_id
     name = naming.child_execution_name(parent.name, node.id, node.attempt)
     return ChildId(project=parent.project, domain=parent.domain, name=name)
 
 
-def _request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreateRequest:
+def request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreateRequest:
     """Return the request that launches the child: it inherits the settings of this execution."""
     argument = node.scope.run.argument
     settings = argument.settings
@@ -110,8 +129,8 @@ async def _ended(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcom
             return state.outcome
 
 
-async def _terminate(walk: Walk, node: NodeRun, child: ChildId) -> None:
-    cause = f"cascading abort as parent execution id [{node.execution_id.name}] aborted, reason [{walk.abort.reason}]"
+async def _terminate(abort: Abort, node: NodeRun, child: ChildId) -> None:
+    cause = f"cascading abort as parent execution id [{node.execution_id.name}] aborted, reason [{abort.reason}]"
     await workflow.execute_activity(
         activities.terminate_child,
         admin_execution_pb2.ExecutionTerminateRequest(id=child, cause=cause),
@@ -121,7 +140,12 @@ async def _terminate(walk: Walk, node: NodeRun, child: ChildId) -> None:
     )
 
 
-async def _take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
+async def take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
+    """Copy the outputs of a child to where this node's belong.
+
+    Raises:
+        NodeFailure: the child did not succeed.
+    """
     if outcome.phase == WorkflowPhase.ABORTED:
         raise user_failure("RemoteChildWorkflowExecutionFailed", f"launchplan [{node.node.launch_plan.name}] aborted")
     if outcome.phase != WorkflowPhase.SUCCEEDED:
@@ -135,7 +159,4 @@ async def _take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> 
         retry_policy=RETRY,
         summary=f"outputs of {node.id}",
     )
-    event = node.phase_event(Phase.SUCCEEDED)
-    event.output_uri = uri
-    node.report(event)
     return Values(copied.literals if copied.HasField("literals") else None, uri)

@@ -43,25 +43,35 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
     """Wait for the duration that the task is given; a zero or negative one is over at once."""
     await node.scope.run.pace.turn()
     values = await _literals(node, inputs)
-    duration = _duration(summary, values)
+    duration = _duration(node, values)
     if node.attempt == 0:
         node.report(node.phase_event(Phase.RUNNING))
-    _report_task(node, summary, TaskPhase.RUNNING)
+    report_task(node, summary, TaskPhase.RUNNING)
     try:
-        if duration > timedelta():
-            until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
-            with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
-                await workflow.sleep(duration, summary=f"{node.id} {summary.id.name}")
+        await _sleep(node, duration)
     except BaseException:
-        _report_task(node, summary, TaskPhase.ABORTED)
+        report_task(node, summary, TaskPhase.ABORTED)
         raise
     outputs = node.store(literals_pb2.LiteralMap(), locations.outputs_uri(node.output_dir()))
     return _finish(node, summary, outputs)
 
 
+async def sleep(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
+    """Wait for the duration that an element of an array is given."""
+    await _sleep(node, _duration(node, values))
+
+
+async def _sleep(node: NodeRun, duration: timedelta) -> None:
+    if duration > timedelta():
+        until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
+        with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
+            await workflow.sleep(duration, summary=f"{node.id} sleeps")
+
+
+ECHO, CORE_SLEEP = "echo", "core-sleep"
 TASK_TYPES: dict[str, Callable[[NodeRun, graph_pb2.TaskSummary, execution_pb2.NodeInputs], Awaitable[Values]]] = {
-    "echo": echo,
-    "core-sleep": core_sleep,
+    ECHO: echo,
+    CORE_SLEEP: core_sleep,
 }
 
 
@@ -74,17 +84,17 @@ async def _literals(node: NodeRun, inputs: execution_pb2.NodeInputs) -> literals
     return values.literals
 
 
-def _duration(summary: graph_pb2.TaskSummary, values: literals_pb2.LiteralMap) -> timedelta:
+def _duration(node: NodeRun, values: literals_pb2.LiteralMap) -> timedelta:
     literal = values.literals.get("duration")
     if literal is None or literal.scalar.primitive.WhichOneof("value") != "duration":
         raise user_failure(
-            "BadTaskDefinition", f"core-sleep task [{summary.id.name}] needs an input 'duration' of type duration"
+            "BadTaskDefinition", f"the core-sleep task of node [{node.id}] needs an input 'duration' of type duration"
         )
     return literal.scalar.primitive.duration.ToTimedelta()
 
 
 def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> Values:
-    _report_task(node, summary, TaskPhase.SUCCEEDED, outputs.uri)
+    report_task(node, summary, TaskPhase.SUCCEEDED, outputs.uri)
     event = node.phase_event(Phase.SUCCEEDED)
     event.output_uri = outputs.uri
     event.task_node_metadata.checkpoint_uri = node.checkpoint_dir(node.attempt)
@@ -92,9 +102,10 @@ def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> V
     return outputs
 
 
-def _report_task(
+def report_task(
     node: NodeRun, summary: graph_pb2.TaskSummary, phase: core_execution_pb2.TaskExecution.Phase, output_uri: str = ""
 ) -> None:
+    """Report a phase of a task attempt for which no activity speaks."""
     event = event_pb2.TaskExecutionEvent(
         task_id=summary.id,
         parent_node_execution_id=identifier_pb2.NodeExecutionIdentifier(
@@ -109,7 +120,8 @@ def _report_task(
         event_version=1,
     )
     event.metadata.generated_name = node.generated_name(node.attempt)
-    event.metadata.plugin_identifier = summary.type
+    if summary.type in TASK_TYPES:
+        event.metadata.plugin_identifier = summary.type
     if output_uri:
         event.output_uri = output_uri
     node.scope.run.reports.task(event)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -18,6 +19,7 @@ from flytetemporal.workflows.nodes import dynamic, pure
 from flytetemporal.workflows.outcomes import NodeFailure, Values
 from flytetemporal.workflows.walk import Walk
 
+TaskPhase = core_execution_pb2.TaskExecution
 # Long enough for any task; a task's own deadline is kept by the activity, which can clean up.
 UNLIMITED = timedelta(days=3650)
 CLEAN_UP = timedelta(minutes=2)
@@ -37,7 +39,12 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         )
     budget = attempts.budget_of(node, summary.retries, summary.id.name)
     while True:
-        result = await _attempt(node, summary, inputs, budget)
+        try:
+            result = await run_attempt(node, summary, inputs, budget)
+        except BaseException:
+            if settling.is_cancelled():  # Whoever ran the attempt is gone, or nobody had begun.
+                pure.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
+            raise
         if result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             try:
@@ -89,11 +96,18 @@ def _show(event: event_pb2.TaskExecutionEvent, retry: Retry) -> None:
     )
 
 
-async def _attempt(
-    node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs, budget: Budget
+async def run_attempt(
+    node: NodeRun,
+    summary: graph_pb2.TaskSummary,
+    inputs: execution_pb2.NodeInputs,
+    budget: Budget,
+    element: execution_pb2.ArrayElement | None = None,
 ) -> execution_pb2.TaskAttemptResult:
+    """Run one attempt of a node's task; ``element`` is given when the node is one of an array."""
     run_ = node.scope.run
     attempt = _task_attempt(node, inputs, budget)
+    if element is not None:
+        attempt.element.CopyFrom(element)
     limit = node.node.timeout.ToTimedelta()
     waiting = operations_pb2.AttemptWait(
         attempt=budget.attempt,

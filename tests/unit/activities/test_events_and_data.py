@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from flytetemporal import errors
+from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities, TemplateCache
 from flytetemporal.activities.dynamic import DynamicActivities
@@ -163,6 +164,7 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *EventActivities(blobs, sink).all(),
         *SignalActivities(blobs, Signals(None)).all(),
         *DynamicActivities(blobs, Admin()).all(),
+        *ArrayActivities(blobs, Admin()).all(),
         *ChildActivities(blobs, Executions()).all(),
         *TaskActivities(blobs, sink, worker, StorageSettings()).all(),
     ]

@@ -1,0 +1,218 @@
+"""Array nodes' data: cut inputs into chunks, give an element its own, make lists of what elements left.
+
+No element's inputs or outputs travel through Temporal; what does is where they lie.
+"""
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from flyteidl.admin import launch_plan_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from temporalio import activity
+
+from flytetemporal.activities import data
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
+from flytetemporal.errors import Internal, ResolutionFailed
+from flytetemporal.idl import error_text, locations
+from flytetemporal.storage.blobs import BlobStore
+
+Error = core_execution_pb2.ExecutionError
+CONCURRENT_FILES = 64
+CACHED_MAPS = 16
+NONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Void()))
+
+
+class LaunchPlans(Protocol):
+    """Where launch plans are: admin's client, or a dictionary in a test."""
+
+    async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
+        """Return a launch plan; see ``rpc.channel``."""
+
+
+class ArrayActivities:
+    """``plan_array`` and its kin of ``contracts/activities``."""
+
+    def __init__(self, blobs: BlobStore, plans: LaunchPlans) -> None:
+        self._blobs = blobs
+        self._plans = plans
+        self._reader = ElementReader(blobs)
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.plan_array, self.read_elements, self.gather_elements, self.join_elements]
+
+    @activity.defn
+    async def plan_array(self, request: arrays_pb2.ArrayRequest) -> arrays_pb2.ArrayPlan:
+        """Resolve and write the inputs of an array node, and cut them into chunks."""
+        try:
+            inputs = await data.resolve_inputs(self._blobs, request.inputs)
+        except ResolutionFailed as e:
+            return _failed("BindingResolutionFailure", e.message, Error.SYSTEM)
+        await self._blobs.write_message(request.inputs_uri, inputs)
+        mapped, shared = _parted(inputs, request.bound_inputs)
+        lengths = {name: len(literal.collection.literals) for name, literal in mapped.items()}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name} has {length}" for name, length in sorted(lengths.items()))
+            return _failed("InvalidArrayLength", f"input arrays have different lengths: {found}", Error.USER)
+        if not lengths and set(inputs.literals) != set(request.bound_inputs):
+            return _failed("InvalidArrayLength", "no input array provided", Error.USER)
+        plan = arrays_pb2.ArrayPlan(size=next(iter(lengths.values()), 1))
+        if request.echo_variable:
+            plan.outputs.CopyFrom(await self._echoed(request, mapped, shared))
+            return plan
+        if request.HasField("launch_plan"):
+            launch_plan = await self._plans.get_launch_plan(request.launch_plan)
+            plan.variables.extend(sorted(launch_plan.closure.expected_outputs.variables))
+        if shared:
+            plan.shared_uri = locations.join(request.directory, locations.SHARED_INPUTS)
+            await self._blobs.write_message(plan.shared_uri, literals_pb2.LiteralMap(literals=shared))
+        await self._write_chunks(request, mapped, plan.size)
+        return plan
+
+    async def _write_chunks(
+        self, request: arrays_pb2.ArrayRequest, mapped: Mapping[str, literals_pb2.Literal], size: int
+    ) -> None:
+        async def write(number: int) -> None:
+            begin = number * request.chunk_size
+            chunk = literals_pb2.LiteralMap()
+            for name, literal in mapped.items():
+                chunk.literals[name].collection.literals.extend(
+                    literal.collection.literals[begin : begin + request.chunk_size]
+                )
+            await self._blobs.write_message(locations.chunk_uri(request.directory, number), chunk)
+
+        await _few_at_a_time([write(number) for number in range(math.ceil(size / request.chunk_size))])
+
+    async def _echoed(
+        self,
+        request: arrays_pb2.ArrayRequest,
+        mapped: Mapping[str, literals_pb2.Literal],
+        shared: Mapping[str, literals_pb2.Literal],
+    ) -> execution_pb2.NodeOutputs:
+        outputs = literals_pb2.LiteralMap()
+        output = outputs.literals[request.echo_variable]
+        output.collection.SetInParent()
+        for literal in mapped.values():
+            output.CopyFrom(literal)
+        for literal in shared.values():
+            output.collection.literals.append(literal)
+        await self._blobs.write_message(request.outputs_uri, outputs)
+        return data.node_outputs(outputs, request.outputs_uri)
+
+    @activity.defn
+    async def read_elements(self, element: execution_pb2.ElementInputs) -> execution_pb2.NodeOutputs:
+        """Return the inputs of all elements of a chunk, for elements that run inside the workflow."""
+        chunk, shared = await self._reader.read(element)
+        values = literals_pb2.LiteralMap(literals={**chunk.literals, **shared.literals})
+        return execution_pb2.NodeOutputs(literals=values)
+
+    @activity.defn
+    async def gather_elements(self, request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
+        """Make lists of the outputs of a row of elements; those that did not succeed contribute none."""
+
+        async def read(index: int, attempt: int) -> literals_pb2.LiteralMap | None:
+            if not attempt or not request.variables:
+                return None
+            directory = locations.output_dir(locations.element_dir(request.directory, index), attempt - 1)
+            return await self._blobs.read_message(locations.outputs_uri(directory), literals_pb2.LiteralMap)
+
+        found = await _few_at_a_time(
+            [read(request.first + number, attempt) for number, attempt in enumerate(request.attempts)]
+        )
+        outputs = literals_pb2.LiteralMap()
+        for name in request.variables:
+            values = outputs.literals[name].collection
+            values.SetInParent()
+            values.literals.extend(NONE if left is None else left.literals.get(name, NONE) for left in found)
+        await self._blobs.write_message(request.write_to, outputs)
+        return data.node_outputs(outputs, request.write_to)
+
+    @activity.defn
+    async def join_elements(self, request: arrays_pb2.JoinRequest) -> execution_pb2.NodeOutputs:
+        """Append the lists of several files, in order."""
+        parts = await _few_at_a_time([self._blobs.read_message(uri, literals_pb2.LiteralMap) for uri in request.parts])
+        outputs = literals_pb2.LiteralMap()
+        for name in request.variables:
+            values = outputs.literals[name].collection
+            values.SetInParent()
+            for part in parts:
+                values.literals.extend(part.literals[name].collection.literals)
+        await self._blobs.write_message(request.write_to, outputs)
+        return data.node_outputs(outputs, request.write_to)
+
+
+class ElementReader:
+    """Reads what elements are given. Elements of one chunk run at about the same time, so the files are remembered."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._known: OrderedDict[str, asyncio.Task[literals_pb2.LiteralMap]] = OrderedDict()
+
+    async def read(
+        self, element: execution_pb2.ElementInputs
+    ) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+        """Return the lists of the element's chunk, and what all elements share. Do not change them."""
+        shared = await self._map(element.shared_uri) if element.shared_uri else literals_pb2.LiteralMap()
+        return await self._map(element.chunk_uri), shared
+
+    async def inputs(
+        self, element: execution_pb2.ElementInputs
+    ) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+        """Return the inputs of one element, and how its task wants to read them.
+
+        Raises:
+            Internal: the chunk is not what it was.
+        """
+        chunk, shared = await self.read(element)
+        values, lists = literals_pb2.LiteralMap(), literals_pb2.LiteralMap()
+        values.CopyFrom(shared)
+        lists.CopyFrom(shared)
+        for name, literal in chunk.literals.items():
+            if element.position >= len(literal.collection.literals):
+                raise Internal(f"{element.chunk_uri} holds no element {element.position} of {name}")
+            values.literals[name].CopyFrom(literal.collection.literals[element.position])
+            lists.literals[name].collection.literals.append(values.literals[name])
+        return values, lists if element.listed else values
+
+    async def _map(self, uri: str) -> literals_pb2.LiteralMap:
+        reading = self._known.pop(uri, None)
+        if reading is None:
+            reading = asyncio.create_task(self._blobs.read_message(uri, literals_pb2.LiteralMap))
+        self._known[uri] = reading
+        while len(self._known) > CACHED_MAPS:
+            self._known.popitem(last=False)
+        try:
+            return await asyncio.shield(reading)
+        except Exception:
+            self._known.pop(uri, None)
+            raise
+
+
+def _parted(
+    inputs: literals_pb2.LiteralMap, bound: Sequence[str]
+) -> tuple[dict[str, literals_pb2.Literal], dict[str, literals_pb2.Literal]]:
+    """Return what is mapped over, and what all elements share."""
+    mapped = {
+        name: literal
+        for name, literal in inputs.literals.items()
+        if literal.WhichOneof("value") == "collection" and name not in bound
+    }
+    return mapped, {name: literal for name, literal in inputs.literals.items() if name not in mapped}
+
+
+async def _few_at_a_time(work: Sequence[Any]) -> list[Any]:
+    slots = asyncio.Semaphore(CONCURRENT_FILES)
+
+    async def one(coroutine: Any) -> Any:
+        async with slots:
+            return await coroutine
+
+    return await asyncio.gather(*(one(coroutine) for coroutine in work))
+
+
+def _failed(code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind) -> arrays_pb2.ArrayPlan:
+    return arrays_pb2.ArrayPlan(error=Error(code=code, message=error_text.shortened(message), kind=kind))

@@ -1,0 +1,39 @@
+"""The one task execution that stands for all elements of an array node. Pure.
+
+Mirrors flytepropeller's pkg/controller/nodes/array/event_recorder.go, event version 0.
+"""
+
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.event import event_pb2
+from google.protobuf import timestamp_pb2
+
+TASK_TYPE = "container_array"
+PLUGIN = "k8s-array"
+EVENT_VERSION = 1
+# Elements from here on are shown only when they fail: nobody reads a list of so many, and no client takes the message.
+SHOWN = 5000
+
+
+def task_event(
+    node_event: event_pb2.NodeExecutionEvent,
+    task_id: identifier_pb2.Identifier,
+    phase: core_execution_pb2.TaskExecution.Phase,
+    occurred_at: timestamp_pb2.Timestamp,
+) -> event_pb2.TaskExecutionEvent:
+    """Return an event of the array's task execution, without resources and addresses."""
+    event = event_pb2.TaskExecutionEvent(
+        task_id=task_id,
+        parent_node_execution_id=node_event.id,
+        phase=phase,
+        occurred_at=occurred_at,
+        task_type=TASK_TYPE,
+        event_version=EVENT_VERSION,
+    )
+    event.metadata.plugin_identifier = PLUGIN
+    return event
+
+
+def is_shown(index: int, phase: core_execution_pb2.TaskExecution.Phase) -> bool:
+    """Say whether an element is among the resources that clients see."""
+    return index < SHOWN or phase == core_execution_pb2.TaskExecution.FAILED

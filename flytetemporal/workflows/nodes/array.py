@@ -1,0 +1,287 @@
+"""Array nodes (map tasks): one element after another of lists of inputs, many at once.
+
+Rows of elements run here while there are few of them, otherwise each in a workflow of its own, so that no history
+grows with the number of elements. The rules mirror flytepropeller's pkg/controller/nodes/array/handler.go.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from temporalio import exceptions, workflow
+from temporalio.workflow import ParentClosePolicy
+
+from flytetemporal.contracts import activities, workflows
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import element_errors, locations, naming
+from flytetemporal.workflows import settling
+from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
+from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.nodes import elements, pure
+from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, RETRY, ROW, Elements, Row
+from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
+from flytetemporal.workflows.walk import Walk
+
+# Of several rows: elements of one that run at once, and rows that do.
+ROW_WINDOW = 200
+ROWS_AT_ONCE = 20
+# Executions of a launch plan tell this very workflow of their end, so its history limits their number.
+MOST_EXECUTIONS = 3000
+EXECUTIONS_AT_ONCE = 100
+
+
+async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+    """Run all elements and make lists of what they leave."""
+    task = _task(node)
+    report = ArrayReport(node, task.id if task is not None else None)
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
+        plan = await _plan(node, task, inputs)
+    if plan.HasField("error"):
+        raise NodeFailure(plan.error)
+    if plan.size:  # Flyte is done with an empty array before it has told of it.
+        report.phase(TaskPhase.QUEUED)
+    if node.attempt == 0:
+        node.report(node.phase_event(Phase.RUNNING))
+    report.phase(TaskPhase.RUNNING)
+    try:
+        outputs = await _Array(walk, node, task, plan, report).run()
+    except NodeFailure as failure:
+        report.phase(TaskPhase.FAILED, error=failure.error)
+        raise
+    except BaseException:
+        report.phase(TaskPhase.ABORTED)
+        raise
+    uri = locations.outputs_uri(node.output_dir())
+    report.phase(TaskPhase.SUCCEEDED, output_uri=uri)
+    event = node.phase_event(Phase.SUCCEEDED)
+    event.output_uri = uri
+    node.report(event)
+    return Values(outputs.literals if outputs.HasField("literals") else None, uri)
+
+
+class _Array:
+    """One attempt of an array node whose inputs are laid out."""
+
+    def __init__(
+        self,
+        walk: Walk,
+        node: NodeRun,
+        task: graph_pb2.TaskSummary | None,
+        plan: arrays_pb2.ArrayPlan,
+        report: ArrayReport,
+    ) -> None:
+        self._walk = walk
+        self._node = node
+        self._task = task
+        self._plan = plan
+        self._report = report
+        self._tolerated = max(plan.size - _least(node.node.array, plan.size), -1)
+        self._outcomes: dict[int, arrays_pb2.ElementsOutcome] = {}
+        self._running: dict[int, Callable[[], Sequence[str]]] = {}
+
+    async def run(self) -> execution_pb2.NodeOutputs:
+        """Run all elements and return the lists of their outputs.
+
+        Raises:
+            NodeFailure: too many of them failed.
+        """
+        if self._plan.HasField("outputs"):
+            for index in range(self._plan.size):
+                self._report.element(index, 0, TaskPhase.SUCCEEDED)
+            return self._plan.outputs
+        with self._node.waiting(lambda wait: wait.nested.node_ids.extend(self._shown())):
+            async with self._report.telling():
+                await self._run_rows()
+        if self._failed() > self._tolerated:
+            text = self._summary()
+            code = "" if text else "ArrayNodeFailing"
+            raise NodeFailure(execution_error(code, text or "Unknown reason", UNKNOWN))
+        return await self._gathered()
+
+    def _shown(self) -> Sequence[str]:
+        return [node_id for running in self._running.values() for node_id in running()]
+
+    async def _run_rows(self) -> None:
+        """Run the rows in order, several at once, until all have ended or too many elements have failed."""
+        firsts = iter(range(0, self._plan.size, ROW))
+        window, at_once = self._pace()
+        lanes = [asyncio.create_task(self._lane(firsts, window)) for _ in range(at_once)]
+        try:
+            while pending := [lane for lane in lanes if not lane.done()]:
+                await workflow.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if self._is_over() or any(lane.done() and (lane.cancelled() or lane.exception()) for lane in lanes):
+                    break
+        finally:
+            await settling.stopped(lanes)
+        if self._is_over():
+            return
+        for lane in lanes:
+            _raise(lane)
+
+    async def _lane(self, firsts: Iterator[int], window: int) -> None:
+        for first in firsts:
+            tolerated = max(self._tolerated - self._failed(), 0)
+            row = Row(
+                node=self._node,
+                task=self._task,
+                plan=self._plan,
+                first=first,
+                count=min(ROW, self._plan.size - first),
+                tolerated=ROW if self._node.node.array.runs_all else tolerated,
+                window=window,
+            )
+            self._outcomes[first] = await self._run_row(row)
+            if self._is_over():
+                return
+
+    async def _run_row(self, row: Row) -> arrays_pb2.ElementsOutcome:
+        try:
+            if self._task is None or self._plan.size <= ROW:
+                running = Elements(row, self._report, self._walk.abort)
+                self._running[row.first] = running.running
+                return await running.run()
+            self._running[row.first] = lambda: [f"{self._node.id}-{self._node.attempt}-n{row.first}"]
+            return await _child(row, self._task, self._is_interruptible())
+        finally:
+            self._running.pop(row.first, None)
+
+    def _pace(self) -> tuple[int, int]:
+        """Return how many elements of a row run at once, and how many rows."""
+        most = self._node.node.array.parallelism.value
+        if self._plan.size <= ROW:
+            return most or (EXECUTIONS_AT_ONCE if self._task is None else 0), 1
+        if self._task is None:
+            return min(most or EXECUTIONS_AT_ONCE, EXECUTIONS_AT_ONCE), 1
+        window = min(most or ROW_WINDOW, ROW_WINDOW)
+        return window, min(most // window, ROWS_AT_ONCE) if most else ROWS_AT_ONCE
+
+    def _is_interruptible(self) -> bool:
+        return self._node.scope.run.is_interruptible(self._node.node.array.node)
+
+    def _failed(self) -> int:
+        return sum(outcome.failed for outcome in self._outcomes.values())
+
+    def _is_over(self) -> bool:
+        return self._failed() > self._tolerated and not self._node.node.array.runs_all
+
+    def _summary(self) -> str:
+        errors = [
+            (error.index, error.message) for first in sorted(self._outcomes) for error in self._outcomes[first].errors
+        ]
+        return element_errors.summary(errors)
+
+    async def _gathered(self) -> execution_pb2.NodeOutputs:
+        node, uri = self._node, locations.outputs_uri(self._node.output_dir())
+        variables = list(self._task.output_names if self._task is not None else self._plan.variables)
+        attempts = [number for first in sorted(self._outcomes) for number in self._outcomes[first].attempts]
+        if self._task is None or self._plan.size <= ROW:
+            return await elements.gather(node, variables, 0, attempts, uri)
+        parts = [locations.part_uri(node.output_dir(), first) for first in sorted(self._outcomes)]
+        return await workflow.execute_activity(
+            activities.join_elements,
+            arrays_pb2.JoinRequest(variables=variables, parts=parts, write_to=uri),
+            start_to_close_timeout=DATA_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"outputs of {node.id}",
+        )
+
+
+def _raise(lane: asyncio.Task[None]) -> None:
+    """Raise what a lane ended with although nobody here stopped it."""
+    error = None if lane.cancelled() else lane.exception()
+    if lane.cancelled() or (error is not None and exceptions.is_cancelled_exception(error)):
+        raise system_failure("NodeAborted", "elements were cancelled from outside")
+    if error is not None:
+        raise error
+
+
+def _task(node: NodeRun) -> graph_pb2.TaskSummary | None:
+    """Return what the elements run; nothing when they are executions of a launch plan."""
+    inner = node.node.array.node
+    kind = inner.WhichOneof("target")
+    if kind == "task":
+        return node.scope.program.graph.tasks[inner.task.task]
+    if kind != "launch_plan":
+        raise user_failure(
+            "UnsupportedElement", f"array node [{node.id}] maps over a {kind}; tasks and launch plans can be"
+        )
+    return None
+
+
+async def _plan(
+    node: NodeRun, task: graph_pb2.TaskSummary | None, inputs: execution_pb2.NodeInputs
+) -> arrays_pb2.ArrayPlan:
+    array = node.node.array
+    request = arrays_pb2.ArrayRequest(
+        inputs=inputs,
+        bound_inputs=array.bound_inputs,
+        inputs_uri=node.inputs_uri,
+        directory=node.output_dir(),
+        chunk_size=ROW,
+    )
+    if task is None:
+        request.launch_plan.CopyFrom(array.node.launch_plan)
+    elif task.type == pure.ECHO and len(task.input_names) == len(task.output_names) == 1:
+        request.echo_variable = task.output_names[0]
+        request.outputs_uri = locations.outputs_uri(node.output_dir())
+    if inputs.WhichOneof("value") == "deferred":
+        await node.scope.run.reports.flush()
+    plan = await workflow.execute_activity(
+        activities.plan_array,
+        request,
+        start_to_close_timeout=DATA_TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"elements of {node.id}",
+    )
+    if task is None and plan.size > MOST_EXECUTIONS:
+        text = f"array node [{node.id}] maps a launch plan over {plan.size} elements; {MOST_EXECUTIONS} is the most"
+        raise user_failure("ArrayTooLarge", text)
+    return plan
+
+
+def _least(array: graph_pb2.ArrayNode, size: int) -> int:
+    """Return how many elements must succeed."""
+    match array.WhichOneof("success_criteria"):
+        case "min_successes":
+            return array.min_successes
+        case "min_success_ratio":
+            # The ratio is a 32-bit float: 0.99 of 100 elements are 99 of them and not, as Flyte has it, one more.
+            return math.ceil(float(f"{array.min_success_ratio:.6g}") * size - 1e-6)
+        case _:
+            return size
+
+
+async def _child(row: Row, task: graph_pb2.TaskSummary, interruptible: bool) -> arrays_pb2.ElementsOutcome:
+    """Run a row in a workflow of its own."""
+    node = row.node
+    execution = execution_pb2.ExecutionInput()
+    execution.CopyFrom(node.scope.run.argument)
+    for name in ("inline_graph", "stored_graph", "inputs", "parent"):
+        execution.ClearField(name)
+    execution.tasks.CopyFrom(node.scope.program.tasks)
+    execution.settings.interruptible.value = interruptible
+    argument = arrays_pb2.ArrayInput(
+        execution=execution,
+        node=node.node,
+        node_id=node.id,
+        data_dir=node.data_dir,
+        attempt=node.attempt,
+        node_event=node.event,
+        task=task,
+        plan=row.plan,
+        first=row.first,
+        count=row.count,
+        tolerated=row.tolerated,
+        window=row.window,
+    )
+    outcome: arrays_pb2.ElementsOutcome = await workflow.execute_child_workflow(
+        workflows.ARRAY_WORKFLOW,
+        argument,
+        result_type=arrays_pb2.ElementsOutcome,
+        id=f"{naming.temporal_workflow_id(node.execution_id)}:{node.id}:{node.attempt}:{row.first}",
+        parent_close_policy=ParentClosePolicy.TERMINATE,
+        cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        task_timeout=workflow.info().task_timeout,
+        static_summary=f"{node.id} elements {row.first} to {row.first + row.count - 1}",
+    )
+    return outcome

@@ -1,0 +1,214 @@
+"""A row of elements of an array node: each tries until it succeeds or its budget is spent."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import literals_pb2
+from temporalio import exceptions, workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
+from flytetemporal.idl import locations, naming
+from flytetemporal.workflows import attempts, settling
+from flytetemporal.workflows.array_report import ArrayReport
+from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.nodes import launch_plan, pure, task
+from flytetemporal.workflows.outcomes import NodeFailure, user_failure
+from flytetemporal.workflows.slots import Slots
+from flytetemporal.workflows.walk import Abort
+
+TaskPhase = core_execution_pb2.TaskExecution
+# Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.
+ROW = 500
+DATA_TIMEOUT = timedelta(minutes=5)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+# Of a row's errors; what nobody would read is only counted.
+ERRORS = 100
+ERROR_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Elements ``first`` to ``first + count - 1`` of the array ``node``; ``task`` is unset for launch plans.
+
+    So many as ``tolerated`` may fail before the others are stopped; so many as ``window`` run at once, 0: all.
+    """
+
+    node: NodeRun
+    task: graph_pb2.TaskSummary | None
+    plan: arrays_pb2.ArrayPlan
+    first: int
+    count: int
+    tolerated: int
+    window: int
+
+    @property
+    def target(self) -> graph_pb2.Node:
+        """The inner node, what each element runs."""
+        return self.node.node.array.node
+
+    def inputs(self, index: int) -> execution_pb2.ElementInputs:
+        """Return what an element is given."""
+        return execution_pb2.ElementInputs(
+            chunk_uri=locations.chunk_uri(self.node.output_dir(), self.first // ROW),
+            position=index - self.first,
+            shared_uri=self.plan.shared_uri,
+            listed=not self.node.node.array.takes_element,
+        )
+
+    def element(self, index: int) -> NodeRun:
+        """Return the run of one element: a node of its own in all but the events."""
+        inner = graph_pb2.Node()
+        inner.CopyFrom(self.target)
+        inner.id = f"n{index}"
+        return dataclasses.replace(
+            self.node,
+            node=inner,
+            id=naming.unique_node_id(inner.id, self.node.id, self.node.attempt),
+            data_dir=locations.element_dir(self.node.output_dir(), index),
+            attempt=0,
+        )
+
+
+class Elements:
+    """Runs a row."""
+
+    def __init__(self, row: Row, report: ArrayReport, abort: Abort) -> None:
+        self._row = row
+        self._report = report
+        self._abort = abort
+        self._window = Slots("concurrency", row.window)
+        self._attempts = [0] * row.count
+        self._failures: dict[int, str] = {}
+        self._open: dict[str, None] = {}
+        self._left = row.count
+        self._durations: literals_pb2.LiteralMap | None = None
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> arrays_pb2.ElementsOutcome:
+        """Run the row until all its elements have ended, or too many have failed and the others were stopped."""
+        if self._row.task is not None and self._row.task.type == pure.CORE_SLEEP:
+            self._durations = await self._read()
+        running = [asyncio.create_task(self._one(self._row.first + n)) for n in range(self._row.count)]
+        try:
+            await self._done
+        finally:
+            await settling.stopped(running)
+        failures = list(self._failures.items())
+        return arrays_pb2.ElementsOutcome(
+            attempts=self._attempts,
+            failed=len(failures),
+            errors=[arrays_pb2.ElementError(index=index, message=text) for index, text in failures[:ERRORS]],
+        )
+
+    def running(self) -> list[str]:
+        """Return the ids of the elements that run."""
+        return list(self._open)
+
+    async def _one(self, index: int) -> None:
+        node = self._row.element(index)
+        try:
+            async with self._window.held(node.id):
+                self._open[node.id] = None
+                self._attempts[index - self._row.first] = await self._run(node, index) + 1
+        except NodeFailure as failure:
+            self._failures[index] = failure.error.message[:ERROR_CHARACTERS]
+        except asyncio.CancelledError:
+            raise
+        except Exception as e:
+            if exceptions.is_cancelled_exception(e) or settling.is_cancelled():
+                raise asyncio.CancelledError from e
+            if not self._done.done():
+                self._done.set_exception(e)
+        finally:
+            self._open.pop(node.id, None)
+        self._left -= 1
+        if (self._left == 0 or len(self._failures) > self._row.tolerated) and not self._done.done():
+            self._done.set_result(None)
+
+    async def _run(self, node: NodeRun, index: int) -> int:
+        """Run an element to its end and return the attempt that succeeded."""
+        if self._row.task is None:
+            return await self._child(node, index)
+        if self._durations is not None:
+            return await self._sleep(node, index, self._durations)
+        return await self._task(node, index, self._row.task)
+
+    async def _task(self, node: NodeRun, index: int, summary: graph_pb2.TaskSummary) -> int:
+        budget = attempts.budget_of(node, summary.retries, summary.id.name)
+        inputs = execution_pb2.NodeInputs(element=self._row.inputs(index))
+        while True:
+            number = budget.attempt
+            element = execution_pb2.ArrayElement(
+                index=index, node_id=node.id, external_id=self._report.external_id(index, number)
+            )
+            try:
+                result = await task.run_attempt(node, summary, inputs, budget, element)
+            except BaseException:
+                if settling.is_cancelled():
+                    self._report.element(index, number, TaskPhase.ABORTED)
+                raise
+            self._report.ended(result)
+            if result.dynamic:
+                self._report.element(index, number, TaskPhase.FAILED)
+                raise user_failure("DynamicElement", "an element of an array cannot be dynamic")
+            if result.WhichOneof("outcome") == "outputs":
+                return number
+            if settling.is_cancelled():
+                raise asyncio.CancelledError
+            retry = budget.after(result.failure.error, recoverable=result.failure.recoverable)
+            await attempts.pause(node, budget, retry, result.failure.error)
+
+    async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
+        await node.scope.run.pace.turn()
+        values = literals_pb2.LiteralMap()
+        for name, literal in durations.literals.items():
+            mapped = literal.WhichOneof("value") == "collection"
+            position = index - self._row.first
+            values.literals[name].CopyFrom(literal.collection.literals[position] if mapped else literal)
+        self._report.element(index, 0, TaskPhase.RUNNING)
+        try:
+            await pure.sleep(node, values)
+        except BaseException:
+            self._report.element(index, 0, TaskPhase.ABORTED)
+            raise
+        self._report.element(index, 0, TaskPhase.SUCCEEDED)
+        return 0
+
+    async def _child(self, node: NodeRun, index: int) -> int:
+        child = launch_plan.child_id(node)
+        request = execution_pb2.LaunchRequest(create=launch_plan.request(node, child), element=self._row.inputs(index))
+        await launch_plan.launch(node, request)
+        outcome = await launch_plan.ended(self._abort, node, child)
+        await launch_plan.take_over(node, outcome)
+        return 0
+
+    async def _read(self) -> literals_pb2.LiteralMap:
+        found = await workflow.execute_activity(
+            activities.read_elements,
+            self._row.inputs(self._row.first),
+            start_to_close_timeout=DATA_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"inputs of elements of {self._row.node.id}",
+        )
+        return found.literals
+
+
+async def gather(
+    node: NodeRun, variables: Sequence[str], first: int, succeeded: Sequence[int], uri: str
+) -> execution_pb2.NodeOutputs:
+    """Have the outputs of elements from ``first`` on made into lists; for ``succeeded`` see GatherRequest."""
+    return await workflow.execute_activity(
+        activities.gather_elements,
+        arrays_pb2.GatherRequest(
+            variables=variables, directory=node.output_dir(), first=first, attempts=succeeded, write_to=uri
+        ),
+        start_to_close_timeout=DATA_TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"outputs of elements of {node.id}",
+    )
