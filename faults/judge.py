@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flyteidl.admin import task_execution_pb2
+from flyteidl.core.execution_pb2 import TaskExecution as TaskPhase
+
 from faults import processes
 from faults.executions import Executions, Run
 from faults.kinds import OK, child_kind
@@ -48,6 +51,10 @@ class Records:
     attempts: dict[str, dict[str, dict[int, str]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
+    # By execution and node: the phase of each element's attempt, by its name.
+    elements: dict[str, dict[str, dict[str, str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
     children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -61,6 +68,10 @@ async def read(executions: Executions) -> Records:
     statement = "select execution_name, node_id, retry_attempt, phase from task_executions"
     for name, node, attempt, phase in await executions.query(statement):
         records.attempts[name][node][attempt] = phase
+    statement = "select execution_name, node_id, closure from task_executions"
+    for name, node, closure in await executions.query(statement):
+        for element in task_execution_pb2.TaskExecutionClosure.FromString(closure).metadata.external_resources:
+            records.elements[name][node][element.external_id] = TaskPhase.Phase.Name(element.phase)
     statement = (
         "select p.execution_name, c.execution_name from executions c "
         "join node_executions p on p.id = c.parent_node_execution_id"
@@ -84,7 +95,8 @@ def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: P
         elif run.name not in open_ones:
             _judge_phases(verdict, run, *records.executions[run.name], records.nodes[run.name])
             _judge_attempts(verdict, run, records.nodes[run.name], records.attempts[run.name])
-            _judge_notes(verdict, run, records.attempts[run.name], notes(folder / run.name), kills)
+            _judge_elements(verdict, run, records.nodes[run.name], records.elements[run.name])
+            _judge_notes(verdict, run, records, notes(folder / run.name), kills)
     for name in sorted(records.executions.keys() - {run.name for run in family}):
         verdict.add("repeated", f"nobody asked for execution {name}")
     return verdict
@@ -155,24 +167,48 @@ def _agree(node_phase: str, phases: Mapping[int, str]) -> bool:
     return not succeeded
 
 
-def _judge_notes(
-    verdict: Verdict,
-    run: Run,
-    attempts: Mapping[str, Mapping[int, str]],
-    noted: Mapping[str, list[Note]],
-    kills: Sequence[float],
+def _judge_elements(
+    verdict: Verdict, run: Run, nodes: Mapping[str, str], elements: Mapping[str, Mapping[str, str]]
 ) -> None:
-    recorded = {
+    for node, succeed in run.kind.elements.items():
+        phases = elements.get(node, {})
+        if nodes.get(node) in TERMINAL and any(phase not in TERMINAL for phase in phases.values()):
+            verdict.add("contradictory", f"{_about(run)} has open elements of node {node}: {dict(phases)}")
+        found = list(phases.values()).count(OK)
+        if nodes.get(node) == OK and found != succeed:
+            verdict.add(
+                "contradictory", f"{_about(run)} has {found} elements of node {node} that succeeded: {dict(phases)}"
+            )
+
+
+def _recorded(run: Run, records: Records) -> dict[str, str]:
+    """Return the phase of each attempt by its name, of elements of map tasks too."""
+    attempts = {
         naming.generated_name(run.name, node, number): phase
-        for node, phases in attempts.items()
+        for node, phases in records.attempts[run.name].items()
         for number, phase in phases.items()
     }
+    for elements in records.elements[run.name].values():
+        attempts.update(elements)
+    return attempts
+
+
+def _leaving_notes(run: Run, records: Records) -> set[str]:
+    """Return the names of the attempts that note what they do."""
+    attempts, elements = records.attempts[run.name], records.elements[run.name]
+    tasks = {naming.generated_name(run.name, node, n) for node in run.kind.tasks for n in attempts.get(node, ())}
+    return tasks.union(*(elements.get(node, ()) for node in run.kind.elements))
+
+
+def _judge_notes(
+    verdict: Verdict, run: Run, records: Records, noted: Mapping[str, list[Note]], kills: Sequence[float]
+) -> None:
+    recorded = _recorded(run, records)
     for attempt, lines in noted.items():
         _judge_tries(verdict, f"{_about(run)}: {attempt}", lines, kills)
         if attempt not in recorded:
             verdict.add("contradictory", f"{_about(run)}: {attempt} ran and is not recorded")
-    leaves_notes = {naming.generated_name(run.name, node, n) for node in run.kind.tasks for n in attempts.get(node, ())}
-    for attempt in sorted(leaves_notes):
+    for attempt in sorted(_leaving_notes(run, records)):
         if recorded[attempt] == OK and not any(line["event"] == "end" for line in noted.get(attempt, [])):
             verdict.add("contradictory", f"{_about(run)}: {attempt} succeeded and did nothing")
 

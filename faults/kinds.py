@@ -34,6 +34,7 @@ class Kind:
     ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
     at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``child``: what it launches.
     ``dynamic``: the node whose workflow names its nodes after the attempt that made it.
+    ``elements``: of each map task how many elements succeed; they leave notes too.
     """
 
     workflow: str
@@ -47,6 +48,7 @@ class Kind:
     aborted: float = 0.0
     child: str = ""
     dynamic: str = ""
+    elements: Mapping[str, int] = field(default_factory=dict)
 
     def after(self, attempt: int) -> "Kind":
         """Return what must be recorded when the dynamic node's workflow is that of a later attempt."""
@@ -101,6 +103,9 @@ KINDS = (
         ("n0", "n0-0-dn0"),
         dynamic="n0",
     ),
+    Kind("mapped", 4, OK, {**ENDS, "n0": OK}, elements={"n0": 5}),
+    Kind("mapped_some", 3, OK, {**ENDS, "n0": OK}, elements={"n0": 2}),
+    Kind("mapped_failing", 3, FAILED, {**START, "n0": FAILED}, elements={"n0": 0}),
     Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
     Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),

@@ -1,12 +1,13 @@
 """What the fault suite runs. Every task notes what it does in a file of its execution, one line a write."""
 
+import functools
 import json
 import os
 import subprocess
 import time
 from datetime import timedelta
 
-from flytekit import LaunchPlan, approve, conditional, dynamic, kwtypes, sleep, task, wait_for_input, workflow
+from flytekit import LaunchPlan, approve, conditional, dynamic, kwtypes, map_task, sleep, task, wait_for_input, workflow
 from flytekit.core.task import Echo
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekitplugins.sleep import Sleep
@@ -231,6 +232,30 @@ def makes(folder: str) -> int:
     note(folder, "start")
     note(folder, "end")
     return echo(a=mark(folder=folder))
+
+
+@workflow
+def mapped(folder: str) -> list[int]:
+    return map_task(functools.partial(mark, folder=folder), concurrency=3)(a=[1, 2, 3, 4, 5])
+
+
+@task
+def even(folder: str, a: int) -> int:
+    note(folder, "start")
+    if a % 2:
+        raise ValueError(f"{a} is odd")
+    note(folder, "end")
+    return a
+
+
+@workflow
+def mapped_failing(folder: str) -> list[int]:
+    return map_task(functools.partial(even, folder=folder))(a=[1, 3])
+
+
+@workflow
+def mapped_some(folder: str) -> list[int | None]:
+    return map_task(functools.partial(even, folder=folder), min_success_ratio=0.5)(a=[1, 2, 4])
 
 
 @workflow

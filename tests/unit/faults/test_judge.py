@@ -24,6 +24,7 @@ def kind(workflow: str, **wanted: Any) -> Kind:
 
 
 SINGLE, EXHAUSTED, PARENT = kind("single"), kind("exhausted"), kind("parent")
+MAPPED = kind("mapped")
 RACING = kind("chain", phase="ABORTED")
 
 
@@ -255,3 +256,40 @@ async def test_an_execution_that_is_never_launched_is_not_judged() -> None:
 
     assert not runs[0].launched
     await executions.close()
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Records:
+    """A map task as it should be."""
+    records = Records(executions={NAME: ("SUCCEEDED", "")})
+    records.nodes[NAME] = dict.fromkeys(("start-node", "n0", "end-node"), "SUCCEEDED")
+    records.attempts[NAME]["n0"] = {0: "SUCCEEDED"}
+    for number in range(5):
+        element = f"{NAME}-n0-0-n{number}-0"
+        records.elements[NAME]["n0"][element] = "SUCCEEDED"
+        note(tmp_path, "start", attempt=element)
+        note(tmp_path, "end", attempt=element)
+    return records
+
+
+def test_nothing_is_wrong_with_a_map_task_as_it_should_be(mapped: Records, tmp_path: Path) -> None:
+    assert found(mapped, tmp_path, Run(NAME, MAPPED)) == {}
+
+
+@pytest.mark.parametrize("phase", ["RUNNING", "FAILED"])
+def test_an_element_that_does_not_fit_its_node_is_a_contradiction(mapped: Records, tmp_path: Path, phase: str) -> None:
+    mapped.elements[NAME]["n0"][f"{NAME}-n0-0-n3-0"] = phase
+
+    assert "contradictory" in found(mapped, tmp_path, Run(NAME, MAPPED))
+
+
+def test_an_element_that_ran_and_is_not_recorded_is_a_contradiction(mapped: Records, tmp_path: Path) -> None:
+    del mapped.elements[NAME]["n0"][f"{NAME}-n0-0-n3-0"]
+
+    assert "contradictory" in found(mapped, tmp_path, Run(NAME, MAPPED))
+
+
+def test_an_element_that_succeeded_and_did_nothing_is_a_contradiction(mapped: Records, tmp_path: Path) -> None:
+    mapped.elements[NAME]["n0"][f"{NAME}-n0-0-n9-0"] = "SUCCEEDED"
+
+    assert "contradictory" in found(mapped, tmp_path, Run(NAME, MAPPED))
