@@ -21,13 +21,13 @@ from flytetemporal.admin import event_batches, operations
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.models import ExecutionRow
 from flytetemporal.admin.operations import OperationsService
+from flytetemporal.cli import ports
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.idl import times
 from flytetemporal.rpc import gateway, methods, server
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import DOMAIN, PROJECT
-from tests.fixtures.temporal import free_port
 
 N = core_execution_pb2.NodeExecution
 Wait = operations_pb2.Wait
@@ -231,7 +231,7 @@ async def test_incomplete_ids_are_refused(deps: Dependencies, call: Any) -> None
 
 @pytest.fixture
 async def served(deps: Dependencies) -> AsyncIterator[tuple[grpc.aio.Channel, httpx.AsyncClient]]:
-    settings = AdminSettings(grpc_port=free_port())
+    settings = AdminSettings(grpc_port=ports.free())
     bound = methods.bind(operations_pb2.DESCRIPTOR.services_by_name["OperationsService"], OperationsService(deps))
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()

@@ -11,10 +11,10 @@ from flyteidl.admin import execution_pb2, project_pb2
 from flyteidl.service import admin_pb2, admin_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from flytetemporal.cli import ports
 from flytetemporal.config import AdminSettings
 from flytetemporal.errors import NotFound
 from flytetemporal.rpc import gateway, methods, server
-from tests.fixtures.temporal import free_port
 
 
 class Handlers:
@@ -41,7 +41,7 @@ class Served:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    settings = AdminSettings(grpc_port=free_port(), max_message_bytes=100_000)
+    settings = AdminSettings(grpc_port=ports.free(), max_message_bytes=100_000)
     bound = methods.bind(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], Handlers())
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
