@@ -10,6 +10,8 @@ from temporalio.converter import (
     JSONProtoPayloadConverter,
 )
 
+from flytetemporal.contracts.compression import ZlibCodec
+
 
 class FlytePayloadConverter(CompositePayloadConverter):
     """The SDK's default converters with binary protobuf before JSON protobuf."""
@@ -24,4 +26,4 @@ class FlytePayloadConverter(CompositePayloadConverter):
         )
 
 
-DATA_CONVERTER = DataConverter(payload_converter_class=FlytePayloadConverter)
+DATA_CONVERTER = DataConverter(payload_converter_class=FlytePayloadConverter, payload_codec=ZlibCodec())

@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
+from flytetemporal.workflows.alarms import Alarms
 from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.graph import Body, ParsedGraph
 from flytetemporal.workflows.pace import Pace
@@ -30,6 +31,7 @@ class Run:
     children: Children
     waits: WaitingRoom
     pace: Pace = field(default_factory=Pace)
+    alarms: Alarms = field(default_factory=Alarms)
     # Known once it was read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)

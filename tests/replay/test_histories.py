@@ -42,7 +42,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("abort", "failure_node"), ("abort", "before_a_worker"), ("returned_runs_below",), ("dynamic_nodes",),
         ("time_out_below",), ("child_gets",), ("abort_reaches_the_child",), ("failed_child",),
         ("lists_of_what_elements",), ("too_many_failures",), ("rows_of_their_own",), ("elements_of_a_launch_plan",),
-        ("abort_stops_the_elements",), ("element_is_tried_again",),
+        ("abort_stops_the_elements",), ("element_is_tried_again",), ("sleepers_share",), ("wakes_many_sleepers",),
     ],
     ids="-".join,
 )  # fmt: skip

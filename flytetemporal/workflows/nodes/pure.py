@@ -65,7 +65,7 @@ async def _sleep(node: NodeRun, duration: timedelta) -> None:
     if duration > timedelta():
         until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
         with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
-            await workflow.sleep(duration, summary=f"{node.id} sleeps")
+            await node.scope.run.alarms.sleep(duration, summary=f"{node.id} sleeps")
 
 
 ECHO, CORE_SLEEP = "echo", "core-sleep"
