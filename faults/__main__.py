@@ -26,6 +26,8 @@ from faults.kinds import KINDS
 from flytetemporal.cli import background
 
 HERE = Path(__file__).parent
+# About what an execution of the suite has in all: some hand over to a second run, the longer ones to more.
+HISTORY_EVENTS = 35
 OPEN_WORKFLOWS = "WorkflowType = 'ExecutionWorkflow' AND ExecutionStatus = 'Running'"
 QUIET_SECONDS = 30.0
 
@@ -61,7 +63,7 @@ def run(
         f"seed {seed}: {runs} executions, a kill every {kill_every} s, {store_failures:.0%} of writes fail", flush=True
     )
     folder = Path(tempfile.mkdtemp(prefix="flytetemporal-faults-"))
-    with _failing_store(folder, store_failures), (folder / "dev.log").open("wb") as output:
+    with _troubled(folder, store_failures), (folder / "dev.log").open("wb") as output:
         with background.running(folder / "home", output=output) as state:
             version = _register(state)
             verdict = asyncio.run(
@@ -147,9 +149,10 @@ async def _open_workflows(state: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def _failing_store(folder: Path, rate: float) -> Iterator[None]:
-    """Have writes fail in the processes that start while the context is open."""
+def _troubled(folder: Path, rate: float) -> Iterator[None]:
+    """Have writes fail in the processes that start while the context is open, and runs continue as new often."""
     changed = {
+        "FLYTETEMPORAL_ADMIN__HISTORY_EVENTS": str(HISTORY_EVENTS),
         "FAULTS_STORE_RATE": str(rate) if rate else "",
         "FAULTS_STORE_LOG": str(folder / "store.log"),
         "PYTHONPATH": os.pathsep.join([str(HERE / "store_failures"), *filter(None, [os.environ.get("PYTHONPATH")])]),

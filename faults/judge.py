@@ -122,7 +122,8 @@ def _about(run: Run) -> str:
 
 def _judge_phases(verdict: Verdict, run: Run, phase: str, code: str, nodes: Mapping[str, str]) -> None:
     about = _about(run)
-    expected = {run.kind.phase, OK} if run.kind.aborted and run.late else {run.kind.phase}
+    over = run.kind.aborted and (run.late or run.kind.races)
+    expected = {run.kind.phase, OK} if over else {run.kind.phase}
     if phase not in expected:
         verdict.add("contradictory", f"{about} ended {phase} {code}, not {' or '.join(sorted(expected))}")
     for node, node_phase in nodes.items():

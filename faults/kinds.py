@@ -32,7 +32,8 @@ class Kind:
 
     ``tasks`` are the nodes whose tasks leave notes.
     ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
-    at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``child``: what it launches.
+    at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``races``: it is so short that
+    it may be over when an abort that was accepted reaches it. ``child``: what it launches.
     ``dynamic``: the node whose workflow names its nodes after the attempt that made it.
     ``elements``: of each map task how many elements succeed; they leave notes too.
     """
@@ -46,6 +47,7 @@ class Kind:
     with_folder: bool = True
     signals: Mapping[str, literals_pb2.Literal] = field(default_factory=dict)
     aborted: float = 0.0
+    races: bool = False
     child: str = ""
     dynamic: str = ""
     elements: Mapping[str, int] = field(default_factory=dict)
@@ -110,8 +112,7 @@ KINDS = (
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
     Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),
     Kind("aborted", 5, "ABORTED", {**START, "n0": OK}, ("n0",), aborted=6.0),
-    # Here the abort and the end race.
-    Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0),
+    Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0, races=True),
 )
 
 

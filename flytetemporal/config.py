@@ -73,6 +73,8 @@ class AdminSettings(_Part):
     """Task nodes of one execution that run at once, when nobody says otherwise. Flyte's default."""
     max_execution_duration: timedelta = timedelta(0)
     """Longest life of any execution; zero means no limit. Annotations may ask for less."""
+    history_events: int = 10_000
+    """Events in its Temporal history after which an execution continues as new. Temporal's own limit is 51,200."""
     task_cpu_default: str = "2"
     task_memory_default: str = "200Mi"
     task_cpu_limit: str = "4"

@@ -12,23 +12,23 @@ from google.protobuf.message import DecodeError
 from temporalio import activity
 
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import Internal, NotFound, ResolutionFailed
-from flytetemporal.idl import literals
+from flytetemporal.idl import literals, locations
 from flytetemporal.storage.blobs import BlobStore
 
 CACHED_TEMPLATES = 64
 
 
 class DataActivities:
-    """``resolve_inputs`` and ``load_graph`` of ``contracts/activities``."""
+    """``resolve_inputs``, ``load_graph`` and ``store_state`` of ``contracts/activities``."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
-        return [self.resolve_inputs, self.load_graph]
+        return [self.resolve_inputs, self.load_graph, self.store_state]
 
     @activity.defn
     async def resolve_inputs(self, request: execution_pb2.ResolveRequest) -> execution_pb2.NodeOutputs:
@@ -41,6 +41,14 @@ class DataActivities:
     async def load_graph(self, reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
         """Read a graph that is too large for the start argument."""
         return execution_pb2.GraphBytes(gzipped=await read_content(self._blobs, reference))
+
+    @activity.defn
+    async def store_state(self, part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
+        """Keep a part of what a run hands to the next one when it is too large for the start argument."""
+        sha256 = hashlib.sha256(part.gzipped).hexdigest()
+        uri = locations.join(part.directory, sha256)
+        await self._blobs.write(uri, part.gzipped)
+        return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(part.gzipped))
 
 
 class TemplateCache:

@@ -13,6 +13,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
+    WorkflowContinuedAsNewError,
     WorkflowExecution,
     WorkflowFailureError,
     WorkflowHandle,
@@ -149,6 +150,8 @@ class Engine:
         )
         try:
             return await _answer(handle.result(follow_runs=False), execution_id)
+        except WorkflowContinuedAsNewError:  # The next run has begun since we asked.
+            return None
         except WorkflowFailureError as e:
             return _outcome(e.cause)
 

@@ -102,7 +102,7 @@ def engine_settings(
     return settings
 
 
-def engine_input(launch: Launch, root: str) -> contract_pb2.ExecutionInput:
+def engine_input(launch: Launch, root: str, history_events: int) -> contract_pb2.ExecutionInput:
     """Return the argument of the execution's workflow; the graph stays a reference until the start."""
     argument = contract_pb2.ExecutionInput(
         execution_id=launch.id,
@@ -111,6 +111,7 @@ def engine_input(launch: Launch, root: str) -> contract_pb2.ExecutionInput:
         tasks=launch.target.task_templates,
         metadata_dir=locations.metadata_dir(root, launch.id),
         settings=launch.settings,
+        history_events=history_events,
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):

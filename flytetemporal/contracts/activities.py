@@ -4,7 +4,7 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import arrays_pb2, control_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, continuation_pb2, control_pb2, execution_pb2
 
 
 @activity.defn
@@ -28,6 +28,12 @@ async def record_events(report: execution_pb2.Report) -> None:
 @activity.defn
 async def load_graph(reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
     """Read a graph that is too large for the start argument."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def store_state(part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
+    """Keep a part of what a run hands to the next one when it is too large for the start argument."""
     raise NotImplementedError
 
 

@@ -29,6 +29,11 @@ def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdent
     return join(store, METADATA_PREFIX, name)
 
 
+def states_dir(execution_metadata_dir: str) -> str:
+    """Return where the engine keeps what one Temporal run hands to the next; Flyte has no such directory."""
+    return join(execution_metadata_dir, "states")
+
+
 def data_dir(parent_output_dir: str, spec_node_id: str, *, top_level: bool) -> str:
     """Return the directory that a node's attempts share; ``parent_output_dir`` is the metadata dir at top level."""
     directory = join(parent_output_dir, spec_node_id)

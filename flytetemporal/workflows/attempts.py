@@ -4,15 +4,15 @@ The budgets mirror flytepropeller's nodes/executor.go (isEligibleForRetry): syst
 and do not consume the user's. Rules of the execution's settings give a cause a budget and pauses of its own.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from temporalio import workflow
 
-from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.idl import error_text, times
 from flytetemporal.workflows import deadlines
 from flytetemporal.workflows.node import NodeRun
@@ -21,6 +21,10 @@ from flytetemporal.workflows.outcomes import SYSTEM, USER, NodeFailure, Values, 
 SYSTEM_RETRIES = 3
 TIMEOUT_EXPIRED = "TimeoutExpired"
 DEFAULT_COEFFICIENT = 2.0
+# What is kept of one attempt only.
+PER_ATTEMPT: tuple[Literal["attempt_began_at", "wakes_at", "launched", "asked", "dynamic"], ...] = (
+    "attempt_began_at", "wakes_at", "launched", "asked", "dynamic",
+)  # fmt: skip
 # Times the first pause, unless a rule says otherwise; Temporal's default.
 LONGEST_PAUSE = 100
 
@@ -41,8 +45,13 @@ class Budget:
 
     max_attempts: int
     rules: Sequence[execution_pb2.RetryRule] = ()
-    attempt: int = 0
-    _failures: Counter[str] = field(default_factory=Counter)
+    # Where the count is kept, so that the next run goes on counting.
+    note: continuation_pb2.OpenNode = field(default_factory=continuation_pb2.OpenNode)
+
+    @property
+    def attempt(self) -> int:
+        """The current attempt, from 0 on."""
+        return self.note.attempt
 
     def after(self, error: core_execution_pb2.ExecutionError, *, recoverable: bool) -> Retry:
         """Account for a failed attempt and return when the next one may follow.
@@ -54,11 +63,11 @@ class Budget:
             raise NodeFailure(error)
         rule = self._rule(error)
         cause = self._cause(error, rule)
-        before, limit = self._failures[cause], self._retries(error, rule)
+        before, limit = self._failures(cause), self._retries(error, rule)
         if before >= limit:
             raise NodeFailure(_exhausted(error, before, limit))
-        self._failures[cause] += 1
-        self.attempt += 1
+        self.note.failures[cause] = before + 1
+        self.note.attempt += 1
         return Retry(cause, before + 1, limit, _pause(rule, before))
 
     @property
@@ -66,7 +75,10 @@ class Budget:
         """False for the attempt that must not be lost to preemption once more."""
         error = core_execution_pb2.ExecutionError(kind=SYSTEM)
         rule = self._rule(error)
-        return self._failures[self._cause(error, rule)] < self._retries(error, rule)
+        return self._failures(self._cause(error, rule)) < self._retries(error, rule)
+
+    def _failures(self, cause: str) -> int:
+        return self.note.failures.get(cause, 0)
 
     def _rule(self, error: core_execution_pb2.ExecutionError) -> execution_pb2.RetryRule | None:
         names = ("", error.code, _kind(error))
@@ -87,20 +99,36 @@ class Budget:
 def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
     """Return the budget of a node; ``retries`` are those of its task, for when the node has none."""
     rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
-    return Budget((node.node.retries or retries) + 1, rules)
+    return Budget((node.node.retries or retries) + 1, rules, node.note)
 
 
 async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_execution_pb2.ExecutionError) -> None:
     """Wait until the next attempt may begin."""
     if retry.pause <= timedelta():
         return
-    until = times.timestamp(workflow.now() + retry.pause)
+    note = budget.note
+    note.retry_at.FromDatetime(workflow.now() + retry.pause)
     last = core_execution_pb2.ExecutionError(
         code=error.code, kind=error.kind, message=error_text.headline(error.message)
     )
-    backoff = operations_pb2.BackoffWait(until=until, next_attempt=budget.attempt, last_error=last)
-    with node.waiting(lambda wait: wait.backoff.CopyFrom(backoff)):
-        await workflow.sleep(retry.pause, summary=f"{node.id} attempt {budget.attempt}")
+    note.last_error.CopyFrom(last)
+    await paused(node, budget)
+
+
+async def paused(node: NodeRun, budget: Budget) -> None:
+    """Wait for what is left of a pause, which may have begun in the run before."""
+    note = budget.note
+    if not note.HasField("retry_at"):
+        return
+    left = times.moment(note.retry_at) - workflow.now()
+    if left > timedelta():
+        backoff = operations_pb2.BackoffWait(
+            until=note.retry_at, next_attempt=budget.attempt, last_error=note.last_error
+        )
+        async with node.resting(lambda wait: wait.backoff.CopyFrom(backoff), timer=True):
+            await workflow.sleep(left, summary=f"{node.id} attempt {budget.attempt}")
+    note.ClearField("retry_at")
+    note.ClearField("last_error")
 
 
 async def with_deadline(
@@ -115,11 +143,18 @@ async def with_deadline(
     if not limit:
         return await work(node)
     budget = budget_of(node, retries, task)
+    note = budget.note
     while True:
+        await paused(node, budget)
+        if not note.HasField("attempt_began_at"):
+            note.attempt_began_at.FromDatetime(workflow.now())
         try:
-            return await deadlines.within(limit, work(node.at(budget.attempt)))
+            left = deadlines.left(limit, note.attempt_began_at)
+            return await deadlines.within(left, work(node.at(budget.attempt)))
         except TimeoutError:
             error = timeout_expired(limit)
+        for field_name in PER_ATTEMPT:
+            note.ClearField(field_name)
         await pause(node, budget, budget.after(error, recoverable=True), error)
 
 

@@ -5,11 +5,18 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
 
-from temporalio import exceptions
+from google.protobuf import timestamp_pb2
+from temporalio import exceptions, workflow
 
+from flytetemporal.idl import times
 from flytetemporal.workflows import settling
 
 T = TypeVar("T")
+
+
+def left(limit: timedelta, since: timestamp_pb2.Timestamp) -> timedelta:
+    """Return what is left of a limit that began to count at ``since``; zero stays no limit."""
+    return max(limit - (workflow.now() - times.moment(since)), timedelta(milliseconds=1)) if limit else limit
 
 
 async def within(limit: timedelta, work: Awaitable[T]) -> T:

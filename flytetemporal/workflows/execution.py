@@ -6,15 +6,17 @@ from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
+from google.protobuf import timestamp_pb2
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
-from flytetemporal.workflows import graph, settling
+from flytetemporal.workflows import deadlines, graph, settling
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.children import Children
+from flytetemporal.workflows.continuation import Handover
 from flytetemporal.workflows.nodes import dispatch
 from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure, user_failure
 from flytetemporal.workflows.run import Program, Run, Scope
@@ -56,6 +58,8 @@ class ExecutionWorkflow:
         run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
         try:
             outputs = await _walked(run)
+        except Handover as handover:
+            workflow.continue_as_new(handover.argument, task_timeout=workflow.info().task_timeout)
         except NodeFailure as failure:
             _report(run, Phase.FAILED, error=failure.error)
             await _close(run, execution_pb2.ExecutionOutcome(phase=Phase.FAILED, error=failure.error))
@@ -75,6 +79,7 @@ async def _walked(run: Run) -> Values:
     """Walk the whole graph."""
     argument = run.argument
     run.reports.start()
+    await run.continuation.restore()
     run.graph = graph.parse(await _graph_bytes(argument))
     program = Program(run.graph, argument.tasks)
     walk = Walk(
@@ -84,18 +89,21 @@ async def _walked(run: Run) -> Values:
         on_failing=lambda failure: _report(run, Phase.FAILING, error=failure.error),
     )
     run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
-    _report(run, Phase.RUNNING)
-    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), walk))
+    if argument.WhichOneof("state") is None:
+        _report(run, Phase.RUNNING)
+    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), run.continuation.began_at, walk))
+    continuation = asyncio.create_task(run.continuation.watch())
     try:
         return await walk.run(Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri))
     finally:
         limit.cancel()
+        continuation.cancel()
 
 
-async def _end_at(limit: timedelta, walk: Walk) -> None:
+async def _end_at(limit: timedelta, began_at: timestamp_pb2.Timestamp, walk: Walk) -> None:
     """Fail the execution when it has run longer than it may; its failure node runs all the same."""
     if limit:
-        await workflow.sleep(limit, summary="longest life of the execution")
+        await workflow.sleep(deadlines.left(limit, began_at), summary="longest life of the execution")
         text = f"the execution has run longer than its maximum of {times.go_text(limit)}"
         walk.fail(user_failure("ExecutionTimedOut", text))
 

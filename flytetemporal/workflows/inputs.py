@@ -1,6 +1,6 @@
 """Resolve a node's inputs: in the workflow while the values are small and inline, otherwise by an activity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from flyteidl.core import literals_pb2
@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
-from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
 from flytetemporal.idl import literals
 from flytetemporal.workflows.node import NodeRun
@@ -16,6 +16,8 @@ from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, Value
 
 # Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
 RESOLVED_BYTES = 256 * 1024
+# Larger ones are not handed to the next run inline.
+LEFT_BYTES = 2 * 1024
 TIMEOUT = timedelta(seconds=120)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -36,6 +38,20 @@ class Outputs:
         self._values[node_id] = values
         if aliases:
             self._aliases[node_id] = dict(aliases)
+
+    def left(self) -> Iterator[continuation_pb2.NodeLeft]:
+        """Yield all outputs in a form that travels; large ones by their address."""
+        for node_id, values in self._values.items():
+            left = continuation_pb2.NodeLeft(node_id=node_id, uri=values.uri, aliases=self._aliases.get(node_id, {}))
+            if values.literals is not None and (not values.uri or values.literals.ByteSize() <= LEFT_BYTES):
+                left.literals.CopyFrom(values.literals)
+            yield left
+
+    def restore(self, left: Iterable[continuation_pb2.NodeLeft]) -> None:
+        """Remember what the run before told of its outputs."""
+        for node in left:
+            values = Values(node.literals if node.HasField("literals") else None, node.uri)
+            self.add(node.node_id, values, node.aliases)
 
     def only(self, node_id: str) -> "Outputs":
         """Return what one node left, for a node that may see no other."""

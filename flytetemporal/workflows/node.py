@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.contracts.v1 import graph_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.graph import Body
@@ -83,6 +84,23 @@ class NodeRun:
     def waiting(self, cause: Cause) -> contextlib.AbstractContextManager[None]:
         """Say, while the block lasts, what the node waits for."""
         return self.scope.run.waits.waiting(self.id, self.node.name, cause)
+
+    @contextlib.asynccontextmanager
+    async def resting(self, cause: Cause, *, timer: bool = False) -> AsyncIterator[None]:
+        """Say what the node waits for, and that the next run can wait for it as well; ``timer``: for time to pass."""
+        with self.waiting(cause):
+            async with self.scope.run.continuation.resting(self.id, timer=timer):
+                yield
+
+    @property
+    def note(self) -> continuation_pb2.OpenNode:
+        """What the next run is told of the node."""
+        return self.scope.run.continuation.note(self.id)
+
+    @property
+    def is_resumed(self) -> bool:
+        """The node was open in the run before."""
+        return self.scope.run.continuation.is_resumed(self.id)
 
     def child_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
         """Return the scope of nodes that run below this one, in the current attempt unless another is named.

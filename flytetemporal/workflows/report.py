@@ -88,6 +88,11 @@ class Reports:
         self._entries.append(entry)
         self._added += 1
 
+    @property
+    def added(self) -> int:
+        """How much has been reported."""
+        return self._added
+
     async def sent(self) -> None:
         """Return when all that was reported so far has been taken; unlike ``flush`` this hurries nobody."""
         number = self._added

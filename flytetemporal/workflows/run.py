@@ -1,5 +1,7 @@
 """What the nodes of one execution share, and where in it a node stands."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from flyteidl.core import identifier_pb2
@@ -10,6 +12,7 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.alarms import Alarms
 from flytetemporal.workflows.children import Children
+from flytetemporal.workflows.continuation import Continuation
 from flytetemporal.workflows.graph import Body, ParsedGraph
 from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
@@ -35,14 +38,28 @@ class Run:
     # Known once it was read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
+    continuation: Continuation = field(init=False)
     activity_window: Slots = field(init=False)
     # Over task, array and launch plan nodes of all levels.
     parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
         self.reports = Reports(self.pace)
+        self.continuation = Continuation(self.argument, self.reports)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
+
+    @contextlib.asynccontextmanager
+    async def attempt(self, node_id: str) -> AsyncIterator[None]:
+        """Take a place among the open activities for an attempt of a node; there is none while the run holds."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self.continuation.resting(node_id):
+                await stack.enter_async_context(self.activity_window.held(node_id))
+                while self.continuation.is_holding:
+                    await stack.aclose()
+                    await self.continuation.admission()
+                    await stack.enter_async_context(self.activity_window.held(node_id))
+            yield
 
     @property
     def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:

@@ -14,10 +14,12 @@ from typing import Protocol
 from flyteidl.core import workflow_pb2
 from temporalio import exceptions, workflow
 
-from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
 from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows import run as runs
+from flytetemporal.workflows.continuation import Handover
 from flytetemporal.workflows.graph import END, START
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.node import NodeRun, Phase, node_run
@@ -84,6 +86,8 @@ class Walk:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
+        # Ended, and what follows is skipped.
+        self._is_spoiler = [False] * len(self._body.nodes)
         self._failure: NodeFailure | None = None
         self._failures: dict[int, NodeFailure] = {}
         self._failure_node: asyncio.Task[Values] | None = None
@@ -97,12 +101,20 @@ class Walk:
         Raises:
             NodeFailure: a node failed; everything that ran has been stopped or has ended.
             asyncio.CancelledError: the execution is being aborted; everything that ran has been stopped.
+            Handover: the execution goes on in a new run.
         """
-        self._start_node(inputs)
-        with self.scope.run.waits.level(self.scope.parent_id, self._not_begun):
+        continuation = self.scope.run.continuation
+        state = continuation.restored_level(self.scope.parent_id)
+        if state is None:
+            self._start_node(inputs)
+        else:
+            self._restore(state)
+        waits = self.scope.run.waits.level(self.scope.parent_id, self._not_begun)
+        with waits, continuation.walking(self.scope.parent_id, self):
             try:
                 await self._done
-                failure = await self._failed()
+                with continuation.indivisible():
+                    failure = await self._failed()
             except asyncio.CancelledError:
                 if not self.scope.parent_id:
                     self.abort.reason = WORKFLOW_ABORTED
@@ -158,21 +170,22 @@ class Walk:
             NodeFailure: it failed, and its FAILED event is on the way.
             asyncio.CancelledError: it was stopped, and its ABORTED event, if it had begun, is on the way.
         """
-        async with self._slot(node):
+        async with self._slot(node), self._working(node) as note:
             try:
                 inputs = (sources or self.outputs).resolve(node.node.inputs)
             except ResolutionFailed as e:
                 failure = node_inputs.binding_failure(e)
                 _report_failure(node, failure)
                 raise failure from e
-            node.report(node.phase_event(Phase.QUEUED))
+            if not note.HasField("began_at"):
+                note.began_at.CopyFrom(runs.now())
+                node.report(node.phase_event(Phase.QUEUED))
             return await self._run_queued(node, inputs)
 
     async def _run_queued(self, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
+        limit = deadlines.left(ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), node.note.began_at)
         try:
-            return await deadlines.within(
-                ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), self.run_kind(self, node, inputs)
-            )
+            return await deadlines.within(limit, self.run_kind(self, node, inputs))
         except NodeFailure as failure:
             _report_failure(node, failure)
             raise
@@ -203,6 +216,61 @@ class Walk:
                     await stack.enter_async_context(slots.held(node.id))
                 yield
 
+    @contextlib.asynccontextmanager
+    async def _working(self, node: NodeRun) -> AsyncIterator[continuation_pb2.OpenNode]:
+        continuation = self.scope.run.continuation
+        async with contextlib.AsyncExitStack() as stack:
+            if continuation.is_holding:
+                with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="continue as new"))):
+                    note = await stack.enter_async_context(continuation.working(node.id))
+            else:
+                note = await stack.enter_async_context(continuation.working(node.id))
+            yield note
+
+    def state(self) -> continuation_pb2.LevelState:
+        """Return where the level stands, for the next run."""
+        ended = [position for position, is_ended in enumerate(self._is_ended) if is_ended]
+        return continuation_pb2.LevelState(
+            parent_id=self.scope.parent_id,
+            ended=[position for position in ended if not self._is_spoiler[position]],
+            spoiled=[position for position in ended if self._is_spoiler[position]],
+            left=self.outputs.left(),
+            failed=[
+                continuation_pb2.FailedNode(
+                    position=position, error=failure.error, timed_out=isinstance(failure, NodeTimedOut)
+                )
+                for position, failure in self._failures.items()
+            ],
+        )
+
+    def hand_over(self, handover: Handover) -> bool:
+        """Leave the walk to the next run; False when it is ending anyway."""
+        if self._done.done():
+            return False
+        self._done.set_exception(handover)
+        return True
+
+    def _restore(self, state: continuation_pb2.LevelState) -> None:
+        """Go on where the run before stood: first what was open there, then what was about to begin."""
+        self.outputs.restore(state.left)
+        for failed in state.failed:
+            self._failures[failed.position] = NodeTimedOut() if failed.timed_out else NodeFailure(failed.error)
+        for positions, spoils in ((state.ended, False), (state.spoiled, True)):
+            for position in positions:
+                self._open -= 1
+                self._is_ended[position] = True
+                self._is_spoiler[position] = spoils
+                for successor in self._body.downstream[position]:
+                    self._waiting[successor] -= 1
+                    self._spoiled[successor] |= spoils
+        ready = [position for position, left in enumerate(self._waiting) if left == 0 and not self._is_ended[position]]
+        is_resumed = self.scope.run.continuation.is_resumed
+        for position in sorted(ready, key=lambda n: not is_resumed(self.scope.node_id(self._body.nodes[n].id))):
+            if self._begin(position):
+                self._end(position, None)
+        if self._open == 0:
+            self._done.set_result(None)
+
     def _start_node(self, inputs: Values) -> None:
         node = node_run(self.scope, self._body.nodes[START])
         uri = inputs.uri
@@ -231,6 +299,7 @@ class Walk:
         node = self._body.nodes[position]
         self._open -= 1
         self._is_ended[position] = True
+        self._is_spoiler[position] = values is None
         if values is not None:
             self.outputs.add(node.id, values, {alias.alias: alias.var for alias in node.output_aliases})
             if position == END:

@@ -18,9 +18,10 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     chosen = _choose(node, await _operands(walk, node, values))
     # A branch that fails to choose has nothing below it, and clients see no parent.
     node.event.is_parent = True
-    node.report(node.phase_event(Phase.RUNNING))
+    if not node.is_resumed:
+        node.report(node.phase_event(Phase.RUNNING))
     child = node_run(node.child_scope(node.scope.body), chosen)
-    with node.waiting(lambda wait: wait.nested.node_ids.append(child.id)):
+    async with node.resting(lambda wait: wait.nested.node_ids.append(child.id)):
         await walk.ended(chosen.upstream)
         try:
             outputs = await walk.run_node(child)

@@ -39,7 +39,7 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     node.scope.run.parallelism.give_back(node.id)
     node.event.is_dynamic = node.event.is_parent = True
     nested = Walk(node.child_scope(program.graph.bodies[0], attempt, program), walk.run_kind, walk.abort)
-    with node.waiting(lambda wait: wait.nested.node_ids.extend(nested.running())):
+    async with node.resting(lambda wait: wait.nested.node_ids.extend(nested.running())):
         try:
             outputs = await nested.run(Values(literals_pb2.LiteralMap(), ""))
         except NodeTimedOut as e:
@@ -56,7 +56,22 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
 
 
 async def _program(node: NodeRun, attempt: int) -> Program:
-    compiled = await workflow.execute_activity(
+    if node.note.dynamic.WhichOneof("graph") is None:
+        node.note.dynamic.CopyFrom(await _compiled(node, attempt))
+    compiled = node.note.dynamic
+    if compiled.HasField("error"):
+        raise NodeFailure(compiled.error)
+    gzipped = compiled.inline_graph
+    if compiled.HasField("stored_graph"):
+        loaded = await workflow.execute_activity(
+            activities.load_graph, compiled.stored_graph, start_to_close_timeout=LOAD_TIMEOUT, retry_policy=RETRY
+        )
+        gzipped = loaded.gzipped
+    return Program(graph.parse(gzipped), compiled.tasks, is_dynamic=True)
+
+
+async def _compiled(node: NodeRun, attempt: int) -> execution_pb2.DynamicGraph:
+    return await workflow.execute_activity(
         activities.compile_dynamic,
         execution_pb2.DynamicRequest(
             node_event=node.event,
@@ -69,12 +84,3 @@ async def _program(node: NodeRun, attempt: int) -> Program:
         retry_policy=RETRY,
         summary=f"{node.id} is dynamic",
     )
-    if compiled.HasField("error"):
-        raise NodeFailure(compiled.error)
-    gzipped = compiled.inline_graph
-    if compiled.HasField("stored_graph"):
-        loaded = await workflow.execute_activity(
-            activities.load_graph, compiled.stored_graph, start_to_close_timeout=LOAD_TIMEOUT, retry_policy=RETRY
-        )
-        gzipped = loaded.gzipped
-    return Program(graph.parse(gzipped), compiled.tasks, is_dynamic=True)

@@ -148,7 +148,8 @@ class Elements:
                 index=index, node_id=node.id, external_id=self._report.external_id(index, number)
             )
             try:
-                result = await task.run_attempt(node, summary, inputs, budget, element)
+                async with node.scope.run.activity_window.held(node.id):
+                    result = await task.run_attempt(node, summary, inputs, budget, element)
             except BaseException:
                 if settling.is_cancelled():
                     self._report.element(index, number, TaskPhase.ABORTED)

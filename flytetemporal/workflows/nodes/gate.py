@@ -8,9 +8,10 @@ from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
-from flytetemporal.idl import locations, times
+from flytetemporal.idl import locations
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase
+from flytetemporal.workflows.nodes import pure
 from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
 from flytetemporal.workflows.walk import Walk
 
@@ -21,15 +22,16 @@ RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=time
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Wait for the gate's condition."""
-    values = await node_inputs.materialise(node, inputs)
-    if node.attempt == 0:
-        node.report(node.phase_event(Phase.RUNNING))
     gate = node.node.gate
+    if not node.is_resumed:
+        await node_inputs.materialise(node, inputs)
+        if node.attempt == 0:
+            node.report(node.phase_event(Phase.RUNNING))
     match gate.WhichOneof("condition"):
         case "sleep":
             return await _sleep(node, gate.sleep.duration.ToTimedelta())
         case "approve":
-            return await _approve(node, inputs, values)
+            return await _approve(node, inputs)
         case "signal":
             return await _receive(node)
         case _:
@@ -37,15 +39,12 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 async def _sleep(node: NodeRun, duration: timedelta) -> Values:
-    until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
-    if duration > timedelta():
-        with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
-            await workflow.sleep(duration, summary=f"{node.id} sleeps")
+    await pure.slept(node, duration)
     node.report(node.phase_event(Phase.SUCCEEDED))
     return Values(literals_pb2.LiteralMap(), "")
 
 
-async def _approve(node: NodeRun, inputs: execution_pb2.NodeInputs, values: Values) -> Values:
+async def _approve(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     answer = await _signal(node, node.node.gate.approve.signal_id, BOOLEAN)
     literal = answer.literals.literals["o0"] if answer.literals is not None else literals_pb2.Literal()
     primitive = literal.scalar.primitive
@@ -53,15 +52,15 @@ async def _approve(node: NodeRun, inputs: execution_pb2.NodeInputs, values: Valu
         raise NodeFailure(execution_error("RuntimeExecutionError", "the approval is not a boolean", UNKNOWN))
     if not primitive.boolean:
         raise user_failure("ReceivedRejectSignal", "received a reject signal to disapprove the node input values")
-    return _succeeded(node, await _passed_on(node, inputs, values))
+    return _succeeded(node, await _passed_on(node, inputs))
 
 
-async def _passed_on(node: NodeRun, inputs: execution_pb2.NodeInputs, values: Values) -> Values:
+async def _passed_on(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Write the inputs once more, as outputs."""
     uri = locations.outputs_uri(node.output_dir())
     if inputs.WhichOneof("value") == "deferred":
-        await node_inputs.resolve_stored(node, inputs.deferred, [uri])
-        return Values(values.literals, uri)
+        located = await node_inputs.resolve_stored(node, inputs.deferred, [uri])
+        return Values(located.literals if located.HasField("literals") else None, uri)
     return node.store(inputs.literals, uri)
 
 
@@ -84,8 +83,14 @@ async def _signal(
     )
     asked = operations_pb2.SignalWait(signal_id=signal_id, type=expected)
     signals = node.scope.run.signals
+    # What was told to this run counts, however early: the run before has asked for the rest.
+    count = 0
     with node.waiting(lambda wait: wait.signal.CopyFrom(asked)):
         while True:
+            if node.note.asked:
+                async with node.resting(lambda wait: wait.signal.CopyFrom(asked)):
+                    await signals.changed(signal_id, count)
+                node.note.asked = False
             count = signals.count(signal_id)
             state = await workflow.execute_activity(
                 activities.read_signal,
@@ -97,7 +102,7 @@ async def _signal(
             if state.HasField("outputs"):
                 literals = state.outputs.literals if state.outputs.HasField("literals") else None
                 return Values(literals, state.outputs.uri)
-            await signals.changed(signal_id, count)
+            node.note.asked = True
 
 
 def _succeeded(node: NodeRun, outputs: Values) -> Values:

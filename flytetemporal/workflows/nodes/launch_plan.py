@@ -31,11 +31,14 @@ WorkflowPhase = core_execution_pb2.WorkflowExecution
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Launch the child, wait for its end, take over its outputs; when stopped, stop the child."""
-    values = await node_inputs.materialise(node, inputs)
     child = child_id(node)
-    await launch(node, execution_pb2.LaunchRequest(create=request(node, child), inputs=values.message()))
+    if not node.note.launched:
+        values = await node_inputs.materialise(node, inputs)
+        await launch(node, execution_pb2.LaunchRequest(create=request(node, child), inputs=values.message()))
     node.event.workflow_node_metadata.execution_id.CopyFrom(child)
-    node.report(node.phase_event(Phase.RUNNING))
+    if not node.note.launched:
+        node.report(node.phase_event(Phase.RUNNING))
+    node.note.launched = True
     outcome = await ended(walk.abort, node, child)
     taken = await take_over(node, outcome)
     event = node.phase_event(Phase.SUCCEEDED)
@@ -65,7 +68,7 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
 async def ended(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
     """Return how a child ended; when we are stopped, stop the child."""
     try:
-        with node.waiting(lambda wait: wait.child.execution_id.CopyFrom(child)):
+        async with node.resting(lambda wait: wait.child.execution_id.CopyFrom(child)):
             return await _ended(node, child)
     except asyncio.CancelledError:
         await settling.settled([asyncio.create_task(_terminate(abort, node, child))])

@@ -41,14 +41,16 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
 
 async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
     """Wait for the duration that the task is given; a zero or negative one is over at once."""
-    await node.scope.run.pace.turn()
-    values = await _literals(node, inputs)
-    duration = _duration(node, values)
-    if node.attempt == 0:
-        node.report(node.phase_event(Phase.RUNNING))
-    report_task(node, summary, TaskPhase.RUNNING)
+    duration = timedelta()
+    if not node.note.HasField("wakes_at"):
+        await node.scope.run.pace.turn()
+        values = await _literals(node, inputs)
+        duration = _duration(node, values)
+        if node.attempt == 0:
+            node.report(node.phase_event(Phase.RUNNING))
+        report_task(node, summary, TaskPhase.RUNNING)
     try:
-        await _sleep(node, duration)
+        await slept(node, duration)
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
         raise
@@ -58,14 +60,20 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
 
 async def sleep(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
     """Wait for the duration that an element of an array is given."""
-    await _sleep(node, _duration(node, values))
+    await slept(node, _duration(node, values))
 
 
-async def _sleep(node: NodeRun, duration: timedelta) -> None:
-    if duration > timedelta():
-        until = operations_pb2.TimerWait(until=times.timestamp(workflow.now() + duration))
-        with node.waiting(lambda wait: wait.timer.CopyFrom(until)):
-            await node.scope.run.alarms.sleep(duration, summary=f"{node.id} sleeps")
+async def slept(node: NodeRun, duration: timedelta) -> None:
+    """Wait for time to pass: for ``duration``, or for what the run before has left of it."""
+    note = node.note
+    if not note.HasField("wakes_at"):
+        note.wakes_at.FromDatetime(workflow.now() + duration)
+    left = times.moment(note.wakes_at) - workflow.now()
+    if left > timedelta():
+        until = operations_pb2.TimerWait(until=note.wakes_at)
+        async with node.resting(lambda wait: wait.timer.CopyFrom(until), timer=True):
+            await node.scope.run.alarms.sleep(left, summary=f"{node.id} sleeps")
+    note.ClearField("wakes_at")
 
 
 ECHO, CORE_SLEEP = "echo", "core-sleep"

@@ -39,28 +39,31 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         )
     budget = attempts.budget_of(node, summary.retries, summary.id.name)
     while True:
+        await attempts.paused(node, budget)
+        if budget.note.HasField("dynamic"):
+            try:
+                return await dynamic.run(walk, node, budget.attempt)
+            except dynamic.ChildTimedOut as failed:
+                budget.note.ClearField("dynamic")
+                await attempts.pause(node, budget, budget.after(failed.error, recoverable=True), failed.error)
+                continue
         try:
-            result = await run_attempt(node, summary, inputs, budget)
+            async with node.scope.run.attempt(node.id):
+                result = await run_attempt(node, summary, inputs, budget)
         except BaseException:
             if settling.is_cancelled():  # Whoever ran the attempt is gone, or nobody had begun.
                 pure.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
             raise
-        if result.dynamic:
-            node.scope.run.reports.forward(result.unreported)
-            try:
-                return await dynamic.run(walk, node, budget.attempt)
-            except NodeFailure as failed:
-                if not isinstance(failed, dynamic.ChildTimedOut):
-                    raise
-                retry = budget.after(failed.error, recoverable=True)
-                await attempts.pause(node, budget, retry, failed.error)
-                continue
-        if result.WhichOneof("outcome") == "outputs":
+        if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
-        if settling.is_cancelled():  # It failed while it was being stopped: nothing follows.
+        if settling.is_cancelled():  # It ended otherwise while it was being stopped: nothing follows.
             node.scope.run.reports.forward(result.unreported)
             raise asyncio.CancelledError
+        if result.dynamic:
+            node.scope.run.reports.forward(result.unreported)
+            budget.note.dynamic.SetInParent()
+            continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
 
 
@@ -103,7 +106,10 @@ async def run_attempt(
     budget: Budget,
     element: execution_pb2.ArrayElement | None = None,
 ) -> execution_pb2.TaskAttemptResult:
-    """Run one attempt of a node's task; ``element`` is given when the node is one of an array."""
+    """Run one attempt of a node's task, which has its place among the open activities.
+
+    ``element`` is given when the node is one of an array.
+    """
     run_ = node.scope.run
     attempt = _task_attempt(node, inputs, budget)
     if element is not None:
@@ -114,22 +120,21 @@ async def run_attempt(
         activity_id=f"{node.id}/{budget.attempt}",
         task_queue=workflows.task_queue(run_.argument.settings.cluster),
     )
-    async with run_.activity_window.held(node.id):
-        if inputs.WhichOneof("value") == "deferred":
-            await run_.reports.flush()
-        with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
-            return await workflow.execute_activity(
-                activities.run_task,
-                attempt,
-                task_queue=waiting.task_queue,
-                activity_id=waiting.activity_id,
-                start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
-                heartbeat_timeout=HEARTBEAT,
-                retry_policy=RETRY,
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
-                priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
-            )
+    if inputs.WhichOneof("value") == "deferred":
+        await run_.reports.flush()
+    with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
+        return await workflow.execute_activity(
+            activities.run_task,
+            attempt,
+            task_queue=waiting.task_queue,
+            activity_id=waiting.activity_id,
+            start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
+            priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
+        )
 
 
 def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budget) -> execution_pb2.TaskAttempt:

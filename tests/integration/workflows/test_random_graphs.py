@@ -28,14 +28,22 @@ from tests.integration.workflows.graphs import approve_node, signal_node, sleep_
 
 CARRY_ON = workflow_pb2.WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
 FAIL_FAST = workflow_pb2.WorkflowMetadata.FAIL_IMMEDIATELY
-USER, SYSTEM = "USER", "SYSTEM"
+USER, UNKNOWN = "USER", "UNKNOWN"
 SIGNAL_VALUE = 7
 BRANCH_LIMIT = 3
 TASK, ECHO = 0, 1
 
 # How a task ends, by the name that its input carries.
 TASK_ENDS = ("succeeds", "fails", "recovers", "exhausts", "is interrupted")
-KINDS = ("task", "echo", "sleep", "signal", "approve", "reject", "branch", "branch_error", "subworkflow")
+LEAVES = ("task", "echo", "sleep", "signal", "approve", "reject", "branch", "branch_error", "launch_plan", "array")
+NESTING = ("subworkflow", "dynamic")
+# Kinds that leave no number: what follows takes the level's input instead.
+VALUELESS = ("sleep", "array")
+# What the levels of dynamic nodes are given.
+DYNAMIC_VALUE = 2
+MAPPED = (1, 2, 3)
+# So few events that a run continues as new again and again; 0: never.
+HISTORIES = (0, 25)
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,13 @@ class Case:
     nodes: tuple[Spec, ...]
     policy: workflow_pb2.WorkflowMetadata.OnFailurePolicy
     failure_node: bool
+    history_events: int
 
 
 @st.composite
 def levels(draw: st.DrawFn, depth: int) -> tuple[Spec, ...]:
     size = draw(st.integers(1, 8 if depth == 0 else 3))
-    kinds = st.sampled_from(KINDS if depth < 2 else KINDS[:-1])
+    kinds = st.sampled_from((*LEAVES, *NESTING) if depth < 2 else LEAVES)
     nodes = []
     for i in range(size):
         kind = draw(kinds)
@@ -68,14 +77,14 @@ def levels(draw: st.DrawFn, depth: int) -> tuple[Spec, ...]:
                 kind=kind,
                 upstream=tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else (),
                 ends=draw(st.sampled_from(("succeeds", *TASK_ENDS))),
-                inner=draw(levels(depth + 1)) if kind == "subworkflow" else (),
+                inner=draw(levels(depth + 1)) if kind in NESTING else (),
                 failure_node=draw(st.booleans()),
             )
         )
     return tuple(nodes)
 
 
-cases = st.builds(Case, levels(0), st.sampled_from((CARRY_ON, FAIL_FAST)), st.booleans())
+cases = st.builds(Case, levels(0), st.sampled_from((CARRY_ON, FAIL_FAST)), st.booleans(), st.sampled_from(HISTORIES))
 
 
 # The graph of a case.
@@ -83,7 +92,7 @@ cases = st.builds(Case, levels(0), st.sampled_from((CARRY_ON, FAIL_FAST)), st.bo
 
 def _source(nodes: tuple[Spec, ...], i: int) -> tuple[str, str]:
     for j in nodes[i].upstream:
-        if nodes[j].kind != "sleep":
+        if nodes[j].kind not in VALUELESS:
             return f"n{j}", "o0"
     return "start-node", "a"
 
@@ -110,10 +119,12 @@ def _branch(node_id: str, before: list[int], source: tuple[str, str], spec: Spec
 
 
 class _Builder:
-    """Collects the workflows of a case; subworkflows get a place of their own."""
+    """Collects the workflows of a case; subworkflows get a place of their own, dynamic nodes a graph."""
 
-    def __init__(self) -> None:
+    def __init__(self, dynamic: dict[str, graph_pb2.Graph]) -> None:
         self.workflows: list[graph_pb2.WorkflowGraph] = []
+        # By name of the node.
+        self.dynamic = dynamic
 
     def level(self, nodes: tuple[Spec, ...], *, failure_node: bool) -> int:
         place = len(self.workflows)
@@ -128,7 +139,7 @@ class _Builder:
         self.workflows[place] = workflow
         return place
 
-    def _node(self, nodes: tuple[Spec, ...], i: int) -> graph_pb2.Node:
+    def _node(self, nodes: tuple[Spec, ...], i: int) -> graph_pb2.Node:  # noqa: PLR0911  one a kind
         spec, node_id, source = nodes[i], f"n{i}", _source(nodes, i)
         before = [j + 2 for j in spec.upstream] or [0]
         match spec.kind:
@@ -146,19 +157,69 @@ class _Builder:
                 nested = graph_pb2.SubworkflowNode(workflow=place)
                 inputs = [bind("a", *source)]
                 return graph_pb2.Node(id=node_id, name=node_id, upstream=before, inputs=inputs, subworkflow=nested)
+            case "dynamic":
+                node = _task(node_id, before, source, "is dynamic")
+                node.name = f"dynamic-{len(self.dynamic)}"
+                self.dynamic[node.name] = graph_pb2.Graph()  # Its place, for what is nested in it.
+                self.dynamic[node.name] = self._dynamic(spec)
+                return node
+            case "launch_plan":
+                plan = {"name": spec.ends, "project": "p", "domain": "d", "version": "v"}
+                inputs = [bind("a", *source)]
+                return graph_pb2.Node(id=node_id, name=node_id, upstream=before, inputs=inputs, launch_plan=plan)
+            case "array":
+                return _array(node_id, before, spec.ends)
             case _:
                 return _branch(node_id, before, source, spec)
 
+    def _dynamic(self, spec: Spec) -> graph_pb2.Graph:
+        builder = _Builder(self.dynamic)
+        builder.level(spec.inner, failure_node=False)
+        _give(builder.workflows[0])
+        return _graph(builder)
+
+
+def _array(node_id: str, before: list[int], ends: str) -> graph_pb2.Node:
+    mapped = constant("a", 0)
+    mapped.binding.collection.bindings.extend(constant("a", value).binding for value in MAPPED)
+    node = graph_pb2.Node(id=node_id, name=ends, upstream=before, inputs=[mapped])
+    inner = _task("n0", [], ("start-node", "a"), ends)
+    del inner.inputs[:]
+    node.array.CopyFrom(graph_pb2.ArrayNode(node=inner))
+    return node
+
+
+def _give(level: graph_pb2.WorkflowGraph) -> None:
+    """Replace what the nodes of a level take from its input by a constant: dynamic workflows have no inputs."""
+    children = [
+        child for node in level.nodes for child in (*(case.node for case in node.branch.cases), node.branch.else_node)
+    ]
+    for node in [*level.nodes, *children]:
+        for binding in node.inputs:
+            if binding.binding.promise.node_id == "start-node":
+                binding.CopyFrom(constant(binding.var, DYNAMIC_VALUE))
+
 
 def _output(nodes: tuple[Spec, ...]) -> tuple[str, str]:
-    return (f"n{len(nodes) - 1}", "o0") if nodes[-1].kind != "sleep" else ("start-node", "a")
+    return (f"n{len(nodes) - 1}", "o0") if nodes[-1].kind not in VALUELESS else ("start-node", "a")
 
 
-def graph(case: Case) -> graph_pb2.Graph:
-    builder = _Builder()
+def _graph(builder: _Builder) -> graph_pb2.Graph:
+    return graph_pb2.Graph(workflows=builder.workflows, tasks=[task_summary(), task_summary("e", "echo")])
+
+
+def graph(case: Case, dynamic: dict[str, graph_pb2.Graph]) -> graph_pb2.Graph:
+    """Return the graph of a case; ``dynamic`` takes those of its dynamic nodes, by name."""
+    builder = _Builder(dynamic)
     builder.level(case.nodes, failure_node=case.failure_node)
     builder.workflows[0].on_failure = case.policy
-    return graph_pb2.Graph(workflows=builder.workflows, tasks=[task_summary(), task_summary("e", "echo")])
+    return _graph(builder)
+
+
+def child(ends: str) -> graph_pb2.Graph:
+    """Return what a launch plan runs: one task."""
+    nodes = [_task("n0", [0], ("start-node", "a"), ends)]
+    return graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[task_summary()])
 
 
 # The reference interpreter: what Flyte makes of it when nothing is stopped early.
@@ -191,17 +252,23 @@ class Reference:
             if failure_node:
                 self.phases[naming.unique_node_id("fn0", parent, 0)] = "SUCCEEDED"
             return self._error(nodes, ends)
-        last = ends[-1] if nodes[-1].kind != "sleep" else value
+        last = ends[-1] if nodes[-1].kind not in VALUELESS else value
         assert isinstance(last, int)
         return last
 
-    def _node(self, nodes: tuple[Spec, ...], i: int, node_id: str, value: int, ends: list[End]) -> int | Failure:
+    def _node(  # noqa: PLR0911  one a kind
+        self, nodes: tuple[Spec, ...], i: int, node_id: str, value: int, ends: list[End]
+    ) -> int | Failure:
         spec = nodes[i]
-        given = next((ends[j] for j in spec.upstream if nodes[j].kind != "sleep"), value)
+        given = next((ends[j] for j in spec.upstream if nodes[j].kind not in VALUELESS), value)
         assert isinstance(given, int)
         match spec.kind:
-            case "task":
+            case "task" | "launch_plan":
                 return _task_end(spec.ends, given)
+            case "array":
+                return Failure("", UNKNOWN) if isinstance(_task_end(spec.ends, given), Failure) else given
+            case "dynamic":
+                return self.level(spec.inner, DYNAMIC_VALUE, node_id, failure_node=False)
             case "signal":
                 return SIGNAL_VALUE
             case "reject":
@@ -264,6 +331,8 @@ def _task_end(ends: str, given: int) -> int | Failure:
 
 async def scripted(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
     ends = attempt.node_event.node_name
+    if ends.startswith("dynamic"):
+        return execution_pb2.TaskAttemptResult(dynamic=True)
     if ends == "fails":
         return failed("USER:Boom")
     if ends == "exhausts" or (ends == "recovers" and attempt.attempt == 0):
@@ -283,10 +352,18 @@ async def run(address: str, case: Case) -> None:
     runs.signals = {"number": integer(SIGNAL_VALUE), "approve": boolean(True), "reject": boolean(False)}
     reference = Reference()
     expected = reference.level(case.nodes, 1, failure_node=case.failure_node)
+    runs.children.update({ends: child(ends) for ends in TASK_ENDS})
+    runs.history_events = case.history_events
+
+    dynamic: dict[str, graph_pb2.Graph] = {}
+    walked = graph(case, dynamic)
+    runs.dynamic.update(dynamic)
 
     async with runs.workers():
-        phase = await runs.outcome(graph(case), int_map(a=1))
+        handle = await runs.start(walked, int_map(a=1))
+        phase = await runs.wait(handle)
 
+    runs.only(handle)
     ends = {name: phases[-1] for name, phases in runs.phases().items() if not name.endswith("start-node")}
     ends = {name: end for name, end in ends.items() if name in reference.phases or end != "SUCCEEDED"}
     if isinstance(expected, int):
@@ -311,7 +388,7 @@ def check_stopped_early(ends: dict[str, str], full: dict[str, str], case: Case) 
     assert ("fn0" in ends) == case.failure_node
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases)
 def test_the_engine_agrees_with_the_reference_interpreter(temporal_address: str, case: Case) -> None:
     asyncio.run(run(temporal_address, case))

@@ -1,6 +1,7 @@
 """What the fault suite's judge calls wrong. A judge that cannot find anything would say that all is well."""
 
 import asyncio
+import dataclasses
 import json
 import subprocess
 import sys
@@ -197,16 +198,19 @@ def test_a_child_is_judged_as_its_own_kind(tmp_path: Path) -> None:
     assert all("child" in what for what in found(records, tmp_path, Run(NAME, PARENT))["contradictory"])
 
 
-@pytest.mark.parametrize(("phase", "late", "well"), [("SUCCEEDED", True, True), ("SUCCEEDED", False, False)])
-def test_only_a_refused_abort_may_have_come_too_late(tmp_path: Path, phase: str, late: bool, well: bool) -> None:
-    records = Records(executions={NAME: (phase, "")})
-    records.nodes[NAME] = dict.fromkeys(RACING.nodes, "SUCCEEDED")
-    for node in RACING.tasks:
+@pytest.mark.parametrize(
+    ("aborted", "late", "well"), [("racing", False, True), ("slow", True, True), ("slow", False, False)]
+)
+def test_an_abort_may_come_too_late(tmp_path: Path, aborted: str, late: bool, well: bool) -> None:
+    tried = RACING if aborted == "racing" else dataclasses.replace(RACING, races=False)
+    records = Records(executions={NAME: ("SUCCEEDED", "")})
+    records.nodes[NAME] = dict.fromkeys(tried.nodes, "SUCCEEDED")
+    for node in tried.tasks:
         records.attempts[NAME][node] = {0: "SUCCEEDED"}
         for event in ("start", "end"):
             note(tmp_path, event, attempt=f"{NAME}-{node}-0")
 
-    assert (found(records, tmp_path, Run(NAME, RACING, late=late)) == {}) == well
+    assert (found(records, tmp_path, Run(NAME, tried, late=late)) == {}) == well
 
 
 @pytest.fixture
