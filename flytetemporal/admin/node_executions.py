@@ -12,7 +12,10 @@ from flytetemporal.admin import event_rows, execution_data, execution_lookup, li
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.models import NodeExecutionRow
 from flytetemporal.db import filters
-from flytetemporal.idl import identifiers
+from flytetemporal.idl import identifiers, phases
+
+# A task told of itself before its node did: nothing is known of the node, and clients fail over one without a kind.
+_UNTOLD = phases.N.Phase.Name(phases.N.UNDEFINED)
 
 ListRequest = node_execution_pb2.NodeExecutionListRequest | node_execution_pb2.NodeExecutionForTaskListRequest
 
@@ -23,7 +26,7 @@ async def get(
     """Return a node execution."""
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
-        row = await execution_lookup.node(session, request.id)
+        row = await _node(session, request.id)
         return (await _messages(session, [row]))[0]
 
 
@@ -40,7 +43,7 @@ async def list_node_executions(
             parent = identifier_pb2.NodeExecutionIdentifier(
                 node_id=request.unique_parent_id, execution_id=request.workflow_execution_id
             )
-            await execution_lookup.node(session, parent)
+            await _node(session, parent)
         else:
             query = query.where(NodeExecutionRow.parent_task_execution.is_(None))
         return await _list(session, page, query)
@@ -66,7 +69,7 @@ async def get_data(
     """Return the inputs and outputs of a node, and the workflow it made when it is dynamic."""
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
-        row = await execution_lookup.node(session, request.id)
+        row = await _node(session, request.id)
     closure = node_execution_pb2.NodeExecutionClosure.FromString(row.closure)
     inputs, outputs = await execution_data.inputs_and_outputs(deps, row.input_uri, closure)
     response = node_execution_pb2.NodeExecutionGetDataResponse(
@@ -92,7 +95,7 @@ async def get_dynamic_workflow(
     """Return the workflow that a dynamic node made."""
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
-        row = await execution_lookup.node(session, request.id)
+        row = await _node(session, request.id)
     if not row.dynamic_workflow_remote_closure_reference:
         raise errors.NotFound("node does not contain dynamic workflow")
     return node_execution_pb2.DynamicNodeWorkflowResponse(compiled_workflow=await _compiled(deps, row))
@@ -115,7 +118,15 @@ def _of(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Select[Node
         NodeExecutionRow.execution_project == project,
         NodeExecutionRow.execution_domain == domain,
         NodeExecutionRow.execution_name == name,
+        NodeExecutionRow.phase != _UNTOLD,
     )
+
+
+async def _node(session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier) -> NodeExecutionRow:
+    row = await execution_lookup.node(session, identifier)
+    if row.phase == _UNTOLD:
+        raise execution_lookup.missing_node(identifier)
+    return row
 
 
 async def _list(

@@ -121,6 +121,12 @@ async def get_task(deps: Dependencies, name: str = "n0", attempt: int = 0) -> ta
     return await task_executions.get(deps, task_execution_pb2.TaskExecutionGetRequest(id=task_id(name, attempt)))
 
 
+async def listed_nodes(deps: Dependencies) -> list[str]:
+    request = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=EXECUTION, limit=10)
+    found = await node_executions.list_node_executions(deps, request)
+    return [node.id.node_id for node in found.node_executions]
+
+
 async def test_a_workflow_runs_to_its_end(deps: Dependencies) -> None:
     await send_workflow(
         deps, workflow_event(W.RUNNING, 1), workflow_event(W.SUCCEEDED, 4, output_uri="s3://b/outputs.pb")
@@ -375,8 +381,13 @@ async def test_a_repeated_batch_applies_nothing(deps: Dependencies) -> None:
 
 async def test_a_task_may_come_before_its_node(deps: Dependencies) -> None:
     await send_batch(deps, [task_event(T.RUNNING, 3)])
+    with pytest.raises(errors.NotFound):
+        await get_node(deps)
+    assert not await listed_nodes(deps)
+
     await send_batch(deps, [node_event(N.QUEUED, 1), node_event(N.RUNNING, 2)])
 
+    assert await listed_nodes(deps) == ["n0"]
     node = await get_node(deps)
     assert (node.closure.phase, node.closure.created_at, node.metadata.spec_node_id) == (N.RUNNING, at(1), "n0")
 
