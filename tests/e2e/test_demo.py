@@ -17,6 +17,9 @@ def test_every_example_of_the_demo_comes_out_as_expected() -> None:
     assert "o0 = Hello, world!" in done.stdout
     assert "total = 4950" in done.stdout
     assert "ValueError: invalid literal for int() with base 10: 'not a number'" in done.stdout
+    assert "o0 = 990" in done.stdout
+    assert "o0 = hi, Ada; hi, Grace" in done.stdout
+    assert "o0 = 11" in done.stdout
     assert 'n1 waits for signal "publish"' in done.stdout
     assert "failure node fn0 SUCCEEDED" in done.stdout
     assert "cause: the demo has seen enough" in done.stdout

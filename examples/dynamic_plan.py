@@ -1,0 +1,24 @@
+"""A workflow whose shape is known only when it runs: one task for each word of a text."""
+
+from flytekit import dynamic, task, workflow
+
+
+@task
+def measure(word: str) -> int:
+    return len(word)
+
+
+@task
+def longest(words: list[str], lengths: list[int]) -> str:
+    return max(zip(lengths, words, strict=True))[1]
+
+
+@dynamic
+def measure_all(text: str) -> str:
+    words = text.split()
+    return longest(words=words, lengths=[measure(word=word) for word in words])
+
+
+@workflow
+def dynamic_workflow(text: str = "a graph that is made while it runs") -> str:
+    return measure_all(text=text)
