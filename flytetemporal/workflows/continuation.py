@@ -110,6 +110,14 @@ class Continuation:
         """Say whether a node was open in the run before."""
         return node_id in self._resumed
 
+    def may_tarry(self, node_id: str) -> bool:
+        """Say whether a node need not begin at once: it is new, or all it did in the run before was to sleep.
+
+        Others may have something to stop, which they can do only once they have begun.
+        """
+        restored = self._restored.get(node_id)
+        return restored is None or restored.HasField("wakes_at")
+
     @contextlib.contextmanager
     def walking(self, parent_id: str, level: Level) -> Iterator[None]:
         """Keep a level in mind while it is walked."""
@@ -229,9 +237,10 @@ class Continuation:
 
     async def _next(self) -> execution_pb2.ExecutionInput:
         """Return the argument of the next run."""
+        # What has not gone on yet since the run before is handed on as it came.
         state = continuation_pb2.RunState(
-            levels=[level.state() for level in self._levels.values()],
-            open=self._open.values(),
+            levels=[*(level.state() for level in self._levels.values()), *self._state.levels],
+            open=[*self._open.values(), *self._restored.values()],
             began_at=self._state.began_at,
         )
         gzipped = gzip.compress(state.SerializeToString(deterministic=True), compresslevel=1, mtime=0)

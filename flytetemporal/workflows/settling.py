@@ -10,6 +10,8 @@ from typing import Any
 
 from temporalio import workflow
 
+from flytetemporal.workflows.pace import Pace
+
 
 async def settled(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Return when all tasks have ended; what they raised stays with them.
@@ -27,11 +29,23 @@ async def settled(tasks: Sequence[asyncio.Task[Any]]) -> None:
         raise asyncio.CancelledError
 
 
-async def stopped(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel all tasks, in order, and return when they have ended. Raises like ``settled``."""
+async def stopped(tasks: Sequence[asyncio.Task[Any]], pace: Pace | None = None) -> None:
+    """Cancel all tasks, in order and at a ``pace`` if there may be many; return when they have ended.
+
+    Raises:
+        asyncio.CancelledError: we were cancelled meanwhile. All tasks have ended all the same.
+    """
+    cancelled = False
     for task in tasks:
+        try:
+            if pace is not None:
+                await pace.step()
+        except asyncio.CancelledError:
+            cancelled = True
         task.cancel()
     await settled(tasks)
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 def is_cancelled() -> bool:

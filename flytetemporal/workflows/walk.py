@@ -320,6 +320,8 @@ class Walk:
 
     async def _run(self, position: int) -> None:
         try:
+            if self.scope.run.continuation.may_tarry(self.scope.node_id(self._body.nodes[position].id)):
+                await self.scope.run.pace.step()
             values = await self.run_node(node_run(self.scope, self._body.nodes[position]))
         except NodeFailure as failure:
             self._fail(position, failure)
@@ -361,7 +363,7 @@ class Walk:
         ]
         if self._failure_node is not None:
             tasks.append(self._failure_node)
-        await settling.stopped(tasks)
+        await settling.stopped(tasks, self.scope.run.pace)
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
         """Yield what the nodes of this level wait for that have not begun."""

@@ -73,6 +73,7 @@ async def slept(node: NodeRun, duration: timedelta) -> None:
         until = operations_pb2.TimerWait(until=note.wakes_at)
         async with node.resting(lambda wait: wait.timer.CopyFrom(until), timer=True):
             await node.scope.run.alarms.sleep(left, summary=f"{node.id} sleeps")
+        await node.scope.run.pace.step()
     note.ClearField("wakes_at")
 
 

@@ -1,17 +1,22 @@
-"""Many nodes that sleep share timers."""
+"""Many nodes that sleep share timers, and a crowd of them passes a few at a time."""
 
 import asyncio
+from collections import Counter
 
+from flyteidl.core import execution_pb2 as core_execution_pb2
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.alarms import FEW
 from flytetemporal.workflows.execution import ExecutionWorkflow
-from tests.fixtures.engine_runs import EngineRuns, body, constant, int_map, task_node, task_summary
+from flytetemporal.workflows.pace import TURNS
+from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
 from tests.integration.workflows.test_aborts import waits_for
+from tests.integration.workflows.test_continuation import told_twice
 
 MANY = 4 * FEW
+CROWD = 3 * TURNS
 
 
 def sleepers(count: int, milliseconds: int) -> graph_pb2.Graph:
@@ -52,3 +57,52 @@ async def test_an_abort_wakes_many_sleepers(engine_runs: EngineRuns) -> None:
 
     assert phase == "ABORTED"
     assert runs.phases()[f"n{MANY - 1}"][-1] == "ABORTED"
+
+
+def most_at_once(runs: EngineRuns, phase: core_execution_pb2.NodeExecution.Phase) -> int:
+    """Return how many nodes told of a phase in one workflow task, whose time they share."""
+    moments = Counter(event.occurred_at.ToNanoseconds() for event in runs.node_events if event.phase == phase)
+    return max(moments.values())
+
+
+async def test_a_crowd_begins_and_wakes_a_few_nodes_at_a_time(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+
+    async with runs.workers():
+        handle = await runs.start(sleepers(CROWD, 2_000), int_map())
+        phase = await runs.wait(handle)
+
+    assert phase == "SUCCEEDED"
+    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
+    # Two boundaries may fall into one workflow task.
+    assert most_at_once(runs, NodePhase.QUEUED) <= 2 * TURNS
+    assert most_at_once(runs, NodePhase.SUCCEEDED) <= 2 * TURNS
+
+
+async def test_an_abort_stops_a_crowd_a_few_nodes_at_a_time(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+
+    async with runs.workers():
+        handle = await runs.start(sleepers(CROWD, 600_000), int_map())
+        await asyncio.wait_for(waits_for(handle, f"n{CROWD - 1}", "timer"), 30)
+        await handle.cancel()
+        phase = await runs.wait(handle)
+
+    assert phase == "ABORTED"
+    assert Counter(phases[-1] for node, phases in runs.phases().items() if node.startswith("n")) == {"ABORTED": CROWD}
+    assert most_at_once(runs, NodePhase.ABORTED) <= 2 * TURNS
+
+
+async def test_a_crowd_sleeps_on_in_the_next_run(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.history_events = 60
+
+    async with runs.workers():
+        handle = await runs.start(sleepers(CROWD, 5_000), int_map())
+        phase = await runs.wait(handle)
+        found = await runs.histories(handle)
+
+    assert phase == "SUCCEEDED"
+    assert len(found) > 1
+    assert told_twice(runs) == []
+    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
