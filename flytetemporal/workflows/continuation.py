@@ -21,6 +21,8 @@ from temporalio.exceptions import FailureError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.idl import locations
+from flytetemporal.workflows import settling
+from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.report import Reports
 
 # Events and bytes of a history after which a run would like to end. Temporal ends it at 51,200 and 50 MB.
@@ -110,13 +112,21 @@ class Continuation:
         """Say whether a node was open in the run before."""
         return node_id in self._resumed
 
+    def forget(self, node_id: str) -> None:
+        """Forget a parked node: it has been stopped."""
+        self._restored.pop(node_id, None)
+
     def may_tarry(self, node_id: str) -> bool:
-        """Say whether a node need not begin at once: it is new, or all it did in the run before was to sleep.
+        """Say whether a node need not begin at once: it is new, or all it did was to sleep.
 
         Others may have something to stop, which they can do only once they have begun.
         """
+        return node_id not in self._restored or self.has_slept(node_id)
+
+    def has_slept(self, node_id: str) -> bool:
+        """Say whether a node is to go on whose sleep was all that it did."""
         restored = self._restored.get(node_id)
-        return restored is None or restored.HasField("wakes_at")
+        return restored is not None and restored.HasField("wakes_at")
 
     @contextlib.contextmanager
     def walking(self, parent_id: str, level: Level) -> Iterator[None]:
@@ -130,12 +140,16 @@ class Continuation:
     @contextlib.asynccontextmanager
     async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
         """Have a node begin as soon as it may; gives what is kept of it, which it may fill in."""
-        restored = self._restored.pop(node_id, None)
-        if restored is None:
+        if self.may_tarry(node_id) and not settling.is_cancelled():
             await self.admission()
-        self._open[node_id] = restored or continuation_pb2.OpenNode(node_id=node_id)
+        restored = self._restored.pop(node_id, None)
+        note = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored
+        self._open[node_id] = note
         try:
-            yield self._open[node_id]
+            yield note
+        except Parked:
+            self._restored[node_id] = note
+            raise
         finally:
             self._open.pop(node_id, None)
             self._resting.pop(node_id, None)

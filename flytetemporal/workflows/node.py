@@ -32,6 +32,8 @@ class NodeRun:
     event: event_pb2.NodeExecutionEvent
     # Of a node that is no task; tasks name theirs.
     attempt: int = 0
+    # Its walk can park it while it sleeps.
+    may_park: bool = False
 
     def at(self, attempt: int) -> "NodeRun":
         """Return the same node in a later attempt."""
@@ -111,10 +113,10 @@ class NodeRun:
         return Scope(self.scope.run, program or self.scope.program, body, self.output_dir(number), self.id, number)
 
 
-def node_run(scope: Scope, node: graph_pb2.Node) -> NodeRun:
+def node_run(scope: Scope, node: graph_pb2.Node, *, may_park: bool = False) -> NodeRun:
     """Return the execution of ``node`` in ``scope``."""
     node_id, data_dir = scope.node_id(node.id), scope.data_dir(node.id)
-    return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir))
+    return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir), may_park=may_park)
 
 
 def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> event_pb2.NodeExecutionEvent:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 
 from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.workflows.parking import Parked
 
 # An answer names no more holders than a person reads.
 SHOWN = 10
@@ -22,16 +23,21 @@ class Slots:
 
     @contextlib.asynccontextmanager
     async def held(self, holder: str) -> AsyncIterator[None]:
-        """Hold a slot; ``holder`` is a node id."""
+        """Hold a slot; ``holder`` is a node id. One that is parked meanwhile keeps it until it has come back."""
         if self._semaphore is None:
             yield
             return
-        await self._semaphore.acquire()
-        self._holders[holder] = None
+        if holder not in self._holders:
+            await self._semaphore.acquire()
+            self._holders[holder] = None
         try:
             yield
-        finally:
+        except Parked:
+            raise
+        except BaseException:
             self.give_back(holder)
+            raise
+        self.give_back(holder)
 
     def give_back(self, holder: str) -> None:
         """Give a slot back early: what runs below the holder needs slots of its own."""

@@ -6,6 +6,7 @@ so a replay issues the same commands.
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from temporalio import exceptions, workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
+from flytetemporal.idl import times
 from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
@@ -31,6 +33,7 @@ from flytetemporal.workflows.outcomes import (
     execution_error,
     system_failure,
 )
+from flytetemporal.workflows.parking import Parked, Sleeper
 from flytetemporal.workflows.run import Scope
 
 WORKFLOW_ABORTED = "Workflow aborted."
@@ -84,6 +87,7 @@ class Walk:
         self._spoiled = [False] * len(self._body.nodes)
         self._open = len(self._body.nodes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._parked: dict[int, Sleeper] = {}
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
         # Ended, and what follows is skipped.
@@ -161,7 +165,8 @@ class Walk:
 
     def running(self) -> list[str]:
         """Return the ids of the nodes that run."""
-        return [self.scope.node_id(self._body.nodes[position].id) for position in sorted(self._tasks)]
+        positions = sorted([*self._tasks, *self._parked])
+        return [self.scope.node_id(self._body.nodes[position].id) for position in positions]
 
     async def run_node(self, node: NodeRun, sources: Outputs | None = None) -> Values:
         """Run one node from its inputs to its last event; ``sources`` are what it may bind to, if not all nodes.
@@ -197,10 +202,13 @@ class Walk:
                 broken = _engine_failure(e)
                 _report_failure(node, broken)
                 raise broken from e
-            event = node.phase_event(Phase.ABORTED)
-            event.error.CopyFrom(execution_error("NodeAborted", self.abort.reason, UNKNOWN))
-            node.report(event)
+            self._report_aborted(node)
             raise asyncio.CancelledError from e
+
+    def _report_aborted(self, node: NodeRun) -> None:
+        event = node.phase_event(Phase.ABORTED)
+        event.error.CopyFrom(execution_error("NodeAborted", self.abort.reason, UNKNOWN))
+        node.report(event)
 
     @contextlib.asynccontextmanager
     async def _slot(self, node: NodeRun) -> AsyncIterator[None]:
@@ -320,9 +328,11 @@ class Walk:
 
     async def _run(self, position: int) -> None:
         try:
-            if self.scope.run.continuation.may_tarry(self.scope.node_id(self._body.nodes[position].id)):
-                await self.scope.run.pace.step()
-            values = await self.run_node(node_run(self.scope, self._body.nodes[position]))
+            spec = self._body.nodes[position]
+            await self._take_step(self.scope.node_id(spec.id))
+            values = await self.run_node(node_run(self.scope, spec, may_park=not spec.timeout.ToTimedelta()))
+        except Parked as parked:
+            self._park(position, parked)
         except NodeFailure as failure:
             self._fail(position, failure)
         except asyncio.CancelledError:
@@ -336,6 +346,43 @@ class Walk:
             self._end(position, values)
         finally:
             self._tasks.pop(position, None)
+
+    async def _take_step(self, node_id: str) -> None:
+        """Begin with few others. What has slept goes on also when it is stopped meanwhile, so that it tells of it."""
+        continuation = self.scope.run.continuation
+        if continuation.may_tarry(node_id):
+            try:
+                await self.scope.run.pace.step()
+            except asyncio.CancelledError:
+                if not continuation.has_slept(node_id):
+                    raise
+
+    def _park(self, position: int, parked: Parked) -> None:
+        left = times.moment(parked.until) - workflow.now()
+        alarm = self.scope.run.alarms.call(left, functools.partial(self._wake, position))
+        self._parked[position] = Sleeper(alarm, parked.until, runs.now(), parked.tell_aborted)
+        if self._stopping:
+            self._abort_parked(position)
+
+    def _wake(self, position: int) -> None:
+        del self._parked[position]
+        self._tasks[position] = asyncio.create_task(self._run(position))
+
+    def _abort_parked(self, position: int) -> None:
+        """Tell of a parked node that it was stopped; nothing else is left of it."""
+        sleeper = self._parked.pop(position)
+        node = node_run(self.scope, self._body.nodes[position])
+        self.scope.run.alarms.forget(sleeper.alarm)
+        self.scope.run.parallelism.give_back(node.id)
+        self.scope.run.continuation.forget(node.id)
+        sleeper.tell_aborted(node)
+        self._report_aborted(node)
+
+    async def _abort_all_parked(self) -> None:
+        for position in sorted(self._parked):
+            await self.scope.run.pace.step()
+            if position in self._parked:
+                self._abort_parked(position)
 
     def fail(self, failure: NodeFailure) -> None:
         """End the walk with ``failure``, whatever the policy."""
@@ -358,6 +405,13 @@ class Walk:
 
     async def _stop(self) -> None:
         self._stopping = True
+        try:
+            if self._parked:
+                await settling.settled([asyncio.create_task(self._abort_all_parked())])
+        finally:
+            await self._stop_running()
+
+    async def _stop_running(self) -> None:
         tasks: list[asyncio.Task[None] | asyncio.Task[Values]] = [
             self._tasks[position] for position in sorted(self._tasks)
         ]
@@ -366,7 +420,13 @@ class Walk:
         await settling.stopped(tasks, self.scope.run.pace)
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
-        """Yield what the nodes of this level wait for that have not begun."""
+        """Yield what the nodes of this level wait for that have not begun, or that are parked."""
+        for position, sleeper in self._parked.items():
+            node = self._body.nodes[position]
+            until = operations_pb2.TimerWait(until=sleeper.until)
+            yield operations_pb2.Wait(
+                node_id=self.scope.node_id(node.id), name=node.name, since=sleeper.since, timer=until
+            )
         for position, left in enumerate(self._waiting):
             if left == 0 or self._is_ended[position]:
                 continue

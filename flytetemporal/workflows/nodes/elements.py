@@ -72,6 +72,7 @@ class Row:
             id=naming.unique_node_id(inner.id, self.node.id, self.node.attempt),
             data_dir=locations.element_dir(self.node.output_dir(), index),
             attempt=0,
+            may_park=False,
         )
 
 

@@ -1,5 +1,6 @@
 """Task types that the workflow runs by itself: ``echo`` (no command at all) and ``core-sleep`` (a timer)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -12,8 +13,10 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, times
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
+from flytetemporal.workflows import settling
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.outcomes import Values, user_failure
+from flytetemporal.workflows.parking import Parked
 
 TaskPhase = core_execution_pb2.TaskExecution
 
@@ -50,7 +53,9 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
             node.report(node.phase_event(Phase.RUNNING))
         report_task(node, summary, TaskPhase.RUNNING)
     try:
-        await slept(node, duration)
+        await slept(node, duration, _tell_aborted)
+    except Parked:
+        raise
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
         raise
@@ -63,13 +68,25 @@ async def sleep(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
     await slept(node, _duration(node, values))
 
 
-async def slept(node: NodeRun, duration: timedelta) -> None:
-    """Wait for time to pass: for ``duration``, or for what the run before has left of it."""
+def _tell_aborted(node: NodeRun) -> None:
+    report_task(node, node.scope.program.graph.tasks[node.node.task.task], TaskPhase.ABORTED)
+
+
+async def slept(node: NodeRun, duration: timedelta, tell_aborted: Callable[[NodeRun], None] | None = None) -> None:
+    """Wait for time to pass: for ``duration``, or for what is left of it.
+
+    Raises:
+        Parked: the node is one of many that sleep. Only when ``tell_aborted`` says what to report if it is stopped.
+    """
     note = node.note
     if not note.HasField("wakes_at"):
         note.wakes_at.FromDatetime(workflow.now() + duration)
     left = times.moment(note.wakes_at) - workflow.now()
+    if settling.is_cancelled():  # while it waited to go on
+        raise asyncio.CancelledError
     if left > timedelta():
+        if node.may_park and tell_aborted is not None and node.scope.run.alarms.is_crowded:
+            raise Parked(note.wakes_at, tell_aborted)
         until = operations_pb2.TimerWait(until=note.wakes_at)
         async with node.resting(lambda wait: wait.timer.CopyFrom(until), timer=True):
             await node.scope.run.alarms.sleep(left, summary=f"{node.id} sleeps")

@@ -12,9 +12,11 @@ from flytetemporal.workflows.alarms import FEW
 from flytetemporal.workflows.execution import ExecutionWorkflow
 from flytetemporal.workflows.pace import TURNS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
+from tests.integration.workflows.graphs import boom
 from tests.integration.workflows.test_aborts import waits_for
 from tests.integration.workflows.test_continuation import told_twice
 
+TaskPhase = core_execution_pb2.TaskExecution
 MANY = 4 * FEW
 CROWD = 3 * TURNS
 
@@ -106,3 +108,38 @@ async def test_a_crowd_sleeps_on_in_the_next_run(engine_runs: EngineRuns) -> Non
     assert len(found) > 1
     assert told_twice(runs) == []
     assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
+
+
+async def test_nodes_that_are_parked_keep_their_slots(engine_runs: EngineRuns) -> None:
+    runs, limit = engine_runs, 2 * FEW
+
+    async with runs.workers():
+        handle = await runs.start(sleepers(2 * limit, 500), int_map(), max_parallelism=limit)
+        phase = await runs.wait(handle)
+
+    assert phase == "SUCCEEDED"
+    running = most = 0
+    for event in runs.node_events:
+        running += (event.phase == NodePhase.RUNNING) - (
+            event.phase == NodePhase.SUCCEEDED and event.id.node_id[0] == "n"
+        )
+        most = max(most, running)
+    assert most == limit
+
+
+async def test_a_failure_stops_nodes_that_are_parked(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.scripts["failing"] = boom
+    graph = sleepers(MANY, 600_000)
+    graph.tasks.append(task_summary())
+    failing = task_node("failing", [0], [constant("a", 1)], task=1)
+    graph.workflows[0].nodes.append(failing)
+
+    async with runs.workers():
+        handle = await runs.start(graph, int_map())
+        phase = await runs.wait(handle)
+
+    assert phase == "FAILED"
+    ends = Counter(phases[-1] for node, phases in runs.phases().items() if node[0] == "n")
+    assert ends == {"ABORTED": MANY}
+    assert Counter(event.phase for event in runs.task_events)[TaskPhase.ABORTED] == MANY
