@@ -21,7 +21,6 @@ from temporalio.exceptions import FailureError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.idl import locations
-from flytetemporal.workflows import settling
 from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.report import Reports
 
@@ -140,7 +139,7 @@ class Continuation:
     @contextlib.asynccontextmanager
     async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
         """Have a node begin as soon as it may; gives what is kept of it, which it may fill in."""
-        if self.may_tarry(node_id) and not settling.is_cancelled():
+        if self.may_tarry(node_id):
             await self.admission()
         restored = self._restored.pop(node_id, None)
         note = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored

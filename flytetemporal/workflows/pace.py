@@ -27,16 +27,18 @@ class _Ration:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
-    def is_spent(self) -> bool:
-        return self._left == 0
-
-    @property
     def is_awaited(self) -> bool:
         return bool(self._waiting)
 
-    async def take(self) -> None:
+    def take_one(self) -> bool:
+        """Take a piece if one is left."""
         if self._left > 0:
             self._left -= 1
+            return True
+        return False
+
+    async def take(self) -> None:
+        if self.take_one():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
@@ -65,12 +67,15 @@ class Pace:
 
     async def step(self) -> None:
         """Return at once while there are steps left, otherwise after the next boundary or breath that has one."""
-        if self._steps.is_spent:
-            if not workflow.patched(PATCH):
-                return
-            if self._breath is None:
-                self._breath = asyncio.create_task(self._breathe())
+        if self.has_step():
+            return
+        if self._breath is None:
+            self._breath = asyncio.create_task(self._breathe())
         await self._steps.take()
+
+    def has_step(self) -> bool:
+        """Take a step if one is left; whoever gets none must ask for one with ``step``."""
+        return self._steps.take_one() or not workflow.patched(PATCH)
 
     @property
     def is_awaited(self) -> bool:

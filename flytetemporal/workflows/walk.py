@@ -88,6 +88,9 @@ class Walk:
         self._open = len(self._body.nodes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._parked: dict[int, Sleeper] = {}
+        # They wait for their turn to be started.
+        self._ready: deque[int] = deque()
+        self._feeder: asyncio.Task[None] | None = None
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
         # Ended, and what follows is skipped.
@@ -323,13 +326,32 @@ class Walk:
             node = node_run(self.scope, self._body.nodes[position])
             node.report(node.phase_event(Phase.SKIPPED))
             return True
-        self._tasks[position] = asyncio.create_task(self._run(position))
+        self._launch(position)
         return False
+
+    def _launch(self, position: int) -> None:
+        """Start a node, now or, when many others do, soon."""
+        run, node_id = self.scope.run, self.scope.node_id(self._body.nodes[position].id)
+        if not run.continuation.may_tarry(node_id) or (self._feeder is None and run.pace.has_step()):
+            self._start_task(position)
+        else:
+            self._ready.append(position)
+            if self._feeder is None:
+                self._feeder = asyncio.create_task(self._feed())
+
+    async def _feed(self) -> None:
+        while self._ready and self._failure is None:
+            await self.scope.run.pace.step()
+            self._start_task(self._ready.popleft())
+        self._feeder = None
+
+    def _start_task(self, position: int) -> None:
+        self._parked.pop(position, None)
+        self._tasks[position] = asyncio.create_task(self._run(position))
 
     async def _run(self, position: int) -> None:
         try:
             spec = self._body.nodes[position]
-            await self._take_step(self.scope.node_id(spec.id))
             values = await self.run_node(node_run(self.scope, spec, may_park=not spec.timeout.ToTimedelta()))
         except Parked as parked:
             self._park(position, parked)
@@ -347,16 +369,6 @@ class Walk:
         finally:
             self._tasks.pop(position, None)
 
-    async def _take_step(self, node_id: str) -> None:
-        """Begin with few others. What has slept goes on also when it is stopped meanwhile, so that it tells of it."""
-        continuation = self.scope.run.continuation
-        if continuation.may_tarry(node_id):
-            try:
-                await self.scope.run.pace.step()
-            except asyncio.CancelledError:
-                if not continuation.has_slept(node_id):
-                    raise
-
     def _park(self, position: int, parked: Parked) -> None:
         left = times.moment(parked.until) - workflow.now()
         alarm = self.scope.run.alarms.call(left, functools.partial(self._wake, position))
@@ -365,8 +377,8 @@ class Walk:
             self._abort_parked(position)
 
     def _wake(self, position: int) -> None:
-        del self._parked[position]
-        self._tasks[position] = asyncio.create_task(self._run(position))
+        if not self._stopping:
+            self._launch(position)
 
     def _abort_parked(self, position: int) -> None:
         """Tell of a parked node that it was stopped; nothing else is left of it."""
@@ -378,11 +390,16 @@ class Walk:
         sleeper.tell_aborted(node)
         self._report_aborted(node)
 
-    async def _abort_all_parked(self) -> None:
+    async def _abort_sleepers(self) -> None:
+        """Have all that sleep without a coroutine tell that they were stopped."""
+        run = self.scope.run
         for position in sorted(self._parked):
-            await self.scope.run.pace.step()
-            if position in self._parked:
-                self._abort_parked(position)
+            await run.pace.step()
+            self._abort_parked(position)
+        for position in self._ready:  # Those that slept in the run before and have not gone on yet.
+            if run.continuation.has_slept(self.scope.node_id(self._body.nodes[position].id)):
+                await run.pace.step()
+                self._start_task(position)
 
     def fail(self, failure: NodeFailure) -> None:
         """End the walk with ``failure``, whatever the policy."""
@@ -405,9 +422,11 @@ class Walk:
 
     async def _stop(self) -> None:
         self._stopping = True
+        if self._feeder is not None:
+            self._feeder.cancel()
         try:
-            if self._parked:
-                await settling.settled([asyncio.create_task(self._abort_all_parked())])
+            if self._parked or self._ready:
+                await settling.settled([asyncio.create_task(self._abort_sleepers())])
         finally:
             await self._stop_running()
 

@@ -1,6 +1,5 @@
 """Task types that the workflow runs by itself: ``echo`` (no command at all) and ``core-sleep`` (a timer)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -13,7 +12,6 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, times
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
-from flytetemporal.workflows import settling
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.parking import Parked
@@ -82,8 +80,6 @@ async def slept(node: NodeRun, duration: timedelta, tell_aborted: Callable[[Node
     if not note.HasField("wakes_at"):
         note.wakes_at.FromDatetime(workflow.now() + duration)
     left = times.moment(note.wakes_at) - workflow.now()
-    if settling.is_cancelled():  # while it waited to go on
-        raise asyncio.CancelledError
     if left > timedelta():
         if node.may_park and tell_aborted is not None and node.scope.run.alarms.is_crowded:
             raise Parked(note.wakes_at, tell_aborted)
