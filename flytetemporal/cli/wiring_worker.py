@@ -29,6 +29,8 @@ from flytetemporal.workflows.execution import ExecutionWorkflow
 MAX_CACHED_WORKFLOWS = 300
 EAGER_ACTIVITIES = 20
 SETTLE_SECONDS = 0.5
+# Half of a workflow task's time-out. The SDK's 2 s are wall time: work of 0.2 s takes that long on a crowded machine.
+DEADLOCK_SECONDS = 30
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
 
 
@@ -71,7 +73,7 @@ async def _settling() -> AsyncIterator[None]:
 
 def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
     """Walks the graphs and runs the engine's own short activities."""
-    return Worker(
+    worker = Worker(
         client,
         task_queue=workflows.engine_queue(settings.temporal.cluster),
         workflows=[ExecutionWorkflow, ArrayWorkflow],
@@ -86,6 +88,14 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         graceful_shutdown_timeout=settings.worker.grace,
         deployment_config=deployments.config(settings.temporal),
     )
+    be_patient(worker)
+    return worker
+
+
+def be_patient(worker: Worker) -> None:
+    """Let a workflow task take ``DEADLOCK_SECONDS`` before the SDK takes it for dead; see docs/decisions/0012."""
+    inner: Any = worker._workflow_worker  # noqa: SLF001  there is no public setting
+    inner._deadlock_timeout_seconds = DEADLOCK_SECONDS  # noqa: SLF001
 
 
 def _task_worker(client: Client, settings: Settings, tasks: TaskActivities) -> Worker:

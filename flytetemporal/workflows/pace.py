@@ -14,6 +14,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 TURNS = 400
+STEPS = 200
 BREATH = timedelta(milliseconds=10)
 PATCH = "steps"
 
@@ -54,11 +55,11 @@ class _Ration:
 
 
 class Pace:
-    """Hands out at most ``TURNS`` turns, and as many steps, between two boundaries."""
+    """Hands out at most ``TURNS`` turns and ``STEPS`` steps between two boundaries."""
 
-    def __init__(self, turns: int = TURNS) -> None:
+    def __init__(self, turns: int = TURNS, steps: int = STEPS) -> None:
         self._turns = _Ration(turns)
-        self._steps = _Ration(turns)
+        self._steps = _Ration(steps)
         self._breath: asyncio.Task[None] | None = None
 
     async def turn(self) -> None:

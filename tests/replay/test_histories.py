@@ -45,6 +45,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("abort_stops_the_elements",), ("element_is_tried_again",), ("sleepers_share",), ("wakes_many_sleepers",),
         ("crowd_begins",), ("stops_a_crowd",), ("crowd_sleeps_on", "run1"),
         ("parked_keep_their_slots",), ("stops_nodes_that_are_parked",),
+        ("nothing_is_shown",),
         ("goes_on_waiting", "run1"), ("long_chain", "run1"), ("abort_reaches_a_node", "run1"),
     ],
     ids="-".join,

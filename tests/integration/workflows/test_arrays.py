@@ -12,6 +12,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from google.protobuf import duration_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.idl import array_events
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,
@@ -265,6 +266,18 @@ async def test_many_elements_run_in_rows_of_their_own(runs: EngineRuns) -> None:
     assert len(resources(runs)) == 1200
     history = await handle.fetch_history()
     assert len(history.events) < 100
+
+
+async def test_rows_of_which_nothing_is_shown_end_all_the_same(runs: EngineRuns) -> None:
+    graph, inputs = sleeps(array_events.SHOWN + 500)
+
+    async with runs.workers():
+        handle = await runs.start(graph, inputs)
+        phase = await runs.wait(handle)
+
+    runs.handles[:] = [runs.client.get_workflow_handle(f"{handle.id}:n0:0:{array_events.SHOWN}")]
+    assert phase == "SUCCEEDED"
+    assert len(resources(runs)) == array_events.SHOWN
 
 
 async def test_failures_of_all_rows_count(runs: EngineRuns) -> None:

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHandle
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.alarms import FEW
 from flytetemporal.workflows.execution import ExecutionWorkflow
-from flytetemporal.workflows.pace import TURNS
+from flytetemporal.workflows.pace import STEPS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
 from tests.integration.workflows.graphs import boom
 from tests.integration.workflows.test_aborts import waits_for
@@ -18,7 +18,7 @@ from tests.integration.workflows.test_continuation import told_twice
 
 TaskPhase = core_execution_pb2.TaskExecution
 MANY = 4 * FEW
-CROWD = 3 * TURNS
+CROWD = 6 * STEPS
 
 
 def sleepers(count: int, milliseconds: int) -> graph_pb2.Graph:
@@ -77,8 +77,8 @@ async def test_a_crowd_begins_and_wakes_a_few_nodes_at_a_time(engine_runs: Engin
     assert phase == "SUCCEEDED"
     assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
     # Two boundaries may fall into one workflow task.
-    assert most_at_once(runs, NodePhase.QUEUED) <= 2 * TURNS
-    assert most_at_once(runs, NodePhase.SUCCEEDED) <= 2 * TURNS
+    assert most_at_once(runs, NodePhase.QUEUED) <= 2 * STEPS
+    assert most_at_once(runs, NodePhase.SUCCEEDED) <= 2 * STEPS
 
 
 async def test_an_abort_stops_a_crowd_a_few_nodes_at_a_time(engine_runs: EngineRuns) -> None:
@@ -92,7 +92,7 @@ async def test_an_abort_stops_a_crowd_a_few_nodes_at_a_time(engine_runs: EngineR
 
     assert phase == "ABORTED"
     assert Counter(phases[-1] for node, phases in runs.phases().items() if node.startswith("n")) == {"ABORTED": CROWD}
-    assert most_at_once(runs, NodePhase.ABORTED) <= 2 * TURNS
+    assert most_at_once(runs, NodePhase.ABORTED) <= 2 * STEPS
 
 
 async def test_a_crowd_sleeps_on_in_the_next_run(engine_runs: EngineRuns) -> None:
