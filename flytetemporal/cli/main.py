@@ -15,6 +15,7 @@ _COMMANDS = {
     "promote": "flytetemporal.cli.promote:promote",
     "doctor": "flytetemporal.cli.doctor:doctor",
     "status": "flytetemporal.cli.status:status",
+    "copilot": "flytetemporal.cli.copilot:copilot",
     "version": "flytetemporal.cli.version:version",
 }
 

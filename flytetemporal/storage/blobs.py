@@ -63,6 +63,24 @@ class BlobStore:
             spool.seek(0)
             await asyncio.to_thread(self._copy_now, uri, spool)
 
+    async def download(self, uri: str, path: Path) -> None:
+        """Copy an object into a file, whatever its size. Raises ``NotFound``."""
+        await asyncio.to_thread(self._download_now, uri, path)
+
+    async def upload(self, path: Path, uri: str) -> None:
+        """Copy a file into an object, which appears whole or not at all. Raises ``NotFound`` when there is no file."""
+
+        def copy() -> None:
+            with path.open("rb") as source:
+                self._copy_now(uri, source)
+
+        with self._translated(str(path)):
+            await asyncio.to_thread(copy)
+
+    async def tree(self, uri: str) -> list[str]:
+        """Return the sorted names, below ``uri``, of all objects at any depth; none when there is no such folder."""
+        return await asyncio.to_thread(self._tree_now, uri)
+
     async def delete(self, uri: str) -> None:
         """Remove an object; one that is not there is no error."""
         await asyncio.to_thread(self._delete_now, uri)
@@ -134,6 +152,23 @@ class BlobStore:
             with scratch.open("wb") as target:
                 shutil.copyfileobj(source, target)
             os.replace(scratch, path)
+
+    def _download_now(self, uri: str, path: Path) -> None:
+        with self._translated(uri):
+            source = self.local_path(uri)
+            if source is not None:
+                shutil.copyfile(source, path)
+            else:
+                self._filesystem(uri).get_file(uri, str(path))
+
+    def _tree_now(self, uri: str) -> list[str]:
+        with self._translated(uri):
+            folder = self.local_path(uri)
+            if folder is not None:
+                found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+                return sorted(found)
+            base = uri.split("://", 1)[1].strip("/") + "/"
+            return sorted(name.lstrip("/").removeprefix(base) for name in self._filesystem(uri).find(uri))
 
     def _delete_now(self, uri: str) -> None:
         with contextlib.suppress(NotFound), self._translated(uri):

@@ -62,3 +62,22 @@ async def test_another_scheme_is_refused_by_name(blobs: BlobStore) -> None:
 @pytest.mark.parametrize(("path", "owned"), [("/a/b", True), ("/../secret", False), ("x/a", False)])
 def test_only_what_lies_under_the_root_is_owned(blobs: BlobStore, path: str, owned: bool) -> None:
     assert blobs.owns(blobs.root + path) is owned
+
+
+@pytest.mark.parametrize("store", ["file", "memory"])
+async def test_files_and_folders_are_copied_in_and_out(store: str, tmp_path: Path) -> None:
+    root = f"memory://{tmp_path.name}" if store == "memory" else f"{tmp_path}/store"
+    blobs = BlobStore(root)
+    (tmp_path / "there").write_bytes(b"data")
+
+    for name in ("folder/b", "folder/deep/a", "other"):
+        await blobs.upload(tmp_path / "there", f"{root}/{name}")
+    await blobs.download(f"{root}/folder/deep/a", tmp_path / "back")
+
+    assert (tmp_path / "back").read_bytes() == b"data"
+    assert await blobs.tree(f"{root}/folder") == ["b", "deep/a"]
+    assert await blobs.tree(f"{root}/nothing") == []
+    with pytest.raises(NotFound):
+        await blobs.download(f"{root}/nothing", tmp_path / "back")
+    with pytest.raises(NotFound):
+        await blobs.upload(tmp_path / "nothing", f"{root}/x")

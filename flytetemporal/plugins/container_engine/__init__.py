@@ -1,0 +1,1 @@
+"""Task containers, run by podman or docker on this machine."""

@@ -1,0 +1,1 @@
+"""What brings the inputs of a raw container into files, and its files into outputs."""

@@ -1,0 +1,78 @@
+import base64
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flyteidl.core import errors_pb2, interface_pb2, literals_pb2, types_pb2
+
+from flytetemporal.cli.main import main
+from tests.fixtures.task_attempts import integer
+
+INTERFACE = base64.b64encode(
+    interface_pb2.TypedInterface(
+        outputs=interface_pb2.VariableMap(
+            variables={"n": interface_pb2.Variable(type=types_pb2.LiteralType(simple=types_pb2.INTEGER))}
+        )
+    ).SerializeToString()
+).decode()
+
+
+def copilot(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["copilot", *arguments])
+
+
+def upload(tmp_path: Path, interface: str = INTERFACE) -> Result:
+    return copilot(
+        *("upload", "--from-local-dir", f"{tmp_path}/out", "--to-output-prefix", f"{tmp_path}/meta"),
+        *("--to-raw-output", f"{tmp_path}/raw", "--interface", interface),
+    )
+
+
+def test_inputs_become_files_of_the_format_that_is_asked_for(tmp_path: Path) -> None:
+    inputs = literals_pb2.LiteralMap(literals={"n": integer(5)})
+    (tmp_path / "inputs.pb").write_bytes(inputs.SerializeToString())
+
+    done = copilot(
+        "download", "--from-remote", f"{tmp_path}/inputs.pb", "--to-local-dir", f"{tmp_path}/in", "--format", "YAML"
+    )
+
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "in" / "n").read_text() == "5"
+    assert (tmp_path / "in" / "inputs.yaml").read_text() == "n: 5\n"
+
+
+def test_inputs_that_are_gone_fail_the_command(tmp_path: Path) -> None:
+    done = copilot("download", "--from-remote", f"{tmp_path}/gone.pb", "--to-local-dir", f"{tmp_path}/in")
+
+    assert done.exit_code == 1
+    assert "InputDownloadFailed" in done.output
+    assert "gone.pb" in done.output
+
+
+def test_files_become_outputs(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "n").write_text("6")
+
+    done = upload(tmp_path)
+
+    assert done.exit_code == 0, done.output
+    outputs = literals_pb2.LiteralMap.FromString((tmp_path / "meta" / "outputs.pb").read_bytes())
+    assert outputs.literals["n"] == integer(6)
+
+
+def test_a_missing_file_becomes_an_error_document(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+
+    done = upload(tmp_path)
+
+    assert done.exit_code == 0, done.output
+    document = errors_pb2.ErrorDocument.FromString((tmp_path / "meta" / "error.pb").read_bytes())
+    assert document.error.code == "OutputUploadFailed"
+
+
+@pytest.mark.parametrize("interface", ["not base64", base64.b64encode(b"\xff\xff").decode()])
+def test_an_interface_that_is_none_is_refused(tmp_path: Path, interface: str) -> None:
+    done = upload(tmp_path, interface)
+
+    assert done.exit_code == 2
+    assert "TypedInterface" in done.output
