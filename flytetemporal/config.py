@@ -108,6 +108,13 @@ class WorkerSettings(_Part):
     """Memory requests become limits of task processes, where the OS can."""
     grace: timedelta = timedelta(seconds=5)
     """From SIGTERM to SIGKILL of a task process."""
+    container_engine: str = ""
+    """Runs task containers: podman, docker or the path of either; empty: the first of them that answers."""
+    container_images: tuple[str, ...] = ()
+    """Patterns, such as ``acme/train:*``, of images in which tasks run; those of other images run as processes.
+    Raw containers always run in theirs."""
+    container_options: tuple[str, ...] = ()
+    """Further options of every container that is created, such as ``--network=host``."""
 
 
 class Settings(BaseSettings):

@@ -2,7 +2,10 @@
 
 import pytest
 
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("engine", "installation", "postgres", "stack", "temporal")]
+pytest_plugins = [
+    f"tests.fixtures.{name}"
+    for name in ("container_engines", "engine", "installation", "postgres", "stack", "temporal")
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,10 +10,10 @@ from temporalio import activity
 
 from flytetemporal.activities import data
 from flytetemporal.activities.arrays import ElementReader
-from flytetemporal.activities.patience import PASSING
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
 from flytetemporal.idl import error_text
+from flytetemporal.plugins.patience import PASSING
 from flytetemporal.storage.blobs import BlobStore
 
 Error, Phase = core_execution_pb2.ExecutionError, core_execution_pb2.WorkflowExecution

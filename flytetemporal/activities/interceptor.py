@@ -13,8 +13,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from flytetemporal.activities.patience import PASSING
 from flytetemporal.errors import FlyteError, Internal
+from flytetemporal.plugins.patience import PASSING
 
 DEFECT_ATTEMPTS = 6
 """Tries of what fails for a reason that nobody foresaw; with Temporal's back-off they take half a minute."""

@@ -19,13 +19,14 @@ from temporalio import activity
 
 from flytetemporal.activities import data, events, outputs
 from flytetemporal.activities.arrays import ElementReader
-from flytetemporal.activities.patience import patiently
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed
 from flytetemporal.idl import locations, times
 from flytetemporal.plugins import environment, resources, template
+from flytetemporal.plugins.container_engine.plugin import ContainerPlugin
+from flytetemporal.plugins.patience import patiently
 from flytetemporal.plugins.process.plugin import ProcessPlugin
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
 from flytetemporal.plugins.registry import Registry
@@ -49,7 +50,8 @@ class TaskActivities:
         self._templates = data.TemplateCache(blobs)
         self._elements = ElementReader(blobs)
         self._processes = ProcessPlugin(worker, storage, blobs)
-        self._registry = Registry(container=self._processes)
+        self._containers = ContainerPlugin(worker, storage, blobs)
+        self._registry = Registry(self._processes, self._containers, worker.container_images)
         self._warming: asyncio.Task[None] | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -58,6 +60,7 @@ class TaskActivities:
         return [self.run_task]
 
     async def __aenter__(self) -> "TaskActivities":
+        await self._containers.open()
         self._warming = asyncio.create_task(self._warm_up())
         return self
 
@@ -65,6 +68,7 @@ class TaskActivities:
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
+        await self._containers.close()
         await self._processes.close()
 
     @activity.defn
@@ -80,7 +84,7 @@ class TaskActivities:
                 if earlier is not None:
                     return await run.finish(earlier)
             try:
-                result = await run.through(self._registry.find(task))
+                result = await run.through(self._registry.find(task, _image(attempt, task)))
             except Rejected as e:
                 result = outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False)
             except ResolutionFailed as e:
@@ -203,6 +207,7 @@ class _Run:
             attempt=attempt.attempt,
             template=task,
             command=command,
+            image=_image(attempt, task),
             environment=environment.attempt_environment(attempt, task),
             resources=resources.merged(task.container.resources, attempt.overrides.resources),
             inputs_uri=locations.inputs_uri(attempt.data_dir),
@@ -286,6 +291,10 @@ def _node_execution_id(attempt: execution_pb2.TaskAttempt) -> identifier_pb2.Nod
     node = attempt.node_event.id
     node_id = attempt.element.node_id if attempt.HasField("element") else node.node_id
     return identifier_pb2.NodeExecutionIdentifier(execution_id=node.execution_id, node_id=node_id)
+
+
+def _image(attempt: execution_pb2.TaskAttempt, task: tasks_pb2.TaskTemplate) -> str:
+    return attempt.overrides.container_image or task.container.image
 
 
 def _arguments(task: tasks_pb2.TaskTemplate) -> list[str]:

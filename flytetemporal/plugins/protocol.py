@@ -37,6 +37,9 @@ class TaskContext:
     attempt: int
     template: tasks_pb2.TaskTemplate
     command: tuple[str, ...]
+    """The container's command and, behind it, its arguments."""
+    image: str
+    """For those who run one; an override of the node's wins."""
     environment: Mapping[str, str]
     """What Flyte and the task ask for; the plugin adds what its own kind of machine needs."""
     resources: tasks_pb2.Resources

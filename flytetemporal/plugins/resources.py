@@ -33,11 +33,16 @@ def memory_bytes(resources: tasks_pb2.Resources) -> int:
     Raises:
         InvalidRequest: the value is no Kubernetes quantity.
     """
-    for entries in (resources.limits, resources.requests):
-        for entry in entries:
-            if entry.name == tasks_pb2.Resources.MEMORY:
-                return int(quantity(entry.value))
-    return 0
+    return int(_most(resources, tasks_pb2.Resources.MEMORY))
+
+
+def cpus(resources: tasks_pb2.Resources) -> Decimal:
+    """Return how many CPUs the task may use: its limit, else its request; 0 when it says neither.
+
+    Raises:
+        InvalidRequest: the value is no Kubernetes quantity.
+    """
+    return _most(resources, tasks_pb2.Resources.CPU)
 
 
 def quantity(text: str) -> Decimal:
@@ -53,6 +58,14 @@ def quantity(text: str) -> Decimal:
     if suffix in _SUFFIXES:
         return number * _SUFFIXES[suffix]
     return number.scaleb(int(suffix[1:]))
+
+
+def _most(resources: tasks_pb2.Resources, name: tasks_pb2.Resources.ResourceName) -> Decimal:
+    for entries in (resources.limits, resources.requests):
+        for entry in entries:
+            if entry.name == name:
+                return quantity(entry.value)
+    return Decimal(0)
 
 
 def _merged(own: Iterable[Entry], override: Iterable[Entry]) -> list[Entry]:

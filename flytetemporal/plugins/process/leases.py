@@ -41,7 +41,7 @@ def kill_orphans(work_dir: str) -> list[Orphan]:
     killed = []
     for pid, environment in _task_processes():
         holder = environment.get(LEASE_VARIABLE, "")
-        if not holder or not environment.get("TMPDIR", "").startswith(f"{work_dir}/") or _is_held(holder):
+        if not holder or not environment.get("TMPDIR", "").startswith(f"{work_dir}/") or is_held(holder):
             continue
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ def remove_folders(runs: Path) -> list[Path]:
             holder = path.read_text()
         except OSError:
             continue  # Its own worker removes it just now.
-        if not _is_held(holder):
+        if not is_held(holder):
             shutil.rmtree(path.parent, ignore_errors=True)
             removed.append(path.parent)
     return removed
@@ -67,7 +67,8 @@ def _lease(pid: int) -> str:
     return f"{_boot()}/{pid}/{_started(pid)}"
 
 
-def _is_held(lease: str) -> bool:
+def is_held(lease: str) -> bool:
+    """Say whether the process of a lease is there; what is not known counts as being there."""
     boot, _, rest = lease.partition("/")
     pid = rest.partition("/")[0]
     # Of another boot, or written by somebody else, nothing is known.

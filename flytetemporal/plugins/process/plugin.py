@@ -13,11 +13,10 @@ from pathlib import Path
 
 import structlog
 from flyteidl.core import errors_pb2
-from flyteidl.core import execution_pb2 as core_execution_pb2
 from prometheus_client import Counter
 
 from flytetemporal.config import StorageSettings, WorkerSettings
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
+from flytetemporal.errors import Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import environment, resources
 from flytetemporal.plugins.process import descendants, leases, limits, outcome, workspace
@@ -27,12 +26,12 @@ from flytetemporal.plugins.process.running import Exit, Process
 from flytetemporal.plugins.process.secrets import SecretStore
 from flytetemporal.plugins.process.workspace import Workspace
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, TaskPhase
+from flytetemporal.plugins.task_logs import TaskLogs
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
 
 _OUT_OF_MEMORY = "MemoryError"
-LOG_NAME = "Task Logs"
 ORPHAN_SECONDS = 10.0
 ORPHANS = Counter("flytetemporal_orphan_processes", "Task processes that were killed because their worker was gone.")
 
@@ -58,6 +57,7 @@ class ProcessPlugin:
     ) -> None:
         self._settings = settings
         self._blobs = blobs
+        self._logs = TaskLogs(blobs, settings.admin_url)
         self._work_dir = Path(settings.work_dir).absolute()
         self._inherited = _with_interpreter(environment.inherited(own_environment))
         self._platform = environment.platform_environment(settings.admin_endpoint, storage)
@@ -115,7 +115,7 @@ class ProcessPlugin:
         running = self._running.get(context.key)
         if running is None:
             raise Internal(f"attempt {context.key} was not started by this worker")
-        yield PhaseInfo(TaskPhase.RUNNING, logs=(self._log_link(context),))
+        yield PhaseInfo(TaskPhase.RUNNING, logs=(self._logs.link(context),))
         ended = await running.process.wait()
         last = await self._judge(context, running, ended)
         await self._clean_up(context)
@@ -165,16 +165,7 @@ class ProcessPlugin:
             raise Rejected("BadTaskSpecification", e.message) from e
 
     def _workspace(self, context: TaskContext) -> Workspace:
-        return Workspace.of(context, self._work_dir, self._blobs.local_path(self._log_uri(context)))
-
-    def _log_uri(self, context: TaskContext) -> str:
-        node = context.node_execution_id
-        return locations.log_uri(self._blobs.root, node.execution_id, node.node_id, context.attempt)
-
-    def _log_link(self, context: TaskContext) -> core_execution_pb2.TaskLog:
-        node = context.node_execution_id
-        path = locations.log_path(node.execution_id, node.node_id, context.attempt)
-        return core_execution_pb2.TaskLog(uri=self._settings.admin_url.rstrip("/") + path, name=LOG_NAME)
+        return Workspace.of(context, self._work_dir, self._logs.local_path(context))
 
     async def _judge(self, context: TaskContext, running: _Running, ended: Exit) -> PhaseInfo:
         tail = outcome.tail(await asyncio.to_thread(running.workspace.log_end))
@@ -199,16 +190,8 @@ class ProcessPlugin:
         running = self._running.pop(context.key, None)
         if running is None:
             return
-        uri = self._log_uri(context)
-        if self._blobs.local_path(uri) is None:
-            await self._keep_log(uri, running.workspace.log)
+        await self._logs.keep(context, running.workspace.log)
         await asyncio.to_thread(running.workspace.remove)
-
-    async def _keep_log(self, uri: str, path: Path) -> None:
-        try:
-            await self._blobs.write(uri, await asyncio.to_thread(path.read_bytes))
-        except (FlyteError, OSError) as e:
-            log.warning("task_log_lost", uri=uri, problem=str(e))  # The work is done; its outcome counts.
 
 
 def _with_interpreter(variables: dict[str, str]) -> dict[str, str]:

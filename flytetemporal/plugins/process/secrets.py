@@ -24,8 +24,10 @@ class SecretStore:
     folder: Path
     environment: Mapping[str, str]
 
-    def deliver(self, wanted: Iterable[security_pb2.Secret], folder: Path) -> dict[str, str]:
+    def deliver(self, wanted: Iterable[security_pb2.Secret], folder: Path, seen_at: str = "") -> dict[str, str]:
         """Write those that are wanted as files below ``folder`` and return the variables of the others.
+
+        ``seen_at`` is what the task calls the folder, when that is not its name here.
 
         Raises:
             Rejected: one is not there, or cannot be what the task wants it to be.
@@ -33,12 +35,13 @@ class SecretStore:
         secrets = list(wanted)
         if not secrets:
             return {}
-        variables = {"FLYTE_SECRETS_ENV_PREFIX": ENV_PREFIX, "FLYTE_SECRETS_DEFAULT_DIR": str(folder)}
+        variables = {"FLYTE_SECRETS_ENV_PREFIX": ENV_PREFIX, "FLYTE_SECRETS_DEFAULT_DIR": seen_at or str(folder)}
         for secret in secrets:
             value = self._find(secret)
             text = _text(value)
             if secret.mount_requirement == Secret.FILE or (text is None and secret.mount_requirement == Secret.ANY):
-                given = str(_write(folder.joinpath(*_parts(secret)), value))
+                _write(folder.joinpath(*_parts(secret)), value)
+                given = "/".join([seen_at or str(folder), *_parts(secret)])
             elif text is not None:
                 given = variables[_variable(secret)] = text
             else:
@@ -86,8 +89,7 @@ def _text(value: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def _write(path: Path, value: bytes) -> Path:
+def _write(path: Path, value: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(value)
-    return path

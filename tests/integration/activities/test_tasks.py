@@ -4,7 +4,6 @@ import os
 import signal
 import tarfile
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from temporalio import activity
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import locations
+from tests.fixtures.processes import eventually
 from tests.fixtures.task_attempts import EXECUTE, Bench, integer, loader, mapped, sample, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ErrorKind = execution_pb2.ExecutionError
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

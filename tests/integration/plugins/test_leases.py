@@ -12,6 +12,7 @@ import pytest
 
 from flytetemporal.plugins.process import leases
 from flytetemporal.plugins.process.messages import LEASE_VARIABLE, TAG_VARIABLE
+from tests.fixtures.processes import lease_of_the_dead
 
 Start = Callable[[str, Path], int]
 
@@ -30,14 +31,6 @@ def start() -> Iterator[Start]:
     for process in running:
         process.kill()
         process.wait()
-
-
-def lease_of_the_dead() -> str:
-    """Return the lease of a process that was there and is gone."""
-    with subprocess.Popen(["sleep", "60"]) as process:
-        lease = leases._lease(process.pid)
-        process.kill()
-    return lease
 
 
 def exec_is_over(pid: int) -> bool:
@@ -61,8 +54,8 @@ def test_a_process_of_a_dead_worker_is_killed(start: Start, tmp_path: Path) -> N
 def test_a_lease_is_not_held_by_another_process_with_the_same_number() -> None:
     boot, pid, _ = leases.mine().split("/")
 
-    assert leases._is_held(leases.mine())
-    assert not leases._is_held(f"{boot}/{pid}/1")
+    assert leases.is_held(leases.mine())
+    assert not leases.is_held(f"{boot}/{pid}/1")
 
 
 def test_folders_of_dead_workers_are_removed(tmp_path: Path) -> None:
@@ -75,4 +68,4 @@ def test_folders_of_dead_workers_are_removed(tmp_path: Path) -> None:
 
 
 def test_a_lease_of_another_boot_is_not_judged() -> None:
-    assert leases._is_held("another-boot/1/1")
+    assert leases.is_held("another-boot/1/1")
