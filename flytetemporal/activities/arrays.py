@@ -15,7 +15,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
 from flytetemporal.activities import data
-from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import Internal, ResolutionFailed
 from flytetemporal.idl import error_text, locations
 from flytetemporal.storage.blobs import BlobStore
@@ -23,6 +23,7 @@ from flytetemporal.storage.blobs import BlobStore
 Error = core_execution_pb2.ExecutionError
 CONCURRENT_FILES = 64
 CACHED_MAPS = 16
+JOB_FAILED = "ARRAY_JOB_GENERIC_FAILURE"
 NONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Void()))
 
 
@@ -53,11 +54,12 @@ class ArrayActivities:
         except ResolutionFailed as e:
             return _failed("BindingResolutionFailure", e.message, Error.SYSTEM)
         await self._blobs.write_message(request.inputs_uri, inputs)
+        if request.HasField("job"):
+            return _job_plan(request.job, inputs)
         mapped, shared = _parted(inputs, request.bound_inputs)
         lengths = {name: len(literal.collection.literals) for name, literal in mapped.items()}
         if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} has {length}" for name, length in sorted(lengths.items()))
-            return _failed("InvalidArrayLength", f"input arrays have different lengths: {found}", Error.USER)
+            return _failed("InvalidArrayLength", _different(lengths), Error.USER)
         if not lengths and set(inputs.literals) != set(request.bound_inputs):
             return _failed("InvalidArrayLength", "no input array provided", Error.USER)
         plan = arrays_pb2.ArrayPlan(size=next(iter(lengths.values()), 1))
@@ -167,6 +169,9 @@ class ElementReader:
         Raises:
             Internal: the chunk is not what it was.
         """
+        if element.whole_uri:
+            whole = await self._map(element.whole_uri)
+            return whole, whole
         chunk, shared = await self.read(element)
         values, lists = literals_pb2.LiteralMap(), literals_pb2.LiteralMap()
         values.CopyFrom(shared)
@@ -212,6 +217,30 @@ async def _few_at_a_time(work: Sequence[Any]) -> list[Any]:
             return await coroutine
 
     return await asyncio.gather(*(one(coroutine) for coroutine in work))
+
+
+def _job_plan(job: graph_pb2.ArrayJob, inputs: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
+    """Return the plan of a task of type container_array.
+
+    Mirrors flyteplugins' tasks/plugins/array/catalog.go.
+    """
+    if job.HasField("size"):
+        return arrays_pb2.ArrayPlan(size=job.size.value)
+    lengths = {
+        name: len(literal.collection.literals)
+        for name, literal in inputs.literals.items()
+        if literal.WhichOneof("value") == "collection"
+    }
+    if len(set(lengths.values())) > 1:
+        return _failed(JOB_FAILED, _different(lengths), Error.SYSTEM)
+    if not lengths:
+        return _failed(JOB_FAILED, "no input is a list, so there is no number of elements", Error.SYSTEM)
+    return arrays_pb2.ArrayPlan(size=next(iter(lengths.values())))
+
+
+def _different(lengths: Mapping[str, int]) -> str:
+    found = ", ".join(f"{name} has {length}" for name, length in sorted(lengths.items()))
+    return f"input arrays have different lengths: {found}"
 
 
 def _failed(code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind) -> arrays_pb2.ArrayPlan:

@@ -4,6 +4,7 @@ The order of the checks and their codes mirror flytepropeller's pkg/controller/n
 """
 
 import asyncio
+import contextlib
 
 from flyteidl.core import errors_pb2, literals_pb2, tasks_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -37,6 +38,12 @@ async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttem
 async def mark_finished(blobs: BlobStore, output_dir: str, result: execution_pb2.TaskAttemptResult) -> None:
     """Keep a result, in case that Temporal does not hear of it."""
     await blobs.write_message(locations.join(output_dir, DONE), result)
+
+
+async def copy(blobs: BlobStore, from_dir: str, to_dir: str) -> None:
+    """Copy outputs to where others look for them; an attempt that has none needs none."""
+    with contextlib.suppress(NotFound):
+        await blobs.write(locations.outputs_uri(to_dir), await blobs.read(locations.outputs_uri(from_dir)))
 
 
 async def collect(

@@ -198,7 +198,7 @@ class _Run:
     def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
         attempt, task = self._attempt, self._task
         try:
-            command = template.render(_arguments(task), _places(attempt), inputs)
+            command = template.render(_arguments(task), _places(attempt, task), inputs)
         except InvalidRequest as e:
             raise Rejected("BadTaskSpecification", e.message) from e
         return TaskContext(
@@ -210,8 +210,8 @@ class _Run:
             image=_image(attempt, task),
             environment=environment.attempt_environment(attempt, task),
             resources=resources.merged(task.container.resources, attempt.overrides.resources),
-            inputs_uri=locations.inputs_uri(attempt.data_dir),
-            output_dir=attempt.output_dir,
+            inputs_uri=attempt.inputs.element.whole_uri or locations.inputs_uri(attempt.data_dir),
+            output_dir=_left_dir(attempt),
             raw_output_dir=attempt.raw_output_dir,
             timeout=attempt.timeout.ToTimedelta(),
             interruptible=attempt.interruptible,
@@ -220,11 +220,13 @@ class _Run:
     async def _lay_out(self, file: literals_pb2.LiteralMap) -> None:
         """Write what the task reads and remove what an earlier try left."""
         attempt, task = self._attempt, self._task
-        files: list[tuple[str, Message]] = [(locations.inputs_uri(attempt.data_dir), file)]
+        files: list[tuple[str, Message]] = []
+        if not attempt.inputs.element.whole_uri:  # Those are there already, and are every element's.
+            files.append((locations.inputs_uri(attempt.data_dir), file))
         if template.wants_task_template(_arguments(task)):
-            files.append((_places(attempt).task_template_uri, task))
+            files.append((_places(attempt, task).task_template_uri, task))
         await asyncio.gather(
-            outputs.clear(self._blobs, attempt.output_dir),
+            *(outputs.clear(self._blobs, directory) for directory in {attempt.output_dir, _left_dir(attempt)}),
             *(self._blobs.write_message(uri, message) for uri, message in files),
         )
 
@@ -254,8 +256,12 @@ class _Run:
 
     async def _result(self, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
         if last.error is None:
-            collecting = functools.partial(outputs.collect, self._blobs, self._attempt.output_dir, self._task)
-            return await patiently(collecting, "outputs")
+            left, wanted = _left_dir(self._attempt), self._attempt.output_dir
+            collecting = functools.partial(outputs.collect, self._blobs, left, self._task)
+            result = await patiently(collecting, "outputs")
+            if left != wanted and result.WhichOneof("outcome") == "outputs":
+                await patiently(functools.partial(outputs.copy, self._blobs, left, wanted), "outputs")
+            return result
         error = last.error
         return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
 
@@ -301,9 +307,20 @@ def _arguments(task: tasks_pb2.TaskTemplate) -> list[str]:
     return [*task.container.command, *task.container.args]
 
 
-def _places(attempt: execution_pb2.TaskAttempt) -> template.Places:
+def _left_dir(attempt: execution_pb2.TaskAttempt) -> str:
+    """Return where the container leaves its outputs: that of an old array's element appends its index."""
+    if not attempt.inputs.element.whole_uri:
+        return attempt.output_dir
+    return locations.element_dir(attempt.output_dir, attempt.element.index)
+
+
+def _places(attempt: execution_pb2.TaskAttempt, task: tasks_pb2.TaskTemplate) -> template.Places:
+    inputs = attempt.inputs.element.whole_uri or locations.inputs_uri(attempt.data_dir)
+    data_dir = inputs.removesuffix(f"/{locations.INPUTS}")
+    is_directory = bool(attempt.inputs.element.whole_uri) and task.task_type_version == 0
     return template.Places(
-        data_dir=attempt.data_dir,
+        data_dir=data_dir,
+        inputs=data_dir if is_directory else inputs,
         output_dir=attempt.output_dir,
         raw_output_dir=attempt.raw_output_dir,
         previous_checkpoint_dir=attempt.previous_checkpoint_dir,

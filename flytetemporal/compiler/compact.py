@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from flyteidl.core import compiler_pb2, identifier_pb2, tasks_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import graph, requirements
+from flytetemporal.compiler import array_jobs, graph, requirements
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import identifiers
 
@@ -22,6 +22,7 @@ def compact(
 
     Raises:
         Internal: the closure is not one that the compiler made.
+        InvalidRequest: a task of type container_array does not say what an array job is.
     """
     tables = _Tables.of(closure)
     compiled = graph_pb2.Graph()
@@ -136,9 +137,7 @@ def _strip_joined(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
 def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
     match node.WhichOneof("target"):
         case "task_node":
-            stripped.task.task = enclosing.tables.task(node.task_node.reference_id)
-            if node.task_node.HasField("overrides"):
-                stripped.task.overrides.CopyFrom(node.task_node.overrides)
+            _strip_task(stripped, node.task_node, enclosing.tables)
         case "workflow_node" if node.workflow_node.HasField("launchplan_ref"):
             stripped.launch_plan.CopyFrom(node.workflow_node.launchplan_ref)
         case "workflow_node":
@@ -155,6 +154,15 @@ def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
             stripped.end.SetInParent()
         case _:
             raise errors.Internal(f"the node {node.id} of the closure has no target")
+
+
+def _strip_task(stripped: graph_pb2.Node, task: workflow_pb2.TaskNode, tables: _Tables) -> None:
+    position = tables.task(task.reference_id)
+    template = tables.used_tasks[position]
+    runs = array_jobs.inner_node(stripped, template) if template.type == array_jobs.TASK_TYPE else stripped
+    runs.task.task = position
+    if task.HasField("overrides"):
+        runs.task.overrides.CopyFrom(task.overrides)
 
 
 def _strip_branch(stripped: graph_pb2.BranchNode, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:

@@ -26,6 +26,8 @@ class Places:
     """Where the files of an attempt lie, and what it is called."""
 
     data_dir: str
+    inputs: str
+    """The file of the inputs; a directory for the oldest tasks of type container_array."""
     output_dir: str
     raw_output_dir: str
     previous_checkpoint_dir: str
@@ -40,7 +42,7 @@ class Places:
     def values(self) -> Mapping[str, str]:
         """Return the value of each template variable, by lower-case name."""
         places = {
-            "input": locations.inputs_uri(self.data_dir),
+            "input": self.inputs,
             "inputprefix": self.data_dir,
             "outputprefix": self.output_dir,
             "rawoutputdataprefix": self.raw_output_dir,

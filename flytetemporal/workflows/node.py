@@ -136,10 +136,12 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         event.retry_group = str(scope.parent_attempt)
     if kind == "task":
         event.target_entity.CopyFrom(scope.program.graph.tasks[node.task.task].id)
+    if node.array.HasField("job"):  # To clients it is one task.
+        event.target_entity.CopyFrom(scope.program.graph.tasks[node.array.node.task.task].id)
     if kind == "launch_plan":
         event.target_entity.CopyFrom(node.launch_plan)
     if kind == "subworkflow":
         event.is_parent = True
-    if kind == "array":
+    if kind == "array" and not node.array.HasField("job"):
         event.is_array = True
     return event

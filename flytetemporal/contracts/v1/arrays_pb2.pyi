@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ArrayRequest(_message.Message):
-    __slots__ = ("inputs", "bound_inputs", "inputs_uri", "directory", "chunk_size", "echo_variable", "outputs_uri", "launch_plan")
+    __slots__ = ("inputs", "bound_inputs", "inputs_uri", "directory", "chunk_size", "echo_variable", "outputs_uri", "launch_plan", "job")
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     BOUND_INPUTS_FIELD_NUMBER: _ClassVar[int]
     INPUTS_URI_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class ArrayRequest(_message.Message):
     ECHO_VARIABLE_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_URI_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_PLAN_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
     inputs: _execution_pb2_1.NodeInputs
     bound_inputs: _containers.RepeatedScalarFieldContainer[str]
     inputs_uri: str
@@ -29,7 +30,8 @@ class ArrayRequest(_message.Message):
     echo_variable: str
     outputs_uri: str
     launch_plan: _identifier_pb2.Identifier
-    def __init__(self, inputs: _Optional[_Union[_execution_pb2_1.NodeInputs, _Mapping]] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., inputs_uri: _Optional[str] = ..., directory: _Optional[str] = ..., chunk_size: _Optional[int] = ..., echo_variable: _Optional[str] = ..., outputs_uri: _Optional[str] = ..., launch_plan: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ...) -> None: ...
+    job: _graph_pb2.ArrayJob
+    def __init__(self, inputs: _Optional[_Union[_execution_pb2_1.NodeInputs, _Mapping]] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., inputs_uri: _Optional[str] = ..., directory: _Optional[str] = ..., chunk_size: _Optional[int] = ..., echo_variable: _Optional[str] = ..., outputs_uri: _Optional[str] = ..., launch_plan: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., job: _Optional[_Union[_graph_pb2.ArrayJob, _Mapping]] = ...) -> None: ...
 
 class ArrayPlan(_message.Message):
     __slots__ = ("error", "size", "shared_uri", "outputs", "variables")

@@ -140,16 +140,18 @@ class NodeInputs(_message.Message):
     def __init__(self, literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., deferred: _Optional[_Union[DeferredInputs, _Mapping]] = ..., element: _Optional[_Union[ElementInputs, _Mapping]] = ...) -> None: ...
 
 class ElementInputs(_message.Message):
-    __slots__ = ("chunk_uri", "position", "shared_uri", "listed")
+    __slots__ = ("chunk_uri", "position", "shared_uri", "listed", "whole_uri")
     CHUNK_URI_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     SHARED_URI_FIELD_NUMBER: _ClassVar[int]
     LISTED_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_URI_FIELD_NUMBER: _ClassVar[int]
     chunk_uri: str
     position: int
     shared_uri: str
     listed: bool
-    def __init__(self, chunk_uri: _Optional[str] = ..., position: _Optional[int] = ..., shared_uri: _Optional[str] = ..., listed: _Optional[bool] = ...) -> None: ...
+    whole_uri: str
+    def __init__(self, chunk_uri: _Optional[str] = ..., position: _Optional[int] = ..., shared_uri: _Optional[str] = ..., listed: _Optional[bool] = ..., whole_uri: _Optional[str] = ...) -> None: ...
 
 class DeferredInputs(_message.Message):
     __slots__ = ("bindings", "sources", "aliases")

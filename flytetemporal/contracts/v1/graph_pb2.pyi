@@ -115,7 +115,7 @@ class SubworkflowNode(_message.Message):
     def __init__(self, workflow: _Optional[int] = ...) -> None: ...
 
 class ArrayNode(_message.Message):
-    __slots__ = ("node", "parallelism", "min_successes", "min_success_ratio", "bound_inputs", "takes_element", "runs_all")
+    __slots__ = ("node", "parallelism", "min_successes", "min_success_ratio", "bound_inputs", "takes_element", "runs_all", "job")
     NODE_FIELD_NUMBER: _ClassVar[int]
     PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     MIN_SUCCESSES_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class ArrayNode(_message.Message):
     BOUND_INPUTS_FIELD_NUMBER: _ClassVar[int]
     TAKES_ELEMENT_FIELD_NUMBER: _ClassVar[int]
     RUNS_ALL_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
     node: Node
     parallelism: _wrappers_pb2.UInt32Value
     min_successes: int
@@ -130,7 +131,14 @@ class ArrayNode(_message.Message):
     bound_inputs: _containers.RepeatedScalarFieldContainer[str]
     takes_element: bool
     runs_all: bool
-    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., min_successes: _Optional[int] = ..., min_success_ratio: _Optional[float] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., takes_element: _Optional[bool] = ..., runs_all: _Optional[bool] = ...) -> None: ...
+    job: ArrayJob
+    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., min_successes: _Optional[int] = ..., min_success_ratio: _Optional[float] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., takes_element: _Optional[bool] = ..., runs_all: _Optional[bool] = ..., job: _Optional[_Union[ArrayJob, _Mapping]] = ...) -> None: ...
+
+class ArrayJob(_message.Message):
+    __slots__ = ("size",)
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    size: _wrappers_pb2.UInt32Value
+    def __init__(self, size: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class TaskSummary(_message.Message):
     __slots__ = ("id", "type", "retries", "has_outputs", "generates_deck", "discoverable", "cache_serializable", "input_names", "output_names")

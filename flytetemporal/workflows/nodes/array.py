@@ -219,6 +219,8 @@ async def _plan(
         directory=node.output_dir(),
         chunk_size=ROW,
     )
+    if array.HasField("job"):
+        request.job.CopyFrom(array.job)
     if task is None:
         request.launch_plan.CopyFrom(array.node.launch_plan)
     elif task.type == pure.ECHO and len(task.input_names) == len(task.output_names) == 1:

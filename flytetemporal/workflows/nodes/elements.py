@@ -55,6 +55,8 @@ class Row:
 
     def inputs(self, index: int) -> execution_pb2.ElementInputs:
         """Return what an element is given."""
+        if self.node.node.array.HasField("job"):
+            return execution_pb2.ElementInputs(whole_uri=self.node.inputs_uri)
         return execution_pb2.ElementInputs(
             chunk_uri=locations.chunk_uri(self.node.output_dir(), self.first // ROW),
             position=index - self.first,

@@ -12,6 +12,7 @@ from flytetemporal.plugins import template
 
 PLACES = template.Places(
     data_dir="s3://b/p/n0/data",
+    inputs="s3://b/p/n0/data/inputs.pb",
     output_dir="s3://b/p/n0/data/1",
     raw_output_dir="s3://b/raw/ab/e1-n0-1",
     previous_checkpoint_dir="s3://b/raw/cd/e1-n0-0/_flytecheckpoints",
@@ -51,7 +52,7 @@ def test_each_variable_stands_for_its_place(argument: str, rendered: str) -> Non
 
 
 def test_no_previous_checkpoint_is_two_quotes() -> None:
-    first = template.Places("d", "o", "r", "", "e1-n0-0", "ns")
+    first = template.Places("d", "d/inputs.pb", "o", "r", "", "e1-n0-0", "ns")
 
     assert template.render(["{{.prevCheckpointPrefix}}"], first, NOTHING) == ('""',)
 

@@ -1,0 +1,53 @@
+"""Tasks of type container_array, which flytekit's legacy map task makes: to the engine each is an array node. Pure.
+
+Mirrors flyteplugins' tasks/plugins/array: core/state.go (defaults), catalog.go (size and successes by version).
+"""
+
+from flyteidl.core import tasks_pb2
+from flyteidl.plugins import array_job_pb2
+from google.protobuf import json_format
+
+from flytetemporal.contracts.v1 import graph_pb2
+from flytetemporal.errors import InvalidRequest
+from flytetemporal.idl import array_events
+
+TASK_TYPE = array_events.TASK_TYPE
+_MOST = 2**31 - 1
+
+
+def inner_node(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_pb2.Node:
+    """Make ``node`` an array and return what stands for its elements, which are tried again each for itself.
+
+    Raises:
+        InvalidRequest: the task does not say what an array job is.
+    """
+    job, array = _job(template), node.array
+    array.node.id, array.node.name, array.node.retries = node.id, node.name, node.retries
+    if node.HasField("interruptible"):
+        array.node.interruptible.CopyFrom(node.interruptible)
+    array.parallelism.value = job.parallelism
+    array.job.SetInParent()
+    if template.task_type_version == 0:
+        array.job.size.value = job.size
+    match job.WhichOneof("success_criteria"):
+        case "min_successes":
+            array.min_successes = job.min_successes
+        case "min_success_ratio":
+            array.min_success_ratio = job.min_success_ratio
+        case _:
+            pass
+    return array.node
+
+
+def _job(template: tasks_pb2.TaskTemplate) -> array_job_pb2.ArrayJob:
+    if not template.HasField("custom"):
+        return array_job_pb2.ArrayJob(parallelism=1, size=1)
+    job = array_job_pb2.ArrayJob()
+    try:
+        json_format.ParseDict(json_format.MessageToDict(template.custom), job, ignore_unknown_fields=True)
+    except json_format.ParseError as e:
+        raise InvalidRequest(f"task {template.id.name} of type [{TASK_TYPE}]: its custom is no ArrayJob: {e}") from e
+    for name in ("parallelism", "size", "min_successes"):
+        if not 0 <= getattr(job, name) <= _MOST:
+            raise InvalidRequest(f"task {template.id.name} of type [{TASK_TYPE}]: {name} is {getattr(job, name)}")
+    return job
