@@ -3,7 +3,7 @@
 Mirrors flyteplugins' tasks/plugins/array: core/state.go (defaults), catalog.go (size and successes by version).
 """
 
-from flyteidl.core import tasks_pb2
+from flyteidl.core import tasks_pb2, workflow_pb2
 from flyteidl.plugins import array_job_pb2
 from google.protobuf import json_format
 
@@ -29,14 +29,19 @@ def inner_node(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_
     array.job.SetInParent()
     if template.task_type_version == 0:
         array.job.size.value = job.size
-    match job.WhichOneof("success_criteria"):
+    take_successes(array, job)
+    return array.node
+
+
+def take_successes(array: graph_pb2.ArrayNode, said: array_job_pb2.ArrayJob | workflow_pb2.ArrayNode) -> None:
+    """Give an array what a job or a node says of how many must succeed."""
+    match said.WhichOneof("success_criteria"):
         case "min_successes":
-            array.min_successes = job.min_successes
+            array.min_successes = said.min_successes
         case "min_success_ratio":
-            array.min_success_ratio = job.min_success_ratio
+            array.min_success_ratio = said.min_success_ratio
         case _:
             pass
-    return array.node
 
 
 def _job(template: tasks_pb2.TaskTemplate) -> array_job_pb2.ArrayJob:

@@ -181,13 +181,7 @@ def _strip_array(stripped: graph_pb2.ArrayNode, array: workflow_pb2.ArrayNode, e
     _strip(stripped.node, array.node, enclosing)
     if array.WhichOneof("parallelism_option") is not None:
         stripped.parallelism.value = array.parallelism
-    match array.WhichOneof("success_criteria"):
-        case "min_successes":
-            stripped.min_successes = array.min_successes
-        case "min_success_ratio":
-            stripped.min_success_ratio = array.min_success_ratio
-        case _:
-            pass
+    array_jobs.take_successes(stripped, array)
     stripped.bound_inputs.extend(array.bound_inputs)
     stripped.takes_element = array.is_original_sub_node_interface.value
     stripped.runs_all = array.run_all_sub_nodes

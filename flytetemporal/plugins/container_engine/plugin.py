@@ -212,14 +212,12 @@ class ContainerPlugin:
             return [] if store is None else [Mount(store, str(store))]
         mounts = []
         if interface.inputs.variables:
-            inputs = _inputs(folders)
-            inputs.mkdir()
-            mounts.append(Mount(inputs, data.input_path or INPUTS, read_only=True))
+            mounts.append(Mount(_inputs(folders), data.input_path or INPUTS))
         if interface.outputs.variables:
-            outputs = _outputs(folders)
-            outputs.mkdir()
-            outputs.chmod(0o777)
-            mounts.append(Mount(outputs, data.output_path or OUTPUTS))
+            mounts.append(Mount(_outputs(folders), data.output_path or OUTPUTS))
+        for mount in mounts:
+            mount.source.mkdir()
+            mount.source.chmod(0o777)
         return mounts
 
     async def _created(self, context: TaskContext, running: _Running, *, pull: bool) -> PhaseInfo | None:

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from flyteidl.core import tasks_pb2
 
@@ -50,3 +52,10 @@ def test_the_limit_comes_before_the_request() -> None:
     assert resources.memory_bytes(asked) == 2**30
     assert resources.memory_bytes(limited) == 2**31
     assert resources.memory_bytes(tasks_pb2.Resources()) == 0
+
+
+def test_cpus_are_read_in_the_same_order() -> None:
+    asked = tasks_pb2.Resources(requests=[entry(CPU, "500m")], limits=[entry(MEMORY, "2Gi")])
+
+    assert resources.cpus(asked) == Decimal("0.5")
+    assert resources.cpus(tasks_pb2.Resources()) == 0

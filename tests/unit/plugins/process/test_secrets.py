@@ -82,3 +82,12 @@ def test_a_secret_that_is_not_there_is_named_with_its_places(store: SecretStore,
 def test_a_name_cannot_lead_elsewhere(store: SecretStore, tmp_path: Path, group: str) -> None:
     with pytest.raises(Rejected, match="is no name"):
         store.deliver([Secret(group=group, key="" if not group else "key")], tmp_path / "given")
+
+
+def test_a_task_that_sees_the_folder_elsewhere_is_told_of_that_place(store: SecretStore, tmp_path: Path) -> None:
+    wanted = Secret(group="tls", key="key", mount_requirement="FILE", env_var="KEY_FILE")
+
+    given = store.deliver([wanted], tmp_path / "given", "/etc/secrets")
+
+    assert (given["FLYTE_SECRETS_DEFAULT_DIR"], given["KEY_FILE"]) == ("/etc/secrets", "/etc/secrets/tls/key")
+    assert (tmp_path / "given" / "tls" / "key").read_bytes() == b"\xff\xfe"

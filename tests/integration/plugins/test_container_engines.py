@@ -1,0 +1,80 @@
+"""Which engine a worker takes, and what becomes of its containers when it ends."""
+
+import os
+from pathlib import Path
+
+import pytest
+from flyteidl.core import tasks_pb2
+
+from flytetemporal.errors import Unavailable
+from flytetemporal.plugins.container_engine import engine
+from flytetemporal.plugins.container_engine.engine import EngineFailed, NoEngine
+from tests.fixtures.container_engines import IMAGE, OPTIONS, STAND_IN, TestEngine
+from tests.fixtures.processes import eventually
+from tests.fixtures.task_attempts import Bench, template
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+async def test_the_first_that_answers_is_taken(tmp_path: Path) -> None:
+    program(tmp_path, "podman", "exit 1")
+    docker = program(tmp_path, "docker", "exit 0")
+
+    found = await engine.find("", {"PATH": str(tmp_path)})
+
+    assert found.command == str(docker)
+
+
+async def test_the_one_that_the_settings_name_is_taken(tmp_path: Path) -> None:
+    program(tmp_path, "podman", "exit 0")
+    other = program(tmp_path / "elsewhere", "my-engine", "exit 0")
+
+    assert (await engine.find(str(other), {"PATH": str(tmp_path)})).command == str(other)
+    with pytest.raises(NoEngine, match="nerdctl is not installed"):
+        await engine.find("nerdctl", {"PATH": str(tmp_path)})
+
+
+async def test_all_that_were_tried_are_named(tmp_path: Path) -> None:
+    program(tmp_path, "docker", "echo Cannot connect >&2; exit 1")
+
+    with pytest.raises(NoEngine, match="podman is not installed, docker does not answer"):
+        await engine.find("", {"PATH": str(tmp_path)})
+
+
+async def test_what_an_engine_says_is_what_is_wrong(stand_in_engine: TestEngine) -> None:
+    found = await engine.find("podman", {**os.environ, **stand_in_engine.variables})
+
+    with pytest.raises(EngineFailed, match="unknown flag: --no-such-flag"):
+        await found.create(["--name", "x", "--no-such-flag", IMAGE], {})
+    assert await found.state("x") is None
+
+
+async def test_an_answer_that_nobody_understands_is_no_state(tmp_path: Path) -> None:
+    strange = await engine.find(str(program(tmp_path, "podman", "echo '{}'")), dict(os.environ))
+
+    with pytest.raises(Unavailable, match="unknown way"):
+        await strange.state("x")
+
+
+async def test_a_worker_that_ends_takes_its_containers_along(
+    tmp_path: Path, stand_in_engine: TestEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stand_in_engine.variables.items():
+        monkeypatch.setenv(name, value)
+    task = template((), kind="raw-container", outputs=False)
+    sleep = tasks_pb2.Container(image=IMAGE, command=["/bin/sleep", "60"], data_config={"enabled": True})
+    task.container.CopyFrom(sleep)
+    bench = Bench.at(tmp_path, container_engine=str(STAND_IN / "podman"), container_options=OPTIONS)
+
+    async with bench.tasks:
+        started = bench.start(await bench.attempt(task))
+        await eventually(lambda: len(stand_in_engine.containers()) == 1)
+
+    assert stand_in_engine.containers() == []
+    started.result.cancel()
