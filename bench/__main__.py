@@ -1,11 +1,10 @@
-"""make bench: start a stack, measure, print the table."""
+"""make bench: start a stack, measure, print the tables. ``--only speed`` or ``--only sizes`` prints one of them."""
 
+import argparse
 import asyncio
 import gzip
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, memory, registration, table
+from bench import bare, memory, registration, sizes, table
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.tasks import TaskActivities
@@ -28,8 +27,7 @@ from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / ".state" / "bench.json"
+RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
 ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
 NAP_SECONDS = 0.1
@@ -44,27 +42,27 @@ class Silent:
 
 def main() -> None:
     """Run everything once; figures go to the terminal and to .state/bench.json."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, against a bare Temporal workflow.")
+    parser.add_argument("--only", choices=("speed", "sizes"), help="measure one part only")
+    only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="flytetemporal-bench-") as scratch:
         began = time.perf_counter()
         with background.running(Path(scratch) / "home") as state:
             ready = time.perf_counter() - began
-            register(state)
-            rows, sizes = asyncio.run(measure(state, Path(scratch)))
+            registration.register(state, VERSION)
+            before = memory.megabytes(state["processes"])
+            rows = [] if only == "sizes" else asyncio.run(measure_speed(state, Path(scratch)))
+            found = [] if only == "speed" else asyncio.run(measure_sizes(state))
+            after = memory.megabytes(state["processes"])
     rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
-    table.show(rows, sizes)
-    table.save(RESULTS, rows, sizes)
-    print(f"JSON: {RESULTS.relative_to(ROOT)}")
+    resident = {name: (before[name], after[name]) for name in before}
+    table.show(rows, found, resident)
+    table.save(RESULTS, rows, found, resident)
+    print(f"JSON: {RESULTS.relative_to(registration.ROOT)}")
 
 
-def register(state: dict[str, Any]) -> None:
-    """Register the flows with stock pyflyte."""
-    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
-    arguments = ["register", "-p", PROJECT, "-d", DOMAIN, "--version", VERSION, "bench/flows"]
-    subprocess.run([pyflyte, "-c", state["client_config"], *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
-async def measure(state: dict[str, Any], scratch: Path) -> tuple[list[Row], dict[str, tuple[float, float]]]:
-    """Return all rows, and the memory of each process before and after."""
+async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
+    """Return the rows that are held against bare Temporal workflows."""
     client = await Client.connect(state["temporal_address"], data_converter=payloads.DATA_CONVERTER)
     executions = Executions(state["grpc_endpoint"], VERSION)
     blobs = BlobStore(f"{scratch}/bare/store")
@@ -73,16 +71,27 @@ async def measure(state: dict[str, Any], scratch: Path) -> tuple[list[Row], dict
     attempt = await bare_attempt(state["grpc_endpoint"], blobs)
     max_tasks = 2 * (os.cpu_count() or 1)
     await executions.run(f"{PYTHON}.hello")
-    before = memory.megabytes(state["processes"])
     async with bare.workers(client, tasks.all(), max_tasks) as yardstick:
         rows = [
             *await engine_rows(executions, yardstick),
             *await task_rows(executions, yardstick, attempt),
             *await other_rows(state, executions, yardstick),
         ]
-    after = memory.megabytes(state["processes"])
     await executions.close()
-    return rows, {name: (before[name], after[name]) for name in before}
+    return rows
+
+
+async def measure_sizes(state: dict[str, Any]) -> list[sizes.Size]:
+    """Return what every shape of ``sizes`` took."""
+    client = await Client.connect(state["temporal_address"])
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    await executions.run(f"{PYTHON}.hello")
+    found = []
+    for shape in sizes.SHAPES:
+        found.append(await sizes.measure(executions, client, state["processes"], shape))
+        table.show_size(found[-1])
+    await executions.close()
+    return found
 
 
 async def engine_rows(executions: Executions, yardstick: bare.Bare) -> list[Row]:
@@ -125,18 +134,20 @@ async def other_rows(state: dict[str, Any], executions: Executions, yardstick: b
     await executions.swarm(f"{ENGINE}.echo_diamond", 20)
     swarm = await executions.swarm(f"{ENGINE}.echo_diamond", 200)
     bare_swarm = await yardstick.swarm(bare.BareNothing, 200)
-    registered = identifier_pb2.Identifier(
-        resource_type=identifier_pb2.WORKFLOW,
-        project=PROJECT,
-        domain=DOMAIN,
-        name=f"{ENGINE}.echo_fan_1000",
-        version=VERSION,
-    )
-    taken = await registration.seconds(state["grpc_endpoint"], registered)
+    taken = await registration.seconds(state["grpc_endpoint"], workflow_id(f"{ENGINE}.echo_fan_1000"))
+    large = await registration.seconds(state["grpc_endpoint"], workflow_id(f"{sizes.LARGE}.echo_fan_10000"))
     return [
         Row("200 executions of 5 nodes at once", 200 / swarm, "executions/s", bare=200 / bare_swarm),
         Row("registration of a 1,000-node workflow", taken, "s", "<= 1 s", "0.9 s"),
+        Row("registration of a 10,000-node workflow", large, "s", "", "refused"),
     ]
+
+
+def workflow_id(name: str) -> identifier_pb2.Identifier:
+    """Return the id of a registered workflow."""
+    return identifier_pb2.Identifier(
+        resource_type=identifier_pb2.WORKFLOW, project=PROJECT, domain=DOMAIN, name=name, version=VERSION
+    )
 
 
 async def bare_attempt(endpoint: str, blobs: BlobStore) -> execution_pb2.TaskAttempt:

@@ -4,9 +4,11 @@ import asyncio
 import statistics
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
 import grpc
-from flyteidl.admin import execution_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc
@@ -18,9 +20,23 @@ TERMINAL = {
     core_execution_pb2.WorkflowExecution.ABORTED,
     core_execution_pb2.WorkflowExecution.TIMED_OUT,
 }
+MAX_PARALLELISM = 1000
+PAGE = 100
 # Polling is load on the same two cores: the longer a run takes, the less often it is asked for.
 POLL_SECONDS = 0.005
 POLL_SHARE = 0.05
+LONGEST_POLL_SECONDS = 1.0
+
+Inputs = Mapping[str, int | timedelta]
+NO_INPUTS: Inputs = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An execution that has succeeded; ``seconds`` count from the request on."""
+
+    id: identifier_pb2.WorkflowExecutionIdentifier
+    seconds: float
 
 
 class Executions:
@@ -35,41 +51,50 @@ class Executions:
         """Close the channel."""
         await self._channel.close()
 
-    async def run(self, name: str, inputs: Mapping[str, int] | None = None, *, max_parallelism: int = 1000) -> float:
-        """Run ``name`` to SUCCEEDED; return seconds from the request on. Otherwise raises ``RuntimeError``."""
+    async def run(self, name: str, inputs: Inputs = NO_INPUTS, *, max_parallelism: int = MAX_PARALLELISM) -> Finished:
+        """Run ``name`` until it has succeeded.
+
+        Raises:
+            RuntimeError: it ended otherwise.
+        """
         started = time.perf_counter()
+        literals = literals_pb2.LiteralMap(literals={key: _literal(value) for key, value in inputs.items()})
+        spec = execution_pb2.ExecutionSpec(launch_plan=self._plan(name), max_parallelism=max_parallelism)
         created = await self._admin.CreateExecution(
-            execution_pb2.ExecutionCreateRequest(
-                project=PROJECT,
-                domain=DOMAIN,
-                inputs=literals_pb2.LiteralMap(
-                    literals={key: _integer(value) for key, value in (inputs or {}).items()}
-                ),
-                spec=execution_pb2.ExecutionSpec(launch_plan=self._plan(name), max_parallelism=max_parallelism),
-            )
+            execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, inputs=literals, spec=spec)
         )
         request = execution_pb2.WorkflowExecutionGetRequest(id=created.id)
         while True:
             execution = await self._admin.GetExecution(request)
             if execution.closure.phase in TERMINAL:
                 break
-            await asyncio.sleep(max(POLL_SECONDS, POLL_SHARE * (time.perf_counter() - started)))
+            pause = max(POLL_SECONDS, POLL_SHARE * (time.perf_counter() - started))
+            await asyncio.sleep(min(pause, LONGEST_POLL_SECONDS))
         seconds = time.perf_counter() - started
         if execution.closure.phase != core_execution_pb2.WorkflowExecution.SUCCEEDED:
             raise RuntimeError(f"{name} did not succeed: {execution.closure.error.message[-1500:]}")
-        return seconds
+        return Finished(created.id, seconds)
 
     async def median(self, name: str, *, repeat: int = 3, warm_up: int = 1) -> float:
         """Return the median seconds of ``repeat`` runs after ``warm_up`` ones that do not count."""
         for _ in range(warm_up):
             await self.run(name)
-        return statistics.median([await self.run(name) for _ in range(repeat)])
+        return statistics.median([(await self.run(name)).seconds for _ in range(repeat)])
 
-    async def swarm(self, name: str, count: int) -> float:
+    async def swarm(self, name: str, count: int, inputs: Inputs = NO_INPUTS) -> float:
         """Return the seconds until ``count`` executions started together have all succeeded."""
         started = time.perf_counter()
-        await asyncio.gather(*(self.run(name) for _ in range(count)))
+        await asyncio.gather(*(self.run(name, inputs) for _ in range(count)))
         return time.perf_counter() - started
+
+    async def page_of_nodes(self, finished: Finished, parent: str = "") -> tuple[float, int]:
+        """Return the seconds that the first page of nodes takes, below ``parent`` if given, and its length."""
+        request = node_execution_pb2.NodeExecutionListRequest(
+            workflow_execution_id=finished.id, unique_parent_id=parent, limit=PAGE
+        )
+        started = time.perf_counter()
+        page = await self._admin.ListNodeExecutions(request)
+        return time.perf_counter() - started, len(page.node_executions)
 
     def _plan(self, name: str) -> identifier_pb2.Identifier:
         return identifier_pb2.Identifier(
@@ -77,5 +102,10 @@ class Executions:
         )
 
 
-def _integer(value: int) -> literals_pb2.Literal:
-    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value)))
+def _literal(value: int | timedelta) -> literals_pb2.Literal:
+    primitive = literals_pb2.Primitive()
+    if isinstance(value, timedelta):
+        primitive.duration.FromTimedelta(value)
+    else:
+        primitive.integer = value
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=primitive))

@@ -1,8 +1,13 @@
-"""Time CreateWorkflow for a workflow of a thousand nodes."""
+"""Register the flows, and time CreateWorkflow."""
 
 import statistics
+import subprocess
+import sys
 import time
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import grpc
 from flyteidl.admin import common_pb2, workflow_pb2
@@ -10,7 +15,17 @@ from flyteidl.core import identifier_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from flyteidl.service import admin_pb2_grpc
 
+from bench.executions import DOMAIN, PROJECT
+
+ROOT = Path(__file__).parent.parent
 SENTINELS = ("start-node", "end-node")
+
+
+def register(state: dict[str, Any], version: str, flows: Sequence[str] = ("bench/flows",)) -> None:
+    """Register ``flows`` with stock pyflyte."""
+    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
+    arguments = ["register", "-p", PROJECT, "-d", DOMAIN, "--version", version, *flows]
+    subprocess.run([pyflyte, "-c", state["client_config"], *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 async def seconds(endpoint: str, registered: identifier_pb2.Identifier, repeat: int = 3) -> float:
