@@ -103,17 +103,18 @@ def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: P
 
 
 def _with_children(verdict: Verdict, records: Records, runs: Sequence[Run]) -> Iterator[Run]:
-    """Yield the runs and what they launched; each parent launches one."""
+    """Yield the runs and what they launched."""
     for run in runs:
         kind = run.kind.after(max(records.attempts[run.name].get(run.kind.dynamic, {0: ""})))
         yield dataclasses.replace(run, kind=kind)
         children = sorted(records.children[run.name])
         for child in children:
             yield Run(child, child_kind(run.kind))
-        if len(children) > (1 if run.kind.child else 0):
+        wanted = run.kind.children if run.kind.child else 0
+        if len(children) > wanted:
             verdict.add("repeated", f"{_about(run)} launched {children}")
-        if run.kind.child and not children and run.name in records.executions:
-            verdict.add("lost", f"the child of {_about(run)} is not recorded")
+        if len(children) < wanted and run.name in records.executions:
+            verdict.add("lost", f"{_about(run)} has {len(children)} of {wanted} children recorded")
 
 
 def _about(run: Run) -> str:

@@ -33,7 +33,7 @@ class Kind:
     ``tasks`` are the nodes whose tasks leave notes.
     ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
     at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``races``: it is so short that
-    it may be over when an abort that was accepted reaches it. ``child``: what it launches.
+    it may be over when an abort that was accepted reaches it. ``child``: what it launches, ``children`` times.
     ``dynamic``: the node whose workflow names its nodes after the attempt that made it.
     ``elements``: of each map task how many elements succeed; they leave notes too.
     """
@@ -49,6 +49,7 @@ class Kind:
     aborted: float = 0.0
     races: bool = False
     child: str = ""
+    children: int = 1
     dynamic: str = ""
     elements: Mapping[str, int] = field(default_factory=dict)
 
@@ -110,6 +111,7 @@ KINDS = (
     Kind("mapped_failing", 3, FAILED, {**START, "n0": FAILED}, elements={"n0": 0}),
     Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
+    Kind("mapped_children", 3, OK, {**ENDS, "n0": OK}, child="single", children=3),
     Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),
     Kind("aborted", 5, "ABORTED", {**START, "n0": OK}, ("n0",), aborted=6.0),
     Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0, races=True),

@@ -273,5 +273,10 @@ def parent(folder: str) -> int:
 
 
 @workflow
+def mapped_children(folder: str) -> list[int]:
+    return map_task(single_plan)(folder=[folder, folder, folder])
+
+
+@workflow
 def parent_failing(folder: str) -> int:
     return echo(a=failing_plan(folder=folder))
