@@ -15,6 +15,8 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 
 from faults.kinds import Kind, integer, text
+from flytetemporal.cli import why
+from flytetemporal.contracts.v1 import operations_pb2
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
@@ -27,7 +29,10 @@ OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'AB
 
 @dataclass
 class Run:
-    """One execution of the suite. ``late``: its abort was refused, as it had ended. ``trouble``: a call was refused."""
+    """One execution of the suite. ``late``: its abort was refused, as it had ended. ``trouble``: a call was refused.
+
+    ``waits``: what it waited for when its time was over.
+    """
 
     name: str
     kind: Kind
@@ -35,6 +40,7 @@ class Run:
     late: bool = False
     launched: bool = False
     trouble: str = ""
+    waits: str = ""
     created: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -89,10 +95,27 @@ class Executions:
                 if run.kind.aborted:  # The answer tells whether it came too late.
                     await acting
         except TimeoutError:
+            run.waits = await self._explained(run.name)
             return False
         finally:
             acting.cancel()
         return True
+
+    async def _explained(self, name: str) -> str:
+        """Return what ``flytetemporal why`` says of an execution."""
+        request = operations_pb2.ExplainRequest(execution_id=_execution_id(name))
+        call = self._channel.unary_unary(
+            why.EXPLAIN,
+            request_serializer=operations_pb2.ExplainRequest.SerializeToString,
+            response_deserializer=operations_pb2.ExplainResponse.FromString,
+        )
+        answers: list[operations_pb2.ExplainResponse] = []
+
+        async def ask() -> None:
+            answers[:] = [await call(request, timeout=CALL_SECONDS)]
+
+        await _patiently(ask, {"NOT_FOUND"})
+        return "; ".join(line.strip() for answer in answers for line in why.lines(name, answer))
 
     async def _watch(self, ended: Mapping[str, asyncio.Event]) -> None:
         while True:

@@ -84,8 +84,10 @@ async def read(executions: Executions) -> Records:
 def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: Path, kills: Sequence[float]) -> Verdict:
     """Compare what is recorded and noted with what each kind asks for."""
     verdict = Verdict()
+    by_name = {run.name: run for run in runs}
     for name in stuck:
-        verdict.add("stuck", f"{name} is {records.executions.get(name, ('not recorded', ''))[0]}")
+        waited = by_name[name].waits or f"{name} is {records.executions.get(name, ('not recorded', ''))[0]}"
+        verdict.add("stuck", f"{_about(by_name[name])}: {waited}")
     open_ones, family = set(stuck), list(_with_children(verdict, records, runs))
     for run in family:
         if run.trouble:

@@ -75,7 +75,7 @@ def test_an_execution_without_a_row_is_lost(folder: Path) -> None:
 def test_an_execution_that_does_not_end_is_stuck(single: Records, folder: Path) -> None:
     single.executions[NAME] = ("RUNNING", "")
 
-    assert found(single, folder, stuck=(NAME,)) == {"stuck": [f"{NAME} is RUNNING"]}
+    assert found(single, folder, stuck=(NAME,)) == {"stuck": [f"{NAME} (single): {NAME} is RUNNING"]}
 
 
 def test_another_end_is_a_contradiction(single: Records, folder: Path) -> None:
