@@ -38,7 +38,7 @@ QUIET_SECONDS = 30.0
 @click.option("--kill-every", default=3.0, show_default=True, help="Mean seconds between kills; 0: none.")
 @click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write fails.")
 @click.option("--concurrency", default=60, show_default=True, help="Executions open at once.")
-@click.option("--settle", default=300.0, show_default=True, help="Seconds an execution may take.")
+@click.option("--settle", default=600.0, show_default=True, help="Seconds an execution may take.")
 @click.option("--seconds", default=0.0, show_default=True, help="Launch no more after this long; 0: launch all.")
 @click.option("--keep", is_flag=True, help="Keep the stack's folder when something is wrong.")
 def main(**options: Any) -> None:
