@@ -104,6 +104,9 @@ class WorkerSettings(_Part):
     the worker come before them."""
     max_tasks: int = 0
     """Tasks running at once; 0: twice the number of CPUs, since tasks also wait."""
+    max_eager_tasks: int = 100
+    """Eager tasks running at once, beside the others. They wait for what they have launched: with one bound for both,
+    those that wait could take the places of all that they wait for."""
     memory_limits: bool = False
     """Memory requests become limits of task processes, where the OS can."""
     grace: timedelta = timedelta(seconds=5)

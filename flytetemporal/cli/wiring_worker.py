@@ -1,4 +1,4 @@
-"""Settings in, a running worker out: two Temporal workers in one process, one for each task queue of the cluster."""
+"""Settings in, a running worker out: Temporal workers in one process, one for each task queue of the cluster."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ HEARTBEAT_THROTTLE = timedelta(seconds=1)
 
 @contextlib.asynccontextmanager
 async def workers(settings: Settings) -> AsyncIterator[None]:
-    """Run both workers while the context is open."""
+    """Run the workers while the context is open."""
     client = await connections.temporal(settings.temporal)
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint)
@@ -54,7 +54,10 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
             tasks,
             _engine_worker(client, settings, engine),
             _settling(),
-            _task_worker(client, settings, tasks),
+            _task_worker(
+                client, settings, tasks, workflows.task_queue, settings.worker.max_tasks or _tasks_of_machine()
+            ),
+            _task_worker(client, settings, tasks, workflows.eager_queue, settings.worker.max_eager_tasks),
         ):
             yield
     finally:
@@ -69,6 +72,10 @@ async def _settling() -> AsyncIterator[None]:
     """
     yield
     await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _tasks_of_machine() -> int:
+    return 2 * (os.cpu_count() or 1)
 
 
 def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
@@ -98,14 +105,16 @@ def be_patient(worker: Worker) -> None:
     inner._deadlock_timeout_seconds = DEADLOCK_SECONDS  # noqa: SLF001
 
 
-def _task_worker(client: Client, settings: Settings, tasks: TaskActivities) -> Worker:
+def _task_worker(
+    client: Client, settings: Settings, tasks: TaskActivities, queue: Callable[[str], str], at_once: int
+) -> Worker:
     """Runs task attempts, a bounded number at once."""
     return Worker(
         client,
-        task_queue=workflows.task_queue(settings.temporal.cluster),
+        task_queue=queue(settings.temporal.cluster),
         activities=tasks.all(),
         interceptors=[ErrorInterceptor()],
-        max_concurrent_activities=settings.worker.max_tasks or 2 * (os.cpu_count() or 1),
+        max_concurrent_activities=at_once,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=settings.worker.grace,

@@ -198,6 +198,7 @@ def _summary(template: tasks_pb2.TaskTemplate) -> graph_pb2.TaskSummary:
         cache_serializable=metadata.cache_serializable,
         input_names=sorted(interface.inputs.variables),
         output_names=sorted(interface.outputs.variables),
+        is_eager=metadata.is_eager,
     )
     if metadata.HasField("generates_deck"):
         summary.generates_deck.CopyFrom(metadata.generates_deck)

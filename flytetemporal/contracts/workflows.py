@@ -33,5 +33,10 @@ def task_queue(cluster: str) -> str:
     return f"fte-{cluster}-tasks"
 
 
+def eager_queue(cluster: str) -> str:
+    """Return the task queue of attempts of eager tasks, which mostly wait for other tasks of the cluster."""
+    return f"fte-{cluster}-eager"
+
+
 CONTROL_QUEUE = "fte-control"
 """The task queue of the control plane's own workflows and activities."""

@@ -141,7 +141,7 @@ class ArrayJob(_message.Message):
     def __init__(self, size: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class TaskSummary(_message.Message):
-    __slots__ = ("id", "type", "retries", "has_outputs", "generates_deck", "discoverable", "cache_serializable", "input_names", "output_names")
+    __slots__ = ("id", "type", "retries", "has_outputs", "generates_deck", "discoverable", "cache_serializable", "input_names", "output_names", "is_eager")
     ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +151,7 @@ class TaskSummary(_message.Message):
     CACHE_SERIALIZABLE_FIELD_NUMBER: _ClassVar[int]
     INPUT_NAMES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_NAMES_FIELD_NUMBER: _ClassVar[int]
+    IS_EAGER_FIELD_NUMBER: _ClassVar[int]
     id: _identifier_pb2.Identifier
     type: str
     retries: int
@@ -160,7 +161,8 @@ class TaskSummary(_message.Message):
     cache_serializable: bool
     input_names: _containers.RepeatedScalarFieldContainer[str]
     output_names: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., type: _Optional[str] = ..., retries: _Optional[int] = ..., has_outputs: _Optional[bool] = ..., generates_deck: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., discoverable: _Optional[bool] = ..., cache_serializable: _Optional[bool] = ..., input_names: _Optional[_Iterable[str]] = ..., output_names: _Optional[_Iterable[str]] = ...) -> None: ...
+    is_eager: bool
+    def __init__(self, id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., type: _Optional[str] = ..., retries: _Optional[int] = ..., has_outputs: _Optional[bool] = ..., generates_deck: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., discoverable: _Optional[bool] = ..., cache_serializable: _Optional[bool] = ..., input_names: _Optional[_Iterable[str]] = ..., output_names: _Optional[_Iterable[str]] = ..., is_eager: _Optional[bool] = ...) -> None: ...
 
 class TaskTemplates(_message.Message):
     __slots__ = ("tasks",)

@@ -115,10 +115,11 @@ async def run_attempt(
     if element is not None:
         attempt.element.CopyFrom(element)
     limit = node.node.timeout.ToTimedelta()
+    queue = workflows.eager_queue if summary.is_eager else workflows.task_queue
     waiting = operations_pb2.AttemptWait(
         attempt=budget.attempt,
         activity_id=f"{node.id}/{budget.attempt}",
-        task_queue=workflows.task_queue(run_.argument.settings.cluster),
+        task_queue=queue(run_.argument.settings.cluster),
     )
     if inputs.WhichOneof("value") == "deferred":
         await run_.reports.flush()

@@ -17,7 +17,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-from tests.integration.workflows.graphs import chain
+from tests.integration.workflows.graphs import chain, sleep_node
 
 
 def comparison(variable: str, operator: str, value: int) -> condition_pb2.BooleanExpression:
@@ -94,6 +94,32 @@ async def test_more_pure_nodes_than_one_workflow_task_may_run(engine_runs: Engin
 
     assert phase == "SUCCEEDED"
     assert len(runs.phases()) == 1502
+
+
+async def test_an_eager_task_takes_no_place_of_those_that_it_waits_for(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    launched = asyncio.Event()
+
+    async def wait_for_it(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        await launched.wait()
+        return await runs.default_script(attempt)
+
+    async def be_waited_for(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        launched.set()
+        return await runs.default_script(attempt)
+
+    runs.scripts.update(n0=wait_for_it, n1=be_waited_for)
+    given = [bind("a", "start-node", "a")]
+    nodes = [task_node("n0", [0], given), sleep_node("pause", [0], 0.5), task_node("n1", [0, 3], given, task=1)]
+    eager, ordinary = task_summary("eager"), task_summary("ordinary")
+    eager.is_eager = True
+    graph = graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[eager, ordinary])
+
+    async with runs.engine_worker(), runs.task_worker(at_once=1), runs.task_worker(eager=True, at_once=1):
+        phase = await asyncio.wait_for(runs.outcome(graph, int_map(a=1)), timeout=30)
+
+    assert phase == "SUCCEEDED"
+    assert runs.outputs() == int_map(o0=2)
 
 
 async def test_core_sleep_is_a_timer(engine_runs: EngineRuns) -> None:

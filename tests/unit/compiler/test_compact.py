@@ -135,6 +135,7 @@ def test_a_task_is_summarised() -> None:
     template.metadata.retries.retries = 2
     template.metadata.discoverable = True
     template.metadata.generates_deck.value = False
+    template.metadata.is_eager = True
     node = t.node(inputs=[t.A, t.bind("b", t.const(1))])
 
     (summary,) = compact(compile_workflow(t.workflow(nodes=[node]), [], [task.compile_task(template)], []))[0].tasks
@@ -146,6 +147,7 @@ def test_a_task_is_summarised() -> None:
         discoverable=True,
         generates_deck=wrappers_pb2.BoolValue(value=False),
         input_names=["a", "b"],
+        is_eager=True,
     )
 
 
