@@ -1,0 +1,56 @@
+"""Eager workflows that go wrong: a process that dies finds what it had launched; a failure aborts what still runs."""
+
+import asyncio
+import os
+import signal
+
+from case import Case, Run, WorkflowPhase
+from flytekit import eager, task
+
+
+@task
+async def add(a: int) -> int:
+    return a + 1
+
+
+@task
+async def wait(seconds: int) -> int:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+@eager
+async def dies_once(a: int) -> int:
+    first = await add(a=a)
+    if os.environ["FLYTE_ATTEMPT_NUMBER"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await add(a=first)
+
+
+@eager
+async def gives_up(seconds: int) -> int:
+    waiting = asyncio.create_task(wait(seconds=seconds))
+    await asyncio.sleep(6)
+    if not waiting.done():
+        raise ValueError("gave up")
+    return await waiting
+
+
+def started_nothing_twice(run: Run) -> None:
+    (node,) = [name for name in run.nodes() if not name.endswith("-node")]
+    assert len(run.attempts(node)) == 2
+    assert [child.closure.phase for child in run.labelled("eager-exec", run.id.name)] == [WorkflowPhase.SUCCEEDED] * 2
+
+
+def left_nothing_running(run: Run) -> None:
+    def aborted() -> bool:
+        children = run.labelled("eager-exec", run.id.name)
+        return [child.closure.phase for child in children] == [WorkflowPhase.ABORTED]
+
+    run.until(aborted, "the abort of what it had launched")
+
+
+CASES = [
+    Case(dies_once, {"a": 1}, {"o0": 3}, check=started_nothing_twice),
+    Case(gives_up, {"seconds": 600}, phase="FAILED", error="gave up", check=left_nothing_running),
+]

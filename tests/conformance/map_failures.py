@@ -1,0 +1,50 @@
+"""Map tasks some of whose elements fail: how many may, what is in their place, what the error says."""
+
+from typing import List, Optional
+
+from case import Case, Run, TaskPhase
+from flytekit import map_task, task, workflow
+
+
+@task
+def half(a: int) -> int:
+    if a % 2:
+        raise ValueError(f"{a} is odd")
+    return a // 2
+
+
+@task
+def count(values: List[Optional[int]]) -> int:
+    return len([value for value in values if value is not None])
+
+
+@workflow
+def all_must(a: List[int]) -> List[int]:
+    return map_task(half)(a=a)
+
+
+@workflow
+def half_must(a: List[int]) -> (List[Optional[int]], int):
+    halves = map_task(half, min_success_ratio=0.5)(a=a)
+    return halves, count(values=halves)
+
+
+@workflow
+def two_must(a: List[int]) -> int:
+    """flytekit lets a ratio, whose default is 1, win over a number."""
+    return count(values=map_task(half, min_successes=2, min_success_ratio=None)(a=a))
+
+
+def shows_who_failed(run: Run) -> None:
+    (attempt,) = run.attempts("n0")
+    phases = [element.phase for element in attempt.closure.metadata.external_resources]
+    assert phases == [TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.SUCCEEDED]
+
+
+CASES = [
+    Case(all_must, {"a": [2, 3]}, phase="FAILED", error="ValueError: 3 is odd"),
+    Case(half_must, {"a": [2, 3, 4]}, {"o0": [1, None, 2], "o1": 2}, check=shows_who_failed),
+    Case(half_must, {"a": [1, 3, 4]}, phase="FAILED", error="is odd"),
+    Case(two_must, {"a": [2, 3, 5, 4]}, {"o0": 2}),
+    Case(two_must, {"a": [2, 3, 5, 7]}, phase="FAILED", error="is odd"),
+]
