@@ -116,6 +116,7 @@ def refresh(loaded: Loaded, directory: Path) -> None:
     for module, name in loaded.loops:
         setattr(module, name, asyncio.new_event_loop())
     _refresh_flytekit(directory)
+    _keep_loops()
 
 
 def run(prepared: Prepared) -> int:
@@ -158,6 +159,16 @@ def _refresh_flytekit(directory: Path) -> None:
     access = persistence.FileAccessProvider(str(sandbox / "local"), str(sandbox / "raw"))
     context = contexts.FlyteContextManager.current_context()
     contexts.FlyteContextManager.push_context(context.with_file_access(access).build())
+
+
+def _keep_loops() -> None:
+    """Let flytekit's event loops run to the end of the process, which ends them.
+
+    Exit handlers run last first: those of the loops would stop them, and then that of an eager task waits for a thread
+    which may be waiting for one of them, for ever.
+    """
+    runners = importlib.import_module("flytekit.utils.asyn")
+    runners._TaskRunner._close = lambda _: None  # noqa: SLF001  there is no public switch
 
 
 def _extend_path(code: Sequence[str]) -> None:

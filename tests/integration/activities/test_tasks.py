@@ -64,6 +64,14 @@ async def test_the_events_tell_of_node_and_task(bench: Bench) -> None:
     assert tasks[-1].task.output_uri == attempt.output_dir + "/outputs.pb"
 
 
+async def test_a_thread_that_uses_flytekits_loops_does_not_hold_up_the_end(bench: Bench) -> None:
+    attempt = await bench.attempt(sample("polls_to_the_end"), name=text("ended"))
+
+    result = await asyncio.wait_for(bench.run(attempt), timeout=20)
+
+    assert result.outputs.literals.literals["o0"].scalar.primitive.string_value == "ended"
+
+
 async def test_a_task_without_outputs_gives_an_empty_map(bench: Bench) -> None:
     attempt = await bench.attempt(sample("silent", outputs=False), name=text("psst"))
 
