@@ -2,10 +2,17 @@
 
 import datetime as dt
 import functools
+from dataclasses import dataclass
 from typing import List
 
 from case import Case, Run
 from flytekit import LaunchPlan, conditional, dynamic, map_task, sleep, task, workflow
+
+
+@dataclass
+class Measured:
+    length: int
+    ratio: float
 
 
 @task
@@ -104,17 +111,35 @@ def failure_in_a_map_in_a_dynamic(a: List[int]) -> List[int]:
     return map_that_fails(a=a)
 
 
-@workflow
-def inner_with_everything(a: int) -> List[int]:
-    return of_everything(a=a)
-
-
-everything_plan = LaunchPlan.get_or_create(inner_with_everything, "combinations.everything_plan")
+@task
+def measure(text: str) -> Measured:
+    return Measured(length=len(text), ratio=len(text) / 4)
 
 
 @workflow
-def everything_in_a_child(a: int) -> List[int]:
-    return everything_plan(a=a)
+def branch_on_attributes(text: str) -> int:
+    """Only one attribute of one output: flytekit gives all of them the same name in a branch."""
+    measured = measure(text=text)
+    return (
+        conditional("ratio")
+        .if_((measured.ratio > 1.0) & (measured.ratio < 1.3))
+        .then(add(a=measured.length, b=100))
+        .elif_(measured.ratio >= 1.3)
+        .then(add(a=measured.length, b=200))
+        .else_()
+        .fail("too short")
+    )
+
+
+@dynamic
+def branch_that_fails(a: int) -> int:
+    added = add(a=a)
+    return conditional("must").if_(added > 100).then(add(a=a)).else_().fail("not enough")
+
+
+@workflow
+def failure_in_a_branch_in_a_dynamic(a: int) -> int:
+    return branch_that_fails(a=a)
 
 
 def has_a_dynamic_in_its_branch(run: Run) -> None:
@@ -123,10 +148,12 @@ def has_a_dynamic_in_its_branch(run: Run) -> None:
     assert len(run.nodes(name)) >= 4
 
 
-EVERYTHING = [33, 9, 4, 6, 33, 4, 4]
 CASES = [
-    Case(dynamic_of_everything, {"a": 3}, {"o0": EVERYTHING}),
-    Case(everything_in_a_child, {"a": 3}, {"o0": EVERYTHING}),
+    Case(dynamic_of_everything, {"a": 2}, {"o0": [21, 5, 3, 3, 21, 1, 3]}),
+    Case(branch_on_attributes, {"text": "loved"}, {"o0": 105}),
+    Case(branch_on_attributes, {"text": "rather"}, {"o0": 206}),
+    Case(branch_on_attributes, {"text": "a"}, phase="FAILED", code="UserProvidedError", error="too short"),
+    Case(failure_in_a_branch_in_a_dynamic, {"a": 1}, phase="FAILED", error="not enough"),
     Case(dynamic_in_a_branch, {"a": 3}, {"o0": 6}, check=has_a_dynamic_in_its_branch),
     Case(dynamic_in_a_branch, {"a": 1}, {"o0": 2}),
     Case(map_in_a_branch, {"a": [1, 2], "which": 3}, {"o0": 23}),

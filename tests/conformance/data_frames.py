@@ -1,11 +1,13 @@
-"""Tables: pandas and Arrow, StructuredDataset with and without columns, the old FlyteSchema."""
+"""Tables: pandas and Arrow, StructuredDataset with and without columns, the old FlyteSchema; in maps, dynamic workflows, children."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, List
 
 import pandas as pd
 import pyarrow as pa
 from case import Case
-from flytekit import kwtypes, task, workflow
+from flytekit import LaunchPlan, dynamic, kwtypes, map_task, task, workflow
+from flytekit.types.file import FlyteFile
 from flytekit.types.schema import FlyteSchema
 from flytekit.types.structured import StructuredDataset
 
@@ -52,4 +54,43 @@ def tables(rows: int = 4) -> (int, str, int):
     )
 
 
-CASES = [Case(tables, outputs={"o0": 6, "o1": "a", "o2": 12})]
+@task
+def write(text: str) -> FlyteFile:
+    file = FlyteFile.new_remote_file("text.txt")
+    with file.open("w") as opened:
+        opened.write(text)
+    return file
+
+
+@task
+def frame_of(file: FlyteFile) -> pd.DataFrame:
+    return pd.DataFrame({"a": [int(word) for word in Path(file.download()).read_text().split()]})
+
+
+@task
+def largest(frame: pd.DataFrame) -> int:
+    return int(frame["a"].max())
+
+
+@dynamic
+def frames_of(files: List[FlyteFile]) -> List[pd.DataFrame]:
+    return map_task(frame_of)(file=files)
+
+
+@workflow
+def largest_of(files: List[FlyteFile]) -> List[int]:
+    return map_task(largest)(frame=frames_of(files=files))
+
+
+largest_plan = LaunchPlan.get_or_create(largest_of, "data_frames.largest_plan")
+
+
+@workflow
+def data_through_everything(texts: List[str]) -> List[int]:
+    return largest_plan(files=map_task(write)(text=texts))
+
+
+CASES = [
+    Case(data_through_everything, {"texts": ["1 5 3", "7"]}, {"o0": [5, 7]}),
+    Case(tables, outputs={"o0": 6, "o1": "a", "o2": 12}),
+]

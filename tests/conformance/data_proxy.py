@@ -53,8 +53,9 @@ class SomeFile:
     __hash__ = None
 
 
-OUTPUTS = {"o0": "HELLO", "o1": SomeFile()}
-CASES = [
-    Case(through_a_file, {"text": "hello"}, OUTPUTS, check=has_addresses),
-    Case(through_a_file, {"text": "hello"}, OUTPUTS, check=can_be_downloaded),
-]
+def by_address_and_by_link(run: Run) -> None:
+    has_addresses(run)
+    can_be_downloaded(run)
+
+
+CASES = [Case(through_a_file, {"text": "hello"}, {"o0": "HELLO", "o1": SomeFile()}, check=by_address_and_by_link)]

@@ -99,7 +99,7 @@ def without_outputs(count: int):
     nothing_to_return(count=count)
 
 
-def shows_its_graph(run: Run) -> None:
+def over_grpc(run: Run) -> None:
     node = run.nodes()["n0"]
     assert (node.metadata.is_dynamic, node.metadata.is_parent_node) == (True, True)
     below = run.nodes("n0")
@@ -113,7 +113,8 @@ def shows_its_graph(run: Run) -> None:
     assert asked.compiled_workflow == made.compiled_workflow
 
 
-def is_synced_by_the_remote(run: Run) -> None:
+def shows_its_graph(run: Run) -> None:
+    over_grpc(run)
     synced = run.remote.sync_execution(run.remote.fetch_execution(name=run.id.name), sync_nodes=True)
     node = synced.node_executions["n0"]
     assert {"n0-0-dn0", "n0-0-dn1", "n0-0-dn2", "n0-0-dn3"} <= set(node.subworkflow_node_executions)
@@ -135,7 +136,6 @@ def is_an_ordinary_task(run: Run) -> None:
 
 CASES = [
     Case(fanned, {"count": 3}, {"o0": 106}, check=shows_its_graph),
-    Case(fanned, {"count": 3}, {"o0": 106}, check=is_synced_by_the_remote),
     Case(every_kind, {"a": 4}, {"o0": 12, "o1": [5, 6]}, check=launched_a_child),
     Case(
         many_outputs,

@@ -5,7 +5,7 @@ import os
 import signal
 
 from case import Case, Run, WorkflowPhase
-from flytekit import eager, task
+from flytekit import Workflow, eager, task
 
 
 @task
@@ -36,6 +36,23 @@ async def gives_up(seconds: int) -> int:
     return await waiting
 
 
+# Only an eager workflow by itself has flytekit's own clean-up.
+gives_up_as_a_node = Workflow(name="eager_recovery.gives_up_as_a_node")
+gives_up_as_a_node.add_workflow_input("seconds", int)
+eager_node = gives_up_as_a_node.add_entity(gives_up, seconds=gives_up_as_a_node.inputs["seconds"])
+gives_up_as_a_node.add_workflow_output("o0", eager_node.outputs["o0"])
+
+
+@eager
+async def waits(seconds: int) -> int:
+    return await wait(seconds=seconds)
+
+
+def abort(run: Run) -> None:
+    run.until(lambda: len(run.labelled("eager-exec", run.id.name)) == 1, "that it launches something")
+    run.remote.terminate(run.remote.fetch_execution(name=run.id.name), "not needed any more")
+
+
 def started_nothing_twice(run: Run) -> None:
     (node,) = [name for name in run.nodes() if not name.endswith("-node")]
     assert len(run.attempts(node)) == 2
@@ -52,5 +69,9 @@ def left_nothing_running(run: Run) -> None:
 
 CASES = [
     Case(dies_once, {"a": 1}, {"o0": 3}, check=started_nothing_twice),
+    Case(
+        waits, {"seconds": 601}, phase="ABORTED", error="not needed any more", during=abort, check=left_nothing_running
+    ),
+    Case(gives_up_as_a_node, {"seconds": 602}, phase="FAILED", error="gave up", check=left_nothing_running),
     Case(gives_up, {"seconds": 600}, phase="FAILED", error="gave up", check=left_nothing_running),
 ]

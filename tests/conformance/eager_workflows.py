@@ -1,9 +1,10 @@
 """Eager workflows: plain Python that launches as it goes; what it launches carries its name in a label."""
 
 import asyncio
+from typing import List
 
 from case import Case, Run, WorkflowPhase
-from flytekit import LaunchPlan, eager, task, workflow
+from flytekit import LaunchPlan, Workflow, dynamic, eager, map_task, task, workflow
 from flytekit.exceptions.eager import EagerException
 
 
@@ -41,6 +42,27 @@ async def inner(a: int) -> int:
 async def of_every_kind(a: int) -> int:
     left, right = await asyncio.gather(add(a=a, b=1), add(a=a, b=2))
     return await inner(a=plan(a=add_twice(a=left + right)))
+
+
+@dynamic
+def fan_out(count: int) -> List[int]:
+    return [plus_one(a=number) for number in range(count)]
+
+
+@workflow
+def mapped(a: List[int]) -> List[int]:
+    return map_task(plus_one)(a=a)
+
+
+@eager
+async def of_larger_things(count: int) -> List[int]:
+    return mapped(a=fan_out(count=count))
+
+
+as_a_node = Workflow(name="eager_workflows.as_a_node")
+as_a_node.add_workflow_input("a", int)
+eager_node = as_a_node.add_entity(inner, a=as_a_node.add_entity(plus_one, a=as_a_node.inputs["a"]).outputs["o0"])
+as_a_node.add_workflow_output("o0", as_a_node.add_entity(plus_one, a=eager_node.outputs["o0"]).outputs["o0"])
 
 
 @eager
@@ -85,6 +107,8 @@ def is_the_root_of_all(run: Run) -> None:
 CASES = [
     Case(of_every_kind, {"a": 1}, {"o0": 109}, check=is_the_root_of_all),
     Case(count_down, {"levels": 4}, {"o0": 4}),
+    Case(of_larger_things, {"count": 2}, {"o0": [2, 3]}),
+    Case(as_a_node, {"a": 1}, {"o0": 103}, check=launched("eager_workflows.add")),
     Case(goes_on_after_a_failure, {"a": 1}, {"o0": 2}),
     Case(fails, {"text": "in a child"}, phase="FAILED", error="in a child"),
 ]

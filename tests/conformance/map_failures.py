@@ -35,6 +35,22 @@ def two_must(a: List[int]) -> int:
     return count(values=map_task(half, min_successes=2, min_success_ratio=None)(a=a))
 
 
+@workflow
+def one_by_one(a: List[int]) -> List[Optional[int]]:
+    return map_task(half, concurrency=1, min_success_ratio=0.3)(a=a)
+
+
+@workflow
+def to_the_end(a: List[int]) -> List[int]:
+    return map_task(half, run_all_sub_nodes=True)(a=a)
+
+
+def ran_to_the_end(run: Run) -> None:
+    (attempt,) = run.attempts("n0")
+    phases = [element.phase for element in attempt.closure.metadata.external_resources]
+    assert phases == [TaskPhase.FAILED, TaskPhase.SUCCEEDED, TaskPhase.FAILED]
+
+
 def shows_who_failed(run: Run) -> None:
     (attempt,) = run.attempts("n0")
     phases = [element.phase for element in attempt.closure.metadata.external_resources]
@@ -45,6 +61,8 @@ CASES = [
     Case(all_must, {"a": [2, 3]}, phase="FAILED", error="ValueError: 3 is odd"),
     Case(half_must, {"a": [2, 3, 4]}, {"o0": [1, None, 2], "o1": 2}, check=shows_who_failed),
     Case(half_must, {"a": [1, 3, 4]}, phase="FAILED", error="is odd"),
+    Case(one_by_one, {"a": [1, 2, 3, 4]}, {"o0": [None, 1, None, 2]}),
+    Case(to_the_end, {"a": [1, 2, 3]}, phase="FAILED", error="3 is odd", check=ran_to_the_end),
     Case(two_must, {"a": [2, 3, 5, 4]}, {"o0": 2}),
     Case(two_must, {"a": [2, 3, 5, 7]}, phase="FAILED", error="is odd"),
 ]

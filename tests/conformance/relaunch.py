@@ -3,7 +3,7 @@
 import grpc
 from case import ENDED, Case, Run, WorkflowPhase
 from flyteidl.admin import execution_pb2
-from flytekit import task, workflow
+from flytekit import LaunchPlan, task, workflow
 from flytekit.exceptions.user import FlyteInvalidInputException
 
 
@@ -15,6 +15,9 @@ def add(a: int, b: int) -> int:
 @workflow
 def launched(a: int, b: int = 5) -> int:
     return add(a=a, b=b)
+
+
+fixed = LaunchPlan.get_or_create(launched, "relaunch.fixed", fixed_inputs={"b": 7})
 
 
 def again(run: Run) -> None:
@@ -29,7 +32,7 @@ def again(run: Run) -> None:
 
 
 def same_name_is_the_same_execution(run: Run) -> None:
-    plan = run.remote.fetch_launch_plan(name="relaunch.launched", version=run.version)
+    plan = run.remote.fetch_launch_plan(name="relaunch.fixed", version=run.version)
     found = run.remote.execute(plan, inputs={"a": 2}, execution_name=run.id.name)
     assert found.id.name == run.id.name
     request = execution_pb2.ExecutionCreateRequest(
@@ -51,8 +54,29 @@ def wrong_inputs_are_refused(run: Run) -> None:
         assert "expected_inputs a missing" in str(refused)
 
 
+def fixed_inputs_stay(run: Run) -> None:
+    plan = run.remote.fetch_launch_plan(name="relaunch.fixed", version=run.version)
+    request = execution_pb2.ExecutionCreateRequest(
+        project=run.id.project,
+        domain=run.id.domain,
+        spec=execution_pb2.ExecutionSpec(launch_plan=plan.id.to_flyte_idl()),
+        inputs=run.admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=run.id)).full_inputs,
+    )
+    try:
+        run.admin.CreateExecution(request)
+        raise AssertionError("a fixed input was changed")
+    except grpc.RpcError as refused:
+        assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert refused.details() == "invalid input b"
+
+
+def names_and_inputs_count(run: Run) -> None:
+    same_name_is_the_same_execution(run)
+    wrong_inputs_are_refused(run)
+    fixed_inputs_stay(run)
+
+
 CASES = [
     Case(launched, {"a": 2}, {"o0": 7}, check=again),
-    Case(launched, {"a": 2}, {"o0": 7}, check=same_name_is_the_same_execution),
-    Case(launched, {"a": 2}, {"o0": 7}, check=wrong_inputs_are_refused),
+    Case(fixed, {"a": 2}, {"o0": 9}, check=names_and_inputs_count),
 ]

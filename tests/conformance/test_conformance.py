@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,8 +35,10 @@ PROGRAMS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NO
 # What others refer to across projects: it is registered first, in a place and version of its own.
 LIBRARY, LIBRARY_PLACE, LIBRARY_VERSION = "library", ("flytetester", "staging"), "library-1"
 PROJECT, DOMAIN, VERSION = "flytesnacks", "development", "conformance-1"
-# Launched first: deadlines count while a task waits for a place on the worker, and eager workflows take their time.
-URGENT = ("timeouts", "map_attempts", "gates", "eager_workflows", "eager_recovery")
+# Deadlines count while a task waits for a place on the worker: these have ended before the crowd comes.
+WITH_DEADLINES = ("timeouts", "map_attempts")
+# Eager workflows mostly wait, so they begin early too.
+EARLY = (*WITH_DEADLINES, "eager_workflows", "eager_recovery")
 AT_ONCE = 32
 SECONDS = 400
 phase_name = cases.WorkflowPhase.Phase.Name
@@ -141,10 +143,13 @@ def problems(stack: RunningStack, request: pytest.FixtureRequest) -> Iterator[Pr
         importlib.import_module("pandas")  # flytekit looks at it in every thread as soon as one imports it.
         launcher = Launcher(stack, channel)
         modules = {program: load(program) for program in programs}
-        in_order = sorted(programs, key=lambda program: (*URGENT, program).index(program))
-        yield {
-            program: [pool.submit(launcher.problem, case) for case in modules[program].CASES] for program in in_order
-        }
+
+        def launch(program: str) -> list[Future[str]]:
+            return [pool.submit(launcher.problem, case) for case in modules[program].CASES]
+
+        early = {program: launch(program) for program in EARLY if program in modules}
+        wait([future for program in WITH_DEADLINES for future in early.get(program, ())])
+        yield early | {program: launch(program) for program in programs if program not in early}
 
 
 @pytest.mark.timeout(SECONDS)
