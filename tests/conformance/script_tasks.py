@@ -1,9 +1,14 @@
 """Tasks that carry a script or a query in place of a Python function."""
 
+import contextlib
 import os
+import sqlite3
+import tempfile
+from pathlib import Path
 from typing import List
 
 import pandas as pd
+from case import Case
 from flytekit import kwtypes, task, workflow
 from flytekit.extras.sqlite3.task import SQLite3Config, SQLite3Task
 from flytekit.extras.tasks.shell import OutputLocation, ShellTask, get_raw_shell_task
@@ -11,8 +16,30 @@ from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.schema import FlyteSchema
 
+PLACE = Path(tempfile.gettempdir()) / "script_tasks"
+
+
+def songs() -> str:
+    """Return where a small database lies; it is made when this program is registered."""
+    PLACE.mkdir(exist_ok=True)
+    path = PLACE / "songs.db"
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("create table if not exists songs (name text primary key, plays integer)")
+        rows = [("a", 1), ("b", 9), ("c", 5), ("d", 7)]
+        database.executemany("insert or replace into songs values (?, ?)", rows)
+    return str(path)
+
+
+def script() -> str:
+    """Return where a script lies on the worker's machine."""
+    PLACE.mkdir(exist_ok=True)
+    path = PLACE / "script.sh"
+    path.write_text('echo "$WORD $1" > words.txt\n')
+    return str(path)
+
+
 write = ShellTask(
-    name="scripts.write",
+    name="script_tasks.write",
     script="""
     set -e
     echo "{inputs.greeting}, {inputs.name}" > {outputs.greeted}
@@ -28,7 +55,7 @@ write = ShellTask(
 )
 
 count = ShellTask(
-    name="scripts.count",
+    name="script_tasks.count",
     script="""
     cat {inputs.greeted} {inputs.parts}/*.txt | wc -l > {outputs.lines}
     """,
@@ -37,17 +64,19 @@ count = ShellTask(
 )
 
 fails = ShellTask(
-    name="scripts.fails", script="echo some words; echo a complaint >&2; exit {inputs.code}", inputs=kwtypes(code=int)
+    name="script_tasks.fails",
+    script="echo some words; echo a complaint >&2; exit {inputs.code}",
+    inputs=kwtypes(code=int),
 )
 
-raw = get_raw_shell_task(name="scripts.raw")
+raw = get_raw_shell_task(name="script_tasks.raw")
 
 select = SQLite3Task(
-    name="scripts.select",
+    name="script_tasks.select",
     query_template="select name, plays from songs where plays > {{.inputs.least}} order by plays limit {{.inputs.most}}",
     inputs=kwtypes(least=int, most=int),
     output_schema_type=FlyteSchema[kwtypes(name=str, plays=int)],
-    task_config=SQLite3Config(uri=os.environ.get("SONGS", "songs.db")),
+    task_config=SQLite3Config(uri=songs()),
 )
 
 
@@ -65,7 +94,7 @@ def shell(greeting: str, name: str) -> (str, str):
 
 
 @workflow
-def failing_shell(code: int = 3) -> None:
+def failing_shell(code: int) -> None:
     fails(code=code)
 
 
@@ -86,5 +115,14 @@ def names(results: pd.DataFrame) -> List[str]:
 
 
 @workflow
-def query(least: int, most: int = 2) -> List[str]:
+def query(least: int, most: int) -> List[str]:
     return names(results=select(least=least, most=most))
+
+
+CASES = [
+    Case(shell, {"greeting": "Hello", "name": "Ada"}, {"o0": "Hello, Ada", "o1": "3"}),
+    Case(failing_shell, {"code": 3}, phase="FAILED", error="return-code 3"),
+    Case(failing_shell, {"code": 4}, phase="FAILED", error="a complaint"),
+    Case(raw_shell, {"script": script()}, {"o0": "yes no"}),
+    Case(query, {"least": 4, "most": 2}, {"o0": ["c", "d"]}),
+]
