@@ -6,7 +6,6 @@ so a replay issues the same commands.
 
 import asyncio
 import contextlib
-import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from temporalio import exceptions, workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed
-from flytetemporal.idl import times
 from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.continuation import Handover
+from flytetemporal.workflows.crowd import Crowd, Sleeper
 from flytetemporal.workflows.graph import END, START
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.node import NodeRun, Phase, node_run
@@ -33,7 +32,7 @@ from flytetemporal.workflows.outcomes import (
     execution_error,
     system_failure,
 )
-from flytetemporal.workflows.parking import Parked, Sleeper
+from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.run import Scope
 
 WORKFLOW_ABORTED = "Workflow aborted."
@@ -87,10 +86,7 @@ class Walk:
         self._spoiled = [False] * len(self._body.nodes)
         self._open = len(self._body.nodes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._parked: dict[int, Sleeper] = {}
-        # They wait for their turn to be started.
-        self._ready: deque[int] = deque()
-        self._feeder: asyncio.Task[None] | None = None
+        self._crowd = Crowd(scope.run, self._node_id, self._start_task)
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
         # Ended, and what follows is skipped.
@@ -168,8 +164,10 @@ class Walk:
 
     def running(self) -> list[str]:
         """Return the ids of the nodes that run."""
-        positions = sorted([*self._tasks, *self._parked])
-        return [self.scope.node_id(self._body.nodes[position].id) for position in positions]
+        return [self._node_id(position) for position in sorted([*self._tasks, *self._crowd.sleepers])]
+
+    def _node_id(self, position: int) -> str:
+        return self.scope.node_id(self._body.nodes[position].id)
 
     async def run_node(self, node: NodeRun, sources: Outputs | None = None) -> Values:
         """Run one node from its inputs to its last event; ``sources`` are what it may bind to, if not all nodes.
@@ -326,27 +324,10 @@ class Walk:
             node = node_run(self.scope, self._body.nodes[position])
             node.report(node.phase_event(Phase.SKIPPED))
             return True
-        self._launch(position)
+        self._crowd.launch(position)
         return False
 
-    def _launch(self, position: int) -> None:
-        """Start a node, now or, when many others do, soon."""
-        run, node_id = self.scope.run, self.scope.node_id(self._body.nodes[position].id)
-        if not run.continuation.may_tarry(node_id) or (self._feeder is None and run.pace.has_step()):
-            self._start_task(position)
-        else:
-            self._ready.append(position)
-            if self._feeder is None:
-                self._feeder = asyncio.create_task(self._feed())
-
-    async def _feed(self) -> None:
-        while self._ready and self._failure is None:
-            await self.scope.run.pace.step()
-            self._start_task(self._ready.popleft())
-        self._feeder = None
-
     def _start_task(self, position: int) -> None:
-        self._parked.pop(position, None)
         self._tasks[position] = asyncio.create_task(self._run(position))
 
     async def _run(self, position: int) -> None:
@@ -370,41 +351,20 @@ class Walk:
             self._tasks.pop(position, None)
 
     def _park(self, position: int, parked: Parked) -> None:
-        left = times.moment(parked.until) - workflow.now()
-        alarm = self.scope.run.alarms.call(left, functools.partial(self._wake, position))
-        self._parked[position] = Sleeper(alarm, parked.until, runs.now(), parked.tell_aborted)
+        self._crowd.park(position, parked)
         if self._stopping:
-            self._abort_parked(position)
+            self._crowd.dismiss(position, self._tell_stopped)
 
-    def _wake(self, position: int) -> None:
-        if not self._stopping:
-            self._launch(position)
-
-    def _abort_parked(self, position: int) -> None:
-        """Tell of a parked node that it was stopped; nothing else is left of it."""
-        sleeper = self._parked.pop(position)
+    def _tell_stopped(self, position: int, sleeper: Sleeper) -> None:
         node = node_run(self.scope, self._body.nodes[position])
-        self.scope.run.alarms.forget(sleeper.alarm)
-        self.scope.run.parallelism.give_back(node.id)
-        self.scope.run.continuation.forget(node.id)
         sleeper.tell_aborted(node)
         self._report_aborted(node)
-
-    async def _abort_sleepers(self) -> None:
-        """Have all that sleep without a coroutine tell that they were stopped."""
-        run = self.scope.run
-        for position in sorted(self._parked):
-            await run.pace.step()
-            self._abort_parked(position)
-        for position in self._ready:  # Those that slept in the run before and have not gone on yet.
-            if run.continuation.has_slept(self.scope.node_id(self._body.nodes[position].id)):
-                await run.pace.step()
-                self._start_task(position)
 
     def fail(self, failure: NodeFailure) -> None:
         """End the walk with ``failure``, whatever the policy."""
         if self._failure is None:
             self._failure = failure
+            self._crowd.close()
         if not self._done.done():
             self._done.set_result(None)
 
@@ -422,11 +382,10 @@ class Walk:
 
     async def _stop(self) -> None:
         self._stopping = True
-        if self._feeder is not None:
-            self._feeder.cancel()
+        self._crowd.close()
         try:
-            if self._parked or self._ready:
-                await settling.settled([asyncio.create_task(self._abort_sleepers())])
+            if not self._crowd.is_empty:
+                await settling.settled([asyncio.create_task(self._crowd.dismiss_all(self._tell_stopped))])
         finally:
             await self._stop_running()
 
@@ -440,12 +399,9 @@ class Walk:
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
         """Yield what the nodes of this level wait for that have not begun, or that are parked."""
-        for position, sleeper in self._parked.items():
-            node = self._body.nodes[position]
-            until = operations_pb2.TimerWait(until=sleeper.until)
-            yield operations_pb2.Wait(
-                node_id=self.scope.node_id(node.id), name=node.name, since=sleeper.since, timer=until
-            )
+        for position, sleeper in self._crowd.sleepers.items():
+            until, name = operations_pb2.TimerWait(until=sleeper.until), self._body.nodes[position].name
+            yield operations_pb2.Wait(node_id=self._node_id(position), name=name, since=sleeper.since, timer=until)
         for position, left in enumerate(self._waiting):
             if left == 0 or self._is_ended[position]:
                 continue
