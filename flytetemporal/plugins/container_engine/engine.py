@@ -81,10 +81,15 @@ class Engine:
         if answer.code:
             raise EngineFailed(answer.problem)
 
-    async def attach(self, name: str, log: Path) -> None:
-        """Start a created container and return when it has ended; what it prints is appended to ``log``."""
+    async def attach(self, name: str, log: Path, directory: Path) -> None:
+        """Start a created container and return when it has ended; what it prints is appended to ``log``.
+
+        podman's monitor runs in ``directory`` and leaves a file there when memory has run out.
+        """
         with log.open("ab") as output:
-            process = await self._spawn("start", "--attach", name, stdout=output.fileno(), stderr=output.fileno())
+            process = await self._spawn(
+                "start", "--attach", name, stdout=output.fileno(), stderr=output.fileno(), directory=directory
+            )
             await _ended(process)
         # The program that was attached may have been killed; the container has not ended for that.
         await self._run("wait", name)
@@ -141,7 +146,12 @@ class Engine:
         return _Answer(process.returncode or 0, output.decode(errors="replace"), error.decode(errors="replace"))
 
     async def _spawn(
-        self, *arguments: str, stdout: int, stderr: int, variables: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stdout: int,
+        stderr: int,
+        variables: Mapping[str, str] | None = None,
+        directory: Path | None = None,
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(self.command, *arguments),
@@ -149,6 +159,7 @@ class Engine:
             stdout=stdout,
             stderr=stderr,
             env={**self.environment, **(variables or {})},
+            cwd=directory,
             start_new_session=True,  # Ctrl-C in the worker's terminal is not for tasks.
         )
 

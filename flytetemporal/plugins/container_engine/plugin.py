@@ -60,7 +60,7 @@ class _Running:
 
     async def ended(self) -> None:
         """Start the container and return when it has ended; giving up waiting does not stop it."""
-        self.ending = asyncio.create_task(self.engine.attach(self.name, self.workspace.log))
+        self.ending = asyncio.create_task(self.engine.attach(self.name, self.workspace.log, self.workspace.scratch))
         await asyncio.shield(self.ending)
 
     async def remove(self) -> None:
