@@ -69,6 +69,9 @@ class AdminSettings(_Part):
     """Registered at start, as Flyte's sandbox does."""
     max_workflow_nodes: int = 10_000
     """Nodes in one static workflow; 0 means no limit. Flyte's default is 100."""
+    max_workflow_depth: int = Field(default=50, ge=0)
+    """Levels of subworkflows and dynamic workflows below an execution; 0 means no limit. Each level makes the addresses
+    of files longer, and stores take 1,024 bytes. Flyte has no limit."""
     max_parallelism: int = 25
     """Task nodes of one execution that run at once, when nobody says otherwise. Flyte's default."""
     max_execution_duration: timedelta = timedelta(0)
@@ -107,6 +110,13 @@ class WorkerSettings(_Part):
     max_eager_tasks: int = 100
     """Eager tasks running at once, beside the others. They wait for what they have launched: with one bound for both,
     those that wait could take the places of all that they wait for."""
+    offload_min_bytes: int = Field(default=64 * 1024, ge=0)
+    """Outputs from this size on lie in files of their own, and a reference stands in their place; 0: none do. Flyte's
+    engine has this off, and 10 MB when it is on."""
+    offload_max_bytes: int = Field(default=1000 * 1024 * 1024, gt=0)
+    """An output of this size or more fails its node. Flyte's limit."""
+    inline_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    """As much is read back, all inputs together, for a task that cannot read references."""
     memory_limits: bool = False
     """Memory requests become limits of task processes, where the OS can."""
     grace: timedelta = timedelta(seconds=5)

@@ -5,6 +5,7 @@ FlyteError
 │   ├── CompileFailed         a workflow or task does not compile; carries every problem
 │   ├── StructureConflict     the id exists with another structure
 │   ├── ResolutionFailed      a binding names a value that is not there
+│   ├── ValueTooLarge         a value is larger than what carries it
 │   └── MalformedCondition    a branch compares what cannot be compared
 ├── AlreadyExists             the same thing exists already
 ├── NotFound                  the named thing does not exist
@@ -16,6 +17,7 @@ FlyteError
 ├── Unavailable               a part we need does not answer; try again
 ├── Unimplemented             Flyte has it, we do not (yet)
 └── Internal                  our own fault; the text is for the log
+    └── ValueOffloaded        a value has to be read from its own file first
 
 Status codes live in ``rpc/status.py``; this module imports nothing of ours, so pure code may raise from it.
 """
@@ -48,6 +50,10 @@ class StructureConflict(InvalidRequest):
 
 class ResolutionFailed(InvalidRequest):
     """A binding or an attribute path names a value that is not there; the node fails."""
+
+
+class ValueTooLarge(InvalidRequest):
+    """A value is larger than what has to carry it; the text names it, its size and the limit."""
 
 
 class MalformedCondition(InvalidRequest):
@@ -92,3 +98,11 @@ class Unimplemented(FlyteError):
 
 class Internal(FlyteError):
     """Our own fault. The message is logged, not sent."""
+
+
+class ValueOffloaded(Internal):
+    """A value lies in a file of its own, at ``uri``, and must be read before this can go on."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"the value at [{uri}] must be read first")
+        self.uri = uri

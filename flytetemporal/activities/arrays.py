@@ -15,9 +15,11 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
 from flytetemporal.activities import data
-from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
-from flytetemporal.errors import Internal, ResolutionFailed
-from flytetemporal.idl import error_text, locations
+from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Offloading
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
+from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
+from flytetemporal.idl import error_text, locations, offloading
 from flytetemporal.storage.blobs import BlobStore
 
 Error = core_execution_pb2.ExecutionError
@@ -37,8 +39,9 @@ class LaunchPlans(Protocol):
 class ArrayActivities:
     """``plan_array`` and its kin of ``contracts/activities``."""
 
-    def __init__(self, blobs: BlobStore, plans: LaunchPlans) -> None:
+    def __init__(self, blobs: BlobStore, plans: LaunchPlans, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
+        self._offloading = Offloading(blobs, limits)
         self._plans = plans
         self._reader = ElementReader(blobs)
 
@@ -50,12 +53,13 @@ class ArrayActivities:
     async def plan_array(self, request: arrays_pb2.ArrayRequest) -> arrays_pb2.ArrayPlan:
         """Resolve and write the inputs of an array node, and cut them into chunks."""
         try:
-            inputs = await data.resolve_inputs(self._blobs, request.inputs)
+            given = await data.resolve_inputs(self._offloading, self._blobs, request.inputs)
+            if request.HasField("job"):
+                return await self._job_plan(request, given)
+            inputs = await self._lists_read(given, request.bound_inputs)
         except ResolutionFailed as e:
             return _failed("BindingResolutionFailure", e.message, Error.SYSTEM)
-        await self._blobs.write_message(request.inputs_uri, inputs)
-        if request.HasField("job"):
-            return _job_plan(request.job, inputs)
+        await self._blobs.write_message(request.inputs_uri, given)
         mapped, shared = _parted(inputs, request.bound_inputs)
         lengths = {name: len(literal.collection.literals) for name, literal in mapped.items()}
         if len(set(lengths.values())) > 1:
@@ -75,6 +79,33 @@ class ArrayActivities:
         await self._write_chunks(request, mapped, plan.size)
         return plan
 
+    async def _job_plan(self, request: arrays_pb2.ArrayRequest, given: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
+        """Write the inputs of a task of type container_array, which each element reads whole, and count its elements.
+
+        Mirrors flyteplugins' tasks/plugins/array/catalog.go.
+        """
+        job = request.job
+        if not job.reads_references or not self._offloading.limits.least:
+            try:
+                given = await self._offloading.inlined(given)
+            except ValueTooLarge as e:
+                return _failed(UNREADABLE, e.message, Error.USER)
+        await self._blobs.write_message(request.inputs_uri, given)
+        if job.HasField("size"):
+            return arrays_pb2.ArrayPlan(size=job.size.value)
+        return _counted(await self._lists_read(given, request.bound_inputs))
+
+    async def _lists_read(self, inputs: literals_pb2.LiteralMap, bound: Sequence[str]) -> literals_pb2.LiteralMap:
+        """Return the inputs with the lists that are mapped over read; other references are the elements' matter."""
+        found = literals_pb2.LiteralMap()
+        found.CopyFrom(inputs)
+        for name, literal in found.literals.items():
+            if name not in bound and offloading.is_offloaded(literal) and offloading.may_be_list(literal):
+                value = await self._offloading.opened(literal)
+                if value.WhichOneof("value") == "collection":
+                    literal.CopyFrom(value)
+        return found
+
     async def _write_chunks(
         self, request: arrays_pb2.ArrayRequest, mapped: Mapping[str, literals_pb2.Literal], size: int
     ) -> None:
@@ -85,7 +116,10 @@ class ArrayActivities:
                 chunk.literals[name].collection.literals.extend(
                     literal.collection.literals[begin : begin + request.chunk_size]
                 )
-            await self._blobs.write_message(locations.chunk_uri(request.directory, number), chunk)
+            uri = locations.chunk_uri(request.directory, number)
+            for name in sorted(mapped):  # Who reads a chunk for one element shall not read the large ones beside it.
+                await self._offloading.offload_elements(chunk.literals[name].collection, uri.removesuffix(".pb"), name)
+            await self._blobs.write_message(uri, chunk)
 
         await _few_at_a_time([write(number) for number in range(math.ceil(size / request.chunk_size))])
 
@@ -102,15 +136,23 @@ class ArrayActivities:
             output.CopyFrom(literal)
         for literal in shared.values():
             output.collection.literals.append(literal)
+        await self._offloading.offload(outputs, locations.parent(request.outputs_uri))
         await self._blobs.write_message(request.outputs_uri, outputs)
         return data.node_outputs(outputs, request.outputs_uri)
 
     @activity.defn
     async def read_elements(self, element: execution_pb2.ElementInputs) -> execution_pb2.NodeOutputs:
-        """Return the inputs of all elements of a chunk, for elements that run inside the workflow."""
+        """Return the durations of all elements of a chunk, for elements that run inside the workflow: core-sleep."""
         chunk, shared = await self._reader.read(element)
-        values = literals_pb2.LiteralMap(literals={**chunk.literals, **shared.literals})
-        return execution_pb2.NodeOutputs(literals=values)
+        found = {**shared.literals, **chunk.literals}
+        values = literals_pb2.LiteralMap(literals={name: found[name] for name in ("duration",) if name in found})
+        durations = await self._offloading.inlined(values, limit=workflows.MOST_RETURNED_BYTES)
+        if durations.ByteSize() > workflows.MOST_RETURNED_BYTES:
+            raise ValueTooLarge(
+                f"the durations of a row of elements have {durations.ByteSize()} bytes; "
+                f"{workflows.MOST_RETURNED_BYTES} can be waited by"
+            )
+        return execution_pb2.NodeOutputs(literals=durations)
 
     @activity.defn
     async def gather_elements(self, request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
@@ -130,6 +172,8 @@ class ArrayActivities:
             values = outputs.literals[name].collection
             values.SetInParent()
             values.literals.extend(NONE if left is None else left.literals.get(name, NONE) for left in found)
+        if locations.is_outputs(request.write_to):  # Parts are joined later.
+            await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)
         return data.node_outputs(outputs, request.write_to)
 
@@ -143,6 +187,7 @@ class ArrayActivities:
             values.SetInParent()
             for part in parts:
                 values.literals.extend(part.literals[name].collection.literals)
+        await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)
         return data.node_outputs(outputs, request.write_to)
 
@@ -219,13 +264,8 @@ async def _few_at_a_time(work: Sequence[Any]) -> list[Any]:
     return await asyncio.gather(*(one(coroutine) for coroutine in work))
 
 
-def _job_plan(job: graph_pb2.ArrayJob, inputs: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
-    """Return the plan of a task of type container_array.
-
-    Mirrors flyteplugins' tasks/plugins/array/catalog.go.
-    """
-    if job.HasField("size"):
-        return arrays_pb2.ArrayPlan(size=job.size.value)
+def _counted(inputs: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
+    """Return the plan of a job that is as large as its lists."""
     lengths = {
         name: len(literal.collection.literals)
         for name, literal in inputs.literals.items()

@@ -10,13 +10,16 @@ from temporalio import activity
 
 from flytetemporal.activities import data
 from flytetemporal.activities.arrays import ElementReader
+from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
-from flytetemporal.idl import error_text
+from flytetemporal.idl import error_text, locations
 from flytetemporal.plugins.patience import PASSING
 from flytetemporal.storage.blobs import BlobStore
 
 Error, Phase = core_execution_pb2.ExecutionError, core_execution_pb2.WorkflowExecution
+# Inputs above this size are offloaded before a child is launched with them.
+CALL_BYTES = 1024 * 1024
 TERMINAL = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT)
 
 
@@ -38,8 +41,9 @@ class Executions(Protocol):
 class ChildActivities:
     """``launch_child`` and its kin of ``contracts/activities``."""
 
-    def __init__(self, blobs: BlobStore, executions: Executions) -> None:
+    def __init__(self, blobs: BlobStore, executions: Executions, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
+        self._offloading = Offloading(blobs, limits)
         self._executions = executions
         self._elements = ElementReader(blobs)
 
@@ -51,8 +55,8 @@ class ChildActivities:
     async def launch_child(self, request: execution_pb2.LaunchRequest) -> execution_pb2.LaunchResult:
         """Launch the execution of a launch plan node; one that was launched before is left alone."""
         create = request.create
-        create.inputs.CopyFrom(await self._inputs(request))
         try:
+            create.inputs.CopyFrom(await self._inputs(request))
             await self._executions.create_execution(create)
         except AlreadyExists as e:
             if not await self._is_ours(create):
@@ -66,8 +70,18 @@ class ChildActivities:
     async def _inputs(self, request: execution_pb2.LaunchRequest) -> literals_pb2.LiteralMap:
         if request.WhichOneof("given") == "element":
             values, _ = await self._elements.inputs(request.element)
-            return values
-        return await data.read_outputs(self._blobs, request.inputs)
+            directory = locations.join(locations.parent(request.element.chunk_uri), request.create.name)
+        else:
+            given = await data.read_outputs(self._blobs, request.inputs)
+            if not request.inputs.uri:
+                return given
+            values = literals_pb2.LiteralMap()
+            values.CopyFrom(given)
+            directory = locations.parent(request.inputs.uri)
+        # What does not fit into a call is handed over by its address.
+        if values.ByteSize() > CALL_BYTES:
+            await self._offloading.offload(values, directory)
+        return values
 
     async def _is_ours(self, create: admin_execution_pb2.ExecutionCreateRequest) -> bool:
         """Say whether the execution that has the name was launched by this node."""

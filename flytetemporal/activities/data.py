@@ -1,4 +1,4 @@
-"""Read what is too large to travel: stored values that bindings name, graphs, task templates."""
+"""Read what is too large to travel: stored values that bindings and conditions name, graphs, task templates."""
 
 import asyncio
 import gzip
@@ -11,35 +11,59 @@ from flyteidl.core import literals_pb2, tasks_pb2
 from google.protobuf.message import DecodeError
 from temporalio import activity
 
+from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
-from flytetemporal.errors import Internal, NotFound, ResolutionFailed
-from flytetemporal.idl import literals, locations
+from flytetemporal.errors import Internal, MalformedCondition, NotFound, ResolutionFailed, ValueTooLarge
+from flytetemporal.idl import conditions, literals, locations
 from flytetemporal.storage.blobs import BlobStore
 
 CACHED_TEMPLATES = 64
 
 
 class DataActivities:
-    """``resolve_inputs``, ``load_graph`` and ``store_state`` of ``contracts/activities``."""
+    """``resolve_inputs``, ``choose_case``, ``load_graph`` and ``store_state`` of ``contracts/activities``."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
+        self._offloading = Offloading(blobs, limits)
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
-        return [self.resolve_inputs, self.load_graph, self.store_state]
+        return [self.resolve_inputs, self.choose_case, self.load_graph, self.store_state]
 
     @activity.defn
     async def resolve_inputs(self, request: execution_pb2.ResolveRequest) -> execution_pb2.NodeOutputs:
         """Resolve bindings that need stored values, write the map, return it inline when small."""
-        values = await resolve(self._blobs, request.inputs)
+        values = await resolve(self._offloading, self._blobs, request.inputs)
+        if request.inlined:
+            values = await self._offloading.inlined(values, limit=workflows.MOST_RETURNED_BYTES)
         await asyncio.gather(*(self._blobs.write_message(uri, values) for uri in request.write_to))
-        return node_outputs(values, next(iter(request.write_to), ""))
+        returned = node_outputs(values, next(iter(request.write_to), ""))
+        if returned.ByteSize() > workflows.MOST_RETURNED_BYTES:
+            raise ValueTooLarge(f"{_sizes(values)}; {workflows.MOST_RETURNED_BYTES} bytes may be compared or waited by")
+        return returned
+
+    @activity.defn
+    async def choose_case(self, request: execution_pb2.CaseRequest) -> execution_pb2.CaseChoice:
+        """Say which condition of a branch is the first that holds."""
+        values = await resolve(self._offloading, self._blobs, request.inputs)
+        operands = await self._offloading.inlined(values)
+        try:
+            for position, condition in enumerate(request.conditions):
+                if conditions.evaluate(condition, operands.literals):
+                    return execution_pb2.CaseChoice(position=position)
+        except MalformedCondition as e:
+            return execution_pb2.CaseChoice(malformed=e.message)
+        return execution_pb2.CaseChoice(position=len(request.conditions))
 
     @activity.defn
     async def load_graph(self, reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
         """Read a graph that is too large for the start argument."""
+        if reference.size_bytes > workflows.MOST_GRAPH_BYTES:
+            raise ValueTooLarge(
+                f"the graph has {reference.size_bytes} bytes, compressed; {workflows.MOST_GRAPH_BYTES} can travel"
+            )
         return execution_pb2.GraphBytes(gzipped=await read_content(self._blobs, reference))
 
     @activity.defn
@@ -76,7 +100,9 @@ class TemplateCache:
         return templates.tasks[position]
 
 
-async def resolve(blobs: BlobStore, deferred: execution_pb2.DeferredInputs) -> literals_pb2.LiteralMap:
+async def resolve(
+    offloading: Offloading, blobs: BlobStore, deferred: execution_pb2.DeferredInputs
+) -> literals_pb2.LiteralMap:
     """Resolve bindings, reading the sources that did not travel along.
 
     Raises:
@@ -88,17 +114,19 @@ async def resolve(blobs: BlobStore, deferred: execution_pb2.DeferredInputs) -> l
     except NotFound as e:
         raise ResolutionFailed(f"the outputs that a binding names are gone: {e.message}") from e
     aliases = {node_id: dict(entry.variables) for node_id, entry in deferred.aliases.items()}
-    return literals.resolve(deferred.bindings, sources.__getitem__, aliases)
+    return await offloading.resolve(deferred.bindings, sources.__getitem__, aliases)
 
 
-async def resolve_inputs(blobs: BlobStore, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
+async def resolve_inputs(
+    offloading: Offloading, blobs: BlobStore, inputs: execution_pb2.NodeInputs
+) -> literals_pb2.LiteralMap:
     """Return the inputs of a node that is no element of an array.
 
     Raises:
         ResolutionFailed: a binding names what is not there.
     """
     if inputs.WhichOneof("value") == "deferred":
-        return await resolve(blobs, inputs.deferred)
+        return await resolve(offloading, blobs, inputs.deferred)
     return inputs.literals
 
 
@@ -127,6 +155,10 @@ async def read_content(blobs: BlobStore, reference: execution_pb2.ContentReferen
     if hashlib.sha256(data).hexdigest() != reference.sha256:
         raise Internal(f"{reference.uri} has other content than when it was written ({len(data)} bytes)")
     return data
+
+
+def _sizes(values: literals_pb2.LiteralMap) -> str:
+    return ", ".join(f"[{name}] has {literal.ByteSize()} bytes" for name, literal in sorted(values.literals.items()))
 
 
 def _templates(data: bytes, uri: str) -> graph_pb2.TaskTemplates:

@@ -5,11 +5,13 @@ The order of the checks and their codes mirror flytepropeller's pkg/controller/n
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
-from flyteidl.core import errors_pb2, literals_pb2, tasks_pb2
+from flyteidl.core import errors_pb2, interface_pb2, literals_pb2, tasks_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal.activities.data import node_outputs
+from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_events import has_deck, may_have_deck
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
@@ -47,9 +49,18 @@ async def copy(blobs: BlobStore, from_dir: str, to_dir: str) -> None:
 
 
 async def collect(
-    blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate
+    blobs: BlobStore,
+    output_dir: str,
+    template: tasks_pb2.TaskTemplate,
+    offloading: Offloading | None = None,
+    *,
+    is_element: bool = False,
 ) -> execution_pb2.TaskAttemptResult:
-    """Return what the attempt came to."""
+    """Return what the attempt came to. Its large outputs are offloaded, by default from the usual size on.
+
+    Raises:
+        ValueTooLarge: an output is larger than what may be offloaded.
+    """
     dynamic, reported, deck = await asyncio.gather(
         blobs.exists(locations.join(output_dir, locations.FUTURES)),
         _reported_failure(blobs, output_dir),
@@ -63,7 +74,13 @@ async def collect(
         result.failure.CopyFrom(reported)
         result.deck_uri = deck if has_deck(template) else ""
     else:
-        await _collect_outputs(blobs, output_dir, template, result)
+        outputs = template.interface.outputs.variables
+        if outputs:
+            # The interface of a map task tells of lists; an element leaves one value of each.
+            declared = None if is_element else outputs
+            await _collect_outputs(blobs, output_dir, declared, result, offloading or Offloading(blobs))
+        else:
+            result.outputs.literals.SetInParent()
     return result
 
 
@@ -85,18 +102,20 @@ def failure(
 async def _collect_outputs(
     blobs: BlobStore,
     output_dir: str,
-    template: tasks_pb2.TaskTemplate,
+    declared: Mapping[str, interface_pb2.Variable] | None,
     result: execution_pb2.TaskAttemptResult,
+    offloading: Offloading,
 ) -> None:
     uri = locations.outputs_uri(output_dir)
-    if not template.interface.outputs.variables:
-        result.outputs.literals.SetInParent()
-        return
     try:
-        if await blobs.size_bytes(uri) > workflows.INLINE_LITERALS_BYTES:
+        size = await blobs.size_bytes(uri)
+        if size > workflows.INLINE_LITERALS_BYTES and not offloading.limits.concern(size):
             result.outputs.uri = uri
-        else:
-            result.outputs.CopyFrom(node_outputs(await blobs.read_message(uri, literals_pb2.LiteralMap), uri))
+            return
+        values = await blobs.read_message(uri, literals_pb2.LiteralMap)
+        if await offloading.offload(values, output_dir, declared):
+            await blobs.write_message(uri, values)
+        result.outputs.CopyFrom(node_outputs(values, uri))
     except NotFound:
         text = f"the task ended without an error but left no outputs at [{uri}]"
         result.failure.CopyFrom(failure("OutputsNotFound", text, ErrorKind.UNKNOWN, recoverable=True))
@@ -118,10 +137,12 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
         return failure("ErrorFileBadFormat", text, ErrorKind.SYSTEM, recoverable=True)
     error = document.error
     text = tracebacks.user_first(error.message)
-    described = failure(error.code, text, error.origin, recoverable=error.kind == error.RECOVERABLE)
+    described = failure(
+        error_text.headline(error.code), text, error.origin, recoverable=error.kind == error.RECOVERABLE
+    )
     if error.HasField("timestamp"):
         described.error.timestamp.CopyFrom(error.timestamp)
-    described.error.worker = error.worker
+    described.error.worker = error_text.headline(error.worker)
     return described
 
 

@@ -7,8 +7,11 @@ from flyteidl.admin import signal_pb2
 from flyteidl.core import literals_pb2
 from temporalio import activity
 
+from flytetemporal.activities import data
+from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import locations
 from flytetemporal.storage.blobs import BlobStore
 
 
@@ -26,8 +29,9 @@ class SignalSource(Protocol):
 class SignalActivities:
     """``read_signal`` of ``contracts/activities``."""
 
-    def __init__(self, blobs: BlobStore, source: SignalSource) -> None:
+    def __init__(self, blobs: BlobStore, source: SignalSource, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
+        self._offloading = Offloading(blobs, limits)
         self._source = source
 
     def all(self) -> list[Callable[..., Any]]:
@@ -43,8 +47,9 @@ class SignalActivities:
         if not signal.HasField("value"):
             return execution_pb2.SignalState()
         outputs = literals_pb2.LiteralMap(literals={request.variable: signal.value})
-        if request.write_to:
-            await self._blobs.write_message(request.write_to, outputs)
-        if request.write_to and outputs.ByteSize() > workflows.INLINE_LITERALS_BYTES:
-            return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(uri=request.write_to))
-        return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(literals=outputs))
+        if not request.write_to:  # An approval: the engine itself looks at the value.
+            answer = await self._offloading.inlined(outputs, limit=workflows.INLINE_LITERALS_BYTES)
+            return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(literals=answer))
+        await self._offloading.offload(outputs, locations.parent(request.write_to))
+        await self._blobs.write_message(request.write_to, outputs)
+        return execution_pb2.SignalState(outputs=data.node_outputs(outputs, request.write_to))

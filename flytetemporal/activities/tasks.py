@@ -7,7 +7,7 @@ Temporal repeats the activity for it, under the same number of Flyte's attempt.
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,11 +19,12 @@ from temporalio import activity
 
 from flytetemporal.activities import data, events, outputs
 from flytetemporal.activities.arrays import ElementReader
+from flytetemporal.activities.offloading import UNREADABLE, Limits, Offloading
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed
-from flytetemporal.idl import locations, times
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
+from flytetemporal.idl import locations, offloading, times
 from flytetemporal.plugins import environment, resources, template
 from flytetemporal.plugins.container_engine.plugin import ContainerPlugin
 from flytetemporal.plugins.patience import patiently
@@ -37,6 +38,8 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 1.0
 # How long a running task's events wait for company; nobody waits for them.
 GATHER_SECONDS = 0.2
+# Linux takes no longer argument of a process (MAX_ARG_STRLEN, without its end).
+ARGUMENT_BYTES = 128 * 1024 - 1
 
 
 class TaskActivities:
@@ -49,6 +52,7 @@ class TaskActivities:
         self._sink = sink
         self._templates = data.TemplateCache(blobs)
         self._elements = ElementReader(blobs)
+        self._offloading = Offloading(blobs, Limits.of(worker))
         self._processes = ProcessPlugin(worker, storage, blobs)
         self._containers = ContainerPlugin(worker, storage, blobs)
         self._registry = Registry(self._processes, self._containers, worker.container_images)
@@ -75,7 +79,7 @@ class TaskActivities:
     async def run_task(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
         """Run one attempt of a task to its end: inputs in, plugin run, outputs out, its events sent."""
         task = await self._templates.load(attempt.tasks, attempt.task)
-        run = _Run(self._blobs, self._elements, self._sink, attempt, task)
+        run = _Run(self._blobs, self._offloading, self._elements, self._sink, attempt, task)
         # After a reset of the workflow the same attempt is asked for while the earlier one is still being stopped.
         lock = self._locks.setdefault(f"{activity.info().workflow_id}/{attempt.generated_name}", asyncio.Lock())
         async with run.heartbeating(), lock:
@@ -108,12 +112,14 @@ class _Run:
     def __init__(
         self,
         blobs: BlobStore,
+        offloads: Offloading,
         elements: ElementReader,
         sink: events.EventSink,
         attempt: execution_pb2.TaskAttempt,
         task: tasks_pb2.TaskTemplate,
     ) -> None:
         self._blobs = blobs
+        self._offloading = offloads
         self._elements = elements
         self._sink = sink
         self._attempt = attempt
@@ -191,9 +197,23 @@ class _Run:
         """Return the inputs, and the file that the task reads."""
         inputs = self._attempt.inputs
         if inputs.WhichOneof("value") == "element":
-            return await self._elements.inputs(inputs.element)
-        values = await data.resolve_inputs(self._blobs, inputs)
-        return values, values
+            values, file = await self._elements.inputs(inputs.element)
+        else:
+            values = file = await data.resolve_inputs(self._offloading, self._blobs, inputs)
+        try:
+            rendered = await self._offloading.inlined(values, template.inputs_named(_arguments(self._task)))
+            # What an array wrote for all its elements is as its task wants it.
+            as_it_is = bool(inputs.element.whole_uri) or (
+                offloading.reads_references(self._task) and bool(self._offloading.limits.least)
+            )
+            return rendered, file if as_it_is else await self._offloading.inlined(file)
+        except ValueTooLarge as e:
+            raise Rejected(UNREADABLE, self._about(e)) from e
+
+    def _about(self, problem: ValueTooLarge) -> str:
+        runtime = self._task.metadata.runtime
+        sdk = f"; the task is of {runtime.flavor or 'no SDK'} {runtime.version}".rstrip()
+        return f"node [{_node_execution_id(self._attempt).node_id}]: {problem.message}{sdk}"
 
     def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
         attempt, task = self._attempt, self._task
@@ -201,6 +221,7 @@ class _Run:
             command = template.render(_arguments(task), _places(attempt, task), inputs)
         except InvalidRequest as e:
             raise Rejected("BadTaskSpecification", e.message) from e
+        self._check_arguments(command, inputs)
         return TaskContext(
             name=attempt.generated_name,
             node_execution_id=_node_execution_id(attempt),
@@ -208,7 +229,7 @@ class _Run:
             template=task,
             command=command,
             image=_image(attempt, task),
-            environment=environment.attempt_environment(attempt, task),
+            environment={**environment.attempt_environment(attempt, task), **self._sizes()},
             resources=resources.merged(task.container.resources, attempt.overrides.resources),
             inputs_uri=attempt.inputs.element.whole_uri or locations.inputs_uri(attempt.data_dir),
             output_dir=_left_dir(attempt),
@@ -216,6 +237,28 @@ class _Run:
             timeout=attempt.timeout.ToTimedelta(),
             interruptible=attempt.interruptible,
         )
+
+    def _check_arguments(self, command: Sequence[str], inputs: literals_pb2.LiteralMap) -> None:
+        """Refuse a command that no process can be given because of an input that it names."""
+        longest = max((len(argument.encode()) for argument in command), default=0)
+        named = template.inputs_named(_arguments(self._task))
+        if longest <= ARGUMENT_BYTES or not named:
+            return
+        sizes = ", ".join(
+            f"[{name}] {inputs.literals[name].ByteSize()}" for name in sorted(named & set(inputs.literals))
+        )
+        raise Rejected(
+            "BadTaskSpecification",
+            f"node [{_node_execution_id(self._attempt).node_id}]: an argument of the command has {longest} bytes, "
+            f"{ARGUMENT_BYTES} are the most; it names inputs of these sizes: {sizes}. Give the task their file instead",
+        )
+
+    def _sizes(self) -> dict[str, str]:
+        """Return from which size on flytekit offloads by itself; it counts in whole megabytes."""
+        limits = self._offloading.limits
+        if not limits.least or not offloading.reads_references(self._task):
+            return {}
+        return environment.offloading(limits.least)
 
     async def _lay_out(self, file: literals_pb2.LiteralMap) -> None:
         """Write what the task reads and remove what an earlier try left."""
@@ -257,8 +300,14 @@ class _Run:
     async def _result(self, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
         if last.error is None:
             left, wanted = _left_dir(self._attempt), self._attempt.output_dir
-            collecting = functools.partial(outputs.collect, self._blobs, left, self._task)
-            result = await patiently(collecting, "outputs")
+            is_element = self._attempt.HasField("element")
+            collecting = functools.partial(
+                outputs.collect, self._blobs, left, self._task, self._offloading, is_element=is_element
+            )
+            try:
+                result = await patiently(collecting, "outputs")
+            except ValueTooLarge as e:
+                return outputs.failed("OutputSizeExceeded", self._about(e), ErrorKind.USER, recoverable=False)
             if left != wanted and result.WhichOneof("outcome") == "outputs":
                 await patiently(functools.partial(outputs.copy, self._blobs, left, wanted), "outputs")
             return result

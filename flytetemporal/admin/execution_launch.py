@@ -46,7 +46,7 @@ async def create(
     validation.check_labels(request.spec.labels)
     validation.check_notifications(request.spec.notifications.notifications)
     launch = await _prepare(deps, request)
-    argument = execution_rows.engine_input(launch, deps.blobs.root, deps.settings.history_events)
+    argument = execution_rows.engine_input(launch, deps.blobs.root, deps.settings)
     await _record(deps, launch, argument)
     await execution_start.start(deps, argument)
     return execution_pb2.ExecutionCreateResponse(id=launch.id)

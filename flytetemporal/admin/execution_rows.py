@@ -7,10 +7,12 @@ from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from flytetemporal import errors
 from flytetemporal.admin.execution_settings import Config
 from flytetemporal.admin.launch_targets import LaunchTarget
 from flytetemporal.admin.models import ExecutionRow, ExecutionTagRow
 from flytetemporal.admin.run_policies import RunPolicies
+from flytetemporal.config import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, locations, times
@@ -102,8 +104,18 @@ def engine_settings(
     return settings
 
 
-def engine_input(launch: Launch, root: str, history_events: int) -> contract_pb2.ExecutionInput:
-    """Return the argument of the execution's workflow; the graph stays a reference until the start."""
+def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_pb2.ExecutionInput:
+    """Return the argument of the execution's workflow; the graph stays a reference until the start.
+
+    Raises:
+        ValueTooLarge: the settings are too large to be told to every activity.
+    """
+    size = launch.settings.ByteSize()
+    if size > workflows.MOST_SETTINGS_BYTES:
+        raise errors.ValueTooLarge(
+            f"the settings of execution [{launch.id.name}] have {size} bytes; {workflows.MOST_SETTINGS_BYTES} are the "
+            f"most: {_sizes(launch.settings)}"
+        )
     argument = contract_pb2.ExecutionInput(
         execution_id=launch.id,
         workflow_id=launch.target.workflow_id,
@@ -111,7 +123,8 @@ def engine_input(launch: Launch, root: str, history_events: int) -> contract_pb2
         tasks=launch.target.task_templates,
         metadata_dir=locations.metadata_dir(root, launch.id),
         settings=launch.settings,
-        history_events=history_events,
+        history_events=limits.history_events,
+        max_depth=limits.max_workflow_depth,
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
@@ -121,6 +134,11 @@ def engine_input(launch: Launch, root: str, history_events: int) -> contract_pb2
     else:
         argument.inputs.uri = launch.inputs_uri
     return argument
+
+
+def _sizes(settings: contract_pb2.ExecutionSettings) -> str:
+    named = ("envs", "labels", "annotations", "security_context")
+    return ", ".join(f"{name} {getattr(settings, name).ByteSize()}" for name in named)
 
 
 async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.ExecutionInput, now: datetime) -> None:

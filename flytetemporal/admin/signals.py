@@ -13,7 +13,7 @@ from flytetemporal.admin import lists, validation
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.models import SignalRow
 from flytetemporal.db import filters
-from flytetemporal.idl import identifiers, types
+from flytetemporal.idl import identifiers, interfaces, types
 
 Key = tuple[str, str, str, str]
 # So long the call that set a signal may take to tell the engine.
@@ -71,6 +71,7 @@ class SignalService:
         key = _key(request.id, given=request.HasField("id"))
         if not request.HasField("value"):
             raise validation.missing("value")
+        interfaces.check_literals(literals_pb2.LiteralMap(literals={"value": request.value}), "signal")
         async with self._deps.sessions.begin() as session:
             row = await session.get(SignalRow, key, with_for_update=True)
             if row is None:

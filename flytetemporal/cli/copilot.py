@@ -12,6 +12,7 @@ import click
 from flyteidl.core import interface_pb2, literals_pb2, tasks_pb2
 from google.protobuf.message import DecodeError
 
+from flytetemporal.activities.offloading import Limits, Offloading
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.config import Settings
 from flytetemporal.errors import FlyteError
@@ -49,9 +50,11 @@ def upload(folder: Path, output_dir: str, raw_output_dir: str, interface: str) -
 
 
 async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
-    blobs = _blobs()
+    settings = Settings()
+    blobs = _blobs(settings)
     try:
-        inputs = await blobs.read_message(uri, literals_pb2.LiteralMap)
+        given = await blobs.read_message(uri, literals_pb2.LiteralMap)
+        inputs = await Offloading(blobs, Limits.of(settings.worker)).inlined(given)
         await downloads.download(blobs, inputs, folder, seen_at, _FORMATS[form])
     except FlyteError as e:
         raise CommandFailed(f"{downloads.FAILED}: {e.message}") from e
@@ -59,7 +62,7 @@ async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
 
 async def _upload(folder: Path, output_dir: str, raw_output_dir: str, interface: interface_pb2.TypedInterface) -> None:
     try:
-        await uploads.upload(_blobs(), folder, interface.outputs, output_dir, raw_output_dir)
+        await uploads.upload(_blobs(Settings()), folder, interface.outputs, output_dir, raw_output_dir)
     except FlyteError as e:
         raise CommandFailed(f"{uploads.FAILED}: {e.message}") from e
 
@@ -71,6 +74,6 @@ def _interface(encoded: str) -> interface_pb2.TypedInterface:
         raise click.BadParameter("it is no flyteidl.core.TypedInterface in base64", param_hint="--interface") from e
 
 
-def _blobs() -> BlobStore:
-    storage = Settings().storage
+def _blobs(settings: Settings) -> BlobStore:
+    storage = settings.storage
     return BlobStore(storage.root, storage.options)

@@ -16,6 +16,7 @@ from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli import connections, deployments
@@ -41,13 +42,14 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint)
     tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
+    limits = Limits.of(settings.worker)
     engine = [
-        *ArrayActivities(blobs, admin).all(),
-        *ChildActivities(blobs, admin).all(),
-        *DataActivities(blobs).all(),
+        *ArrayActivities(blobs, admin, limits).all(),
+        *ChildActivities(blobs, admin, limits).all(),
+        *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),
         *EventActivities(blobs, admin).all(),
-        *SignalActivities(blobs, admin).all(),
+        *SignalActivities(blobs, admin, limits).all(),
     ]
     try:
         async with (

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import array_events
+from flytetemporal.idl import array_events, offloading
 
 TASK_TYPE = array_events.TASK_TYPE
 _MOST = 2**31 - 1
@@ -26,6 +26,7 @@ def inner_node(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_
     if node.HasField("interruptible"):
         array.node.interruptible.CopyFrom(node.interruptible)
     array.parallelism.value = job.parallelism
+    array.job.reads_references = offloading.reads_references(template)
     array.job.SetInParent()
     if template.task_type_version == 0:
         array.job.size.value = job.size

@@ -20,6 +20,12 @@ async def resolve_inputs(request: execution_pb2.ResolveRequest) -> execution_pb2
 
 
 @activity.defn
+async def choose_case(request: execution_pb2.CaseRequest) -> execution_pb2.CaseChoice:
+    """Say which condition of a branch is the first that holds."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def record_events(report: execution_pb2.Report) -> None:
     """Write the files of pure nodes, then tell admin what happened."""
     raise NotImplementedError
@@ -57,7 +63,7 @@ async def plan_array(request: arrays_pb2.ArrayRequest) -> arrays_pb2.ArrayPlan:
 
 @activity.defn
 async def read_elements(element: execution_pb2.ElementInputs) -> execution_pb2.NodeOutputs:
-    """Return the inputs of all elements of a chunk, for elements that run inside the workflow."""
+    """Return the durations of all elements of a chunk, for elements that run inside the workflow: core-sleep."""
     raise NotImplementedError
 
 

@@ -11,6 +11,7 @@ from flyteidl.core import literals_pb2, types_pb2
 from google.protobuf import struct_pb2
 
 from flytetemporal import errors
+from flytetemporal.idl import offloading
 
 MSGPACK = "msgpack"
 
@@ -24,15 +25,20 @@ _INT64_MIN = -(1 << 63)
 Path = Sequence[types_pb2.PromiseAttribute]
 
 
-def walk(literal: literals_pb2.Literal, path: Path, node_id: str) -> literals_pb2.Literal:
+def walk(
+    literal: literals_pb2.Literal, path: Path, node_id: str, loaded: offloading.Loaded = offloading.NOTHING_LOADED
+) -> literals_pb2.Literal:
     """Return what ``path`` names inside ``literal``, an output of the node ``node_id``.
 
-    Steps that are left over on a primitive, blob or other closed value change nothing.
+    Steps that are left over on a primitive, blob or other closed value change nothing. A reference at the end of the
+    path is passed on, unless what it stands for has to be converted.
 
     Raises:
+        ValueOffloaded: a reference on the way is not among ``loaded``.
         ResolutionFailed: a key or index is missing, or a value on the way cannot be read.
     """
     for position, step in enumerate(path):
+        literal = offloading.opened(literal, loaded)
         kind = literal.WhichOneof("value")
         if kind == "map":
             literal = _entry(literal.map, step, node_id)
@@ -40,7 +46,9 @@ def walk(literal: literals_pb2.Literal, path: Path, node_id: str) -> literals_pb
             literal = _element(literal.collection, step, node_id)
         else:
             return _inside(literal, path[position:], node_id)
-    return _inside(literal, (), node_id)
+    if offloading.is_offloaded(literal) and not offloading.is_structure(literal):
+        return literal
+    return _inside(offloading.opened(literal, loaded), (), node_id)
 
 
 def failure(code: str, node_id: str, text: str) -> errors.ResolutionFailed:
@@ -74,9 +82,6 @@ def _index(step: types_pb2.PromiseAttribute, length: int, node_id: str) -> int:
 
 
 def _inside(literal: literals_pb2.Literal, path: Path, node_id: str) -> literals_pb2.Literal:
-    if literal.WhichOneof("value") == "offloaded_metadata":
-        uri = literal.offloaded_metadata.uri
-        raise _failure(node_id, f"the value is offloaded to [{uri}]; it must be read before its attributes are")
     kind = literal.scalar.WhichOneof("value") if literal.HasField("scalar") else None
     if kind == "binary":
         return _inside_binary(literal.scalar.binary, path, node_id)

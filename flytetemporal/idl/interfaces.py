@@ -63,6 +63,8 @@ def _check_literal(literal: literals_pb2.Literal, where: str) -> None:
         case "map":
             for element in literal.map.literals.values():
                 _check_literal(element, where)
+        case "offloaded_metadata" if not literal.offloaded_metadata.uri:
+            raise errors.InvalidRequest(f"missing uri of the offloaded literal in {where}")
         case "scalar" if literal.scalar.primitive.WhichOneof("value") == "datetime":
             _check_datetime(literal.scalar.primitive.datetime, where)
         case _:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from flyteidl.core import literals_pb2, types_pb2
 
 from flytetemporal import errors
-from flytetemporal.idl import attributes
+from flytetemporal.idl import attributes, offloading
 
 Source = Callable[[str], literals_pb2.LiteralMap]
 """Gives the outputs of a node by its id; those of ``start-node`` are the inputs of the workflow."""
@@ -23,17 +23,21 @@ _NO_ALIASES: Aliases = {}
 
 
 def resolve(
-    bindings: Iterable[literals_pb2.Binding], source: Source, aliases: Aliases = _NO_ALIASES
+    bindings: Iterable[literals_pb2.Binding],
+    source: Source,
+    aliases: Aliases = _NO_ALIASES,
+    loaded: offloading.Loaded = offloading.NOTHING_LOADED,
 ) -> literals_pb2.LiteralMap:
     """Return one literal for each binding.
 
     Raises:
+        ValueOffloaded: a promise names a part of an offloaded value that is not among ``loaded``.
         ResolutionFailed: a promise names a value that is not there; the text says which binding.
     """
     resolved = literals_pb2.LiteralMap()
     for binding in bindings:
         try:
-            literal = resolve_binding(binding.binding, source, aliases)
+            literal = resolve_binding(binding.binding, source, aliases, loaded)
         except errors.ResolutionFailed as error:
             text = f"BindingResolutionError: Error binding Var [wf].[{binding.var}], caused by: {error.message}"
             raise errors.ResolutionFailed(text) from error
@@ -42,25 +46,29 @@ def resolve(
 
 
 def resolve_binding(
-    data: literals_pb2.BindingData, source: Source, aliases: Aliases = _NO_ALIASES
+    data: literals_pb2.BindingData,
+    source: Source,
+    aliases: Aliases = _NO_ALIASES,
+    loaded: offloading.Loaded = offloading.NOTHING_LOADED,
 ) -> literals_pb2.Literal:
     """Return the literal of one binding; without a value it is an empty literal.
 
     Scalars stay as given, unions included. The result may be part of what ``source`` returned: do not change it.
 
     Raises:
+        ValueOffloaded: a promise names a part of an offloaded value that is not among ``loaded``.
         ResolutionFailed: a promise names a value that is not there.
     """
     match data.WhichOneof("value"):
         case "scalar":
             return literals_pb2.Literal(scalar=data.scalar)
         case "promise":
-            return _promised(data.promise, source, aliases)
+            return _promised(data.promise, source, aliases, loaded)
         case "collection":
-            elements = [resolve_binding(child, source, aliases) for child in data.collection.bindings]
+            elements = [resolve_binding(child, source, aliases, loaded) for child in data.collection.bindings]
             return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=elements))
         case "map":
-            entries = {key: resolve_binding(child, source, aliases) for key, child in data.map.bindings.items()}
+            entries = {key: resolve_binding(child, source, aliases, loaded) for key, child in data.map.bindings.items()}
             return literals_pb2.Literal(map=literals_pb2.LiteralMap(literals=entries))
         case "offloaded_metadata":
             return literals_pb2.Literal(offloaded_metadata=data.offloaded_metadata)
@@ -94,7 +102,9 @@ def is_small(values: literals_pb2.LiteralMap, limit_bytes: int) -> bool:
     return values.ByteSize() <= limit_bytes
 
 
-def _promised(reference: types_pb2.OutputReference, source: Source, aliases: Aliases) -> literals_pb2.Literal:
+def _promised(
+    reference: types_pb2.OutputReference, source: Source, aliases: Aliases, loaded: offloading.Loaded
+) -> literals_pb2.Literal:
     node_id = reference.node_id
     if not node_id:
         raise attributes.failure("BadSpecificationError", node_id, "a promise needs the id of a node")
@@ -105,8 +115,8 @@ def _promised(reference: types_pb2.OutputReference, source: Source, aliases: Ali
         raise attributes.failure("OutputsNotFoundError", node_id, f"Failed to find [{node_id}].[{reference.var}]")
     literal = outputs.literals[name]
     if index is not None:
-        literal = _indexed(literal, index, reference)
-    return attributes.walk(literal, reference.attr_path, node_id) if reference.attr_path else literal
+        literal = _indexed(offloading.opened(literal, loaded), index, reference)
+    return attributes.walk(literal, reference.attr_path, node_id, loaded) if reference.attr_path else literal
 
 
 def _indexed(literal: literals_pb2.Literal, index: int, reference: types_pb2.OutputReference) -> literals_pb2.Literal:

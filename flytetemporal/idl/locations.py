@@ -3,6 +3,9 @@
 Mirrors flytepropeller's apis/flyteworkflow/v1alpha1/{paths,node_status,workflow_status}.go.
 """
 
+import posixpath
+from urllib.parse import quote
+
 from flyteidl.core import identifier_pb2
 
 from flytetemporal.idl import naming
@@ -53,6 +56,21 @@ def inputs_uri(node_data_dir: str) -> str:
 def outputs_uri(node_output_dir: str) -> str:
     """Return where an attempt's outputs lie."""
     return join(node_output_dir, OUTPUTS)
+
+
+def offloaded_uri(directory: str, variable: str) -> str:
+    """Return where the value of a variable lies that is too large for the map beside it."""
+    return join(directory, f"{quote(variable, safe='')}_offloaded_metadata.pb")
+
+
+def parent(uri: str) -> str:
+    """Return the directory of a file."""
+    return posixpath.dirname(uri)
+
+
+def is_outputs(uri: str) -> bool:
+    """Say whether a file holds the outputs of a node, and not a part of them."""
+    return posixpath.basename(uri) == OUTPUTS
 
 
 def element_dir(array_output_dir: str, index: int) -> str:

@@ -84,6 +84,14 @@ def infer(literal: literals_pb2.Literal) -> LiteralType:
             raise _unknown_literal()
 
 
+def infer_if_known(literal: literals_pb2.Literal) -> LiteralType | None:
+    """Return the type of a literal, or None when it is of no known kind."""
+    try:
+        return infer(literal)
+    except errors.InvalidRequest:
+        return None
+
+
 def infer_scalar(scalar: literals_pb2.Scalar) -> LiteralType:
     """Return the type of a scalar; treat it as read-only.
 

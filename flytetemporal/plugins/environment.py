@@ -5,6 +5,7 @@ container's own variables, Flyte's names of the attempt, the variables of the ex
 pluginmachinery/flytek8s/k8s_resource_adds.go.
 """
 
+import math
 from collections.abc import Mapping
 
 from flyteidl.core import tasks_pb2
@@ -14,6 +15,8 @@ from flytetemporal.contracts.v1 import execution_pb2
 
 # Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.
 _WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_", "_FSEC_")
+_MEBIBYTE = 1024 * 1024
+_ANY_MEGABYTES = 1_000_000
 ARRAY_INDEX = "FLYTE_K8S_ARRAY_INDEX"
 _S3_OPTIONS = {
     "key": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
@@ -45,6 +48,19 @@ def platform_environment(admin_endpoint: str, storage: StorageSettings) -> dict[
         "FLYTE_PLATFORM_URL": admin_endpoint,
         "FLYTE_PLATFORM_INSECURE": "true",
         **_storage(storage),
+    }
+
+
+def offloading(least_bytes: int) -> dict[str, str]:
+    """Return from which size on flytekit itself offloads outputs.
+
+    It reads whole megabytes only, and 0 would offload everything. It is told no upper limit: what it refuses counts as
+    a failure of the system and is tried again, while the engine's own refusal of the same value is final and the
+    user's.
+    """
+    return {
+        "_F_L_MIN_SIZE_MB": str(max(1, math.ceil(least_bytes / _MEBIBYTE))),
+        "_F_L_MAX_SIZE_MB": str(_ANY_MEGABYTES),
     }
 
 

@@ -74,6 +74,12 @@ def render(arguments: Iterable[str], places: Places, inputs: literals_pb2.Litera
     return tuple(_TEMPLATE.sub(replace, argument) for argument in arguments)
 
 
+def inputs_named(arguments: Iterable[str]) -> set[str]:
+    """Return the inputs whose values arguments name."""
+    matches = (match for argument in arguments for match in _TEMPLATE.finditer(argument))
+    return {match["variable"] for match in matches if match["name"].lower() == "inputs" and match["variable"]}
+
+
 def wants_task_template(arguments: Iterable[str]) -> bool:
     """Say whether an argument names the file of the task's template, which exists only on demand."""
     matches = (match for argument in arguments for match in _TEMPLATE.finditer(argument))

@@ -1,5 +1,6 @@
 """The worker's client of admin."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, signal_pb
 from flyteidl.core import identifier_pb2
 from google.protobuf.message import Message
 
+from flytetemporal import errors
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.rpc import status
 
@@ -21,11 +23,16 @@ GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
 BATCH_BYTES = 3 * 1024 * 1024
 TIMEOUT_SECONDS = 30
 
+# What gRPC says of a message above the limit of its receiver or sender.
+_TOO_LARGE = re.compile(r"larger than max", re.IGNORECASE)
+
 R = TypeVar("R", bound=Message)
 OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
+    # A launch plan or a signal may be as large as admin lets it be.
+    ("grpc.max_receive_message_length", -1),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
@@ -51,7 +58,7 @@ class AdminClient:
             try:
                 answer: R = await call(request, timeout=TIMEOUT_SECONDS)
             except grpc.aio.AioRpcError as e:
-                raise status.error(e.code().value[0], e.details() or e.code().name) from e
+                raise _error(e) from e
             return answer
 
         return method
@@ -114,6 +121,14 @@ class AdminClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _error(problem: grpc.aio.AioRpcError) -> errors.FlyteError:
+    """Return our error. A message that is too large has the status of a quota, but does not shrink by waiting."""
+    text = problem.details() or problem.code().name
+    if problem.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.search(text):
+        return errors.ValueTooLarge(f"the call exceeds what admin takes: {text}")
+    return status.error(problem.code().value[0], text)
 
 
 def _serialized(message: Message) -> bytes:

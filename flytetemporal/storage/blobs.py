@@ -115,7 +115,9 @@ class BlobStore:
 
     def owns(self, uri: str) -> bool:
         """Say whether ``uri`` lies under the root, without climbing out of it."""
-        return uri.startswith(self.root + "/") and ".." not in uri.split("/")
+        # flytekit writes addresses of files as plain paths.
+        root, path = self.root.removeprefix("file://"), uri.removeprefix("file://")
+        return path.startswith(root + "/") and ".." not in path.split("/")
 
     def local_path(self, uri: str) -> Path | None:
         """Return the path that an absolute path or a ``file://`` URI names, None for every other store."""

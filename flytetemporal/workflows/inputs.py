@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from flyteidl.core import literals_pb2
+from flyteidl.core import condition_pb2, literals_pb2
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
-from flytetemporal.errors import ResolutionFailed
+from flytetemporal.errors import ResolutionFailed, ValueOffloaded
 from flytetemporal.idl import literals
 from flytetemporal.workflows.node import NodeRun
 from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
@@ -68,16 +68,28 @@ class Outputs:
         """
         sources = self._sources(bindings)
         if all(values.literals is not None for values in sources.values()):
-            resolved = literals.resolve(bindings, self._literals, self._aliases)
+            try:
+                resolved = literals.resolve(bindings, self._literals, self._aliases)
+            except ValueOffloaded:
+                return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
             if resolved.ByteSize() <= RESOLVED_BYTES:
                 return execution_pb2.NodeInputs(literals=resolved)
+        return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
+
+    def deferred(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.DeferredInputs:
+        """Name what an activity needs to resolve bindings.
+
+        Raises:
+            ResolutionFailed: a binding names what is not there.
+        """
+        sources = self._sources(bindings)
         inline = sum(v.literals.ByteSize() for v in sources.values() if v.literals is not None) <= RESOLVED_BYTES
         deferred = execution_pb2.DeferredInputs(bindings=bindings)
         for node_id, values in sources.items():
             deferred.sources[node_id].CopyFrom(values.message(inline=inline))
             for alias, variable in self._aliases.get(node_id, {}).items():
                 deferred.aliases[node_id].variables[alias] = variable
-        return execution_pb2.NodeInputs(deferred=deferred)
+        return deferred
 
     def _sources(self, bindings: Sequence[literals_pb2.Binding]) -> dict[str, Values]:
         sources: dict[str, Values] = {}
@@ -107,16 +119,36 @@ async def materialise(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values
 
 
 async def resolve_stored(
-    node: NodeRun, deferred: execution_pb2.DeferredInputs, write_to: Sequence[str]
+    node: NodeRun, deferred: execution_pb2.DeferredInputs, write_to: Sequence[str], *, inlined: bool = False
 ) -> execution_pb2.NodeOutputs:
-    """Have an activity resolve ``deferred`` and write the map to every URI of ``write_to``."""
+    """Have an activity resolve ``deferred`` and write the map to every URI of ``write_to``.
+
+    ``inlined``: the values are wanted themselves, no references to them.
+    """
     # Files of nodes that ran without an activity are written by the pump: it must have caught up.
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         await node.scope.run.reports.flush()
+        request = execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to, inlined=inlined)
+        await node.scope.run.freight.load(request.ByteSize())
         return await workflow.execute_activity(
             activities.resolve_inputs,
-            execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to),
+            request,
             start_to_close_timeout=TIMEOUT,
             retry_policy=RETRY,
             summary=f"inputs of {node.id}",
+        )
+
+
+async def choose(
+    node: NodeRun, deferred: execution_pb2.DeferredInputs, conditions: Sequence[condition_pb2.BooleanExpression]
+) -> execution_pb2.CaseChoice:
+    """Have an activity say which of the conditions holds, for values that do not travel."""
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
+        await node.scope.run.reports.flush()
+        return await workflow.execute_activity(
+            activities.choose_case,
+            execution_pb2.CaseRequest(inputs=deferred, conditions=conditions),
+            start_to_close_timeout=TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"case of {node.id}",
         )

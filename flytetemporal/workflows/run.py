@@ -13,6 +13,7 @@ from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.alarms import Alarms
 from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.continuation import Continuation
+from flytetemporal.workflows.freight import Freight
 from flytetemporal.workflows.graph import Body, ParsedGraph
 from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
@@ -34,6 +35,7 @@ class Run:
     children: Children
     waits: WaitingRoom
     pace: Pace = field(default_factory=Pace)
+    freight: Freight = field(default_factory=Freight)
     alarms: Alarms = field(default_factory=Alarms)
     # Known once it was read.
     graph: ParsedGraph = field(init=False)
@@ -96,6 +98,8 @@ class Scope:
     directory: str
     parent_id: str = ""
     parent_attempt: int = 0
+    # Workflows above this one, up to that of the execution.
+    depth: int = 0
 
     def node_id(self, spec_node_id: str) -> str:
         """Return the id of the node's execution."""

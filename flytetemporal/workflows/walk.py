@@ -15,7 +15,7 @@ from flyteidl.core import workflow_pb2
 from temporalio import exceptions, workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
-from flytetemporal.errors import ResolutionFailed
+from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
@@ -31,6 +31,7 @@ from flytetemporal.workflows.outcomes import (
     Values,
     execution_error,
     system_failure,
+    user_failure,
 )
 from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.run import Scope
@@ -200,7 +201,7 @@ class Walk:
             raise NodeTimedOut from e
         except (asyncio.CancelledError, exceptions.FailureError) as e:
             if not exceptions.is_cancelled_exception(e) and not settling.is_cancelled():
-                broken = _engine_failure(e)
+                broken = _engine_failure(node, e)
                 _report_failure(node, broken)
                 raise broken from e
             self._report_aborted(node)
@@ -423,8 +424,15 @@ def _report_failure(node: NodeRun, failure: NodeFailure) -> None:
     node.report(event)
 
 
-def _engine_failure(error: BaseException) -> NodeFailure:
-    """An activity gave up: infrastructure failed longer than its retries lasted, or our code did."""
+def _engine_failure(node: NodeRun, error: BaseException) -> NodeFailure:
+    """An activity gave up: infrastructure failed longer than its retries lasted, our code did, or a value is too large.
+
+    What fails in a workflow below this one lies a layer deeper.
+    """
     cause = error.__cause__ or error
+    while isinstance(cause, exceptions.FailureError) and cause.__cause__ is not None:
+        cause = cause.__cause__
     named = isinstance(cause, exceptions.ApplicationError) and cause.type
+    if named == ValueTooLarge.__name__:
+        return user_failure(named, f"node [{node.id}]: {cause}")
     return system_failure(named or type(cause).__name__, str(cause))

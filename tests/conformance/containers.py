@@ -31,10 +31,21 @@ def repeat(text: str, times: int) -> str:
     return " ".join([text] * times)
 
 
+@task
+def length(text: str) -> int:
+    return len(text)
+
+
 @workflow
 def shouting(text: str, times: int) -> str:
     shouted, read = shout(text=text, times=times)
     return repeat(text=shouted, times=read)
+
+
+@workflow
+def shouting_long(text: str, times: int) -> int:
+    shouted, _ = shout(text=repeat(text=text, times=times), times=times)
+    return length(text=shouted)
 
 
 @workflow
@@ -49,5 +60,6 @@ def ran_in_a_container(run: Run) -> None:
 
 CASES = [
     Case(shouting, {"text": "hey", "times": 2}, {"o0": "HEY HEY"}, check=ran_in_a_container),
+    Case(shouting_long, {"text": "hey", "times": 50_000}, {"o0": 199_999}),
     Case(saying_nothing, {"text": "hey"}, phase="FAILED", error="shouted"),
 ]

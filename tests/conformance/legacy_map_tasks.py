@@ -53,6 +53,26 @@ def counted(values: List[Optional[int]]) -> str:
     return ",".join(str(value) for value in values)
 
 
+@task
+def texts(size: int) -> List[str]:
+    return [letter * size for letter in "xyz"]
+
+
+@task
+def repeated(letter: str, size: int) -> str:
+    return letter * size
+
+
+@task
+def put_together(text: str, tail: str) -> str:
+    return text + tail
+
+
+@task
+def lengths(texts: List[str]) -> str:
+    return ",".join(f"{text[0]}{len(text)}{text[-1]}" for text in texts)
+
+
 @workflow
 def all_succeed(a: List[int], factor: int) -> List[int]:
     return map_task(functools.partial(scaled, factor=factor), concurrency=2)(a=a)
@@ -71,6 +91,12 @@ def tried_again(a: List[int]) -> List[str]:
 @workflow
 def files(a: List[int]) -> str:
     return joined(files=map_task(written)(a=a))
+
+
+@workflow
+def large(size: int) -> str:
+    tail = repeated(letter="t", size=size)
+    return lengths(texts=map_task(functools.partial(put_together, tail=tail))(text=texts(size=size)))
 
 
 def one_task_to_clients(run: Run) -> None:
@@ -92,4 +118,6 @@ CASES = [
     Case(some_fail, {"a": [-1, -2, 3]}, phase="FAILED", error="-1 is negative"),
     Case(tried_again, {"a": [0, 1, 2]}, {"o0": ["<0>", "<1>", "<2>"]}, check=one_was_tried_again),
     Case(files, {"a": [7, 8]}, {"o0": "7,8"}),
+    Case(large, {"size": 100_000}, {"o0": "x200000t,y200000t,z200000t"}),
+    Case(large, {"size": 3_000_000}, {"o0": "x6000000t,y6000000t,z6000000t"}),
 ]

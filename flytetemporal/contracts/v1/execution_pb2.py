@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from flyteidl.admin import common_pb2 as flyteidl_dot_admin_dot_common__pb2
 from flyteidl.admin import execution_pb2 as flyteidl_dot_admin_dot_execution__pb2
+from flyteidl.core import condition_pb2 as flyteidl_dot_core_dot_condition__pb2
 from flyteidl.core import execution_pb2 as flyteidl_dot_core_dot_execution__pb2
 from flyteidl.core import identifier_pb2 as flyteidl_dot_core_dot_identifier__pb2
 from flyteidl.core import literals_pb2 as flyteidl_dot_core_dot_literals__pb2
@@ -37,7 +38,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n flytetemporal/v1/execution.proto\x12\x10\x66lytetemporal.v1\x1a\x1b\x66lyteidl/admin/common.proto\x1a\x1e\x66lyteidl/admin/execution.proto\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1c\x66lyteidl/core/security.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lyteidl/core/workflow.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a\x1d\x66lytetemporal/v1/events.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"C\n\x10\x43ontentReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\"\xee\x03\n\x11\x45xecutionSettings\x12\x17\n\x0fmax_parallelism\x18\x01 \x01(\r\x12\x31\n\rinterruptible\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x17\n\x0foverwrite_cache\x18\x03 \x01(\x08\x12&\n\x06labels\x18\x04 \x01(\x0b\x32\x16.flyteidl.admin.Labels\x12\x30\n\x0b\x61nnotations\x18\x05 \x01(\x0b\x32\x1b.flyteidl.admin.Annotations\x12\"\n\x04\x65nvs\x18\x06 \x01(\x0b\x32\x14.flyteidl.admin.Envs\x12\x38\n\x10security_context\x18\x07 \x01(\x0b\x32\x1e.flyteidl.core.SecurityContext\x12\x19\n\x11raw_output_prefix\x18\x08 \x01(\t\x12\x11\n\tnamespace\x18\t \x01(\t\x12\x0f\n\x07\x63luster\x18\n \x01(\t\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0bretry_rules\x18\x0c \x03(\x0b\x32\x1b.flytetemporal.v1.RetryRule\x12\x1f\n\x17\x61sked_raw_output_prefix\x18\r \x01(\t\"\xde\x01\n\tRetryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\x07retries\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x33\n\x10initial_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x13\x62\x61\x63koff_coefficient\x18\x05 \x01(\x01\x12\x33\n\x10maximum_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb6\x04\n\x0e\x45xecutionInput\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\x0bworkflow_id\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x16\n\x0cinline_graph\x18\x03 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12\x31\n\x05tasks\x18\x05 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12-\n\x06inputs\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x14\n\x0cmetadata_dir\x18\x07 \x01(\t\x12\x35\n\x08settings\x18\x08 \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12\x36\n\x06parent\x18\t \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\x16\n\x0ehistory_events\x18\n \x01(\r\x12\x16\n\x0cinline_state\x18\x0b \x01(\x0cH\x01\x12\x35\n\x0cstored_state\x18\x0c \x01(\x0b\x32\x1d.flytetemporal.v1.StoredStateH\x01\x42\x07\n\x05graphB\x07\n\x05state\"@\n\x0bStoredState\x12\x31\n\x05parts\x18\x01 \x03(\x0b\x32\".flytetemporal.v1.ContentReference\"\x8b\x01\n\x10\x45xecutionOutcome\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"W\n\x0bNodeOutputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\n\n\x08location\"\xae\x01\n\nNodeInputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x34\n\x08\x64\x65\x66\x65rred\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05value\"k\n\rElementInputs\x12\x11\n\tchunk_uri\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12\x0e\n\x06listed\x18\x04 \x01(\x08\x12\x11\n\twhole_uri\x18\x05 \x01(\t\"\xd5\x02\n\x0e\x44\x65\x66\x65rredInputs\x12(\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.flyteidl.core.Binding\x12>\n\x07sources\x18\x02 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.SourcesEntry\x12>\n\x07\x61liases\x18\x03 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.AliasesEntry\x1aM\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs:\x02\x38\x01\x1aJ\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.flytetemporal.v1.AliasMap:\x02\x38\x01\"z\n\x08\x41liasMap\x12<\n\tvariables\x18\x01 \x03(\x0b\x32).flytetemporal.v1.AliasMap.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x0eResolveRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x10\n\x08write_to\x18\x02 \x03(\t\"\xfb\x04\n\x0bTaskAttempt\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x31\n\x05tasks\x18\x03 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x04 \x01(\r\x12,\n\x06inputs\x18\x05 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x10\n\x08\x64\x61ta_dir\x18\x06 \x01(\t\x12\x12\n\noutput_dir\x18\x07 \x01(\t\x12\x16\n\x0eraw_output_dir\x18\x08 \x01(\t\x12\x1f\n\x17previous_checkpoint_dir\x18\t \x01(\t\x12\x16\n\x0egenerated_name\x18\n \x01(\t\x12\x33\n\toverrides\x18\x0b \x01(\x0b\x32 .flyteidl.core.TaskNodeOverrides\x12*\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rinterruptible\x18\r \x01(\x08\x12\x35\n\x08settings\x18\x0e \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12.\n\x0bworkflow_id\x18\x0f \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12-\n\tqueued_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x65lement\x18\x11 \x01(\x0b\x32\x1e.flytetemporal.v1.ArrayElement\"C\n\x0c\x41rrayElement\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\"\xd5\x01\n\x11TaskAttemptResult\x12\x30\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.AttemptFailureH\x00\x12\x10\n\x08\x64\x65\x63k_uri\x18\x03 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x04 \x01(\x08\x12+\n\nunreported\x18\x05 \x03(\x0b\x32\x17.flytetemporal.v1.EventB\t\n\x07outcome\"S\n\x0e\x41ttemptFailure\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x13\n\x0brecoverable\x18\x02 \x01(\x08\"\xb5\x01\n\x0e\x44ynamicRequest\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x31\n\x05tasks\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x03 \x01(\r\x12\x12\n\noutput_dir\x18\x04 \x01(\t\x12\x16\n\x0egenerated_name\x18\x05 \x01(\t\"\xce\x01\n\x0c\x44ynamicGraph\x12\x16\n\x0cinline_graph\x18\x01 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionErrorH\x00\x12\x31\n\x05tasks\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceB\x07\n\x05graph\"\xb5\x01\n\rLaunchRequest\x12\x36\n\x06\x63reate\x18\x01 \x01(\x0b\x32&.flyteidl.admin.ExecutionCreateRequest\x12/\n\x06inputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05given\"<\n\x0cLaunchResult\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\x83\x01\n\nChildState\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x33\n\x07outcome\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ExecutionOutcome\"/\n\x0b\x43opyRequest\x12\x10\n\x08\x66rom_uri\x18\x01 \x01(\t\x12\x0e\n\x06to_uri\x18\x02 \x01(\t\"b\n\x06Report\x12/\n\x05\x66iles\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.StoredLiterals\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Event\"J\n\x0eStoredLiterals\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x8a\x01\n\rSignalRequest\x12+\n\x02id\x18\x01 \x01(\x0b\x32\x1f.flyteidl.core.SignalIdentifier\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\x12\x10\n\x08variable\x18\x03 \x01(\t\x12\x10\n\x08write_to\x18\x04 \x01(\t\"=\n\x0bSignalState\x12.\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\"\x1d\n\nGraphBytes\x12\x0f\n\x07gzipped\x18\x01 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n flytetemporal/v1/execution.proto\x12\x10\x66lytetemporal.v1\x1a\x1b\x66lyteidl/admin/common.proto\x1a\x1e\x66lyteidl/admin/execution.proto\x1a\x1d\x66lyteidl/core/condition.proto\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1c\x66lyteidl/core/security.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lyteidl/core/workflow.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a\x1d\x66lytetemporal/v1/events.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"C\n\x10\x43ontentReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\"\xee\x03\n\x11\x45xecutionSettings\x12\x17\n\x0fmax_parallelism\x18\x01 \x01(\r\x12\x31\n\rinterruptible\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x17\n\x0foverwrite_cache\x18\x03 \x01(\x08\x12&\n\x06labels\x18\x04 \x01(\x0b\x32\x16.flyteidl.admin.Labels\x12\x30\n\x0b\x61nnotations\x18\x05 \x01(\x0b\x32\x1b.flyteidl.admin.Annotations\x12\"\n\x04\x65nvs\x18\x06 \x01(\x0b\x32\x14.flyteidl.admin.Envs\x12\x38\n\x10security_context\x18\x07 \x01(\x0b\x32\x1e.flyteidl.core.SecurityContext\x12\x19\n\x11raw_output_prefix\x18\x08 \x01(\t\x12\x11\n\tnamespace\x18\t \x01(\t\x12\x0f\n\x07\x63luster\x18\n \x01(\t\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0bretry_rules\x18\x0c \x03(\x0b\x32\x1b.flytetemporal.v1.RetryRule\x12\x1f\n\x17\x61sked_raw_output_prefix\x18\r \x01(\t\"\xde\x01\n\tRetryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\x07retries\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x33\n\x10initial_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x13\x62\x61\x63koff_coefficient\x18\x05 \x01(\x01\x12\x33\n\x10maximum_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc9\x04\n\x0e\x45xecutionInput\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\x0bworkflow_id\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x16\n\x0cinline_graph\x18\x03 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12\x31\n\x05tasks\x18\x05 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12-\n\x06inputs\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x14\n\x0cmetadata_dir\x18\x07 \x01(\t\x12\x35\n\x08settings\x18\x08 \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12\x36\n\x06parent\x18\t \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\x16\n\x0ehistory_events\x18\n \x01(\r\x12\x16\n\x0cinline_state\x18\x0b \x01(\x0cH\x01\x12\x35\n\x0cstored_state\x18\x0c \x01(\x0b\x32\x1d.flytetemporal.v1.StoredStateH\x01\x12\x11\n\tmax_depth\x18\r \x01(\rB\x07\n\x05graphB\x07\n\x05state\"@\n\x0bStoredState\x12\x31\n\x05parts\x18\x01 \x03(\x0b\x32\".flytetemporal.v1.ContentReference\"\x8b\x01\n\x10\x45xecutionOutcome\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"W\n\x0bNodeOutputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\n\n\x08location\"\xae\x01\n\nNodeInputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x34\n\x08\x64\x65\x66\x65rred\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05value\"k\n\rElementInputs\x12\x11\n\tchunk_uri\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12\x0e\n\x06listed\x18\x04 \x01(\x08\x12\x11\n\twhole_uri\x18\x05 \x01(\t\"\xd5\x02\n\x0e\x44\x65\x66\x65rredInputs\x12(\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.flyteidl.core.Binding\x12>\n\x07sources\x18\x02 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.SourcesEntry\x12>\n\x07\x61liases\x18\x03 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.AliasesEntry\x1aM\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs:\x02\x38\x01\x1aJ\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.flytetemporal.v1.AliasMap:\x02\x38\x01\"z\n\x08\x41liasMap\x12<\n\tvariables\x18\x01 \x03(\x0b\x32).flytetemporal.v1.AliasMap.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\x0eResolveRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x10\n\x08write_to\x18\x02 \x03(\t\x12\x0f\n\x07inlined\x18\x03 \x01(\x08\"u\n\x0b\x43\x61seRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x34\n\nconditions\x18\x02 \x03(\x0b\x32 .flyteidl.core.BooleanExpression\"@\n\nCaseChoice\x12\x12\n\x08position\x18\x01 \x01(\rH\x00\x12\x13\n\tmalformed\x18\x02 \x01(\tH\x00\x42\t\n\x07outcome\"\xfb\x04\n\x0bTaskAttempt\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x31\n\x05tasks\x18\x03 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x04 \x01(\r\x12,\n\x06inputs\x18\x05 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x10\n\x08\x64\x61ta_dir\x18\x06 \x01(\t\x12\x12\n\noutput_dir\x18\x07 \x01(\t\x12\x16\n\x0eraw_output_dir\x18\x08 \x01(\t\x12\x1f\n\x17previous_checkpoint_dir\x18\t \x01(\t\x12\x16\n\x0egenerated_name\x18\n \x01(\t\x12\x33\n\toverrides\x18\x0b \x01(\x0b\x32 .flyteidl.core.TaskNodeOverrides\x12*\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rinterruptible\x18\r \x01(\x08\x12\x35\n\x08settings\x18\x0e \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12.\n\x0bworkflow_id\x18\x0f \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12-\n\tqueued_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x65lement\x18\x11 \x01(\x0b\x32\x1e.flytetemporal.v1.ArrayElement\"C\n\x0c\x41rrayElement\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\"\xd5\x01\n\x11TaskAttemptResult\x12\x30\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.AttemptFailureH\x00\x12\x10\n\x08\x64\x65\x63k_uri\x18\x03 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x04 \x01(\x08\x12+\n\nunreported\x18\x05 \x03(\x0b\x32\x17.flytetemporal.v1.EventB\t\n\x07outcome\"S\n\x0e\x41ttemptFailure\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x13\n\x0brecoverable\x18\x02 \x01(\x08\"\xb5\x01\n\x0e\x44ynamicRequest\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x31\n\x05tasks\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x03 \x01(\r\x12\x12\n\noutput_dir\x18\x04 \x01(\t\x12\x16\n\x0egenerated_name\x18\x05 \x01(\t\"\xce\x01\n\x0c\x44ynamicGraph\x12\x16\n\x0cinline_graph\x18\x01 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionErrorH\x00\x12\x31\n\x05tasks\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceB\x07\n\x05graph\"\xb5\x01\n\rLaunchRequest\x12\x36\n\x06\x63reate\x18\x01 \x01(\x0b\x32&.flyteidl.admin.ExecutionCreateRequest\x12/\n\x06inputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05given\"<\n\x0cLaunchResult\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\x83\x01\n\nChildState\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x33\n\x07outcome\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ExecutionOutcome\"/\n\x0b\x43opyRequest\x12\x10\n\x08\x66rom_uri\x18\x01 \x01(\t\x12\x0e\n\x06to_uri\x18\x02 \x01(\t\"b\n\x06Report\x12/\n\x05\x66iles\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.StoredLiterals\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Event\"J\n\x0eStoredLiterals\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x8a\x01\n\rSignalRequest\x12+\n\x02id\x18\x01 \x01(\x0b\x32\x1f.flyteidl.core.SignalIdentifier\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\x12\x10\n\x08variable\x18\x03 \x01(\t\x12\x10\n\x08write_to\x18\x04 \x01(\t\"=\n\x0bSignalState\x12.\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\"\x1d\n\nGraphBytes\x12\x0f\n\x07gzipped\x18\x01 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,64 +51,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_options = b'8\001'
   _globals['_ALIASMAP_VARIABLESENTRY']._loaded_options = None
   _globals['_ALIASMAP_VARIABLESENTRY']._serialized_options = b'8\001'
-  _globals['_CONTENTREFERENCE']._serialized_start=451
-  _globals['_CONTENTREFERENCE']._serialized_end=518
-  _globals['_EXECUTIONSETTINGS']._serialized_start=521
-  _globals['_EXECUTIONSETTINGS']._serialized_end=1015
-  _globals['_RETRYRULE']._serialized_start=1018
-  _globals['_RETRYRULE']._serialized_end=1240
-  _globals['_EXECUTIONINPUT']._serialized_start=1243
-  _globals['_EXECUTIONINPUT']._serialized_end=1809
-  _globals['_STOREDSTATE']._serialized_start=1811
-  _globals['_STOREDSTATE']._serialized_end=1875
-  _globals['_EXECUTIONOUTCOME']._serialized_start=1878
-  _globals['_EXECUTIONOUTCOME']._serialized_end=2017
-  _globals['_NODEOUTPUTS']._serialized_start=2019
-  _globals['_NODEOUTPUTS']._serialized_end=2106
-  _globals['_NODEINPUTS']._serialized_start=2109
-  _globals['_NODEINPUTS']._serialized_end=2283
-  _globals['_ELEMENTINPUTS']._serialized_start=2285
-  _globals['_ELEMENTINPUTS']._serialized_end=2392
-  _globals['_DEFERREDINPUTS']._serialized_start=2395
-  _globals['_DEFERREDINPUTS']._serialized_end=2736
-  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_start=2583
-  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_end=2660
-  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_start=2662
-  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_end=2736
-  _globals['_ALIASMAP']._serialized_start=2738
-  _globals['_ALIASMAP']._serialized_end=2860
-  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_start=2812
-  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_end=2860
-  _globals['_RESOLVEREQUEST']._serialized_start=2862
-  _globals['_RESOLVEREQUEST']._serialized_end=2946
-  _globals['_TASKATTEMPT']._serialized_start=2949
-  _globals['_TASKATTEMPT']._serialized_end=3584
-  _globals['_ARRAYELEMENT']._serialized_start=3586
-  _globals['_ARRAYELEMENT']._serialized_end=3653
-  _globals['_TASKATTEMPTRESULT']._serialized_start=3656
-  _globals['_TASKATTEMPTRESULT']._serialized_end=3869
-  _globals['_ATTEMPTFAILURE']._serialized_start=3871
-  _globals['_ATTEMPTFAILURE']._serialized_end=3954
-  _globals['_DYNAMICREQUEST']._serialized_start=3957
-  _globals['_DYNAMICREQUEST']._serialized_end=4138
-  _globals['_DYNAMICGRAPH']._serialized_start=4141
-  _globals['_DYNAMICGRAPH']._serialized_end=4347
-  _globals['_LAUNCHREQUEST']._serialized_start=4350
-  _globals['_LAUNCHREQUEST']._serialized_end=4531
-  _globals['_LAUNCHRESULT']._serialized_start=4533
-  _globals['_LAUNCHRESULT']._serialized_end=4593
-  _globals['_CHILDSTATE']._serialized_start=4596
-  _globals['_CHILDSTATE']._serialized_end=4727
-  _globals['_COPYREQUEST']._serialized_start=4729
-  _globals['_COPYREQUEST']._serialized_end=4776
-  _globals['_REPORT']._serialized_start=4778
-  _globals['_REPORT']._serialized_end=4876
-  _globals['_STOREDLITERALS']._serialized_start=4878
-  _globals['_STOREDLITERALS']._serialized_end=4952
-  _globals['_SIGNALREQUEST']._serialized_start=4955
-  _globals['_SIGNALREQUEST']._serialized_end=5093
-  _globals['_SIGNALSTATE']._serialized_start=5095
-  _globals['_SIGNALSTATE']._serialized_end=5156
-  _globals['_GRAPHBYTES']._serialized_start=5158
-  _globals['_GRAPHBYTES']._serialized_end=5187
+  _globals['_CONTENTREFERENCE']._serialized_start=482
+  _globals['_CONTENTREFERENCE']._serialized_end=549
+  _globals['_EXECUTIONSETTINGS']._serialized_start=552
+  _globals['_EXECUTIONSETTINGS']._serialized_end=1046
+  _globals['_RETRYRULE']._serialized_start=1049
+  _globals['_RETRYRULE']._serialized_end=1271
+  _globals['_EXECUTIONINPUT']._serialized_start=1274
+  _globals['_EXECUTIONINPUT']._serialized_end=1859
+  _globals['_STOREDSTATE']._serialized_start=1861
+  _globals['_STOREDSTATE']._serialized_end=1925
+  _globals['_EXECUTIONOUTCOME']._serialized_start=1928
+  _globals['_EXECUTIONOUTCOME']._serialized_end=2067
+  _globals['_NODEOUTPUTS']._serialized_start=2069
+  _globals['_NODEOUTPUTS']._serialized_end=2156
+  _globals['_NODEINPUTS']._serialized_start=2159
+  _globals['_NODEINPUTS']._serialized_end=2333
+  _globals['_ELEMENTINPUTS']._serialized_start=2335
+  _globals['_ELEMENTINPUTS']._serialized_end=2442
+  _globals['_DEFERREDINPUTS']._serialized_start=2445
+  _globals['_DEFERREDINPUTS']._serialized_end=2786
+  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_start=2633
+  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_end=2710
+  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_start=2712
+  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_end=2786
+  _globals['_ALIASMAP']._serialized_start=2788
+  _globals['_ALIASMAP']._serialized_end=2910
+  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_start=2862
+  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_end=2910
+  _globals['_RESOLVEREQUEST']._serialized_start=2912
+  _globals['_RESOLVEREQUEST']._serialized_end=3013
+  _globals['_CASEREQUEST']._serialized_start=3015
+  _globals['_CASEREQUEST']._serialized_end=3132
+  _globals['_CASECHOICE']._serialized_start=3134
+  _globals['_CASECHOICE']._serialized_end=3198
+  _globals['_TASKATTEMPT']._serialized_start=3201
+  _globals['_TASKATTEMPT']._serialized_end=3836
+  _globals['_ARRAYELEMENT']._serialized_start=3838
+  _globals['_ARRAYELEMENT']._serialized_end=3905
+  _globals['_TASKATTEMPTRESULT']._serialized_start=3908
+  _globals['_TASKATTEMPTRESULT']._serialized_end=4121
+  _globals['_ATTEMPTFAILURE']._serialized_start=4123
+  _globals['_ATTEMPTFAILURE']._serialized_end=4206
+  _globals['_DYNAMICREQUEST']._serialized_start=4209
+  _globals['_DYNAMICREQUEST']._serialized_end=4390
+  _globals['_DYNAMICGRAPH']._serialized_start=4393
+  _globals['_DYNAMICGRAPH']._serialized_end=4599
+  _globals['_LAUNCHREQUEST']._serialized_start=4602
+  _globals['_LAUNCHREQUEST']._serialized_end=4783
+  _globals['_LAUNCHRESULT']._serialized_start=4785
+  _globals['_LAUNCHRESULT']._serialized_end=4845
+  _globals['_CHILDSTATE']._serialized_start=4848
+  _globals['_CHILDSTATE']._serialized_end=4979
+  _globals['_COPYREQUEST']._serialized_start=4981
+  _globals['_COPYREQUEST']._serialized_end=5028
+  _globals['_REPORT']._serialized_start=5030
+  _globals['_REPORT']._serialized_end=5128
+  _globals['_STOREDLITERALS']._serialized_start=5130
+  _globals['_STOREDLITERALS']._serialized_end=5204
+  _globals['_SIGNALREQUEST']._serialized_start=5207
+  _globals['_SIGNALREQUEST']._serialized_end=5345
+  _globals['_SIGNALSTATE']._serialized_start=5347
+  _globals['_SIGNALSTATE']._serialized_end=5408
+  _globals['_GRAPHBYTES']._serialized_start=5410
+  _globals['_GRAPHBYTES']._serialized_end=5439
 # @@protoc_insertion_point(module_scope)

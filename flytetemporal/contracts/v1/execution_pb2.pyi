@@ -2,6 +2,7 @@ import datetime
 
 from flyteidl.admin import common_pb2 as _common_pb2
 from flyteidl.admin import execution_pb2 as _execution_pb2
+from flyteidl.core import condition_pb2 as _condition_pb2
 from flyteidl.core import execution_pb2 as _execution_pb2_1
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
@@ -78,7 +79,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +92,7 @@ class ExecutionInput(_message.Message):
     HISTORY_EVENTS_FIELD_NUMBER: _ClassVar[int]
     INLINE_STATE_FIELD_NUMBER: _ClassVar[int]
     STORED_STATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_DEPTH_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     workflow_id: _identifier_pb2.Identifier
     inline_graph: bytes
@@ -103,7 +105,8 @@ class ExecutionInput(_message.Message):
     history_events: int
     inline_state: bytes
     stored_state: StoredState
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ...) -> None: ...
+    max_depth: int
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ...) -> None: ...
 
 class StoredState(_message.Message):
     __slots__ = ("parts",)
@@ -191,12 +194,30 @@ class AliasMap(_message.Message):
     def __init__(self, variables: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
-    __slots__ = ("inputs", "write_to")
+    __slots__ = ("inputs", "write_to", "inlined")
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     WRITE_TO_FIELD_NUMBER: _ClassVar[int]
+    INLINED_FIELD_NUMBER: _ClassVar[int]
     inputs: DeferredInputs
     write_to: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, inputs: _Optional[_Union[DeferredInputs, _Mapping]] = ..., write_to: _Optional[_Iterable[str]] = ...) -> None: ...
+    inlined: bool
+    def __init__(self, inputs: _Optional[_Union[DeferredInputs, _Mapping]] = ..., write_to: _Optional[_Iterable[str]] = ..., inlined: _Optional[bool] = ...) -> None: ...
+
+class CaseRequest(_message.Message):
+    __slots__ = ("inputs", "conditions")
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    inputs: DeferredInputs
+    conditions: _containers.RepeatedCompositeFieldContainer[_condition_pb2.BooleanExpression]
+    def __init__(self, inputs: _Optional[_Union[DeferredInputs, _Mapping]] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.BooleanExpression, _Mapping]]] = ...) -> None: ...
+
+class CaseChoice(_message.Message):
+    __slots__ = ("position", "malformed")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    MALFORMED_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    malformed: str
+    def __init__(self, position: _Optional[int] = ..., malformed: _Optional[str] = ...) -> None: ...
 
 class TaskAttempt(_message.Message):
     __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element")

@@ -135,10 +135,12 @@ class ArrayNode(_message.Message):
     def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., min_successes: _Optional[int] = ..., min_success_ratio: _Optional[float] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., takes_element: _Optional[bool] = ..., runs_all: _Optional[bool] = ..., job: _Optional[_Union[ArrayJob, _Mapping]] = ...) -> None: ...
 
 class ArrayJob(_message.Message):
-    __slots__ = ("size",)
+    __slots__ = ("size", "reads_references")
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    READS_REFERENCES_FIELD_NUMBER: _ClassVar[int]
     size: _wrappers_pb2.UInt32Value
-    def __init__(self, size: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
+    reads_references: bool
+    def __init__(self, size: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., reads_references: _Optional[bool] = ...) -> None: ...
 
 class TaskSummary(_message.Message):
     __slots__ = ("id", "type", "retries", "has_outputs", "generates_deck", "discoverable", "cache_serializable", "input_names", "output_names", "is_eager")

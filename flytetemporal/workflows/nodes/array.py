@@ -228,6 +228,7 @@ async def _plan(
         request.outputs_uri = locations.outputs_uri(node.output_dir())
     if inputs.WhichOneof("value") == "deferred":
         await node.scope.run.reports.flush()
+    await node.scope.run.freight.load(request.ByteSize())
     plan = await workflow.execute_activity(
         activities.plan_array,
         request,

@@ -1,10 +1,11 @@
 """Branch nodes: evaluate the conditions in order, run the one child that was chosen."""
 
 from flyteidl.core import condition_pb2, literals_pb2
+from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.errors import MalformedCondition
-from flytetemporal.idl import conditions
+from flytetemporal.idl import conditions, offloading
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase, node_run
 from flytetemporal.workflows.nodes import subworkflow
@@ -15,7 +16,7 @@ from flytetemporal.workflows.walk import Walk
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Run the first child whose condition holds, else the default; its outputs become the node's."""
     values = await node_inputs.materialise(node, inputs)
-    chosen = _choose(node, await _operands(walk, node, values))
+    chosen = await _chosen(walk, node, values)
     # A branch that fails to choose has nothing below it, and clients see no parent.
     node.event.is_parent = True
     if not node.is_resumed:
@@ -31,33 +32,67 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     return subworkflow.complete(node, outputs)
 
 
-def _choose(node: NodeRun, operands: literals_pb2.LiteralMap) -> graph_pb2.Node:
+async def _chosen(walk: Walk, node: NodeRun, values: Values) -> graph_pb2.Node:
+    """Evaluate the conditions here, or where their values are when these do not travel."""
     branch = node.node.branch
+    bindings = _bindings(node)
+    if _is_here(values, bindings):
+        operands = values.literals
+    else:
+        needed = walk.outputs.resolve(bindings)
+        operands = needed.literals if needed.HasField("literals") and not _offloaded(needed.literals) else None
+    if operands is None and workflow.patched("choose_case"):
+        choice = await node_inputs.choose(node, walk.outputs.deferred(bindings), [c.condition for c in branch.cases])
+        if choice.HasField("malformed"):
+            raise _malformed(choice.malformed)
+        return branch.cases[choice.position].node if choice.position < len(branch.cases) else _otherwise(branch)
+    return _choose(branch, operands if operands is not None else await _fetched(node, walk.outputs.deferred(bindings)))
+
+
+def _bindings(node: NodeRun) -> list[literals_pb2.Binding]:
+    """Return the bindings of the variables that the conditions name."""
+    names = {name for case in node.node.branch.cases for name in _variables(case.condition)}
+    return [binding for binding in node.node.inputs if binding.var in names]
+
+
+def _is_here(values: Values, bindings: list[literals_pb2.Binding]) -> bool:
+    literals = values.literals
+    if literals is None:
+        return False
+    return not any(offloading.is_offloaded(literals.literals[binding.var]) for binding in bindings)
+
+
+def _offloaded(values: literals_pb2.LiteralMap) -> bool:
+    return any(offloading.is_offloaded(literal) for literal in values.literals.values())
+
+
+def _choose(branch: graph_pb2.BranchNode, operands: literals_pb2.LiteralMap) -> graph_pb2.Node:
     try:
         for case in branch.cases:
             if conditions.evaluate(case.condition, operands.literals):
                 return case.node
     except MalformedCondition as e:
-        raise user_failure("MalformedBranchUserError", f"[MalformedBranchUserError] {e.message}") from e
+        raise _malformed(e.message) from e
+    return _otherwise(branch)
+
+
+def _otherwise(branch: graph_pb2.BranchNode) -> graph_pb2.Node:
     if branch.HasField("else_node"):
         return branch.else_node
     if branch.HasField("error"):
         raise user_failure("UserProvidedError", f"[UserProvidedError] {branch.error.message}")
-    raise user_failure("MalformedBranchUserError", "[MalformedBranchUserError] No branch satisfied")
+    raise _malformed("No branch satisfied")
 
 
-async def _operands(walk: Walk, node: NodeRun, values: Values) -> literals_pb2.LiteralMap:
-    """Return the inputs, or, when they are too large to travel, those that the conditions name."""
-    if values.literals is not None:
-        return values.literals
-    names = {name for case in node.node.branch.cases for name in _variables(case.condition)}
-    bindings = [binding for binding in node.node.inputs if binding.var in names]
-    needed = walk.outputs.resolve(bindings)
-    if needed.WhichOneof("value") != "deferred":
-        return needed.literals
-    located = await node_inputs.resolve_stored(node, needed.deferred, [])
+def _malformed(text: str) -> NodeFailure:
+    return user_failure("MalformedBranchUserError", f"[MalformedBranchUserError] {text}")
+
+
+async def _fetched(node: NodeRun, deferred: execution_pb2.DeferredInputs) -> literals_pb2.LiteralMap:
+    """Return values that do not travel by themselves: what runs did that began before ``choose_case`` was there."""
+    located = await node_inputs.resolve_stored(node, deferred, [])
     if not located.HasField("literals"):
-        raise user_failure("MalformedBranchUserError", f"the values that branch [{node.id}] compares are too large")
+        raise _malformed(f"the values that branch [{node.id}] compares are too large")
     return located.literals
 
 

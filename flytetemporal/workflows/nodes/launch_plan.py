@@ -54,6 +54,7 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
         NodeFailure: it cannot be launched.
     """
     await node.scope.run.reports.flush()  # The child's record names the record of this node.
+    await node.scope.run.freight.load(wanted.ByteSize())
     launched = await workflow.execute_activity(
         activities.launch_child,
         wanted,

@@ -1,6 +1,6 @@
 """Task types that the workflow runs by itself: ``echo`` (no command at all) and ``core-sleep`` (a timer)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -9,7 +9,7 @@ from flyteidl.event import event_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
-from flytetemporal.idl import locations, times
+from flytetemporal.idl import locations, offloading, times
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.node import NodeRun, Phase
@@ -28,13 +28,15 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
             f"echo task [{summary.id.name}] has {len(names)} inputs and {len(outputs)} outputs; one of each may be",
         )
     await node.scope.run.pace.turn()
-    values = await _literals(node, inputs)
+    values = await node_inputs.materialise(node, inputs)
     uri = locations.outputs_uri(node.output_dir())
+    if values.literals is None:
+        return _finish(node, summary, await _renamed(node, inputs, dict(zip(names, outputs, strict=True)), uri))
     mapped = literals_pb2.LiteralMap(
         literals={
-            output: values.literals[name]
+            output: values.literals.literals[name]
             for name, output in zip(names, outputs, strict=True)
-            if name in values.literals
+            if name in values.literals.literals
         }
     )
     return _finish(node, summary, node.store(mapped, uri))
@@ -45,8 +47,7 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
     duration = timedelta()
     if not node.note.HasField("wakes_at"):
         await node.scope.run.pace.turn()
-        values = await _literals(node, inputs)
-        duration = _duration(node, values)
+        duration = _duration(node, await _given_duration(node, inputs))
         if node.attempt == 0:
             node.report(node.phase_event(Phase.RUNNING))
         report_task(node, summary, TaskPhase.RUNNING)
@@ -91,23 +92,56 @@ async def slept(node: NodeRun, duration: timedelta, tell_aborted: Callable[[Node
 
 
 ECHO, CORE_SLEEP = "echo", "core-sleep"
+DURATION = "duration"
 TASK_TYPES: dict[str, Callable[[NodeRun, graph_pb2.TaskSummary, execution_pb2.NodeInputs], Awaitable[Values]]] = {
     ECHO: echo,
     CORE_SLEEP: core_sleep,
 }
 
 
-async def _literals(node: NodeRun, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
+async def _renamed(node: NodeRun, inputs: execution_pb2.NodeInputs, outputs: Mapping[str, str], uri: str) -> Values:
+    """Write inputs that do not travel once more, each under the name of its output, to ``uri``."""
+    _require_patch(node)
+    deferred = execution_pb2.DeferredInputs()
+    deferred.CopyFrom(inputs.deferred)
+    del deferred.bindings[:]
+    for binding in inputs.deferred.bindings:
+        if binding.var in outputs:
+            deferred.bindings.add(var=outputs[binding.var], binding=binding.binding)
+    located = await node_inputs.resolve_stored(node, deferred, [uri])
+    return Values(located.literals if located.HasField("literals") else None, uri)
+
+
+async def _given_duration(node: NodeRun, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
+    """Return the input of that name itself, wherever it lies."""
     values = await node_inputs.materialise(node, inputs)
-    if values.literals is None:
+    literals = values.literals
+    given = literals.literals.get(DURATION) if literals is not None else None
+    if literals is not None and (given is None or not offloading.is_offloaded(given)):
+        return literals
+    _require_patch(node)
+    deferred = execution_pb2.DeferredInputs()
+    if given is None:
+        deferred.CopyFrom(inputs.deferred)
+        kept = [binding for binding in inputs.deferred.bindings if binding.var == DURATION]
+        del deferred.bindings[:]
+        deferred.bindings.extend(kept)
+    else:
+        data = literals_pb2.BindingData(offloaded_metadata=given.offloaded_metadata)
+        deferred.bindings.add(var=DURATION, binding=data)
+    return (await node_inputs.resolve_stored(node, deferred, [], inlined=True)).literals
+
+
+def _require_patch(node: NodeRun) -> None:
+    """Fail the node as it did in runs that began before these values could be had."""
+    if not workflow.patched("pure_by_reference"):
         raise user_failure(
             "InputsTooLarge", f"the inputs of node [{node.id}] are too large for a task without a container"
         )
-    return values.literals
 
 
 def _duration(node: NodeRun, values: literals_pb2.LiteralMap) -> timedelta:
-    literal = values.literals.get("duration")
+    literal = values.literals.get(DURATION)
     if literal is None or literal.scalar.primitive.WhichOneof("value") != "duration":
         raise user_failure(
             "BadTaskDefinition", f"the core-sleep task of node [{node.id}] needs an input 'duration' of type duration"

@@ -123,6 +123,7 @@ async def run_attempt(
     )
     if inputs.WhichOneof("value") == "deferred":
         await run_.reports.flush()
+    await run_.freight.load(attempt.ByteSize())
     with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
         return await workflow.execute_activity(
             activities.run_task,

@@ -3,8 +3,9 @@
 import pytest
 from flyteidl.core import literals_pb2, tasks_pb2
 
+from flytetemporal.activities.offloading import Offloading
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from tests.fixtures.task_attempts import Bench, integer, template
+from tests.fixtures.task_attempts import Bench, integer, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,6 +50,20 @@ async def test_an_element_reads_and_writes_where_its_index_leads(bench: Bench, v
     assert result.outputs.uri == f"{attempt.output_dir}/outputs.pb", result.failure
     assert await bench.blobs.read_message(result.outputs.uri, literals_pb2.LiteralMap) == expected
     assert not await bench.blobs.exists(f"{attempt.data_dir}/inputs.pb")
+
+
+async def test_large_outputs_of_an_element_are_offloaded_where_its_index_leads(bench: Bench) -> None:
+    attempt = await element(bench, job('cp {{.input}} "$out/outputs.pb"', 1), 3)
+    whole = attempt.inputs.element.whole_uri
+    await bench.blobs.write_message(whole, literals_pb2.LiteralMap(literals={"o0": text("x" * 100_000)}))
+
+    result = await bench.run(attempt)
+
+    assert result.outputs.uri == f"{attempt.output_dir}/outputs.pb", result.failure
+    left = await bench.blobs.read_message(result.outputs.uri, literals_pb2.LiteralMap)
+    reference = left.literals["o0"].offloaded_metadata
+    assert reference.uri == f"{attempt.output_dir}/3/o0_offloaded_metadata.pb"
+    assert (await Offloading(bench.blobs).inlined(left)).literals["o0"].scalar == text("x" * 100_000).scalar
 
 
 async def test_an_error_of_an_element_is_found_where_its_index_leads(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 from flyteidl.core import execution_pb2, interface_pb2, literals_pb2, security_pb2, tasks_pb2, types_pb2
 from temporalio import activity
 
+from flytetemporal.activities.offloading import Offloading
 from flytetemporal.plugins.container_engine import arguments
 from flytetemporal.plugins.process import leases
 from tests.fixtures.container_engines import IMAGE, OPTIONS, TestEngine
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ErrorKind = execution_pb2.ExecutionError
 INPUTS, OUTPUTS = "/var/inputs", "/var/outputs"
+STRING = types_pb2.LiteralType(simple=types_pb2.STRING)
 INTEGER = types_pb2.LiteralType(simple=types_pb2.INTEGER)
 FILE = types_pb2.LiteralType(blob=types_pb2.BlobType())
 
@@ -100,6 +102,23 @@ async def test_inputs_are_files_and_files_become_outputs(bench: Bench, engine: T
     assert bench.sink.phases(attempt)[-2:] == ["RUNNING", "SUCCEEDED"]
     assert engine.containers() == []
     assert not list((bench.folder / "work" / "run").iterdir())
+
+
+async def test_offloaded_inputs_are_files_and_large_outputs_are_offloaded(bench: Bench) -> None:
+    given = literals_pb2.LiteralMap(literals={"s": text("x" * 100_000)})
+    await Offloading(bench.blobs).offload(given, f"{bench.blobs.root}/far")
+    assert given.literals["s"].HasField("offloaded_metadata")
+    task = raw(f"cat {INPUTS}/s {INPUTS}/s > {OUTPUTS}/twice", variables(s=STRING), variables(twice=STRING))
+    task.metadata.runtime.type, task.metadata.runtime.version = tasks_pb2.RuntimeMetadata.FLYTE_SDK, "1.16.0"
+    attempt = await bench.attempt(task, s=given.literals["s"])
+
+    result = await bench.run(attempt)
+
+    assert result.WhichOneof("outcome") == "outputs", result.failure
+    reference = result.outputs.literals.literals["twice"].offloaded_metadata
+    assert (reference.uri, reference.inferred_type) == (f"{attempt.output_dir}/twice_offloaded_metadata.pb", STRING)
+    whole = await Offloading(bench.blobs).inlined(result.outputs.literals)
+    assert whole.literals["twice"].scalar == text("x" * 200_000).scalar
 
 
 async def test_the_container_knows_its_attempt_and_its_secrets(bench: Bench) -> None:

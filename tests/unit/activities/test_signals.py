@@ -44,7 +44,7 @@ async def test_a_signal_without_a_value_is_made_known(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs.pb").exists()
 
 
-@pytest.mark.parametrize(("size", "inline"), [(10, True), (100_000, False)])
+@pytest.mark.parametrize(("size", "inline"), [(10, True), (30_000, False)])
 async def test_a_value_becomes_the_gates_outputs(tmp_path: Path, size: int, inline: bool) -> None:
     signals = Signals(text("x" * size))
 

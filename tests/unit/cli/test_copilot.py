@@ -6,7 +6,8 @@ from click.testing import CliRunner, Result
 from flyteidl.core import errors_pb2, interface_pb2, literals_pb2, types_pb2
 
 from flytetemporal.cli.main import main
-from tests.fixtures.task_attempts import integer
+from flytetemporal.idl import offloading
+from tests.fixtures.task_attempts import integer, text
 
 INTERFACE = base64.b64encode(
     interface_pb2.TypedInterface(
@@ -39,6 +40,18 @@ def test_inputs_become_files_of_the_format_that_is_asked_for(tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     assert (tmp_path / "in" / "n").read_text() == "5"
     assert (tmp_path / "in" / "inputs.yaml").read_text() == "n: 5\n"
+
+
+def test_offloaded_inputs_become_files_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTETEMPORAL_STORAGE__ROOT", str(tmp_path))
+    offloaded = offloading.reference(text("far"), f"{tmp_path}/far.pb", None)
+    (tmp_path / "far.pb").write_bytes(text("far").SerializeToString())
+    (tmp_path / "inputs.pb").write_bytes(literals_pb2.LiteralMap(literals={"s": offloaded}).SerializeToString())
+
+    done = copilot("download", "--from-remote", f"{tmp_path}/inputs.pb", "--to-local-dir", f"{tmp_path}/in")
+
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "in" / "s").read_text() == "far"
 
 
 def test_inputs_that_are_gone_fail_the_command(tmp_path: Path) -> None:

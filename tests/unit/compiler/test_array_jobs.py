@@ -71,6 +71,17 @@ def test_defaults_and_sizes_follow_the_version(
     assert array.WhichOneof("success_criteria") == criteria
 
 
+@pytest.mark.parametrize(("version", "reads"), [("1.16.0", True), ("1.13.13", False)])
+def test_a_job_says_whether_its_program_reads_references(version: str, reads: bool) -> None:
+    template = job_task(1, {})
+    template.metadata.runtime.type, template.metadata.runtime.version = tasks_pb2.RuntimeMetadata.FLYTE_SDK, version
+    compiled = compile_workflow(t.workflow(nodes=[t.node(ref="jobs")]), [], [*t.TASKS, task.compile_task(template)], [])
+
+    graph, _ = compact(compiled)
+
+    assert graph.workflows[0].nodes[2].array.job.reads_references == reads
+
+
 @pytest.mark.parametrize("custom", [{"size": "many"}, {"size": -1}, {"parallelism": -5}, {"minSuccesses": 2**40}])
 def test_what_is_no_job_is_refused_by_the_name_of_its_task(custom: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match=r"task jobs of type \[container_array\]"):

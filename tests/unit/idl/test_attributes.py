@@ -100,11 +100,6 @@ def test_a_path_leads_to_its_value(literal: Literal, steps: tuple[str | int, ...
         (generic(DATA), ("zz",), "key [zz] does not exist"),
         (generic(DATA), ("list", 9), "index [9] is out of range"),
         (generic(DATA), (0,), "an object has no index [0]"),
-        (
-            Literal(offloaded_metadata=literals_pb2.LiteralOffloadedMetadata(uri="s3://x")),
-            ("a",),
-            "offloaded to [s3://x]",
-        ),
         (Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(tag="pickle"))), ("a",), "tagged [pickle]"),
         (
             Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=b"\xc1", tag="msgpack"))),

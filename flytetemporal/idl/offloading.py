@@ -1,0 +1,137 @@
+"""Offloaded literals: a value in a file of its own, and in its place a reference that tells its size and type.
+
+Pure: who reads and writes the files is the caller's matter. The rules mirror flytepropeller's
+pkg/controller/nodes/common/utils.go and flytekit's bin/entrypoint.py.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from flyteidl.core import literals_pb2, tasks_pb2, types_pb2
+
+from flytetemporal import errors
+
+Loaded = Mapping[str, literals_pb2.Literal]
+"""Literals that were read, by the address of their file."""
+
+NOTHING_LOADED: Loaded = {}
+OLDEST_READER = (1, 13, 14)
+"""The first flytekit that reads offloaded literals."""
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def is_offloaded(literal: literals_pb2.Literal) -> bool:
+    """Say whether the literal is a reference."""
+    return literal.HasField("offloaded_metadata")
+
+
+def opened(literal: literals_pb2.Literal, loaded: Loaded) -> literals_pb2.Literal:
+    """Return the literal that a reference stands for; every other one as it is.
+
+    Raises:
+        ValueOffloaded: it was not loaded.
+    """
+    while is_offloaded(literal):
+        uri = literal.offloaded_metadata.uri
+        if uri not in loaded:
+            raise errors.ValueOffloaded(uri)
+        literal = loaded[uri]
+    return literal
+
+
+def reference(
+    literal: literals_pb2.Literal, uri: str, literal_type: types_pb2.LiteralType | None
+) -> literals_pb2.Literal:
+    """Return the reference to ``literal``, which lies at ``uri``; its hash and metadata stay readable."""
+    found = literals_pb2.Literal(hash=literal.hash or _content_hash(literal), metadata=literal.metadata)
+    offloaded = found.offloaded_metadata
+    offloaded.uri, offloaded.size_bytes = uri, literal.ByteSize()
+    if literal_type is not None:
+        offloaded.inferred_type.CopyFrom(literal_type)
+    return found
+
+
+def references(literals: Iterable[literals_pb2.Literal]) -> Iterator[literals_pb2.LiteralOffloadedMetadata]:
+    """Yield the references at any depth, those of a map in the order of its keys."""
+    for literal in literals:
+        match literal.WhichOneof("value"):
+            case "offloaded_metadata":
+                yield literal.offloaded_metadata
+            case "collection":
+                yield from references(literal.collection.literals)
+            case "map":
+                yield from references(in_order(literal.map))
+            case "scalar" if literal.scalar.WhichOneof("value") == "union":
+                yield from references([literal.scalar.union.value])
+            case _:
+                continue
+
+
+def in_order(values: literals_pb2.LiteralMap) -> Iterator[literals_pb2.Literal]:
+    """Yield the values of a map in the order of its keys."""
+    for name in sorted(values.literals):
+        yield values.literals[name]
+
+
+def put_in(literal: literals_pb2.Literal, loaded: Loaded) -> None:
+    """Replace, at any depth, the references to what was loaded; the hash of a reference stays with its value."""
+    match literal.WhichOneof("value"):
+        case "offloaded_metadata":
+            found = loaded.get(literal.offloaded_metadata.uri)
+            if found is not None:
+                _replace(literal, found)
+                put_in(literal, loaded)
+        case "collection":
+            for element in literal.collection.literals:
+                put_in(element, loaded)
+        case "map":
+            for element in literal.map.literals.values():
+                put_in(element, loaded)
+        case "scalar" if literal.scalar.WhichOneof("value") == "union":
+            put_in(literal.scalar.union.value, loaded)
+        case _:
+            return
+
+
+def may_be_list(literal: literals_pb2.Literal) -> bool:
+    """Say whether a reference stands for a list, as far as its type tells."""
+    known = literal.offloaded_metadata.inferred_type
+    variants = known.union_type.variants if known.WhichOneof("type") == "union_type" else [known]
+    return any(variant.WhichOneof("type") in ("collection_type", None) for variant in variants)
+
+
+def is_structure(literal: literals_pb2.Literal) -> bool:
+    """Say whether a reference stands for a value that attribute paths convert."""
+    known = literal.offloaded_metadata.inferred_type
+    return known.WhichOneof("type") is None or known.simple == types_pb2.STRUCT
+
+
+def reads_references(template: tasks_pb2.TaskTemplate) -> bool:
+    """Say whether the task's program can read offloaded literals: flytekit can, from 1.13.14 on.
+
+    What the co-pilot hands to a program that knows nothing of Flyte must be there itself.
+    """
+    runtime = template.metadata.runtime
+    found = _VERSION.match(runtime.version)
+    if runtime.type != tasks_pb2.RuntimeMetadata.FLYTE_SDK or found is None:
+        return False
+    if template.type == "raw-container" or template.container.data_config.enabled:
+        return False
+    return tuple(int(part) for part in found.groups()) >= OLDEST_READER
+
+
+def _replace(literal: literals_pb2.Literal, found: literals_pb2.Literal) -> None:
+    known_hash, metadata = literal.hash, dict(literal.metadata)
+    literal.CopyFrom(found)
+    literal.hash = literal.hash or known_hash
+    for key, value in metadata.items():
+        literal.metadata[key] = value
+
+
+def _content_hash(literal: literals_pb2.Literal) -> str:
+    """Return what identifies the value to caches; any function of its content will do, and this one is fast."""
+    digest = hashlib.sha256(literal.SerializeToString(deterministic=True)).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
