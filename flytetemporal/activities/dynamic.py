@@ -16,7 +16,7 @@ from temporalio import activity
 
 from flytetemporal.activities import events
 from flytetemporal.activities.data import TemplateCache
-from flytetemporal.compiler import compact, dynamic
+from flytetemporal.compiler import compact, constants, dynamic
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
@@ -55,12 +55,15 @@ class DynamicActivities:
     async def compile_dynamic(self, request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
         """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
         try:
-            closure = await self._closure(request)
+            compiled = await self._closure(request)
+            closure, files = constants.externalise(compiled, request.output_dir, workflows.CONSTANT_BYTES)
+            graph, templates = compact.compact(closure)
+            graph_data, tasks = _content(request.output_dir, graph), _content(request.output_dir, templates)
+            constants.check_size(graph, len(graph_data[1]), workflows.MOST_GRAPH_BYTES)
         except (InvalidRequest, NotFound) as e:
             return _failed(BUILD_FAILED, e.message)
-        graph, templates = compact.compact(closure)
-        graph_data, tasks = _content(request.output_dir, graph), _content(request.output_dir, templates)
         await asyncio.gather(
+            *(self._blobs.write(uri, data) for uri, data in files.items()),
             self._blobs.write(tasks[0].uri, tasks[1]),
             self._blobs.write(graph_data[0].uri, graph_data[1]),
             self._blobs.write_message(locations.join(request.output_dir, locations.FUTURES_COMPILED), closure),
@@ -69,12 +72,12 @@ class DynamicActivities:
             await events.send(self._admin, [_shown(request, closure)])
         except (InvalidRequest, QuotaExceeded) as e:
             return _failed("NodeFailed", e.message)
-        compiled = execution_pb2.DynamicGraph(tasks=tasks[0])
+        made = execution_pb2.DynamicGraph(tasks=tasks[0])
         if len(graph_data[1]) <= workflows.INLINE_GRAPH_BYTES:
-            compiled.inline_graph = graph_data[1]
+            made.inline_graph = graph_data[1]
         else:
-            compiled.stored_graph.CopyFrom(graph_data[0])
-        return compiled
+            made.stored_graph.CopyFrom(graph_data[0])
+        return made
 
     async def _closure(self, request: execution_pb2.DynamicRequest) -> compiler_pb2.CompiledWorkflowClosure:
         parent = await self._templates.load(request.tasks, request.task)

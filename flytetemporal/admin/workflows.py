@@ -22,8 +22,9 @@ from flytetemporal import errors
 from flytetemporal.admin import descriptions, entity_lists, launch_plans, lists, registration, validation
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.models import LaunchPlanRow, TaskRow, WorkflowRow
-from flytetemporal.compiler import compact, requirements
+from flytetemporal.compiler import compact, constants, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
+from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import digest, identifiers, locations, times
 
@@ -174,8 +175,14 @@ def _prepare(
     key = identifiers.entity_key(request.id)
     uri = closure_uri(deps.blobs.root, key)
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
-    graph, templates = (_content(deps.blobs.root, message) for message in compact.compact(compiled))
+    lean, constant_files = constants.externalise(
+        compiled, locations.join(deps.blobs.root, "metadata/constants"), workflows.CONSTANT_BYTES
+    )
+    walked, used = compact.compact(lean)
+    graph, templates = _content(deps.blobs.root, walked), _content(deps.blobs.root, used)
+    constants.check_size(walked, len(graph[1]), workflows.MOST_GRAPH_BYTES)
     files = {
+        **constant_files,
         uri: closure.SerializeToString(deterministic=True),
         graph[0].uri: graph[1],
         templates[0].uri: templates[1],

@@ -1,0 +1,104 @@
+"""Take large constants out of the bindings of a closure: files of their own and references in their place.
+
+A graph travels as one payload and its nodes' bindings in others; a constant of some size fits into none of them.
+Flyte keeps it in its workflow object, whose limit it then exceeds.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from flyteidl.core import compiler_pb2, literals_pb2
+
+from flytetemporal import errors
+from flytetemporal.compiler import requirements
+from flytetemporal.contracts.v1 import graph_pb2
+from flytetemporal.idl import literals, locations, types
+
+Keep = Callable[[bytes], str]
+"""Takes the serialized literal, returns the address where it will lie."""
+
+_NAMED = 3
+
+
+def externalise(
+    closure: compiler_pb2.CompiledWorkflowClosure, directory: str, least_bytes: int
+) -> tuple[compiler_pb2.CompiledWorkflowClosure, dict[str, bytes]]:
+    """Return the closure with constants of ``least_bytes`` and more replaced, and the files by address.
+
+    The files lie in ``directory``, named by their content. Without large constants the closure is returned as it is.
+    """
+    files: dict[str, bytes] = {}
+
+    def keep(data: bytes) -> str:
+        uri = locations.join(directory, f"constant-{hashlib.sha256(data).hexdigest()}.pb")
+        files[uri] = data
+        return uri
+
+    if all(binding.ByteSize() < least_bytes for binding in _bindings(closure)):
+        return closure, files
+    found = compiler_pb2.CompiledWorkflowClosure()
+    found.CopyFrom(closure)
+    for binding in _bindings(found):
+        _replace(binding.binding, keep, least_bytes)
+    return found, files
+
+
+def check_size(graph: graph_pb2.Graph, compressed_bytes: int, limit_bytes: int) -> None:
+    """Refuse a graph that is too large to travel, naming what makes it so.
+
+    Raises:
+        ValueTooLarge: it is.
+    """
+    if compressed_bytes <= limit_bytes:
+        return
+    sizes = [
+        (size, f"{part} of node [{node.id}] of [{workflow.id.name}]")
+        for workflow in graph.workflows
+        for node in workflow.nodes
+        for part, size in _parts(node)
+    ]
+    largest = ", ".join(f"{name} {size} bytes" for size, name in sorted(sizes, reverse=True)[:_NAMED])
+    raise errors.ValueTooLarge(
+        f"the graph has {compressed_bytes} bytes, compressed; the limit is {limit_bytes}. The largest: {largest}"
+    )
+
+
+def _parts(node: graph_pb2.Node) -> Iterator[tuple[str, int]]:
+    inputs = 0
+    for binding in node.inputs:
+        inputs += binding.ByteSize()
+        yield f"input [{binding.var}]", binding.ByteSize()
+    yield "what else is", node.ByteSize() - inputs
+
+
+def _bindings(closure: compiler_pb2.CompiledWorkflowClosure) -> Iterator[literals_pb2.Binding]:
+    for compiled in [closure.primary, *closure.sub_workflows]:
+        yield from compiled.template.outputs
+        for node in requirements.every_node(compiled.template):
+            yield from node.inputs
+
+
+def _replace(data: literals_pb2.BindingData, keep: Keep, least_bytes: int) -> None:
+    """Replace the largest constant parts; what holds promises is searched for smaller ones."""
+    if data.WhichOneof("value") in ("offloaded_metadata", "promise", None) or data.ByteSize() < least_bytes:
+        return
+    if next(literals.promises(data), None) is None:
+        literal = literals.resolve_binding(data, _no_source)
+        serialized = literal.SerializeToString(deterministic=True)
+        reference = literals_pb2.LiteralOffloadedMetadata(uri=keep(serialized), size_bytes=len(serialized))
+        known = types.infer_if_known(literal)
+        if known is not None:
+            reference.inferred_type.CopyFrom(known)
+        data.offloaded_metadata.CopyFrom(reference)
+        return
+    for child in _children(data):
+        _replace(child, keep, least_bytes)
+
+
+def _children(data: literals_pb2.BindingData) -> Iterable[literals_pb2.BindingData]:
+    children: Sequence[literals_pb2.BindingData] = data.collection.bindings
+    return children if data.WhichOneof("value") == "collection" else data.map.bindings.values()
+
+
+def _no_source(node_id: str) -> literals_pb2.LiteralMap:
+    raise errors.Internal(f"a constant names the node {node_id}")
