@@ -106,6 +106,13 @@ async def _checked(
             f"number of nodes in workflow [{identifiers.text(request.id)}] exceeds limit "
             f"({len(template.nodes)} > {limit})"
         )
+    deepest = deps.settings.max_workflow_depth
+    depth = workflow_compiler.depth(template, request.spec.sub_workflows)
+    if deepest and depth > deepest:
+        raise errors.InvalidRequest(
+            f"workflow [{identifiers.text(request.id)}] nests subworkflows {depth} levels deep; at most {deepest} may "
+            "be (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)"
+        )
     return template
 
 

@@ -1,4 +1,4 @@
-"""Edges between the nodes of a workflow, and two questions about them; all linear in nodes plus edges."""
+"""Edges between the nodes of a workflow, and three questions about them; all linear in nodes plus edges."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +48,31 @@ def reachable(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> set[_Ke
                 seen.add(successor)
                 waiting.append(successor)
     return seen
+
+
+def height(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> int:
+    """Return the number of edges of the longest path from ``start``; edges back into the path are not followed.
+
+    Like ``find_cycle`` it keeps its own stack and enters no key twice.
+    """
+    heights: dict[_Key, int] = {}
+    path: dict[_Key, int] = {start: 0}
+    stack = [(start, iter(successors.get(start, ())))]
+    while stack:
+        key, remaining = stack[-1]
+        successor = next(remaining, None)
+        if successor is None:
+            stack.pop()
+            heights[key] = path.pop(key)
+            if stack:
+                above = stack[-1][0]
+                path[above] = max(path[above], heights[key] + 1)
+        elif successor in heights:
+            path[key] = max(path[key], heights[successor] + 1)
+        elif successor not in path:
+            path[successor] = 0
+            stack.append((successor, iter(successors.get(successor, ()))))
+    return heights[start]
 
 
 def find_cycle(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> list[_Key] | None:

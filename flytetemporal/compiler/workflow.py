@@ -96,6 +96,19 @@ def _reached(
     return reached
 
 
+def depth(template: workflow_pb2.WorkflowTemplate, sub_workflows: Iterable[workflow_pb2.WorkflowTemplate]) -> int:
+    """Return how many levels of subworkflows lie below a workflow: 0 when it has none.
+
+    One that contains itself counts as deep as its cycle is long; compiling refuses it.
+    """
+    given = {identifiers.entity_key(workflow.id): workflow for workflow in sub_workflows}
+    library = scope.Library(tasks={}, launch_plans={}, sub_workflows=given)
+    primary = identifiers.entity_key(template.id)
+    contained = {primary: _contained(template, library)}
+    contained.update({key: _contained(workflow, library) for key, workflow in given.items() if key != primary})
+    return graph.height(primary, contained)
+
+
 def _contained(template: workflow_pb2.WorkflowTemplate, library: scope.Library) -> list[_Key]:
     references = (
         identifiers.entity_key(node.workflow_node.sub_workflow_ref)

@@ -13,7 +13,7 @@ from flytetemporal.contracts.v1 import continuation_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.graph import Body
-from flytetemporal.workflows.outcomes import Values
+from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.run import Program, Scope
 from flytetemporal.workflows.waits import Cause
 
@@ -110,7 +110,23 @@ class NodeRun:
         ``program`` is given when it is not the one that this node is of.
         """
         number = self.attempt if attempt is None else attempt
-        return Scope(self.scope.run, program or self.scope.program, body, self.output_dir(number), self.id, number)
+        program = program or self.scope.program
+        return Scope(self.scope.run, program, body, self.output_dir(number), self.id, number, self.scope.depth)
+
+    def nested_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
+        """Return the scope of a whole workflow that runs below this node.
+
+        Raises:
+            NodeFailure: there are too many above it: a dynamic workflow may make itself again for ever.
+        """
+        depth, limit = self.scope.depth + 1, self.scope.run.argument.max_depth
+        if limit and depth > limit:
+            raise user_failure(
+                "WorkflowTooDeep",
+                f"node [{self.id}] holds a workflow {depth} levels below the execution's own; at most {limit} may be "
+                "(FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)",
+            )
+        return dataclasses.replace(self.child_scope(body, attempt, program), depth=depth)
 
 
 def node_run(scope: Scope, node: graph_pb2.Node, *, may_park: bool = False) -> NodeRun:

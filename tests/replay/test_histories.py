@@ -46,6 +46,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("crowd_begins",), ("stops_a_crowd",), ("crowd_sleeps_on", "run1"),
         ("parked_keep_their_slots",), ("stops_nodes_that_are_parked",),
         ("nothing_is_shown",),
+        ("branch_decides", "does_not_travel"), ("echo_hands_on",), ("core_sleep", "does_not_travel"),
+        ("arguments_of_many",), ("makes_itself_again",), ("down_to_the_limit",),
         ("goes_on_waiting", "run1"), ("long_chain", "run1"), ("abort_reaches_a_node", "run1"),
     ],
     ids="-".join,

@@ -36,9 +36,10 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     """
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="compiling"))):
         program = await _program(node, attempt)
+    scope = node.nested_scope(program.graph.bodies[0], attempt, program)
     node.scope.run.parallelism.give_back(node.id)
     node.event.is_dynamic = node.event.is_parent = True
-    nested = Walk(node.child_scope(program.graph.bodies[0], attempt, program), walk.run_kind, walk.abort)
+    nested = Walk(scope, walk.run_kind, walk.abort)
     async with node.resting(lambda wait: wait.nested.node_ids.extend(nested.running())):
         try:
             outputs = await nested.run(Values(literals_pb2.LiteralMap(), ""))

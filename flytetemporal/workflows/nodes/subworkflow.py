@@ -10,13 +10,14 @@ from flytetemporal.workflows.walk import Walk
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Walk the subworkflow; its outputs become the node's."""
+    body = node.scope.program.graph.bodies[node.node.subworkflow.workflow]
+    scope = node.nested_scope(body)
     values = Values(None, node.inputs_uri)
     if not node.scope.run.continuation.has_level(node.id):
         values = await node_inputs.materialise(node, inputs)
         if node.attempt == 0:
             node.report(node.phase_event(Phase.RUNNING))
-    body = node.scope.program.graph.bodies[node.node.subworkflow.workflow]
-    nested = Walk(node.child_scope(body), walk.run_kind, walk.abort)
+    nested = Walk(scope, walk.run_kind, walk.abort)
     async with node.resting(lambda wait: wait.nested.node_ids.extend(nested.running())):
         outputs = await nested.run(values)
     return complete(node, outputs)

@@ -1,7 +1,8 @@
 from flyteidl.core import literals_pb2
 
-from flytetemporal.compiler import constants
+from flytetemporal.compiler import constants, graph
 from flytetemporal.compiler.compact import compact
+from flytetemporal.compiler.workflow import depth
 from tests.fixtures.templates import (
     LIST,
     STR,
@@ -62,3 +63,20 @@ def test_without_large_constants_the_closure_is_the_same() -> None:
     closure = compiled(workflow(nodes=[node()]))
 
     assert constants.externalise(closure, "s3://store", 1000) == (closure, {})
+
+
+def test_the_depth_is_that_of_the_deepest_subworkflow() -> None:
+    inner = [workflow(f"s{n}", [sub_workflow_node("n0", f"s{n + 1}")]) for n in range(1, 1500)]
+    outer = workflow("s0", [node("n0"), sub_workflow_node("n1", "s1"), sub_workflow_node("n2", "s900")])
+
+    assert depth(workflow(nodes=[node()]), []) == 0
+    assert depth(outer, [*inner, workflow("s1500", [node()])]) == 1500
+
+
+def test_heights_of_stacked_diamonds_and_of_cycles_are_found_in_one_pass() -> None:
+    diamonds: dict[object, list[object]] = {}
+    for n in range(60):
+        diamonds |= {n: [f"{n}a", f"{n}b"], f"{n}a": [n + 1], f"{n}b": [n + 1]}
+
+    assert graph.height(0, diamonds) == 120
+    assert graph.height("a", {"a": ["b"], "b": ["a", "c"]}) == 2

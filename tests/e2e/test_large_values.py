@@ -1,0 +1,63 @@
+"""Stock flytekit programs with values of megabytes, and with workflows that never end."""
+
+from collections.abc import Iterator
+
+import pytest
+from flyteidl.admin import execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+
+from tests.e2e.client import PROGRAMS, Client, Phase, connected, primitive
+from tests.fixtures.stack import RunningStack
+
+
+@pytest.fixture
+def client(stack: RunningStack) -> Iterator[Client]:
+    with connected(stack) as client:
+        yield client
+
+
+@pytest.mark.timeout(180)
+def test_texts_of_megabytes_go_through_every_kind_of_node(client: Client) -> None:
+    size = 3_000_000
+    execution = client.wait(client.start("huge", "huge", "--size", str(size)), seconds=120)
+
+    assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+    data = client.admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=execution.id))
+    outputs = data.full_outputs.literals
+    assert [primitive(outputs[f"o{n}"]) for n in range(1, 6)] == [size, size, size + 3_200_000, 3_200_000, size]
+    # Above what an answer may hold they are told by reference, with their sizes.
+    assert outputs["o0"].offloaded_metadata.size_bytes > size
+    doubled = [element.offloaded_metadata.size_bytes for element in outputs["o6"].collection.literals]
+    assert [found > 2 * size for found in doubled] == [True, True]
+    assert primitive(outputs["o7"]) == "short"
+
+
+@pytest.mark.timeout(120)
+def test_an_offloaded_text_is_read_by_clients_as_if_it_was_not(client: Client) -> None:
+    execution = client.run("huge", "make", "--size", "100000")
+
+    assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+    assert client.outputs(execution.id) == {"o0": "x" * 100_000}
+
+
+@pytest.mark.timeout(240)
+def test_a_dynamic_workflow_that_makes_itself_again_ends_as_the_users_error(client: Client) -> None:
+    execution = client.wait(client.start("huge", "runaway"), seconds=200)
+
+    assert execution.closure.phase == Phase.FAILED
+    error = execution.closure.error
+    assert (error.code, error.kind) == ("WorkflowTooDeep", core_execution_pb2.ExecutionError.USER)
+    assert "at most 50 may be (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)" in error.message
+
+
+@pytest.mark.timeout(120)
+def test_flytekits_workflows_nested_too_deep_are_refused_at_registration(stack: RunningStack) -> None:
+    done = stack.pyflyte(
+        "register", "-p", "flytesnacks", "-d", "development", "--version", "deep", "deep.py", cwd=PROGRAMS
+    )
+
+    assert done.returncode
+    told = " ".join((done.stdout + done.stderr).split())
+    # It registers the innermost first; what is as deep as allowed is taken.
+    assert 'level51" version:"deep"] nests subworkflows 51 levels deep; at most 50 may be' in told
+    assert 'level50" version:"deep"] nests' not in told
