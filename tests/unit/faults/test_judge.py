@@ -244,7 +244,7 @@ def test_another_process_with_the_number_of_a_noted_one_is_no_orphan(
 def test_a_program_that_a_task_of_this_stack_started_is_an_orphan(tmp_path: Path) -> None:
     notes, home = tmp_path / "notes", tmp_path / "home"
     notes.mkdir()
-    tag = {"FLYTETEMPORAL_ATTEMPT": "p/d/x-n0-0", "TMPDIR": f"{home}/work/run/1/tmp"}
+    tag = {"FLYTETEMPORAL_ATTEMPT": "p/d/x-n0-0", "TMPDIR": str(home.joinpath("work", "run", "1", "tmp"))}
     with subprocess.Popen([sys.executable, "-c", "input()"], env=tag, stdin=subprocess.PIPE) as process:
         assert judge.orphans(notes, home) == [process.pid]
         assert judge.orphans(notes, tmp_path / "another") == []

@@ -6,10 +6,10 @@ MESSAGE = """Trace:
       File "/env/lib/python3.11/site-packages/flytekit/core/base_task.py", line 767, in dispatch_execute
         native_outputs = self.execute(**native_inputs)
                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      File "/work/run/7c27/root/err.py", line 6, in t
+      File "/state/run/7c27/root/err.py", line 6, in t
         return deep(a)
                ^^^^^^^
-      File "/work/run/7c27/root/lib/inner.py", line 3, in deep
+      File "/state/run/7c27/root/lib/inner.py", line 3, in deep
         raise ValueError(f"bad {x}")
       File "/env/lib/python3.11/json/decoder.py", line 355, in raw_decode
     ValueError: bad 1
