@@ -15,6 +15,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc
 from google.protobuf.json_format import MessageToDict
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.stack import RunningStack
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -60,10 +61,8 @@ class Client:
         )
         return found
 
-    def wait(
-        self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, seconds: float = 60
-    ) -> execution_pb2.Execution:
-        deadline = time.monotonic() + seconds
+    def wait(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.Execution:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 execution = self.execution(execution_id)
@@ -73,7 +72,7 @@ class Client:
                 if getattr(e, "code", lambda: None)() is not grpc.StatusCode.UNAVAILABLE:
                     raise
             if time.monotonic() > deadline:
-                raise AssertionError(f"{execution_id.name} has not ended after {seconds} s")
+                raise AssertionError(f"{execution_id.name} has not ended after {PATIENCE_SECONDS} s")
             time.sleep(0.1)
 
     def run(self, program: str, workflow: str, *arguments: str) -> execution_pb2.Execution:

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from temporalio.client import WorkflowHandle
 
 from flytetemporal.idl import naming
 from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
+from tests.fixtures.patience import PATIENCE_SECONDS, wait_until
 from tests.fixtures.stack import RunningStack
 
 NodePhase, TaskPhase = core_execution_pb2.NodeExecution, core_execution_pb2.TaskExecution
@@ -40,18 +40,11 @@ def flytetemporal(client: Client, command: str, *arguments: str) -> str:
         [sys.executable, "-m", "flytetemporal.cli.main", command, *arguments, *place],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
 
 
 def running(client: Client, execution_id: ExecutionId, node_id: str = "n0") -> Callable[[], bool]:
@@ -84,7 +77,7 @@ def integer(value: int) -> literals_pb2.Literal:
 
 def test_a_gate_is_explained_and_answered(client: Client) -> None:
     execution_id = client.start("control", "gate")
-    until(lambda: "signal" in flytetemporal(client, "why", execution_id.name, "n0"))
+    wait_until(lambda: "signal" in flytetemporal(client, "why", execution_id.name, "n0"))
 
     everything = flytetemporal(client, "why", execution_id.name)
     with grpc.insecure_channel(client.stack.grpc_endpoint) as channel:
@@ -125,7 +118,7 @@ def test_a_signal_may_be_set_before_its_gate_is_reached(client: Client) -> None:
 
 def test_a_running_task_is_explained_and_ended_by_force(client: Client) -> None:
     execution_id = client.start("control", "waiting")
-    until(lambda: "runs attempt 0" in flytetemporal(client, "why", execution_id.name, "n0"))
+    wait_until(lambda: "runs attempt 0" in flytetemporal(client, "why", execution_id.name, "n0"))
 
     flytetemporal(client, "terminate", execution_id.name, "--cause", "enough", "--force")
 
@@ -136,7 +129,7 @@ def test_a_running_task_is_explained_and_ended_by_force(client: Client) -> None:
 
 def test_a_cancel_in_temporal_is_an_abort(client: Client) -> None:
     execution_id = client.start("control", "waiting")
-    until(running(client, execution_id))
+    wait_until(running(client, execution_id))
 
     act_in_temporal(client, execution_id, lambda _, handle: handle.cancel())
 
@@ -150,7 +143,7 @@ def test_a_cancel_in_temporal_is_an_abort(client: Client) -> None:
 
 def test_a_terminate_in_temporal_is_an_abort(client: Client) -> None:
     execution_id = client.start("control", "waiting")
-    until(running(client, execution_id))
+    wait_until(running(client, execution_id))
 
     act_in_temporal(client, execution_id, lambda _, handle: handle.terminate(reason="somebody clicked"))
 
@@ -179,7 +172,7 @@ async def reset(temporal: TemporalClient, handle: WorkflowHandle[Any, Any]) -> N
 
 def test_a_reset_of_a_running_workflow_goes_on(client: Client) -> None:
     execution_id = client.start("control", "waiting", "--seconds", "3")
-    until(running(client, execution_id))
+    wait_until(running(client, execution_id))
 
     act_in_temporal(client, execution_id, reset)
 

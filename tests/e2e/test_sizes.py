@@ -50,7 +50,6 @@ async def executions(flows: dict[str, Any]) -> AsyncIterator[Executions]:
     await client.close()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 async def test_a_tenth_stays_within_a_tenth(flows: dict[str, Any], executions: Executions, shape: Shape) -> None:
     client = await Client.connect(flows["temporal_address"])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from flyteidl.core import identifier_pb2
 from flytetemporal.cli import background, home
 from flytetemporal.cli.home import Home
 from tests.e2e.client import Client, Phase, connected
+from tests.fixtures.patience import wait_until
 from tests.fixtures.stack import RunningStack
 
 NodePhase = core_execution_pb2.NodeExecution
@@ -29,10 +29,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 
 def wait_for(path: Path, text: str) -> None:
-    deadline = time.monotonic() + 60
-    while not (path.exists() and text in path.read_text()):
-        assert time.monotonic() < deadline, f"{path} never said {text}"
-        time.sleep(0.05)
+    wait_until(lambda: path.exists() and text in path.read_text())
 
 
 def kill(stack: RunningStack, process: str) -> None:
@@ -41,7 +38,6 @@ def kill(stack: RunningStack, process: str) -> None:
     os.kill(state["processes"][process], signal.SIGKILL)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("process", ["worker", "admin", "temporal", "postgres"])
 def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, process: str, tmp_path: Path) -> None:
     with connected(mortal) as client:
@@ -49,7 +45,7 @@ def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, proc
         wait_for(tmp_path / "second", "started")
 
         kill(mortal, process)
-        execution = client.wait(execution_id, seconds=150)
+        execution = client.wait(execution_id)
 
         assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
         assert client.outputs(execution_id) == {"o0": 3}
@@ -60,7 +56,6 @@ def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, proc
     assert (tmp_path / "second").read_text().count("ended") == 1
 
 
-@pytest.mark.timeout(240)
 def test_a_run_goes_on_after_the_whole_stack_was_stopped(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
@@ -70,7 +65,7 @@ def test_a_run_goes_on_after_the_whole_stack_was_stopped(
         wait_for(tmp_path / "second", "started")
 
     with running(home_folder) as client:
-        execution = client.wait(execution_id, seconds=120)
+        execution = client.wait(execution_id)
 
         assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
         assert_recorded_once(client, execution_id)

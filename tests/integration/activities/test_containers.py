@@ -13,7 +13,8 @@ from flytetemporal.activities.offloading import Offloading
 from flytetemporal.plugins.container_engine import arguments
 from flytetemporal.plugins.process import leases
 from tests.fixtures.container_engines import IMAGE, OPTIONS, TestEngine
-from tests.fixtures.processes import eventually, lease_of_the_dead
+from tests.fixtures.patience import eventually
+from tests.fixtures.processes import lease_of_the_dead
 from tests.fixtures.task_attempts import Bench, integer, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -3,7 +3,6 @@ import io
 import os
 import signal
 import tarfile
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from temporalio import activity
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import locations
-from tests.fixtures.processes import eventually
+from tests.fixtures.patience import eventually, within_patience
 from tests.fixtures.task_attempts import EXECUTE, Bench, integer, loader, mapped, sample, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,7 +66,7 @@ async def test_the_events_tell_of_node_and_task(bench: Bench) -> None:
 async def test_a_thread_that_uses_flytekits_loops_does_not_hold_up_the_end(bench: Bench) -> None:
     attempt = await bench.attempt(sample("polls_to_the_end"), name=text("ended"))
 
-    result = await asyncio.wait_for(bench.run(attempt), timeout=20)
+    result = await within_patience(bench.run(attempt))
 
     assert result.outputs.literals.literals["o0"].scalar.primitive.string_value == "ended"
 
@@ -336,16 +335,16 @@ async def test_the_log_can_be_read_while_the_task_runs(bench: Bench, tmp_path: P
 
 async def test_a_deadline_kills_the_whole_group(bench: Bench, tmp_path: Path) -> None:
     marker = tmp_path / "pids"
-    attempt = await bench.attempt(sample("sleeps_with_child"), limit=timedelta(seconds=1.5), marker=text(str(marker)))
+    attempt = await bench.attempt(sample("sleeps_with_child"), limit=timedelta(seconds=4.5), marker=text(str(marker)))
 
     result = await bench.run(attempt)
 
     assert (result.failure.error.code, result.failure.error.kind) == ("TimeoutExpired", ErrorKind.USER)
-    assert result.failure.error.message == "task execution timeout [1.5s] expired"
+    assert result.failure.error.message == "task execution timeout [4.5s] expired"
     assert result.failure.recoverable
     assert bench.sink.phases(attempt) == ["RUNNING", "ABORTED"]
     assert not bench.sink.task_events(attempt)[-1].HasField("error")
-    assert not any(is_alive(int(pid)) for pid in marker.read_text().split())
+    await eventually(lambda: not any(is_alive(int(pid)) for pid in marker.read_text().split()))
 
 
 async def test_an_abort_kills_the_whole_group_and_is_reported(bench: Bench, tmp_path: Path) -> None:
@@ -358,7 +357,7 @@ async def test_an_abort_kills_the_whole_group_and_is_reported(bench: Bench, tmp_
     bench.sink.remember((await started.result).unreported)
 
     assert bench.sink.phases(attempt) == ["RUNNING", "ABORTED"]
-    assert not any(is_alive(int(pid)) for pid in marker.read_text().split())
+    await eventually(lambda: not any(is_alive(int(pid)) for pid in marker.read_text().split()))
 
 
 async def test_the_same_attempt_waits_until_the_earlier_one_has_stopped(bench: Bench, tmp_path: Path) -> None:
@@ -372,7 +371,7 @@ async def test_the_same_attempt_waits_until_the_earlier_one_has_stopped(bench: B
     assert not second.result.done()
     first.cancel()
     await first.result
-    result = await asyncio.wait_for(second.result, 20)
+    result = await within_patience(second.result)
 
     assert result.WhichOneof("outcome") == "outputs"
 
@@ -400,7 +399,7 @@ async def test_a_worker_that_stops_kills_without_reporting_an_abort(bench: Bench
         await started.result
 
     assert "ABORTED" not in bench.sink.phases(attempt)
-    assert not any(is_alive(int(pid)) for pid in marker.read_text().split())
+    await eventually(lambda: not any(is_alive(int(pid)) for pid in marker.read_text().split()))
 
 
 async def test_what_a_task_leaves_running_is_killed_at_its_end(bench: Bench, tmp_path: Path) -> None:
@@ -410,7 +409,7 @@ async def test_what_a_task_leaves_running_is_killed_at_its_end(bench: Bench, tmp
     result = await bench.run(attempt)
 
     assert result.WhichOneof("outcome") == "outputs"
-    assert not is_alive(int(marker.read_text()))
+    await eventually(lambda: not is_alive(int(marker.read_text())))
 
 
 async def test_heartbeats_go_on_while_the_task_runs(bench: Bench) -> None:
@@ -511,15 +510,12 @@ async def test_deferred_inputs_that_are_gone_fail_the_attempt(bench: Bench) -> N
     assert not result.failure.recoverable
 
 
-async def test_a_warm_hello_takes_a_fraction_of_a_second(bench: Bench) -> None:
-    durations = []
-    for _ in range(5):
-        attempt = await bench.attempt(sample("greet"), name=text("quick"))
-        began = time.monotonic()
-        await bench.run(attempt)
-        durations.append(time.monotonic() - began)
+async def test_a_task_runs_in_a_fork_of_the_server_that_has_loaded_flytekit(bench: Bench) -> None:
+    attempt = await bench.attempt(sample("is_forked"), name=text("any"))
 
-    assert min(durations) < 0.5, durations
+    result = await bench.run(attempt)
+
+    assert result.outputs.literals.literals["o0"].scalar.primitive.boolean
 
 
 async def test_neither_zombies_nor_descriptors_pile_up(bench: Bench) -> None:

@@ -1,6 +1,5 @@
 """Events change rows as Flyte's do, one by one and in batches."""
 
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.event_service import EventService
 from flytetemporal.admin.models import ExecutionRow
 from flytetemporal.contracts.v1 import events_pb2
+from tests.fixtures.effort import statements
 
 W = core_execution_pb2.WorkflowExecution
 N = core_execution_pb2.NodeExecution
@@ -29,7 +29,6 @@ UNKNOWN = identifier_pb2.WorkflowExecutionIdentifier(
 TASK = identifier_pb2.Identifier(
     resource_type=identifier_pb2.TASK, project="flytesnacks", domain="development", name="t", version="v"
 )
-BATCH_LIMIT_SECONDS = 1.5
 
 
 def at(seconds: int) -> timestamp_pb2.Timestamp:
@@ -428,7 +427,7 @@ async def test_a_batch_of_an_unknown_execution_is_not_found(deps: Dependencies) 
         )
 
 
-async def test_three_thousand_events_take_little_time(deps: Dependencies) -> None:
+async def test_many_events_ask_little_of_the_database(deps: Dependencies) -> None:
     stream: list[Sent] = []
     for i in range(500):
         stream += [node_event(phase, second, name=f"n{i}") for second, phase in enumerate((N.QUEUED, N.RUNNING))]
@@ -437,12 +436,12 @@ async def test_three_thousand_events_take_little_time(deps: Dependencies) -> Non
             for second, phase in enumerate((T.QUEUED, T.RUNNING, T.SUCCEEDED))
         ]
         stream.append(node_event(N.SUCCEEDED, 3, name=f"n{i}"))
-    began = time.perf_counter()
 
-    applied = await send_batch(deps, stream)
+    with statements(deps.sessions) as sent:
+        applied = await send_batch(deps, stream)
 
     assert applied == len(stream) == 3000
-    assert time.perf_counter() - began < BATCH_LIMIT_SECONDS
+    assert len(sent) < 10
 
 
 Read = Callable[[Dependencies], Coroutine[Any, Any, Any]]

@@ -16,6 +16,7 @@ from flytetemporal.cli import deployments
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.config import TemporalSettings
 from flytetemporal.contracts import workflows
+from tests.fixtures.patience import PATIENCE_SECONDS, within_patience
 
 
 @workflow.defn(name=workflows.EXECUTION_WORKFLOW, sandboxed=False)
@@ -61,7 +62,7 @@ async def worker(client: Client, settings: TemporalSettings, implementation: typ
         workflow_runner=UnsandboxedWorkflowRunner(),
         deployment_config=deployments.config(settings),
     ):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     await deployments.promote(client, settings)
@@ -99,7 +100,7 @@ async def test_an_execution_finishes_on_the_build_that_started_it(temporal: Clie
             later = await start(temporal, second)
             assert await temporal.get_workflow_handle(later, result_type=str).result() == "new"
             await handle.signal("go")
-            assert await asyncio.wait_for(temporal.get_workflow_handle(running, result_type=str).result(), 30) == "old"
+            assert await within_patience(temporal.get_workflow_handle(running, result_type=str).result()) == "old"
 
 
 async def test_a_build_that_no_worker_runs_cannot_be_made_current(temporal: Client) -> None:

@@ -4,8 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,13 @@ import pytest
 from flytetemporal.cli import background, home
 from flytetemporal.cli.home import Home
 from flytetemporal.cli.problems import CommandFailed
+from tests.fixtures.patience import PATIENCE_SECONDS, wait_until
 from tests.fixtures.stack import RunningStack
 
 
-def dev(*options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def dev(*options: str, timeout: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flytetemporal.cli.main", "dev", "--no-write-config", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def alive(pid: int) -> bool:
@@ -120,8 +113,8 @@ def test_each_part_starts_again_when_it_is_killed(own_stack: tuple[Home, dict[st
         now = home.read_state(folder)
         return now is not None and now["processes"][part] not in (None, first)
 
-    wait_for(replaced)
-    wait_for(lambda: answers(state["grpc_endpoint"]) and answers(state["temporal_address"]))
+    wait_until(replaced)
+    wait_until(lambda: answers(state["grpc_endpoint"]) and answers(state["temporal_address"]))
 
 
 def test_everything_dies_with_the_supervisor_and_starts_again_after_it(tmp_path: Path) -> None:
@@ -130,7 +123,7 @@ def test_everything_dies_with_the_supervisor_and_starts_again_after_it(tmp_path:
         with contextlib.suppress(CommandFailed), background.running(folder, output=output) as state:
             os.kill(state["pid"], signal.SIGKILL)
 
-            wait_for(lambda: not any(alive(pid) for pid in state["processes"].values()))
+            wait_until(lambda: not any(alive(pid) for pid in state["processes"].values()))
 
         with background.running(folder, output=output) as again:
             assert again["pid"] != state["pid"]
@@ -152,7 +145,7 @@ def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
             [sys.executable, "-m", "flytetemporal.cli.main", command, "--home", str(stack.home)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

@@ -2,7 +2,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from flytetemporal.cli.child import ChildSpec
 from flytetemporal.cli.notify import Listener
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.cli.supervisor import Supervisor
+from tests.fixtures.patience import PATIENCE_SECONDS, eventually, within_patience
 
 TELL_AND_WAIT = "from flytetemporal.cli import notify; import time; notify.tell('up', ready=True); time.sleep(60)"
 IGNORE_THE_STOP = (
@@ -40,16 +40,10 @@ class Stage:
 
     async def until_ready(self) -> None:
         ready = asyncio.create_task(self.ready.wait())
-        await asyncio.wait([ready, self.run], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([ready, self.run], timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self.run.done():
             await self.run
         assert self.ready.is_set()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  another process cannot set our event
-            await asyncio.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
@@ -66,7 +60,7 @@ async def test_a_requested_stop_ends_every_child(tmp_path: Path) -> None:
     pids = [child.pid for child in stage.supervisor.children]
 
     stage.supervisor.request_stop()
-    await asyncio.wait_for(stage.run, 10)
+    await within_patience(stage.run)
 
     assert all(pid and not alive(pid) for pid in pids)
 
@@ -77,7 +71,7 @@ async def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(tmp_path:
     pid = stage.supervisor.children[0].pid
 
     stage.supervisor.request_stop()
-    await asyncio.wait_for(stage.run, 10)
+    await within_patience(stage.run)
 
     assert pid
     assert not alive(pid)
@@ -91,7 +85,7 @@ async def test_a_killed_child_starts_again(tmp_path: Path) -> None:
     assert first
 
     os.kill(first, signal.SIGKILL)
-    await until(lambda: child.pid not in (None, first) and child.phase == "ready")
+    await eventually(lambda: child.pid not in (None, first) and child.phase == "ready")
 
     assert child.restarts == 1
     stage.supervisor.request_stop()
@@ -102,7 +96,7 @@ async def test_a_child_that_never_was_ready_ends_the_run_with_its_last_words(tmp
     stage = Stage(tmp_path, TELL_AND_WAIT, "raise SystemExit('no such table')")
 
     with pytest.raises(CommandFailed, match=r"child-1 did not start \(exit status 1\)(?s:.*)no such table"):
-        await asyncio.wait_for(stage.run, 20)
+        await within_patience(stage.run)
 
     assert all(child.pid is None for child in stage.supervisor.children)
 
@@ -118,8 +112,8 @@ async def test_what_a_dead_child_left_behind_is_swept_up(tmp_path: Path) -> None
     assert alive(grandchild)
 
     os.kill(child.pid, signal.SIGKILL)
-    await until(lambda: child.restarts == 1)
+    await eventually(lambda: child.restarts == 1)
 
-    await until(lambda: not alive(grandchild))
+    await eventually(lambda: not alive(grandchild))
     stage.supervisor.request_stop()
     await stage.run

@@ -10,6 +10,7 @@ from sqlalchemy import URL, create_engine
 from flytetemporal.admin import models
 from flytetemporal.config import DatabaseSettings
 from flytetemporal.db import migrate
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.postgres import execute
 
 
@@ -38,7 +39,7 @@ def test_several_upgrades_at_once_wait_for_each_other(postgres: URL) -> None:
 
     program = f"from flytetemporal.db import migrate; migrate.upgrade({url!r})"
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
-    statuses = [process.wait(timeout=60) for process in running]
+    statuses = [process.wait(timeout=PATIENCE_SECONDS) for process in running]
 
     execute(postgres, "DROP DATABASE upgraded_by_many WITH (FORCE)")
     assert statuses == [0, 0, 0]

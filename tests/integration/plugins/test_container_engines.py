@@ -10,7 +10,7 @@ from flytetemporal.errors import Unavailable
 from flytetemporal.plugins.container_engine import engine
 from flytetemporal.plugins.container_engine.engine import EngineFailed, NoEngine
 from tests.fixtures.container_engines import IMAGE, OPTIONS, STAND_IN, TestEngine
-from tests.fixtures.processes import eventually
+from tests.fixtures.patience import eventually
 from tests.fixtures.task_attempts import Bench, template
 
 

@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +15,9 @@ import pytest
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Exit, Process
+from tests.fixtures.patience import eventually
 
 _folders = itertools.count()
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 def state(pid: int) -> str:
@@ -110,7 +103,7 @@ async def test_a_worker_that_is_killed_takes_everything_along(tmp_path: Path) ->
     """)
     worker = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)])  # noqa: ASYNC220  forks at once
     try:
-        await eventually(lambda: (tmp_path / "pids").exists() and bool((tmp_path / "pids").read_text()), 60)
+        await eventually(lambda: (tmp_path / "pids").exists() and bool((tmp_path / "pids").read_text()))
     finally:
         worker.kill()
         worker.wait()

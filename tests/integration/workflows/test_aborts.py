@@ -23,6 +23,7 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.engine_runs import body as workflow_body
+from tests.fixtures.patience import within_patience
 from tests.integration.workflows.graphs import (
     boom,
     chain,
@@ -139,9 +140,9 @@ async def test_an_abort_ends_a_run_that_is(engine_runs: EngineRuns, name: str) -
 
     async with runs.workers():
         handle = await runs.start(stage.graph, int_map(a=1), settings=stage.settings)
-        await asyncio.wait_for(stage.reached(runs, handle), 20)
+        await within_patience(stage.reached(runs, handle))
         await handle.cancel()
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     ends = {node: phases[-1] for node, phases in runs.phases().items()}
@@ -155,7 +156,7 @@ async def test_an_abort_before_a_worker_came_is_reported(engine_runs: EngineRuns
     await handle.cancel()
 
     async with runs.workers():
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.attempts == []
@@ -166,9 +167,9 @@ async def test_an_abort_reaches_a_task_that_no_worker_has_taken(engine_runs: Eng
 
     async with runs.engine_worker():
         handle = await runs.start(chain(1), int_map(a=1))
-        await asyncio.wait_for(waits_for(handle, "n0", "attempt"), 20)
+        await within_patience(waits_for(handle, "n0", "attempt"))
         await handle.cancel()
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -180,11 +181,11 @@ async def test_a_second_abort_changes_nothing(engine_runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await asyncio.wait_for(attempts(runs, 1), 20)
+        await within_patience(attempts(runs, 1))
         await handle.cancel()
         await asyncio.sleep(0.3)
         await handle.cancel()
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -202,9 +203,9 @@ async def test_an_attempt_that_fails_while_it_is_stopped_is_not_tried_again(engi
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await asyncio.wait_for(attempts(runs, 1), 20)
+        await within_patience(attempts(runs, 1))
         await handle.cancel()
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert len(runs.attempts) == 1
@@ -221,9 +222,9 @@ async def test_an_abort_ends_a_run_whose_tasks_worker_is_gone(
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await asyncio.wait_for(attempts(runs, 1), 20)
+        await within_patience(attempts(runs, 1))
         await handle.cancel()
-        phase = await asyncio.wait_for(runs.wait(handle), 30)
+        phase = await within_patience(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -240,7 +241,7 @@ async def test_a_deadline_ends_a_node_whose_tasks_worker_is_gone(
     graph.workflows[0].nodes[2].timeout.FromSeconds(1)
 
     async with runs.workers():
-        phase = await asyncio.wait_for(runs.outcome(graph, int_map(a=1)), 30)
+        phase = await within_patience(runs.outcome(graph, int_map(a=1)))
 
     assert phase == "FAILED"
     assert runs.phases()["n0"] == ["QUEUED", "TIMED_OUT"]

@@ -17,6 +17,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
+from tests.fixtures.patience import within_patience
 from tests.integration.workflows.graphs import chain, sleep_node
 
 
@@ -116,7 +117,7 @@ async def test_an_eager_task_takes_no_place_of_those_that_it_waits_for(engine_ru
     graph = graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[eager, ordinary])
 
     async with runs.engine_worker(), runs.task_worker(at_once=1), runs.task_worker(eager=True, at_once=1):
-        phase = await asyncio.wait_for(runs.outcome(graph, int_map(a=1)), timeout=30)
+        phase = await within_patience(runs.outcome(graph, int_map(a=1)))
 
     assert phase == "SUCCEEDED"
     assert runs.outputs() == int_map(o0=2)
@@ -319,7 +320,7 @@ async def test_an_abort_reaches_the_running_task_and_is_reported(engine_runs: En
 
     async with runs.workers():
         handle = await runs.start(chain(2), int_map(a=1))
-        await asyncio.wait_for(started.wait(), 20)
+        await within_patience(started.wait())
         await handle.cancel()
         phase = await runs.wait(handle)
 
@@ -434,7 +435,7 @@ async def test_a_run_that_admin_does_not_know_ends(engine_runs: EngineRuns) -> N
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
         with pytest.raises(Exception, match="Workflow execution failed"):
-            await asyncio.wait_for(handle.result(), 30)
+            await within_patience(handle.result())
 
 
 async def test_values_too_large_to_travel_stay_in_the_store(engine_runs: EngineRuns) -> None:
@@ -473,7 +474,7 @@ async def test_a_report_that_admin_refuses_fails_the_run_and_the_end_is_still_to
     runs.refused_nodes.add("n0")
 
     async with runs.workers():
-        phase = await asyncio.wait_for(runs.outcome(chain(2), int_map(a=1)), 30)
+        phase = await within_patience(runs.outcome(chain(2), int_map(a=1)))
 
     assert phase == "FAILED"
     assert runs.workflow_events[-1].error.code == "InvalidRequest"

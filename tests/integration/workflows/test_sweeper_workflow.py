@@ -9,6 +9,7 @@ from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows import sweeper
 from flytetemporal.workflows.sweeper import SweeperWorkflow
+from tests.fixtures.patience import PATIENCE_SECONDS
 
 
 async def test_rounds_follow_each_other_also_over_continued_runs(temporal: Client) -> None:
@@ -33,7 +34,7 @@ async def test_rounds_follow_each_other_also_over_continued_runs(temporal: Clien
             handle = await temporal.start_workflow(
                 workflows.SWEEPER_WORKFLOW, control_pb2.SweepState(), id=queue, task_queue=queue
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while len(seen) < 5:  # noqa: ASYNC110  the activity only appends
                     await asyncio.sleep(0.05)
             await handle.terminate()
