@@ -65,6 +65,8 @@ class Child:
         self.ready_seconds = 0.0
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
+        # What is heard while it is not known which process is ours.
+        self._early: list[tuple[int, str, bool]] | None = None
         self._stopping = False
         self._started = 0.0
         self._deaths: deque[float] = deque()
@@ -87,8 +89,13 @@ class Child:
             await self._survive_death()
         self._enter(Phase.STOPPED)
 
-    def heard(self, status: str, *, ready: bool) -> None:
-        """Take what the process told about itself."""
+    def heard(self, pid: int, status: str, *, ready: bool) -> None:
+        """Take what a process told about itself, if it is ours; it may do so before its start has returned."""
+        if self._early is not None:
+            self._early.append((pid, status, ready))
+            return
+        if pid != self.pid:
+            return
         self.status = status
         if ready:
             self._become_ready()
@@ -130,8 +137,19 @@ class Child:
         self._sweep(process.pid)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
+        early: list[tuple[int, str, bool]] = []
+        self._early = early
+        try:
+            self._process = process = await self._execute()
+        finally:
+            self._early = None
+        for pid, status, ready in early:
+            self.heard(pid, status, ready=ready)
+        return process
+
+    async def _execute(self) -> asyncio.subprocess.Process:
         with _opened_log(self.spec.log) as log:
-            self._process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self.spec.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -141,7 +159,6 @@ class Child:
                 start_new_session=True,
                 preexec_fn=privileges.before_exec(self.spec.death_signal, unprivileged=self.spec.unprivileged),
             )
-        return self._process
 
     async def _probe(self) -> None:
         if self.spec.is_ready is None:

@@ -59,10 +59,9 @@ class Supervisor:
             announce.result()
 
     def heard(self, pid: int, status: str, ready: bool) -> None:
-        """Hand a child's message to it; see ``notify.Listener``."""
+        """Hand a child's message to the children; see ``notify.Listener``."""
         for child in self.children:
-            if child.pid == pid:
-                child.heard(status, ready=ready)
+            child.heard(pid, status, ready=ready)
 
     async def _announce(self, all_ready: Callable[[], None]) -> None:
         await asyncio.gather(*(child.ready.wait() for child in self.children))

@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,31 @@ async def test_a_killed_child_starts_again(tmp_path: Path) -> None:
     await eventually(lambda: child.pid not in (None, first) and child.phase == "ready")
 
     assert child.restarts == 1
+    stage.supervisor.request_stop()
+    await stage.run
+
+
+async def test_a_child_that_is_ready_before_its_start_has_returned_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Event()
+    start, hear = asyncio.create_subprocess_exec, Supervisor.heard
+
+    async def slowly(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await start(*command, **options)
+        await within_patience(told.wait())
+        return process
+
+    def heard(supervisor: Supervisor, *message: Any) -> None:
+        hear(supervisor, *message)
+        told.set()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+    monkeypatch.setattr(Supervisor, "heard", heard)
+    stage = Stage(tmp_path, TELL_AND_WAIT)
+
+    await stage.until_ready()
+
     stage.supervisor.request_stop()
     await stage.run
 
