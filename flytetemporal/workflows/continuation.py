@@ -31,6 +31,7 @@ EVENT_BYTES = 1024
 LAST_CHANCE = 3
 # How long nodes that could begin are kept waiting in vain.
 HOLD = timedelta(seconds=30)
+TELLING_PATCH = "stopped_sleepers_tell"
 INLINE_BYTES = 256 * 1024
 PART_BYTES = 1024 * 1024
 TIMEOUT = timedelta(seconds=60)
@@ -122,6 +123,10 @@ class Continuation:
         """
         return node_id not in self._restored or self.has_slept(node_id)
 
+    def is_due(self, node_id: str) -> bool:
+        """Say whether a node is to go on that was open in the run before, or was parked, and has not begun yet."""
+        return node_id in self._restored
+
     def has_slept(self, node_id: str) -> bool:
         """Say whether a node is to go on whose sleep was all that it did."""
         restored = self._restored.get(node_id)
@@ -140,7 +145,7 @@ class Continuation:
     async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
         """Have a node begin as soon as it may; gives what is kept of it, which it may fill in."""
         if self.may_tarry(node_id):
-            await self.admission()
+            await self._admission_of(node_id)
         restored = self._restored.pop(node_id, None)
         note = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored
         self._open[node_id] = note
@@ -152,6 +157,20 @@ class Continuation:
         finally:
             self._open.pop(node_id, None)
             self._resting.pop(node_id, None)
+
+    async def _admission_of(self, node_id: str) -> None:
+        """Return when a node may begin, or when one that has slept is stopped: it has to tell of that, so it goes on.
+
+        Raises:
+            asyncio.CancelledError: a new node was stopped.
+        """
+        try:
+            await self.admission()
+        except asyncio.CancelledError:
+            if not self.has_slept(node_id) or not workflow.patched(TELLING_PATCH):
+                raise
+            if task := asyncio.current_task():
+                task.cancel()  # What it waits for next ends it.
 
     async def admission(self) -> None:
         """Return when the run does not hold."""

@@ -19,7 +19,7 @@ from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.workflows import deadlines, failing, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.continuation import Handover
+from flytetemporal.workflows.continuation import TELLING_PATCH, Handover
 from flytetemporal.workflows.crowd import Crowd, Sleeper
 from flytetemporal.workflows.graph import END, START
 from flytetemporal.workflows.inputs import Outputs
@@ -396,7 +396,19 @@ class Walk:
         ]
         if self._failure_node is not None:
             tasks.append(self._failure_node)
-        await settling.stopped(tasks, self.scope.run.pace)
+        try:
+            await self._have_due_nodes_begun()
+        finally:
+            await settling.stopped(tasks, self.scope.run.pace)
+
+    async def _have_due_nodes_begun(self) -> None:
+        """Let nodes that were started in this very pass of the event loop begin, if there is something to tell of them.
+
+        A task that is cancelled before it has begun does not run one line.
+        """
+        due = any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks)
+        if due and workflow.patched(TELLING_PATCH):
+            await settling.settled([asyncio.create_task(asyncio.sleep(0))])
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
         """Yield what the nodes of this level wait for that have not begun, or that are parked."""

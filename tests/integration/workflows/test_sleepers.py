@@ -1,5 +1,6 @@
 """Many nodes that sleep share timers, and a crowd of them passes a few at a time."""
 
+import asyncio
 from collections import Counter
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -13,7 +14,7 @@ from flytetemporal.workflows.pace import STEPS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
 from tests.fixtures.patience import within_patience
 from tests.integration.workflows.graphs import boom
-from tests.integration.workflows.test_aborts import waits_for
+from tests.integration.workflows.test_aborts import for_ever, waits_for
 from tests.integration.workflows.test_continuation import told_twice
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -143,3 +144,77 @@ async def test_a_failure_stops_nodes_that_are_parked(engine_runs: EngineRuns) ->
     ends = Counter(phases[-1] for node, phases in runs.phases().items() if node[0] == "n")
     assert ends == {"ABORTED": MANY}
     assert Counter(event.phase for event in runs.task_events)[TaskPhase.ABORTED] == MANY
+
+
+async def idle(handle: WorkflowHandle[ExecutionWorkflow, execution_pb2.ExecutionOutcome]) -> None:
+    """Return when the run only waits: a worker that stops now leaves nothing half done."""
+    while True:
+        description = (await handle.describe()).raw_description
+        if not description.HasField("pending_workflow_task") and not description.pending_activities:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def timers_fired(handle: WorkflowHandle[ExecutionWorkflow, execution_pb2.ExecutionOutcome]) -> None:
+    """Return when no timer runs any more."""
+    while True:
+        kinds = Counter(event.event_type for event in (await handle.fetch_history()).events)
+        over = kinds[EventType.EVENT_TYPE_TIMER_FIRED] + kinds[EventType.EVENT_TYPE_TIMER_CANCELED]
+        if over == kinds[EventType.EVENT_TYPE_TIMER_STARTED]:
+            return
+        await asyncio.sleep(0.05)
+
+
+def task_phases(runs: EngineRuns) -> list[list[str]]:
+    phases: dict[str, list[str]] = {}
+    for event in runs.task_events:
+        phases.setdefault(event.parent_node_execution_id.node_id, []).append(TaskPhase.Phase.Name(event.phase))
+    return list(phases.values())
+
+
+def sleepers_at_every_depth(count: int, milliseconds: int, depth: int) -> graph_pb2.Graph:
+    """Each level has ``count`` sleepers and, but for the last, a subworkflow."""
+    graph = sleepers(count, milliseconds)
+    graph.workflows.extend([graph.workflows[0]] * (depth - 1))
+    for number, level in enumerate(graph.workflows[:-1], start=1):
+        level.nodes.add(id="b", upstream=[0], subworkflow=graph_pb2.SubworkflowNode(workflow=number))
+    return graph
+
+
+async def test_an_abort_that_comes_as_sleepers_wake_reaches_them(engine_runs: EngineRuns) -> None:
+    # An abort goes from level to level while nodes wake: at some depth it strikes between a node's wake and its begin.
+    runs, depth, each = engine_runs, 5, FEW
+
+    async with runs.workers():
+        handle = await runs.start(sleepers_at_every_depth(each, 3_000, depth), int_map())
+        await within_patience(waits_for(handle, f"n{each - 1}", "timer"))
+        await idle(handle)
+    await handle.cancel()
+    await timers_fired(handle)
+    async with runs.workers():  # Both reach the run in one workflow task.
+        phase = await runs.wait(handle)
+
+    assert phase == "ABORTED"
+    ends = Counter(phases[-1] for phases in task_phases(runs))
+    assert ends["ABORTED"] + ends["SUCCEEDED"] == depth * each, ends
+
+
+async def test_an_abort_reaches_sleepers_that_wake_while_the_run_is_about_to_end(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.history_events = 30
+    runs.scripts["busy"] = for_ever
+    graph = sleepers(MANY, 2_000)
+    graph.tasks.append(task_summary())
+    graph.workflows[0].nodes.append(task_node("busy", [0], [constant("a", 1)], task=1))
+
+    async with runs.workers():
+        handle = await runs.start(graph, int_map())
+        await within_patience(waits_for(handle, f"n{MANY - 1}", "engine"))
+        await handle.cancel()
+        phase = await runs.wait(handle)
+
+    assert phase == "ABORTED"
+    ends = Counter(phases[-1] for node, phases in runs.phases().items() if node[0] == "n")
+    assert ends["ABORTED"] + ends["SUCCEEDED"] == MANY, ends
+    told = Counter(event.phase for event in runs.task_events if event.parent_node_execution_id.node_id != "busy")
+    assert told[TaskPhase.ABORTED] == ends["ABORTED"]
