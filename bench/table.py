@@ -44,7 +44,8 @@ def show(rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         table.add_row(row.name, f"{row.value:.4g} {row.unit}", bare, ratio, row.target, row.flyte)
     console.print(table)
-    console.print(_size_table(sizes))
+    if sizes:
+        console.print(_size_table(sizes))
     resident = Table(title="resident memory, MiB, with child processes")
     for heading in ("process", "before", "after"):
         resident.add_column(heading, justify="left" if heading == "process" else "right")
