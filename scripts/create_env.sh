@@ -5,16 +5,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
-python=${PYTHON:-}
-if [ -z "$python" ]; then
-  for candidate in python3 python3.13 python3.12 python3.11; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      python=$candidate
-      break
-    fi
-  done
-fi
-[ -n "$python" ] || { echo "Python 3.11 or later is needed; set PYTHON to it" >&2; exit 1; }
+# flytekit knows no Python after 3.12. Where only such a one is, uv finds or fetches another.
+python=${PYTHON:-python3}
+target=3.12
+for candidate in "$python" python3.12 python3.11; do
+  if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
+    python=$candidate
+    target=$("$candidate" -c 'import sys; print(sys.executable)')
+    break
+  fi
+done
+"$python" --version >/dev/null 2>&1 || { echo "Python 3.11 or later is needed; set PYTHON to it" >&2; exit 1; }
 
 # uv does not read pip's configuration; who uses another index has it there.
 if [ -z "${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-}" ]; then
@@ -32,7 +33,7 @@ if ! uv --version >/dev/null 2>&1; then
   fi
 fi
 
-[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$venv"
+[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$target" "$venv"
 "$uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable '.[dev]'
 
 # Bytecode now, or the first start of everything takes twice as long. What no run imports is left out.
