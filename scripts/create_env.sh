@@ -33,7 +33,10 @@ if ! uv --version >/dev/null 2>&1; then
   fi
 fi
 
-[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$target" "$venv"
+[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$target" "$venv" || {
+  echo "flytekit needs Python 3.11 or 3.12, and uv could not get one; install it, or set PYTHON to it" >&2
+  exit 1
+}
 "$uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable '.[dev]'
 
 # Bytecode now, or the first start of everything takes twice as long. What no run imports is left out.
