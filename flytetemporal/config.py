@@ -52,7 +52,7 @@ class TemporalSettings(_Part):
     versioned: bool = False
     """Executions stay on the build of the workers that started them; see docs/operations.md."""
     build: str = ""
-    """Names the build of this process; empty: the version of the package."""
+    """Names the build of this process; empty: the versions of the package and of Python."""
 
 
 class AdminSettings(_Part):

@@ -4,6 +4,7 @@ With it an execution stays on the build that started it, so it finishes on code 
 the build that was made current. Without it every worker takes every execution, as a single machine wants it.
 """
 
+import sys
 from importlib import metadata
 
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
@@ -17,8 +18,12 @@ from flytetemporal.config import TemporalSettings
 
 
 def version(settings: TemporalSettings) -> WorkerDeploymentVersion:
-    """Return the deployment of the data plane and the build of this process."""
-    build = settings.build or metadata.version("flytetemporal")
+    """Return the deployment of the data plane and the build of this process.
+
+    Python is part of the build: asyncio calls back in another order in another version, which a replay may show.
+    """
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    build = settings.build or f"{metadata.version('flytetemporal')}-{python}"
     return WorkerDeploymentVersion(deployment_name(settings), build)
 
 

@@ -1,10 +1,12 @@
 """With versioned workers an execution finishes on the build that started it, whatever later builds do."""
 
 import asyncio
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -108,3 +110,9 @@ async def test_a_build_that_no_worker_runs_cannot_be_made_current(temporal: Clie
 
     with pytest.raises(CommandFailed, match="start workers with FLYTETEMPORAL_TEMPORAL__VERSIONED=true first"):
         await deployments.promote(temporal, settings)
+
+
+def test_the_build_names_the_package_and_python() -> None:
+    found = deployments.version(TemporalSettings())
+
+    assert found.build_id == f"{metadata.version('flytetemporal')}-py{sys.version_info.major}{sys.version_info.minor}"
