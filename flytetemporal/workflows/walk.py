@@ -383,21 +383,24 @@ class Walk:
 
     async def _stop(self) -> None:
         self._stopping = True
+        # Asked whatever runs: that may hang on the order of callbacks, which is another one in another Python.
+        tells = workflow.patched(TELLING_PATCH)
         self._crowd.close()
         try:
             if not self._crowd.is_empty:
                 await settling.settled([asyncio.create_task(self._crowd.dismiss_all(self._tell_stopped))])
         finally:
-            await self._stop_running()
+            await self._stop_running(tells=tells)
 
-    async def _stop_running(self) -> None:
+    async def _stop_running(self, *, tells: bool) -> None:
         tasks: list[asyncio.Task[None] | asyncio.Task[Values]] = [
             self._tasks[position] for position in sorted(self._tasks)
         ]
         if self._failure_node is not None:
             tasks.append(self._failure_node)
         try:
-            await self._have_due_nodes_begun()
+            if tells:
+                await self._have_due_nodes_begun()
         finally:
             await settling.stopped(tasks, self.scope.run.pace)
 
@@ -406,8 +409,7 @@ class Walk:
 
         A task that is cancelled before it has begun does not run one line.
         """
-        due = any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks)
-        if due and workflow.patched(TELLING_PATCH):
+        if any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks):
             await settling.settled([asyncio.create_task(asyncio.sleep(0))])
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:

@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHandle
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
 from flytetemporal.workflows.nodes import task
+from flytetemporal.workflows.report import LONGEST_LINGER
 from tests.fixtures.engine_runs import (
     EngineRuns,
     WorkflowPhase,
@@ -43,11 +44,11 @@ async def for_ever(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptRes
 
 
 async def slow_to_stop(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-    """Takes its time to clean up when it is stopped."""
+    """Takes longer to clean up when it is stopped than events may linger before they are told."""
     try:
         await asyncio.sleep(60)
     finally:
-        await asyncio.sleep(1)
+        await asyncio.sleep(3 * LONGEST_LINGER.total_seconds())
     return succeeded(o0=0)
 
 
