@@ -20,7 +20,7 @@ def flaky(fails: int, base: int) -> int:
     return base + attempt
 
 
-@task(timeout=dt.timedelta(seconds=8))
+@task(timeout=dt.timedelta(seconds=20))
 def sleepy(seconds: int) -> int:
     time.sleep(seconds)
     return seconds

@@ -1,4 +1,7 @@
-"""Time-outs: of an attempt, which may be tried again, and of a node over all its attempts."""
+"""Time-outs: of an attempt, which may be tried again, and of a node over all its attempts.
+
+A node may take twice as long as an attempt, waiting for a place included, so they are long enough for a slow machine.
+"""
 
 import datetime as dt
 import os
@@ -8,7 +11,7 @@ from case import Case, Run, TaskPhase
 from flytekit import task, workflow
 
 
-@task(timeout=dt.timedelta(seconds=10), retries=1)
+@task(timeout=dt.timedelta(seconds=30), retries=1)
 def slow_at_first() -> int:
     attempt = int(os.environ["FLYTE_ATTEMPT_NUMBER"])
     if attempt == 0:
@@ -16,7 +19,7 @@ def slow_at_first() -> int:
     return attempt
 
 
-@task(timeout=dt.timedelta(seconds=8))
+@task(timeout=dt.timedelta(seconds=20))
 def slow() -> int:
     time.sleep(600)
     return 1
@@ -39,5 +42,5 @@ def stopped_one(run: Run) -> None:
 
 CASES = [
     Case(tried_again, outputs={"o0": 1}, check=stopped_one),
-    Case(timed_out, phase="FAILED", code="RetriesExhausted|TimeoutExpired", error="[8s] expired"),
+    Case(timed_out, phase="FAILED", code="RetriesExhausted|TimeoutExpired", error="[20s] expired"),
 ]
