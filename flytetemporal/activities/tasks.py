@@ -19,6 +19,7 @@ from temporalio import activity
 
 from flytetemporal.activities import data, events, outputs
 from flytetemporal.activities.arrays import ElementReader
+from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.offloading import UNREADABLE, Limits, Offloading
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.config import StorageSettings, WorkerSettings
@@ -134,20 +135,12 @@ class _Run:
     @contextlib.asynccontextmanager
     async def heartbeating(self) -> AsyncIterator[None]:
         """Tell Temporal that this worker lives; cancellation comes back the same way."""
-
-        async def beat() -> None:
-            while True:
-                # Most tasks are over before the first one is due; each costs the server a write.
-                await asyncio.sleep(HEARTBEAT_SECONDS)
-                activity.heartbeat(self._handle)
-
-        beating = asyncio.create_task(beat())
         try:
-            yield
+            async with beating(HEARTBEAT_SECONDS, lambda: (self._handle,)):
+                yield
         finally:
-            for background in (beating, self._reporting):
-                if background is not None:
-                    background.cancel()
+            if self._reporting is not None:
+                self._reporting.cancel()
 
     async def through(self, plugin: Plugin) -> execution_pb2.TaskAttemptResult:
         """Run the plugin until the attempt has ended, its deadline has passed or somebody stops it.

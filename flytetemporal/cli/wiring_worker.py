@@ -15,6 +15,7 @@ from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
+from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
@@ -89,7 +90,9 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         activities=activities,
         # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[ErrorInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         max_cached_workflows=MAX_CACHED_WORKFLOWS,
         max_eager_activity_reservations_per_workflow_task=EAGER_ACTIVITIES,
         # No exception fails an execution by accident: a bug waits for its mending, and the run goes on.

@@ -1,10 +1,15 @@
 """Typed stubs of the activities: workflows call these, ``activities`` implements them under the same names."""
 
+from datetime import timedelta
+
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
 from flytetemporal.contracts.v1 import arrays_pb2, continuation_pb2, control_pb2, execution_pb2
+
+HEARTBEAT = timedelta(seconds=15)
+"""How long nothing may be heard of an activity before Temporal hands it to another worker."""
 
 
 @activity.defn

@@ -21,6 +21,7 @@ from temporalio.exceptions import FailureError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.idl import locations
+from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.report import Reports
 
@@ -34,7 +35,6 @@ HOLD = timedelta(seconds=30)
 TELLING_PATCH = "stopped_sleepers_tell"
 INLINE_BYTES = 256 * 1024
 PART_BYTES = 1024 * 1024
-TIMEOUT = timedelta(seconds=60)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=5)
 
 
@@ -290,19 +290,16 @@ class Continuation:
 
 
 async def _stored(part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
-    return await workflow.execute_activity(
+    return await engine_activities.execute(
         activities.store_state,
         part,
-        start_to_close_timeout=TIMEOUT,
         retry_policy=RETRY,
         summary="state for the next run",
     )
 
 
 async def _loaded(part: execution_pb2.ContentReference) -> bytes:
-    loaded = await workflow.execute_activity(
-        activities.load_graph, part, start_to_close_timeout=TIMEOUT, summary="state of the run before"
-    )
+    loaded = await engine_activities.execute(activities.load_graph, part, summary="state of the run before")
     return loaded.gzipped
 
 

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from flyteidl.core import condition_pb2, literals_pb2
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueOffloaded
 from flytetemporal.idl import literals
+from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node import NodeRun
 from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
 
@@ -19,11 +18,6 @@ RESOLVED_BYTES = 256 * 1024
 # Larger ones are not handed to the next run inline.
 LEFT_BYTES = 2 * 1024
 TIMEOUT = timedelta(seconds=120)
-RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    maximum_interval=timedelta(seconds=30),
-    non_retryable_error_types=["ResolutionFailed"],
-)
 
 
 class Outputs:
@@ -130,11 +124,10 @@ async def resolve_stored(
         await node.scope.run.reports.flush()
         request = execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to, inlined=inlined)
         await node.scope.run.freight.load(request.ByteSize())
-        return await workflow.execute_activity(
+        return await engine_activities.execute(
             activities.resolve_inputs,
             request,
-            start_to_close_timeout=TIMEOUT,
-            retry_policy=RETRY,
+            limit=TIMEOUT,
             summary=f"inputs of {node.id}",
         )
 
@@ -145,10 +138,9 @@ async def choose(
     """Have an activity say which of the conditions holds, for values that do not travel."""
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         await node.scope.run.reports.flush()
-        return await workflow.execute_activity(
+        return await engine_activities.execute(
             activities.choose_case,
             execution_pb2.CaseRequest(inputs=deferred, conditions=conditions),
-            start_to_close_timeout=TIMEOUT,
-            retry_policy=RETRY,
+            limit=TIMEOUT,
             summary=f"case of {node.id}",
         )

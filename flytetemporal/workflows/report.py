@@ -14,17 +14,15 @@ from datetime import datetime, timedelta
 from flyteidl.core import literals_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
+from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.pace import Pace
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
 REPORT_BYTES = 384 * 1024
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
-TIMEOUT = timedelta(seconds=60)
 # An activity costs as much as a task's own; what watchers see may be this old.
 LINGER = timedelta(milliseconds=300)
 # After LINGER the next thing that wakes the run sends; a timer wakes it when nothing else does.
@@ -144,13 +142,7 @@ class Reports:
         if self._lost:
             return
         try:
-            await workflow.execute_activity(
-                activities.record_events,
-                report,
-                start_to_close_timeout=TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"{len(report.events)} events",
-            )
+            await engine_activities.execute(activities.record_events, report, summary=f"{len(report.events)} events")
         except ActivityError as e:
             # Retries go on while there is hope. The execution's own phases are told all the same, in this report and in
             # later ones, unless nobody knows the execution.

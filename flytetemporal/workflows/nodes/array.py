@@ -14,11 +14,11 @@ from temporalio.workflow import ParentClosePolicy
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import element_errors, locations, naming
-from flytetemporal.workflows import settling
+from flytetemporal.workflows import engine_activities, settling
 from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.nodes import elements, pure
-from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, RETRY, ROW, Elements, Row
+from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, ROW, Elements, Row
 from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
 from flytetemporal.workflows.walk import Walk
 
@@ -177,11 +177,10 @@ class _Array:
         if self._task is None or self._plan.size <= ROW:
             return await elements.gather(node, variables, 0, attempts, uri)
         parts = [locations.part_uri(node.output_dir(), first) for first in sorted(self._outcomes)]
-        return await workflow.execute_activity(
+        return await engine_activities.execute(
             activities.join_elements,
             arrays_pb2.JoinRequest(variables=variables, parts=parts, write_to=uri),
-            start_to_close_timeout=DATA_TIMEOUT,
-            retry_policy=RETRY,
+            limit=DATA_TIMEOUT,
             summary=f"outputs of {node.id}",
         )
 
@@ -229,11 +228,10 @@ async def _plan(
     if inputs.WhichOneof("value") == "deferred":
         await node.scope.run.reports.flush()
     await node.scope.run.freight.load(request.ByteSize())
-    plan = await workflow.execute_activity(
+    plan = await engine_activities.execute(
         activities.plan_array,
         request,
-        start_to_close_timeout=DATA_TIMEOUT,
-        retry_policy=RETRY,
+        limit=DATA_TIMEOUT,
         summary=f"elements of {node.id}",
     )
     if task is None and plan.size > MOST_EXECUTIONS:

@@ -3,21 +3,17 @@
 from datetime import timedelta
 
 from flyteidl.core import literals_pb2
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import locations
-from flytetemporal.workflows import graph
+from flytetemporal.workflows import engine_activities, graph
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error
 from flytetemporal.workflows.run import Program
 from flytetemporal.workflows.walk import Walk
 
 COMPILE_TIMEOUT = timedelta(minutes=2)
-LOAD_TIMEOUT = timedelta(seconds=60)
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 
 
 class ChildTimedOut(NodeFailure):
@@ -64,15 +60,15 @@ async def _program(node: NodeRun, attempt: int) -> Program:
         raise NodeFailure(compiled.error)
     gzipped = compiled.inline_graph
     if compiled.HasField("stored_graph"):
-        loaded = await workflow.execute_activity(
-            activities.load_graph, compiled.stored_graph, start_to_close_timeout=LOAD_TIMEOUT, retry_policy=RETRY
+        loaded = await engine_activities.execute(
+            activities.load_graph, compiled.stored_graph, summary=f"graph of {node.id}"
         )
         gzipped = loaded.gzipped
     return Program(graph.parse(gzipped), compiled.tasks, is_dynamic=True)
 
 
 async def _compiled(node: NodeRun, attempt: int) -> execution_pb2.DynamicGraph:
-    return await workflow.execute_activity(
+    return await engine_activities.execute(
         activities.compile_dynamic,
         execution_pb2.DynamicRequest(
             node_event=node.event,
@@ -81,7 +77,6 @@ async def _compiled(node: NodeRun, attempt: int) -> execution_pb2.DynamicGraph:
             output_dir=node.output_dir(attempt),
             generated_name=node.generated_name(attempt),
         ),
-        start_to_close_timeout=COMPILE_TIMEOUT,
-        retry_policy=RETRY,
+        limit=COMPILE_TIMEOUT,
         summary=f"{node.id} is dynamic",
     )

@@ -9,12 +9,11 @@ from datetime import timedelta
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import literals_pb2
 from temporalio import exceptions, workflow
-from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
-from flytetemporal.workflows import attempts, settling
+from flytetemporal.workflows import attempts, engine_activities, settling
 from flytetemporal.workflows.array_report import ArrayReport
 from flytetemporal.workflows.node import NodeRun
 from flytetemporal.workflows.nodes import launch_plan, pure, task
@@ -26,7 +25,6 @@ TaskPhase = core_execution_pb2.TaskExecution
 # Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.
 ROW = 500
 DATA_TIMEOUT = timedelta(minutes=5)
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 PATCH = "elements-take-steps"
 # Of a row's errors; what nobody would read is only counted.
 ERRORS = 100
@@ -201,11 +199,10 @@ class Elements:
         return 0
 
     async def _read(self) -> literals_pb2.LiteralMap:
-        found = await workflow.execute_activity(
+        found = await engine_activities.execute(
             activities.read_elements,
             self._row.inputs(self._row.first),
-            start_to_close_timeout=DATA_TIMEOUT,
-            retry_policy=RETRY,
+            limit=DATA_TIMEOUT,
             summary=f"inputs of elements of {self._row.node.id}",
         )
         return found.literals
@@ -215,12 +212,11 @@ async def gather(
     node: NodeRun, variables: Sequence[str], first: int, succeeded: Sequence[int], uri: str
 ) -> execution_pb2.NodeOutputs:
     """Have the outputs of elements from ``first`` on made into lists; for ``succeeded`` see GatherRequest."""
-    return await workflow.execute_activity(
+    return await engine_activities.execute(
         activities.gather_elements,
         arrays_pb2.GatherRequest(
             variables=variables, directory=node.output_dir(), first=first, attempts=succeeded, write_to=uri
         ),
-        start_to_close_timeout=DATA_TIMEOUT,
-        retry_policy=RETRY,
+        limit=DATA_TIMEOUT,
         summary=f"outputs of elements of {node.id}",
     )

@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import locations
+from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.nodes import pure
@@ -16,8 +15,6 @@ from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execu
 from flytetemporal.workflows.walk import Walk
 
 BOOLEAN = types_pb2.LiteralType(simple=types_pb2.SimpleType.BOOLEAN)
-READ_TIMEOUT = timedelta(seconds=60)
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
@@ -92,12 +89,8 @@ async def _signal(
                     await signals.changed(signal_id, count)
                 node.note.asked = False
             count = signals.count(signal_id)
-            state = await workflow.execute_activity(
-                activities.read_signal,
-                request,
-                start_to_close_timeout=READ_TIMEOUT,
-                retry_policy=RETRY,
-                summary=f"{node.id} signal {signal_id}",
+            state = await engine_activities.execute(
+                activities.read_signal, request, summary=f"{node.id} signal {signal_id}"
             )
             if state.HasField("outputs"):
                 literals = state.outputs.literals if state.outputs.HasField("literals") else None

@@ -8,21 +8,17 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf import wrappers_pb2
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations, naming
-from flytetemporal.workflows import deadlines, settling
+from flytetemporal.workflows import deadlines, engine_activities, settling
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import NodeRun, Phase
 from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
 from flytetemporal.workflows.walk import Abort, Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
-TIMEOUT = timedelta(seconds=60)
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 # A child tells its end by itself. Only when Temporal or its record was meddled with does somebody have to ask.
 FIRST_LOOK = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=6)
@@ -55,11 +51,9 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
     """
     await node.scope.run.reports.flush()  # The child's record names the record of this node.
     await node.scope.run.freight.load(wanted.ByteSize())
-    launched = await workflow.execute_activity(
+    launched = await engine_activities.execute(
         activities.launch_child,
         wanted,
-        start_to_close_timeout=TIMEOUT,
-        retry_policy=RETRY,
         summary=f"{node.id} launches {wanted.create.name}",
     )
     if launched.HasField("error"):
@@ -126,8 +120,8 @@ async def _ended(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcom
             return await deadlines.within(pause, node.scope.run.children.ended(child.name))
         except TimeoutError:
             pause = min(2 * pause, LONGEST_PAUSE)
-        state = await workflow.execute_activity(
-            activities.read_child, child, start_to_close_timeout=TIMEOUT, retry_policy=RETRY
+        state = await engine_activities.execute(
+            activities.read_child, child, summary=f"{node.id} asks for {child.name}"
         )
         if state.HasField("outcome"):
             return state.outcome
@@ -135,11 +129,9 @@ async def _ended(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcom
 
 async def _terminate(abort: Abort, node: NodeRun, child: ChildId) -> None:
     cause = f"cascading abort as parent execution id [{node.execution_id.name}] aborted, reason [{abort.reason}]"
-    await workflow.execute_activity(
+    await engine_activities.execute(
         activities.terminate_child,
         admin_execution_pb2.ExecutionTerminateRequest(id=child, cause=cause),
-        start_to_close_timeout=TIMEOUT,
-        retry_policy=RETRY,
         summary=f"{node.id} aborts {child.name}",
     )
 
@@ -156,11 +148,9 @@ async def take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> V
         unknown = execution_error("LaunchPlanExecutionFailed", "Unknown Error", UNKNOWN)
         raise NodeFailure(outcome.error if outcome.HasField("error") else unknown)
     uri = locations.outputs_uri(node.output_dir())
-    copied = await workflow.execute_activity(
+    copied = await engine_activities.execute(
         activities.copy_outputs,
         execution_pb2.CopyRequest(from_uri=outcome.output_uri, to_uri=uri),
-        start_to_close_timeout=TIMEOUT,
-        retry_policy=RETRY,
         summary=f"outputs of {node.id}",
     )
     return Values(copied.literals if copied.HasField("literals") else None, uri)

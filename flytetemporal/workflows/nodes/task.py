@@ -23,7 +23,6 @@ TaskPhase = core_execution_pb2.TaskExecution
 # Long enough for any task; a task's own deadline is kept by the activity, which can clean up.
 UNLIMITED = timedelta(days=3650)
 CLEAN_UP = timedelta(minutes=2)
-HEARTBEAT = timedelta(seconds=15)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
 )
@@ -131,7 +130,7 @@ async def run_attempt(
             task_queue=waiting.task_queue,
             activity_id=waiting.activity_id,
             start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=activities.HEARTBEAT,
             retry_policy=RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",

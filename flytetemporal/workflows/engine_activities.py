@@ -1,0 +1,39 @@
+"""How the engine's own activities are called: short work that any worker may do, and do again."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytetemporal.contracts import activities
+
+TIMEOUT = timedelta(seconds=60)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+async def execute(
+    activity: Callable[[Argument], Awaitable[Result]],
+    argument: Argument,
+    *,
+    summary: str,
+    limit: timedelta = TIMEOUT,
+    retry_policy: RetryPolicy = RETRY,
+) -> Result:
+    """Run an activity of the engine; ``limit`` is that of one try whose worker lives.
+
+    Raises:
+        ActivityError: it failed for good.
+    """
+    return await workflow.execute_activity(
+        activity,
+        argument,
+        start_to_close_timeout=limit,
+        heartbeat_timeout=activities.HEARTBEAT,
+        retry_policy=retry_policy,
+        summary=summary,
+    )

@@ -1,0 +1,100 @@
+"""What a worker that died had begun is done by another one as soon as nothing is heard of it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from flyteidl.core import literals_pb2
+from google.protobuf import duration_pb2
+from temporalio.api.enums.v1 import TimeoutType
+
+from flytetemporal.activities import heartbeats
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import graph_pb2
+from tests.fixtures.engine_runs import EngineRuns, Files, bind, body, constant, int_map, task_node, task_summary
+from tests.integration.workflows.graphs import signal_node, single
+from tests.integration.workflows.test_dynamic import made, returns_a_workflow
+from tests.integration.workflows.test_launch_plans import launching
+
+
+def mapped(node_id: str, upstream: int) -> graph_pb2.Node:
+    """A map over one element."""
+    node = graph_pb2.Node(id=node_id, upstream=[upstream], inputs=[constant("a", 0)])
+    node.inputs[0].binding.collection.bindings.add().scalar.primitive.integer = 1
+    node.array.CopyFrom(graph_pb2.ArrayNode(node=graph_pb2.Node(id=node_id, task=graph_pb2.TaskNode(task=0))))
+    return node
+
+
+def of_every_kind() -> graph_pb2.Graph:
+    """A task, a map, a dynamic node, a gate and a launch plan, one after another."""
+    number = [bind("a", "start-node", "a")]
+    launched = launching().workflows[0].nodes[2]
+    launched.id = "n4"
+    launched.upstream[:] = [5]
+    nodes = [
+        task_node("n0", [0], number),
+        mapped("n1", 2),
+        task_node("n2", [3], number),
+        signal_node("n3", [4], "number"),
+        launched,
+    ]
+    return graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n4", "o0")])], tasks=[task_summary()])
+
+
+async def test_every_activity_is_missed_when_nothing_is_heard_of_it(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.scripts["n2"] = returns_a_workflow
+    runs.dynamic["n2"] = made(task_node("dn0", [0], [constant("a", 40)]))
+    runs.children["child"] = single(task_node("c0", [0], [bind("a", "start-node", "a")]), [bind("o0", "c0", "o0")])
+    runs.signals["number"] = int_map(a=1).literals["a"]
+
+    async with runs.workers():
+        handle = await runs.start(of_every_kind(), int_map(a=1))
+        phase = await runs.wait(handle)
+        [history] = await runs.histories(handle)
+
+    assert phase == "SUCCEEDED"
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    kinds = {attributes.activity_type.name for attributes in scheduled}
+    assert kinds >= {"run_task", "record_events", "plan_array", "gather_elements", "compile_dynamic", "read_signal"}
+    assert kinds >= {"launch_child", "copy_outputs"}
+    heartbeat = duration_pb2.Duration()
+    heartbeat.FromTimedelta(activities.HEARTBEAT)
+    assert [
+        attributes.activity_type.name for attributes in scheduled if attributes.heartbeat_timeout != heartbeat
+    ] == []
+
+
+async def test_another_worker_does_what_a_dead_one_had_begun(
+    engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, tries = engine_runs, 0
+    monkeypatch.setattr(activities, "HEARTBEAT", timedelta(seconds=1))
+    monkeypatch.setattr(heartbeats, "BEATS_PER_TIMEOUT", 1e-6)  # The worker is silent, as if it were dead.
+    write = Files.write_message
+
+    async def lost_once(self: Files, uri: str, message: literals_pb2.LiteralMap) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await asyncio.Event().wait()
+        await write(self, uri, message)
+
+    monkeypatch.setattr(Files, "write_message", lost_once)
+    async with runs.workers():
+        handle = await runs.start(single(mapped("n0", 0)), int_map())
+        phase = await runs.wait(handle)
+        [history] = await runs.histories(handle)
+
+    assert phase == "SUCCEEDED"
+    again = [
+        event.activity_task_started_event_attributes
+        for event in history.events
+        if event.activity_task_started_event_attributes.attempt > 1
+    ]
+    causes = [started.last_failure.timeout_failure_info.timeout_type for started in again]
+    assert causes == [TimeoutType.TIMEOUT_TYPE_HEARTBEAT]

@@ -1,0 +1,63 @@
+import asyncio
+import dataclasses
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from flytetemporal.activities.heartbeats import HeartbeatInterceptor, beating
+from tests.fixtures.patience import within_patience
+
+
+class Work(ActivityInboundInterceptor):
+    """An activity that ends when it has been heard of often enough."""
+
+    def __init__(self, beats: int) -> None:
+        self._left = beats
+        self._heard = asyncio.Event()
+
+    def hear(self, *_: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._heard.set()
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        if self._left:
+            await within_patience(self._heard.wait())
+        return "done"
+
+
+async def intercepted(work: Work, heartbeat_timeout: timedelta | None) -> Any:
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, heartbeat_timeout=heartbeat_timeout)
+    environment.on_heartbeat = work.hear
+    execute = HeartbeatInterceptor().intercept_activity(work).execute_activity
+    return await environment.run(execute, cast("ExecuteActivityInput", None))
+
+
+async def test_an_activity_is_heard_of_as_long_as_it_works() -> None:
+    assert await intercepted(Work(3), timedelta(milliseconds=30)) == "done"
+
+
+@pytest.mark.parametrize("heartbeat_timeout", [None, timedelta(), timedelta(hours=1)])
+async def test_nothing_is_heard_of_what_is_over_at_once(heartbeat_timeout: timedelta | None) -> None:
+    assert await intercepted(Work(0), heartbeat_timeout) == "done"
+
+
+async def test_a_heartbeat_tells_what_is_known_then() -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = heard.put_nowait
+    known = ["before"]
+
+    async def work() -> tuple[str, str]:
+        async with beating(0.01, lambda: (known[-1],)):
+            first = await within_patience(heard.get())
+            known.append("after")
+            while (second := await within_patience(heard.get())) == first:
+                pass
+            return first, second
+
+    assert await environment.run(work) == ("before", "after")
