@@ -38,7 +38,12 @@ QUIET_SECONDS = 30.0
 @click.option("--kill-every", default=3.0, show_default=True, help="Mean seconds between kills; 0: none.")
 @click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write fails.")
 @click.option("--concurrency", default=60, show_default=True, help="Executions open at once.")
-@click.option("--settle", default=600.0, show_default=True, help="Seconds an execution may take.")
+@click.option(
+    "--settle",
+    default=600.0,
+    show_default=True,
+    help="Seconds an execution may take; then it is slow, and stuck after as long without kills.",
+)
 @click.option("--seconds", default=0.0, show_default=True, help="Launch no more after this long; 0: launch all.")
 @click.option("--keep", is_flag=True, help="Keep the stack's folder when something is wrong.")
 def main(**options: Any) -> None:
@@ -100,10 +105,13 @@ async def _suite(
     killer = Killer(folder / "home", random.Random(dice.random()), kill_every)
     killing = asyncio.create_task(killer.run() if kill_every else asyncio.sleep(0))
     began = time.monotonic()
-    try:
-        stuck = await executions.run_all(runs, concurrency, settle, seconds)
+
+    async def stop_killing() -> None:
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
+
+    try:
+        stuck = await executions.run_all(runs, concurrency, settle, seconds, stop_killing)
         launched = [run for run in runs if run.launched]
         left, orphans = await _quiet(state, notes, folder / "home")
         records = await judge.read(executions)
@@ -134,6 +142,9 @@ def _print(runs: Sequence[Run], records: Records, killer: Killer, folder: Path, 
     failures = folder / "store.log"
     lost = len(failures.read_text().splitlines()) if failures.exists() else 0
     print(f"  {len(runs)} executions in {seconds:.0f} s: " + ", ".join(f"{n} {end}" for end, n in sorted(ends.items())))
+    for run in runs:
+        if run.waited:
+            print(f"  slow: {run.name} ({run.kind.workflow}) had not ended in its time: {run.waited}")
     killed = ", ".join(f"{name} {n}" for name, n in sorted(killer.kills.items())) or "nothing"
     again = judge.done_twice(folder / "notes")
     print(f"  killed: {killed}; failed writes: {lost}; attempts done again after a kill: {again}")

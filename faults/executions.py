@@ -31,7 +31,7 @@ OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'AB
 class Run:
     """One execution of the suite. ``late``: its abort was refused, as it had ended. ``trouble``: a call was refused.
 
-    ``waits``: what it waited for when its time was over.
+    ``waited``: what it waited for when its time was over. ``waits``: what it still waits for when left in peace.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Run:
     late: bool = False
     launched: bool = False
     trouble: str = ""
+    waited: str = ""
     waits: str = ""
     created: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -61,45 +62,63 @@ class Executions:
         await self._channel.close()
 
     async def run_all(
-        self, runs: Sequence[Run], concurrency: int, settle_seconds: float, launch_seconds: float = 0.0
+        self,
+        runs: Sequence[Run],
+        concurrency: int,
+        settle_seconds: float,
+        launch_seconds: float,
+        stop_killing: Callable[[], Awaitable[None]],
     ) -> list[str]:
-        """Launch all, ``concurrency`` open at once; return the names of those that have not ended in time.
+        """Launch all, ``concurrency`` open at once; return the names of those that have not ended in the end.
 
-        After ``launch_seconds``, if they are given, no more are launched.
+        After ``launch_seconds``, unless they are 0, no more are launched. What has not ended in time is slow; it is
+        stuck when it does not end in as much time again while nothing is killed.
         """
         ended = {run.name: asyncio.Event() for run in runs}
         slots = asyncio.Semaphore(concurrency)
         last_launch = time.monotonic() + (launch_seconds or math.inf)
+        open_ones: dict[str, asyncio.Task[None]] = {}
 
-        async def one(run: Run) -> bool:
+        async def one(run: Run) -> None:
             async with slots:
                 if time.monotonic() > last_launch:
-                    return True
-                return await self._finishes(run, ended[run.name], settle_seconds)
+                    return
+                run.launched = True
+                open_ones[run.name] = asyncio.create_task(self._whole(run, ended[run.name]))
+                run.waited = await self._unless_ended(run, open_ones[run.name], settle_seconds)
+
+        async def in_peace(run: Run) -> None:
+            run.waits = await self._unless_ended(run, open_ones[run.name], settle_seconds)
 
         async with asyncio.TaskGroup() as group:  # Without the watcher nobody would be seen to end.
             watching = group.create_task(self._watch(ended))
-            finished = await asyncio.gather(*[group.create_task(one(run)) for run in runs])
+            await asyncio.gather(*[group.create_task(one(run)) for run in runs])
+            await stop_killing()
+            await asyncio.gather(*[group.create_task(in_peace(run)) for run in runs if run.waited])
             watching.cancel()
-        return [run.name for run, well in zip(runs, finished, strict=True) if not well]
+        for whole in open_ones.values():
+            whole.cancel()
+        return [run.name for run in runs if run.waits]
 
-    async def _finishes(self, run: Run, ended: asyncio.Event, seconds: float) -> bool:
-        """Launch a run, do to it what is to be done, and say whether it has ended in time."""
-        run.launched = True
+    async def _unless_ended(self, run: Run, whole: asyncio.Task[None], seconds: float) -> str:
+        """Give a run so much time; return what it waits for when that was not enough."""
+        done, _ = await asyncio.wait([whole], timeout=seconds)
+        if done:
+            whole.result()
+            return ""
+        return await self._explained(run.name) or "nobody knows"
+
+    async def _whole(self, run: Run, ended: asyncio.Event) -> None:
+        """Launch a run, do to it what is to be done, and wait until it has ended."""
         acting = asyncio.create_task(self._act(run))
         try:
-            async with asyncio.timeout(seconds):
-                await self._launch(run)
-                run.created.set()
-                await ended.wait()
-                if run.kind.aborted:  # The answer tells whether it came too late.
-                    await acting
-        except TimeoutError:
-            run.waits = await self._explained(run.name)
-            return False
+            await self._launch(run)
+            run.created.set()
+            await ended.wait()
+            if run.kind.aborted:  # The answer tells whether it came too late.
+                await acting
         finally:
             acting.cancel()
-        return True
 
     async def _explained(self, name: str) -> str:
         """Return what ``flytetemporal why`` says of an execution."""

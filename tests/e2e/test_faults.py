@@ -5,7 +5,7 @@ import pytest
 from faults import __main__ as suite
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_or_stuck_or_contradictory_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
     clean = suite.run(runs=100, seed=7, kill_every=3.0, store_failures=0.01, concurrency=60, settle=240.0, keep=False)
 

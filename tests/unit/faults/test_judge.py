@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from faults import judge, processes
-from faults.executions import Executions, Run
+from faults.executions import Run
 from faults.judge import Records
 from faults.kinds import KINDS, Kind
-from tests.fixtures.patience import within_patience
 
 NAME = "f1x00001"
 
@@ -249,17 +248,6 @@ def test_a_program_that_a_task_of_this_stack_started_is_an_orphan(tmp_path: Path
         assert judge.orphans(notes, home) == [process.pid]
         assert judge.orphans(notes, tmp_path / "another") == []
         process.kill()
-
-
-async def test_an_execution_that_is_never_launched_is_not_judged() -> None:
-    state = {"grpc_endpoint": "127.0.0.1:1", "database_url": "postgresql+psycopg://127.0.0.1:1/none"}
-    executions = Executions(state, "v1", "/nowhere")
-    runs = [Run("never", SINGLE)]
-
-    await within_patience(executions.run_all(runs, concurrency=1, settle_seconds=10_000, launch_seconds=-1))
-
-    assert not runs[0].launched
-    await executions.close()
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""What the fault suite calls slow, and what stuck."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from faults.executions import Executions, Run
+from faults.kinds import KINDS
+from tests.fixtures.patience import within_patience
+
+
+class Played(Executions):
+    """Executions that end when they are said to, in a stack that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"grpc_endpoint": "127.0.0.1:1", "database_url": "postgresql+psycopg://127.0.0.1:1/none"}, "", ""
+        )
+        self.ends: dict[str, asyncio.Event] = {}
+        self.killing = True
+
+    async def stop_killing(self) -> None:
+        self.killing = False
+        self.ends["needs peace"].set()
+
+    async def _watch(self, ended: Mapping[str, asyncio.Event]) -> None:
+        await asyncio.Event().wait()
+
+    async def _whole(self, run: Run, ended: asyncio.Event) -> None:
+        await self.ends[run.name].wait()
+
+    async def _explained(self, name: str) -> str:
+        return f"{name} waits" if self.killing else ""
+
+
+@pytest.fixture
+async def played() -> AsyncIterator[Played]:
+    executions = Played()
+    yield executions
+    await executions.close()
+
+
+async def all_run(executions: Played, names: list[str], *, settle: float, launch: float = 0.0) -> list[Run]:
+    runs = [Run(name, KINDS[0]) for name in names]
+    executions.ends = {name: asyncio.Event() for name in [*names, "needs peace"]}
+    if "quick" in names:
+        executions.ends["quick"].set()
+    stuck = await within_patience(executions.run_all(runs, 2, settle, launch, executions.stop_killing))
+    assert stuck == [run.name for run in runs if run.waits]
+    return runs
+
+
+async def test_what_ends_when_nothing_dies_any_longer_is_slow_and_not_stuck(played: Played) -> None:
+    quick, slow = await all_run(played, ["quick", "needs peace"], settle=0.1)
+
+    assert (quick.waited, quick.waits) == ("", "")
+    assert (slow.waited, slow.waits) == ("needs peace waits", "")
+
+
+async def test_what_does_not_end_in_peace_is_stuck(played: Played) -> None:
+    _, stuck = await all_run(played, ["quick", "never"], settle=0.1)
+
+    assert (stuck.waited, stuck.waits) == ("never waits", "nobody knows")
+
+
+async def test_what_is_never_launched_is_neither(played: Played) -> None:
+    [run] = await all_run(played, ["never"], settle=10_000, launch=-1)
+
+    assert not run.launched
+    assert (run.waited, run.waits) == ("", "")
