@@ -14,6 +14,7 @@ from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.sweeper import SweeperActivities
 from flytetemporal.cli import connections, deployments
+from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.config import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
@@ -39,7 +40,7 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
         interceptors=[ErrorInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )
-    async with worker:
+    async with be_patient(worker):
         keeping = asyncio.create_task(_keep_sweeping(client))
         try:
             yield

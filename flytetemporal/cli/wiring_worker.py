@@ -21,6 +21,7 @@ from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli import connections, deployments
+from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.config import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.channel import AdminClient
@@ -31,8 +32,6 @@ from flytetemporal.workflows.execution import ExecutionWorkflow
 MAX_CACHED_WORKFLOWS = 300
 EAGER_ACTIVITIES = 20
 SETTLE_SECONDS = 0.5
-# Half of a workflow task's time-out. The SDK's 2 s are wall time: work of 0.2 s takes that long on a crowded machine.
-DEADLOCK_SECONDS = 30
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
 
 
@@ -100,14 +99,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         graceful_shutdown_timeout=settings.worker.grace,
         deployment_config=deployments.config(settings.temporal),
     )
-    be_patient(worker)
-    return worker
-
-
-def be_patient(worker: Worker) -> None:
-    """Let a workflow task take ``DEADLOCK_SECONDS`` before the SDK takes it for dead; see docs/decisions/0012."""
-    inner: Any = worker._workflow_worker  # noqa: SLF001  there is no public setting
-    inner._deadlock_timeout_seconds = DEADLOCK_SECONDS  # noqa: SLF001
+    return be_patient(worker)
 
 
 def _task_worker(

@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.cli import deployments
+from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.config import TemporalSettings
 from flytetemporal.contracts import workflows
@@ -57,13 +58,14 @@ class New:
 @asynccontextmanager
 async def worker(client: Client, settings: TemporalSettings, implementation: type) -> AsyncIterator[None]:
     """Run a worker of a build until the context ends, and make its build current once Temporal knows it."""
-    async with Worker(
+    running = Worker(
         client,
         task_queue=workflows.engine_queue(settings.cluster),
         workflows=[implementation],
         workflow_runner=UnsandboxedWorkflowRunner(),
         deployment_config=deployments.config(settings),
-    ):
+    )
+    async with be_patient(running):
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:

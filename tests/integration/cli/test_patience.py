@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.wiring_worker import be_patient
+from flytetemporal.cli.deadlocks import be_patient
 
 # Longer than the SDK's own 2 s.
 SECONDS = 2.5
@@ -23,9 +23,8 @@ class Slow:
 async def test_a_workflow_task_may_take_longer_than_the_sdk_allows(temporal: Client) -> None:
     queue = uuid.uuid4().hex
     worker = Worker(temporal, task_queue=queue, workflows=[Slow], workflow_runner=UnsandboxedWorkflowRunner())
-    be_patient(worker)
 
-    async with worker:
+    async with be_patient(worker):
         handle = await temporal.start_workflow(Slow.run, id=queue, task_queue=queue)
         await handle.result()
 

@@ -5,6 +5,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows import sweeper
@@ -24,13 +25,14 @@ async def test_rounds_follow_each_other_also_over_continued_runs(temporal: Clien
     sweeper.INTERVAL, sweeper.ROUNDS = interval / 1000, 2
     try:
         queue = uuid.uuid4().hex
-        async with Worker(
+        worker = Worker(
             temporal,
             task_queue=queue,
             workflows=[SweeperWorkflow],
             activities=[sweep],
             workflow_runner=UnsandboxedWorkflowRunner(),
-        ):
+        )
+        async with be_patient(worker):
             handle = await temporal.start_workflow(
                 workflows.SWEEPER_WORKFLOW, control_pb2.SweepState(), id=queue, task_queue=queue
             )
