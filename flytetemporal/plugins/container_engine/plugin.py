@@ -17,7 +17,7 @@ import structlog
 from flyteidl.core import literals_pb2
 
 from flytetemporal.config import StorageSettings, WorkerSettings
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound, Unavailable
 from flytetemporal.plugins import environment, resources
 from flytetemporal.plugins.container_engine import arguments, engine
 from flytetemporal.plugins.container_engine.arguments import Mount, Request
@@ -144,6 +144,9 @@ class ContainerPlugin:
         if absent:
             yield PhaseInfo(TaskPhase.INITIALIZING, reason=f"pulling image {context.image}", logs=logs)
         last = await self._created(context, running, pull=absent)
+        if self._running.get(context.key) is not running:
+            await running.engine.remove(running.name)
+            raise Unavailable(f"container {running.name} is not started: the worker stops")
         if last is None:
             yield PhaseInfo(TaskPhase.RUNNING, logs=logs)
             last = await self._finished(context, running)

@@ -1,6 +1,8 @@
 """Which engine a worker takes, and what becomes of its containers when it ends."""
 
+import asyncio
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,9 @@ from flyteidl.core import tasks_pb2
 
 from flytetemporal.errors import Unavailable
 from flytetemporal.plugins.container_engine import engine
-from flytetemporal.plugins.container_engine.engine import EngineFailed, NoEngine
+from flytetemporal.plugins.container_engine.engine import Engine, EngineFailed, NoEngine
 from tests.fixtures.container_engines import IMAGE, OPTIONS, STAND_IN, TestEngine
-from tests.fixtures.patience import eventually
+from tests.fixtures.patience import eventually, within_patience
 from tests.fixtures.task_attempts import Bench, template
 
 
@@ -62,19 +64,52 @@ async def test_an_answer_that_nobody_understands_is_no_state(tmp_path: Path) -> 
         await strange.state("x")
 
 
-async def test_a_worker_that_ends_takes_its_containers_along(
-    tmp_path: Path, stand_in_engine: TestEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sleeping(stand_in_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> tasks_pb2.TaskTemplate:
+    """A task whose container sleeps, and the engine's variables."""
     for name, value in stand_in_engine.variables.items():
         monkeypatch.setenv(name, value)
     task = template((), kind="raw-container", outputs=False)
     sleep = tasks_pb2.Container(image=IMAGE, command=["/bin/sleep", "60"], data_config={"enabled": True})
     task.container.CopyFrom(sleep)
-    bench = Bench.at(tmp_path, container_engine=str(STAND_IN / "podman"), container_options=OPTIONS)
+    return task
+
+
+def bench_of(folder: Path) -> Bench:
+    return Bench.at(folder, container_engine=str(STAND_IN / "podman"), container_options=OPTIONS)
+
+
+async def test_a_worker_that_ends_takes_its_containers_along(
+    tmp_path: Path, stand_in_engine: TestEngine, sleeping: tasks_pb2.TaskTemplate
+) -> None:
+    bench = bench_of(tmp_path)
 
     async with bench.tasks:
-        started = bench.start(await bench.attempt(task))
+        started = bench.start(await bench.attempt(sleeping))
         await eventually(lambda: len(stand_in_engine.containers()) == 1)
 
     assert stand_in_engine.containers() == []
     started.result.cancel()
+
+
+async def test_a_container_that_comes_when_its_worker_ends_does_not_run(
+    tmp_path: Path, stand_in_engine: TestEngine, sleeping: tasks_pb2.TaskTemplate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, create = bench_of(tmp_path), Engine.create
+    creating, ended = asyncio.Event(), asyncio.Event()
+
+    async def late(self: Engine, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
+        creating.set()
+        await ended.wait()
+        await create(self, arguments, variables)
+
+    monkeypatch.setattr(Engine, "create", late)
+
+    async with bench.tasks:
+        started = bench.start(await bench.attempt(sleeping))
+        await within_patience(creating.wait())
+    ended.set()
+
+    with pytest.raises(Unavailable, match="the worker stops"):
+        await within_patience(started.result)
+    assert stand_in_engine.containers() == []
