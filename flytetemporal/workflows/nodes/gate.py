@@ -82,7 +82,8 @@ async def _signal(
     signals = node.scope.run.signals
     # What was told to this run counts, however early: the run before has asked for the rest.
     count = 0
-    with node.waiting(lambda wait: wait.signal.CopyFrom(asked)):
+    # Whoever reads that a node waits for a signal may set it at once: it is said when clients can.
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work=f"signal {signal_id}"))):
         while True:
             if node.note.asked:
                 async with node.resting(lambda wait: wait.signal.CopyFrom(asked)):

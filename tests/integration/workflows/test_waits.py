@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+from temporalio import activity
+
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
 from tests.fixtures.engine_runs import EngineRuns, body, constant, int_map, succeeded, task_node, task_summary
@@ -57,6 +60,28 @@ async def test_a_gate_names_its_signal(engine_runs: EngineRuns) -> None:
 
     assert found["n0"].signal.signal_id == "number"
     assert found["n0"].since.seconds > 0
+
+
+async def test_a_signal_is_named_when_it_can_be_set(engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, known, read_signal = engine_runs, asyncio.Event(), engine_runs.read_signal
+
+    @activity.defn(name="read_signal")
+    async def late(request: execution_pb2.SignalRequest) -> execution_pb2.SignalState:
+        await known.wait()
+        return await read_signal(request)
+
+    monkeypatch.setattr(runs, "read_signal", late)
+
+    async with runs.workers():
+        handle = await runs.start(single(signal_node("n0", [0], "number")), int_map())
+        await within_patience(waits_for(handle, "n0", "engine"))
+        before = await answer(handle, "n0")
+        known.set()
+        await within_patience(waits_for(handle, "n0", "signal"))
+        await handle.cancel()
+        await runs.wait(handle)
+
+    assert before["n0"].engine.work == "signal number"
 
 
 async def test_a_subworkflow_names_what_runs_below_it(engine_runs: EngineRuns) -> None:
