@@ -53,7 +53,7 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
         report_task(node, summary, TaskPhase.RUNNING)
     try:
         await slept(node, duration, _tell_aborted)
-    except Parked:
+    except (Parked, GeneratorExit):  # It sleeps on: parked, or in a run that this worker has let go of.
         raise
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
