@@ -125,6 +125,7 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         settings=launch.settings,
         history_events=limits.history_events,
         max_depth=limits.max_workflow_depth,
+        distinct_names=True,
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):

@@ -14,6 +14,10 @@ NODE_ID_LIMIT = 20
 EXECUTION_NAME_LIMIT = 20
 GENERATED_NAME_LIMIT = 50
 LABEL_LIMIT = 63
+# Of the hashes in Flyte's node ids and names of attempts: of tens of thousands two are likely equal.
+FLYTE_BITS = 32
+# Of hashes that may be taken for unique.
+DISTINCT_BITS = 64
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"
@@ -38,29 +42,32 @@ def join(parts: Sequence[str]) -> str:
     return joined
 
 
-def fixed_length(parts: Sequence[str], limit: int, bits: int = 32) -> str:
-    """Return the joined parts, or ``f`` and a base32 hash of them when they are longer than ``limit`` bytes."""
-    joined = join(parts)
-    if len(joined.encode()) <= limit:
-        return joined
-    digest = fnv1a(joined.encode(), bits).to_bytes(bits // 8, "big")
+def fixed_length(name: str, limit: int, bits: int) -> str:
+    """Return a name, or ``f`` and a base32 hash of it when it is longer than ``limit`` bytes."""
+    if len(name.encode()) <= limit:
+        return name
+    digest = fnv1a(name.encode(), bits).to_bytes(bits // 8, "big")
     return "f" + base64.b32encode(digest).decode().rstrip("=").translate(_TO_FLYTE)
 
 
-def unique_node_id(spec_node_id: str, parent_id: str = "", parent_attempt: int = 0) -> str:
-    """Return the id of a node's execution; top-level nodes have no parent."""
-    parts = [parent_id, str(parent_attempt), spec_node_id] if parent_id else [spec_node_id]
-    return fixed_length(parts, NODE_ID_LIMIT)
+def node_path(spec_node_id: str, parent_id: str = "", parent_attempt: int = 0) -> str:
+    """Return the full name of a node's execution; top-level nodes have no parent."""
+    return join([parent_id, str(parent_attempt), spec_node_id]) if parent_id else spec_node_id
 
 
-def generated_name(execution_name: str, node_id: str, attempt: int) -> str:
+def node_id(path: str, bits: int = FLYTE_BITS) -> str:
+    """Return the id of a node's execution."""
+    return fixed_length(path, NODE_ID_LIMIT, bits)
+
+
+def generated_name(execution_name: str, node_id: str, attempt: int, bits: int = DISTINCT_BITS) -> str:
     """Return the name of a task attempt: its pod or process, and the last part of its raw output directory."""
-    return fixed_length([execution_name, node_id, str(attempt)], GENERATED_NAME_LIMIT)
+    return fixed_length(join([execution_name, node_id, str(attempt)]), GENERATED_NAME_LIMIT, bits)
 
 
 def child_execution_name(execution_name: str, node_id: str, attempt: int) -> str:
     """Return the name of the execution that a launch plan node starts."""
-    return fixed_length([execution_name, node_id, str(attempt)], EXECUTION_NAME_LIMIT, bits=64)
+    return fixed_length(join([execution_name, node_id, str(attempt)]), EXECUTION_NAME_LIMIT, DISTINCT_BITS)
 
 
 def label(text: str) -> str:

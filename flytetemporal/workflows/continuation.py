@@ -22,6 +22,7 @@ from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import engine_activities
+from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.report import Reports
 
@@ -61,9 +62,10 @@ class Level(Protocol):
 class Continuation:
     """Keeps what the next run would need, and decides when it begins."""
 
-    def __init__(self, argument: execution_pb2.ExecutionInput, reports: Reports) -> None:
+    def __init__(self, argument: execution_pb2.ExecutionInput, reports: Reports, node_ids: NodeIds) -> None:
         self._argument = argument
         self._reports = reports
+        self._node_ids = node_ids
         self._events = argument.history_events or EVENTS
         self._limit = self._events
         self._state = continuation_pb2.RunState()
@@ -88,6 +90,7 @@ class Continuation:
         if kind == "stored_state":
             gzipped = b"".join([await _loaded(part) for part in self._argument.stored_state.parts])
         self._state = continuation_pb2.RunState.FromString(gzip.decompress(gzipped))
+        self._node_ids.restore(self._state.hashed)
         self._restored = {node.node_id: node for node in self._state.open}
         self._resumed = frozenset(self._restored)
 
@@ -274,6 +277,7 @@ class Continuation:
             levels=[*(level.state() for level in self._levels.values()), *self._state.levels],
             open=[*self._open.values(), *self._restored.values()],
             began_at=self._state.began_at,
+            hashed=self._node_ids.hashed(),
         )
         gzipped = gzip.compress(state.SerializeToString(deterministic=True), compresslevel=1, mtime=0)
         argument = execution_pb2.ExecutionInput()

@@ -55,7 +55,7 @@ class NodeRun:
 
     def generated_name(self, attempt: int) -> str:
         """Return the name of an attempt."""
-        return naming.generated_name(self.execution_id.name, self.id, attempt)
+        return naming.generated_name(self.execution_id.name, self.id, attempt, self.scope.run.hash_bits)
 
     def raw_output_dir(self, attempt: int) -> str:
         """Return where an attempt puts raw data."""
@@ -131,7 +131,7 @@ class NodeRun:
 
 def node_run(scope: Scope, node: graph_pb2.Node, *, may_park: bool = False) -> NodeRun:
     """Return the execution of ``node`` in ``scope``."""
-    node_id, data_dir = scope.node_id(node.id), scope.data_dir(node.id)
+    node_id, data_dir = scope.take_node_id(node.id), scope.data_dir(node.id)
     return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir), may_park=may_park)
 
 

@@ -15,6 +15,7 @@ from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.continuation import Continuation
 from flytetemporal.workflows.freight import Freight
 from flytetemporal.workflows.graph import Body, ParsedGraph
+from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
 from flytetemporal.workflows.signals import SignalBoard
@@ -34,6 +35,7 @@ class Run:
     signals: SignalBoard
     children: Children
     waits: WaitingRoom
+    node_ids: NodeIds = field(init=False)
     pace: Pace = field(default_factory=Pace)
     freight: Freight = field(default_factory=Freight)
     alarms: Alarms = field(default_factory=Alarms)
@@ -47,7 +49,8 @@ class Run:
 
     def __post_init__(self) -> None:
         self.reports = Reports(self.pace)
-        self.continuation = Continuation(self.argument, self.reports)
+        self.node_ids = NodeIds(distinct=self.argument.distinct_names)
+        self.continuation = Continuation(self.argument, self.reports, self.node_ids)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 
@@ -67,6 +70,11 @@ class Run:
     def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:
         """The Flyte execution."""
         return self.argument.execution_id
+
+    @property
+    def hash_bits(self) -> int:
+        """Bits of the hashes in names of attempts and elements that are too long."""
+        return naming.DISTINCT_BITS if self.argument.distinct_names else naming.FLYTE_BITS
 
     def is_interruptible(self, node: graph_pb2.Node) -> bool:
         """Apply Flyte's precedence: node, execution, workflow default."""
@@ -102,8 +110,15 @@ class Scope:
     depth: int = 0
 
     def node_id(self, spec_node_id: str) -> str:
-        """Return the id of the node's execution."""
-        return naming.unique_node_id(spec_node_id, self.parent_id, self.parent_attempt)
+        """Return the id that the node's execution has, or would be given now."""
+        return self.run.node_ids.of(self._path(spec_node_id))
+
+    def take_node_id(self, spec_node_id: str) -> str:
+        """Return the id of the node's execution, which it keeps; not for queries."""
+        return self.run.node_ids.take(self._path(spec_node_id))
+
+    def _path(self, spec_node_id: str) -> str:
+        return naming.node_path(spec_node_id, self.parent_id, self.parent_attempt)
 
     def data_dir(self, spec_node_id: str) -> str:
         """Return the directory that the node's attempts share."""

@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RunState(_message.Message):
-    __slots__ = ("levels", "open", "began_at")
+    __slots__ = ("levels", "open", "began_at", "hashed")
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
+    HASHED_FIELD_NUMBER: _ClassVar[int]
     levels: _containers.RepeatedCompositeFieldContainer[LevelState]
     open: _containers.RepeatedCompositeFieldContainer[OpenNode]
     began_at: _timestamp_pb2.Timestamp
-    def __init__(self, levels: _Optional[_Iterable[_Union[LevelState, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[OpenNode, _Mapping]]] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    hashed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, levels: _Optional[_Iterable[_Union[LevelState, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[OpenNode, _Mapping]]] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hashed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LevelState(_message.Message):
     __slots__ = ("parent_id", "ended", "spoiled", "left", "failed")

@@ -70,7 +70,9 @@ class Row:
         return dataclasses.replace(
             self.node,
             node=inner,
-            id=naming.unique_node_id(inner.id, self.node.id, self.node.attempt),
+            id=naming.node_id(
+                naming.node_path(inner.id, self.node.id, self.node.attempt), self.node.scope.run.hash_bits
+            ),
             data_dir=locations.element_dir(self.node.output_dir(), index),
             attempt=0,
             may_park=False,

@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.idl import naming
 from flytetemporal.workflows import continuation
 from tests.fixtures.engine_runs import (
     EngineRuns,
@@ -342,3 +343,25 @@ async def test_the_longest_life_counts_from_the_first_run(runs: EngineRuns) -> N
     ends = [end_of_life(history) for history in found]
     assert len(ends) > 2
     assert max(ends) - min(ends) < timedelta(milliseconds=10)
+
+
+async def test_nodes_to_which_flyte_gives_one_id_run_beside_each_other_and_in_later_runs(runs: EngineRuns) -> None:
+    now, beside, before, later = (f"the-forecast-of-shop-{number}" for number in (98896, 970000, 98897, 970001))
+    value = [constant("a", 1)]
+    links = [task_node(f"n{i}", [i + 4], value) for i in range(LENGTH)]
+    nodes = [task_node(name, [0], value) for name in (now, beside, before)]
+    nodes = [*nodes, *links, task_node(later, [LENGTH + 4], value)]
+    graph = graph_pb2.Graph(workflows=[body(nodes, [])], tasks=[task_summary()])
+
+    async with runs.workers():
+        handle = await runs.start(graph, int_map())
+        phase = await runs.wait(handle)
+        found = await runs.histories(handle)
+
+    assert phase == "SUCCEEDED"
+    assert len(found) > 2
+    ids = {event.spec_node_id: event.id.node_id for event in runs.node_events}
+    assert (ids[now], ids[before]) == (naming.node_id(now), naming.node_id(before))
+    assert (ids[beside], ids[later]) == (naming.node_id(beside, 64), naming.node_id(later, 64))
+    assert len(set(ids.values())) == len(ids) == LENGTH + 6
+    assert told_twice(runs) == []

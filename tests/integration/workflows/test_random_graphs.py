@@ -242,15 +242,15 @@ class Reference:
     def level(self, nodes: tuple[Spec, ...], value: int, parent: str = "", *, failure_node: bool) -> int | Failure:
         ends: list[End] = []
         for i, spec in enumerate(nodes):
-            node_id = naming.unique_node_id(f"n{i}", parent, 0)
+            node_id = naming.node_id(naming.node_path(f"n{i}", parent, 0))
             before = [ends[j] for j in spec.upstream]
             ends.append(self._node(nodes, i, node_id, value, ends) if all(map(_is_value, before)) else None)
             self.phases[node_id] = _phase(ends[i])
         whole = all(map(_is_value, ends))
-        self.phases[naming.unique_node_id("end-node", parent, 0)] = "SUCCEEDED" if whole else "SKIPPED"
+        self.phases[naming.node_id(naming.node_path("end-node", parent, 0))] = "SUCCEEDED" if whole else "SKIPPED"
         if not whole:
             if failure_node:
-                self.phases[naming.unique_node_id("fn0", parent, 0)] = "SUCCEEDED"
+                self.phases[naming.node_id(naming.node_path("fn0", parent, 0))] = "SUCCEEDED"
             return self._error(nodes, ends)
         last = ends[-1] if nodes[-1].kind not in VALUELESS else value
         assert isinstance(last, int)
@@ -283,11 +283,11 @@ class Reference:
     def _branch(self, spec: Spec, spec_id: str, node_id: str, given: int) -> int | Failure:
         if given <= BRANCH_LIMIT:
             end = _task_end(spec.ends, given)
-            self.phases[naming.unique_node_id(f"{spec_id}-n0", node_id, 0)] = _phase(end)
+            self.phases[naming.node_id(naming.node_path(f"{spec_id}-n0", node_id, 0))] = _phase(end)
             return end
         if spec.kind == "branch_error":
             return Failure("UserProvidedError", USER)
-        self.phases[naming.unique_node_id(f"{spec_id}-n1", node_id, 0)] = "SUCCEEDED"
+        self.phases[naming.node_id(naming.node_path(f"{spec_id}-n1", node_id, 0))] = "SUCCEEDED"
         return given
 
     def _error(self, nodes: tuple[Spec, ...], ends: list[End]) -> Failure:

@@ -20,7 +20,7 @@ NODE_IDS = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs
     ],
 )
 def test_node_ids_equal_flytes(spec: str, parent: str, attempt: int, expected: str) -> None:
-    assert naming.unique_node_id(spec, parent, attempt) == expected
+    assert naming.node_id(naming.node_path(spec, parent, attempt)) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_shards_equal_flytes(node: str, expected: str) -> None:
 
 @given(NODE_IDS, NODE_IDS, st.integers(0, 100))
 def test_a_node_id_never_grows_over_flytes_limit(spec: str, parent: str, attempt: int) -> None:
-    assert len(naming.unique_node_id(spec, parent, attempt).encode()) <= naming.NODE_ID_LIMIT
+    assert len(naming.node_id(naming.node_path(spec, parent, attempt)).encode()) <= naming.NODE_ID_LIMIT
