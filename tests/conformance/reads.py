@@ -28,8 +28,10 @@ def over_grpc(run: Run) -> None:
     place = common_pb2.NamedEntityIdentifier(project=run.id.project, domain=run.id.domain)
     by_name = common_pb2.ResourceListRequest(id=place, limit=1, filters=f"eq(execution_name,{run.id.name})")
     assert [found.id.name for found in run.admin.ListExecutions(by_name).executions] == [run.id.name]
-    first = run.admin.ListExecutions(common_pb2.ResourceListRequest(id=place, limit=1))
-    second = run.admin.ListExecutions(common_pb2.ResourceListRequest(id=place, limit=1, token=first.token))
+    # Oldest first: what others launch meanwhile moves no page.
+    page = {"id": place, "limit": 1, "sort_by": common_pb2.Sort(key="created_at", direction=common_pb2.Sort.ASCENDING)}
+    first = run.admin.ListExecutions(common_pb2.ResourceListRequest(**page))
+    second = run.admin.ListExecutions(common_pb2.ResourceListRequest(**page, token=first.token))
     assert first.executions[0].id != second.executions[0].id
     (attempt,) = run.attempts("n0")
     data = run.admin.GetTaskExecutionData(task_execution_pb2.TaskExecutionGetDataRequest(id=attempt.id))
