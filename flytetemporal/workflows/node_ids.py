@@ -1,4 +1,4 @@
-"""Ids of node executions: Flyte's, but two nodes of one execution never share one.
+"""Ids of node executions: Flyte's, but no two long names of one execution share one.
 
 Flyte makes a hash of 32 bits of a name that is too long; of 10,000 such names in an execution two have the same hash in
 one case of a hundred. Here the first ``MOST`` names get Flyte's hash unless another has it, all others one of 64 bits.
@@ -24,16 +24,16 @@ class NodeIds:
     def of(self, name: str) -> str:
         """Return the id that a node has, or would be given now; this changes nothing."""
         flytes = naming.node_id(name)
-        if flytes == name or not self._distinct or self._is_free(flytes, name):
-            return flytes
-        return naming.node_id(name, naming.DISTINCT_BITS)
+        return flytes if self._may_have(name, flytes) else naming.node_id(name, naming.DISTINCT_BITS)
 
     def take(self, name: str) -> str:
         """Return the id of a node, which it keeps."""
-        found = self.of(name)
-        if self._distinct and found not in (name, naming.node_id(name, naming.DISTINCT_BITS)):
-            self._names[found] = name
-        return found
+        flytes = naming.node_id(name)
+        if not self._may_have(name, flytes):
+            return naming.node_id(name, naming.DISTINCT_BITS)
+        if self._distinct and flytes != name:
+            self._names[flytes] = name
+        return flytes
 
     def hashed(self) -> list[str]:
         """Return the names that have Flyte's hash, for the next run."""
@@ -43,6 +43,8 @@ class NodeIds:
         """Remember what ``hashed`` returned in the run before."""
         self._names.update((naming.node_id(name), name) for name in names)
 
-    def _is_free(self, hashed: str, name: str) -> bool:
-        owner = self._names.get(hashed)
+    def _may_have(self, name: str, flytes: str) -> bool:
+        if not self._distinct or flytes == name:
+            return True
+        owner = self._names.get(flytes)
         return owner == name or (owner is None and len(self._names) < self._most)

@@ -1,12 +1,14 @@
 """What a worker that died had begun is done by another one as soon as nothing is heard of it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from flyteidl.core import literals_pb2
 from google.protobuf import duration_pb2
 from temporalio.api.enums.v1 import TimeoutType
+from temporalio.api.history.v1 import HistoryEvent
 
 from flytetemporal.activities import heartbeats
 from flytetemporal.contracts import activities
@@ -41,6 +43,17 @@ def of_every_kind() -> graph_pb2.Graph:
     return graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n4", "o0")])], tasks=[task_summary()])
 
 
+async def history(runs: EngineRuns, graph: graph_pb2.Graph) -> Sequence[HistoryEvent]:
+    """Run a graph, which succeeds, and return its history."""
+    async with runs.workers():
+        handle = await runs.start(graph, int_map(a=1))
+        phase = await runs.wait(handle)
+        [found] = await runs.histories(handle)
+
+    assert phase == "SUCCEEDED"
+    return found.events
+
+
 async def test_every_activity_is_missed_when_nothing_is_heard_of_it(engine_runs: EngineRuns) -> None:
     runs = engine_runs
     runs.scripts["n2"] = returns_a_workflow
@@ -48,15 +61,11 @@ async def test_every_activity_is_missed_when_nothing_is_heard_of_it(engine_runs:
     runs.children["child"] = single(task_node("c0", [0], [bind("a", "start-node", "a")]), [bind("o0", "c0", "o0")])
     runs.signals["number"] = int_map(a=1).literals["a"]
 
-    async with runs.workers():
-        handle = await runs.start(of_every_kind(), int_map(a=1))
-        phase = await runs.wait(handle)
-        [history] = await runs.histories(handle)
+    events = await history(runs, of_every_kind())
 
-    assert phase == "SUCCEEDED"
     scheduled = [
         event.activity_task_scheduled_event_attributes
-        for event in history.events
+        for event in events
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     kinds = {attributes.activity_type.name for attributes in scheduled}
@@ -85,16 +94,9 @@ async def test_another_worker_does_what_a_dead_one_had_begun(
         await write(self, uri, message)
 
     monkeypatch.setattr(Files, "write_message", lost_once)
-    async with runs.workers():
-        handle = await runs.start(single(mapped("n0", 0)), int_map())
-        phase = await runs.wait(handle)
-        [history] = await runs.histories(handle)
 
-    assert phase == "SUCCEEDED"
-    again = [
-        event.activity_task_started_event_attributes
-        for event in history.events
-        if event.activity_task_started_event_attributes.attempt > 1
-    ]
-    causes = [started.last_failure.timeout_failure_info.timeout_type for started in again]
+    events = await history(runs, single(mapped("n0", 0)))
+
+    started = [event.activity_task_started_event_attributes for event in events]
+    causes = [each.last_failure.timeout_failure_info.timeout_type for each in started if each.attempt > 1]
     assert causes == [TimeoutType.TIMEOUT_TYPE_HEARTBEAT]

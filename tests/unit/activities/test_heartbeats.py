@@ -15,17 +15,20 @@ class Work(ActivityInboundInterceptor):
     """An activity that ends when it has been heard of often enough."""
 
     def __init__(self, beats: int) -> None:
-        self._left = beats
-        self._heard = asyncio.Event()
+        self._beats = beats
+        self._enough = asyncio.Event()
+        self.heard = 0
 
     def hear(self, *_: Any) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._heard.set()
+        self.heard += 1
+        if self.heard == self._beats:
+            self._enough.set()
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        if self._left:
-            await within_patience(self._heard.wait())
+        if self._beats:
+            await within_patience(self._enough.wait())
+        else:
+            await asyncio.sleep(0.05)
         return "done"
 
 
@@ -42,8 +45,11 @@ async def test_an_activity_is_heard_of_as_long_as_it_works() -> None:
 
 
 @pytest.mark.parametrize("heartbeat_timeout", [None, timedelta(), timedelta(hours=1)])
-async def test_nothing_is_heard_of_what_is_over_at_once(heartbeat_timeout: timedelta | None) -> None:
-    assert await intercepted(Work(0), heartbeat_timeout) == "done"
+async def test_nothing_is_heard_of_what_is_over_before_a_beat_is_due(heartbeat_timeout: timedelta | None) -> None:
+    work = Work(0)
+
+    assert await intercepted(work, heartbeat_timeout) == "done"
+    assert work.heard == 0
 
 
 async def test_a_heartbeat_tells_what_is_known_then() -> None:
