@@ -14,7 +14,7 @@ from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
 from flytetemporal.idl import error_text, locations
-from flytetemporal.plugins.patience import PASSING
+from flytetemporal.plugins.transient import PASSING
 from flytetemporal.storage.blobs import BlobStore
 
 Error, Phase = core_execution_pb2.ExecutionError, core_execution_pb2.WorkflowExecution

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from flytetemporal.errors import FlyteError, Internal
-from flytetemporal.plugins.patience import PASSING
+from flytetemporal.plugins.transient import PASSING
 
 DEFECT_ATTEMPTS = 6
 """Tries of what fails for a reason that nobody foresaw; with Temporal's back-off they take half a minute."""

@@ -12,7 +12,8 @@ from flyteidl.core import tasks_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.idl import array_events, locations, times
+from flytetemporal.idl import locations, times
+from flytetemporal.idl.progress import array_events
 from flytetemporal.plugins.protocol import PhaseInfo, TaskPhase
 
 EVENT_VERSION = 1

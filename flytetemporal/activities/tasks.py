@@ -26,12 +26,12 @@ from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations, offloading, times
-from flytetemporal.plugins import environment, resources, template
+from flytetemporal.plugins import command_template, environment, resources
 from flytetemporal.plugins.container_engine.plugin import ContainerPlugin
-from flytetemporal.plugins.patience import patiently
 from flytetemporal.plugins.process.plugin import ProcessPlugin
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
 from flytetemporal.plugins.registry import Registry
+from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -176,7 +176,7 @@ class _Run:
         if self._attempt.HasField("element") and result.WhichOneof("outcome") == "outputs":
             result.outputs.uri = locations.outputs_uri(self._attempt.output_dir)  # Whoever gathers them reads them.
         marking = functools.partial(outputs.mark_finished, self._blobs, self._attempt.output_dir, result)
-        await patiently(marking, "result")
+        await retry_transient(marking, "result")
         return result
 
     async def _untold(self) -> list[events_pb2.Event]:
@@ -194,7 +194,7 @@ class _Run:
         else:
             values = file = await data.resolve_inputs(self._offloading, self._blobs, inputs)
         try:
-            rendered = await self._offloading.inlined(values, template.inputs_named(_arguments(self._task)))
+            rendered = await self._offloading.inlined(values, command_template.inputs_named(_arguments(self._task)))
             # What an array wrote for all its elements is as its task wants it.
             as_it_is = bool(inputs.element.whole_uri) or (
                 offloading.reads_references(self._task) and bool(self._offloading.limits.least)
@@ -211,7 +211,7 @@ class _Run:
     def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
         attempt, task = self._attempt, self._task
         try:
-            command = template.render(_arguments(task), _places(attempt, task), inputs)
+            command = command_template.render(_arguments(task), _places(attempt, task), inputs)
         except InvalidRequest as e:
             raise Rejected("BadTaskSpecification", e.message) from e
         self._check_arguments(command, inputs)
@@ -234,7 +234,7 @@ class _Run:
     def _check_arguments(self, command: Sequence[str], inputs: literals_pb2.LiteralMap) -> None:
         """Refuse a command that no process can be given because of an input that it names."""
         longest = max((len(argument.encode()) for argument in command), default=0)
-        named = template.inputs_named(_arguments(self._task))
+        named = command_template.inputs_named(_arguments(self._task))
         if longest <= ARGUMENT_BYTES or not named:
             return
         sizes = ", ".join(
@@ -259,7 +259,7 @@ class _Run:
         files: list[tuple[str, Message]] = []
         if not attempt.inputs.element.whole_uri:  # Those are there already, and are every element's.
             files.append((locations.inputs_uri(attempt.data_dir), file))
-        if template.wants_task_template(_arguments(task)):
+        if command_template.wants_task_template(_arguments(task)):
             files.append((_places(attempt, task).task_template_uri, task))
         await asyncio.gather(
             *(outputs.clear(self._blobs, directory) for directory in {attempt.output_dir, _left_dir(attempt)}),
@@ -298,11 +298,11 @@ class _Run:
                 outputs.collect, self._blobs, left, self._task, self._offloading, is_element=is_element
             )
             try:
-                result = await patiently(collecting, "outputs")
+                result = await retry_transient(collecting, "outputs")
             except ValueTooLarge as e:
                 return outputs.failed("OutputSizeExceeded", self._about(e), ErrorKind.USER, recoverable=False)
             if left != wanted and result.WhichOneof("outcome") == "outputs":
-                await patiently(functools.partial(outputs.copy, self._blobs, left, wanted), "outputs")
+                await retry_transient(functools.partial(outputs.copy, self._blobs, left, wanted), "outputs")
             return result
         error = last.error
         return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
@@ -322,7 +322,7 @@ class _Run:
             batch, self._unsent = self._unsent, []
             try:
                 if batch:
-                    await patiently(functools.partial(events.send, self._sink, batch), "events")
+                    await retry_transient(functools.partial(events.send, self._sink, batch), "events")
             except BaseException:
                 self._unsent = [*batch, *self._unsent]
                 raise
@@ -356,11 +356,11 @@ def _left_dir(attempt: execution_pb2.TaskAttempt) -> str:
     return locations.element_dir(attempt.output_dir, attempt.element.index)
 
 
-def _places(attempt: execution_pb2.TaskAttempt, task: tasks_pb2.TaskTemplate) -> template.Places:
+def _places(attempt: execution_pb2.TaskAttempt, task: tasks_pb2.TaskTemplate) -> command_template.Places:
     inputs = attempt.inputs.element.whole_uri or locations.inputs_uri(attempt.data_dir)
     data_dir = inputs.removesuffix(f"/{locations.INPUTS}")
     is_directory = bool(attempt.inputs.element.whole_uri) and task.task_type_version == 0
-    return template.Places(
+    return command_template.Places(
         data_dir=data_dir,
         inputs=data_dir if is_directory else inputs,
         output_dir=attempt.output_dir,

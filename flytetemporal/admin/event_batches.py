@@ -17,8 +17,9 @@ from flytetemporal.admin import event_offload, event_rows, execution_lookup
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.event_rows import ExecutionState, NodeState, TaskKey, TaskState
 from flytetemporal.contracts.v1 import events_pb2
-from flytetemporal.idl import identifiers, node_progress, phases, task_progress, workflow_progress
+from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
+from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
 NODE_ABORTED = "NodeAborted"
 CANCELLED_IN_TEMPORAL = "The workflow was cancelled in Temporal."
@@ -98,7 +99,7 @@ class _Batch:
     def _apply_workflow(self, event: event_pb2.WorkflowExecutionEvent) -> bool:
         closure = self._execution.closure
         before = closure.phase
-        changed = workflow_progress.advance(closure, event)
+        changed = workflow_events.advance(closure, event)
         if closure.phase == phases.W.ABORTED and before not in (phases.W.ABORTING, phases.W.ABORTED):
             # Nobody asked us for it.
             closure.abort_metadata.cause = CANCELLED_IN_TEMPORAL
@@ -112,7 +113,7 @@ class _Batch:
         before = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
         link(state, event, self._root)
         after = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
-        changed = node_progress.advance(state.execution, event) or before != after
+        changed = node_events.advance(state.execution, event) or before != after
         state.changed |= changed
         return changed
 
@@ -123,7 +124,7 @@ class _Batch:
         state = self._tasks.get(key)
         if state is None:
             state = self._tasks[key] = TaskState(task_execution_pb2.TaskExecution(id=identifier))
-        changed, state.phase_version = task_progress.advance(state.execution, state.phase_version, event)
+        changed, state.phase_version = task_events.advance(state.execution, state.phase_version, event)
         state.changed |= changed
         return changed
 
@@ -153,13 +154,13 @@ async def close_open(session: AsyncSession, key: ExecutionKey, closure: executio
     tasks = await event_rows.open_tasks(session, key)
     error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
     for node in nodes.values():
-        node.changed = node_progress.advance(
+        node.changed = node_events.advance(
             node.execution,
             event_pb2.NodeExecutionEvent(phase=phases.N.ABORTED, occurred_at=closure.updated_at, error=error),
         )
     for task in tasks.values():
         event = event_pb2.TaskExecutionEvent(phase=phases.T.ABORTED, occurred_at=closure.updated_at)
-        task.changed, _ = task_progress.advance(task.execution, task.phase_version, event)
+        task.changed, _ = task_events.advance(task.execution, task.phase_version, event)
     await event_rows.store_nodes(session, nodes.values())
     await event_rows.store_tasks(session, tasks.values())
 

@@ -13,7 +13,8 @@ from flytetemporal import errors
 from flytetemporal.admin import event_batches, event_offload, event_rows, execution_lookup
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.admin.event_rows import ExecutionState, NodeState, TaskState
-from flytetemporal.idl import identifiers, node_progress, phases, task_progress, workflow_progress
+from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
 record_events = event_batches.record_events
 
@@ -39,7 +40,7 @@ async def create_workflow_event(
         _require_time(event)
         if event.phase in (phases.W.UNDEFINED, phases.W.QUEUED):
             await _reassign(session, event, state)
-        workflow_progress.record(state.closure, event)
+        workflow_events.record(state.closure, event)
         await event_rows.store_execution(session, key, state)
     return admin_event_pb2.WorkflowExecutionEventResponse()
 
@@ -71,7 +72,7 @@ async def create_node_event(
             if event.HasField("workflow_node_metadata"):
                 await execution_lookup.execution(session, event.workflow_node_metadata.execution_id)
         event_batches.link(state, event, deps.blobs.root)
-        node_progress.record(state.execution, event)
+        node_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_nodes(session, [state])
     return admin_event_pb2.NodeExecutionEventResponse()
@@ -104,7 +105,7 @@ async def create_task_event(
             state = TaskState(task_execution_pb2.TaskExecution(id=identifier))
         else:
             phases.refuse_task(state.execution.closure.phase, state.phase_version, event)
-        state.phase_version = task_progress.record(state.execution, event)
+        state.phase_version = task_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_tasks(session, [state])
     return admin_event_pb2.TaskExecutionEventResponse()

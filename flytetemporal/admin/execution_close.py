@@ -12,7 +12,8 @@ from flytetemporal import errors
 from flytetemporal.admin import event_batches, event_rows, execution_lookup
 from flytetemporal.admin.dependencies import Dependencies
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import identifiers, phases, times, workflow_progress
+from flytetemporal.idl import identifiers, phases, times
+from flytetemporal.idl.progress import workflow_events
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 
@@ -31,7 +32,7 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
         event = _event(execution_id, execution_pb2.ExecutionOutcome(phase=phases.W.ABORTED) if aborting else outcome)
         if event.phase == phases.W.ABORTED and not aborting:
             state.closure.abort_metadata.cause = outcome.error.message
-        workflow_progress.advance(state.closure, event)
+        workflow_events.advance(state.closure, event)
         await event_rows.store_execution(session, key, state)
         await event_batches.close_open(session, key, state.closure)
     await _tell_parent(deps, execution_id, event)

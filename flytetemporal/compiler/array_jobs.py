@@ -9,7 +9,8 @@ from google.protobuf import json_format
 
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import array_events, offloading
+from flytetemporal.idl import offloading
+from flytetemporal.idl.progress import array_events
 
 TASK_TYPE = array_events.TASK_TYPE
 _MOST = 2**31 - 1

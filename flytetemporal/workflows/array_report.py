@@ -10,7 +10,7 @@ from flyteidl.event import event_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import array_events
+from flytetemporal.idl.progress import array_events
 from flytetemporal.workflows import run as runs
 from flytetemporal.workflows import settling
 from flytetemporal.workflows.node import NodeRun

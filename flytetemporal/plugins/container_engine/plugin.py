@@ -23,13 +23,13 @@ from flytetemporal.plugins.container_engine import arguments, engine
 from flytetemporal.plugins.container_engine.arguments import Mount, Request
 from flytetemporal.plugins.container_engine.engine import Engine, EngineFailed, NoEngine, State
 from flytetemporal.plugins.copilot import downloads, uploads
-from flytetemporal.plugins.patience import patiently
-from flytetemporal.plugins.process import leases, limits, outcome
-from flytetemporal.plugins.process.running import Exit
-from flytetemporal.plugins.process.secrets import SecretStore
-from flytetemporal.plugins.process.workspace import Workspace
+from flytetemporal.plugins.local import limits, outcome, process_ownership
+from flytetemporal.plugins.local.outcome import Exit
+from flytetemporal.plugins.local.secrets import SecretStore
+from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Rejected, TaskContext, TaskPhase, failed
 from flytetemporal.plugins.task_logs import TaskLogs
+from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -195,7 +195,7 @@ class ContainerPlugin:
             raise Rejected("BadTaskSpecification", e.message) from e
         request = Request(
             labels={
-                arguments.LEASE_LABEL: leases.mine(),
+                arguments.LEASE_LABEL: process_ownership.mine(),
                 arguments.WORK_DIR_LABEL: str(self._work_dir),
                 arguments.ATTEMPT_LABEL: context.key,
             },
@@ -271,7 +271,7 @@ class ContainerPlugin:
                 *(self._blobs, _outputs(running.workspace), template.interface.outputs),
                 *(context.output_dir, context.raw_output_dir),
             )
-            await patiently(uploading, "outputs")
+            await retry_transient(uploading, "outputs")
 
     def _workspace(self, context: TaskContext) -> Workspace:
         return Workspace.of(context, self._work_dir, self._logs.local_path(context))
@@ -299,7 +299,7 @@ class ContainerPlugin:
 
     async def _remove_orphan(self, found: Engine, state: State) -> None:
         holder = state.labels.get(arguments.LEASE_LABEL, "")
-        if holder and not leases.is_held(holder):
+        if holder and not process_ownership.is_held(holder):
             attempt = state.labels.get(arguments.ATTEMPT_LABEL, "")
             log.warning("orphan_killed", container=state.name, attempt=attempt, holder=holder)
             await found.remove(state.name)

@@ -18,7 +18,7 @@ from google.protobuf import json_format, struct_pb2
 
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import times
-from flytetemporal.plugins import template
+from flytetemporal.plugins import command_template
 
 Format = tasks_pb2.DataLoadingConfig
 NULL = "null"
@@ -113,7 +113,7 @@ def _primitive_text(primitive: literals_pb2.Primitive) -> str:
         return times.go_text(primitive.duration.ToTimedelta())
     if primitive.WhichOneof("value") is None:
         return NULL
-    return template.literal_text(literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=primitive)))
+    return command_template.literal_text(literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=primitive)))
 
 
 def _primitive_value(primitive: literals_pb2.Primitive) -> object:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from flytetemporal.plugins.process import entrypoints, limits
+from flytetemporal.plugins.local import limits
+from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
+from flytetemporal.plugins.process import entrypoints
 from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
-from flytetemporal.plugins.process.messages import TAG_VARIABLE, Launch
+from flytetemporal.plugins.process.messages import Launch
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 
-from flytetemporal.plugins.process.messages import TAG_VARIABLE
+from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
 
 
 def tagged(tag: str, among: list[int] | None = None) -> Iterator[int]:

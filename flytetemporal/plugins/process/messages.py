@@ -66,8 +66,6 @@ class Ended:
 
 
 Message = Launch | Signal | Ready | Started | Refused | Ended
-TAG_VARIABLE = "FLYTETEMPORAL_ATTEMPT"
-LEASE_VARIABLE = "FLYTETEMPORAL_LEASE"
 _KINDS: dict[str, Callable[..., Message]] = {
     kind.__name__: kind for kind in (Launch, Signal, Ready, Started, Refused, Ended)
 }

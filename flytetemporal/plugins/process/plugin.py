@@ -19,12 +19,15 @@ from flytetemporal.config import StorageSettings, WorkerSettings
 from flytetemporal.errors import Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import environment, resources
-from flytetemporal.plugins.process import descendants, leases, limits, outcome, workspace
+from flytetemporal.plugins.local import limits, outcome, process_ownership, workspace
+from flytetemporal.plugins.local.outcome import Exit
+from flytetemporal.plugins.local.process_ownership import LEASE_VARIABLE
+from flytetemporal.plugins.local.secrets import SecretStore
+from flytetemporal.plugins.local.workspace import Workspace
+from flytetemporal.plugins.process import descendants
 from flytetemporal.plugins.process.client import ForkServerClient
-from flytetemporal.plugins.process.messages import LEASE_VARIABLE, Launch
-from flytetemporal.plugins.process.running import Exit, Process
-from flytetemporal.plugins.process.secrets import SecretStore
-from flytetemporal.plugins.process.workspace import Workspace
+from flytetemporal.plugins.process.messages import Launch
+from flytetemporal.plugins.process.running import Process
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, TaskPhase
 from flytetemporal.plugins.task_logs import TaskLogs
 from flytetemporal.storage.blobs import BlobStore
@@ -85,10 +88,10 @@ class ProcessPlugin:
 
     async def _kill_orphans(self) -> None:
         while True:
-            for orphan in await asyncio.to_thread(leases.kill_orphans, str(self._work_dir)):
+            for orphan in await asyncio.to_thread(process_ownership.kill_orphans, str(self._work_dir)):
                 log.warning("orphan_killed", pid=orphan.pid, attempt=orphan.tag, holder=orphan.holder)
                 ORPHANS.inc()
-            await asyncio.to_thread(leases.remove_folders, workspace.runs(self._work_dir))
+            await asyncio.to_thread(process_ownership.remove_folders, workspace.runs(self._work_dir))
             await asyncio.sleep(ORPHAN_SECONDS)
 
     async def start(self, context: TaskContext) -> bytes:
@@ -135,7 +138,7 @@ class ProcessPlugin:
         if not context.command:
             text = "has neither a command nor arguments; what its image would run is not known to a process"
             raise Rejected("BadTaskSpecification", f"task {context.template.id.name} {text}")
-        own = {"TMPDIR": str(folders.scratch), LEASE_VARIABLE: leases.mine()}
+        own = {"TMPDIR": str(folders.scratch), LEASE_VARIABLE: process_ownership.mine()}
         return Launch(
             id=0,
             tag=context.key,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -10,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
 from flytetemporal.errors import Unavailable
+from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.process import changes, descendants, messages
 from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
 
@@ -31,21 +30,6 @@ _LINE_LIMIT_BYTES = 16 * 1024 * 1024
 
 class ServerLost(Exception):
     """The server died before it answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended. ``code`` is None when a signal ended it; ``lost`` when its server died with it."""
-
-    code: int | None
-    signal: int = 0
-    lost: bool = False
-
-    @classmethod
-    def of(cls, status: int) -> "Exit":
-        """Read a wait status."""
-        code = os.waitstatus_to_exitcode(status)
-        return cls(code) if code >= 0 else cls(None, signal=-code)
 
 
 class Process:

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.plugins.container_engine import arguments
-from flytetemporal.plugins.process import leases
+from flytetemporal.plugins.local import process_ownership
 from tests.fixtures.container_engines import IMAGE, OPTIONS, TestEngine
 from tests.fixtures.patience import eventually
 from tests.fixtures.processes import lease_of_the_dead
@@ -264,7 +264,7 @@ async def test_an_override_of_the_image_counts(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("environment")
 async def test_containers_of_dead_workers_are_removed(engine: TestEngine, tmp_path: Path) -> None:
-    for number, lease in enumerate((lease_of_the_dead(), leases.mine())):
+    for number, lease in enumerate((lease_of_the_dead(), process_ownership.mine())):
         labels = {arguments.LEASE_LABEL: lease, arguments.WORK_DIR_LABEL: f"{tmp_path}/work"}
         words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
         engine.ask("create", "--name", f"left-{number}", *OPTIONS, *words, IMAGE, "/bin/sleep", "60")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
-from flytetemporal.plugins.process.running import Exit, Process
+from flytetemporal.plugins.process.running import Process
 from tests.fixtures.patience import eventually
 
 _folders = itertools.count()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flytetemporal.plugins.process import leases
-from flytetemporal.plugins.process.messages import LEASE_VARIABLE, TAG_VARIABLE
+from flytetemporal.plugins.local import process_ownership
+from flytetemporal.plugins.local.process_ownership import LEASE_VARIABLE, TAG_VARIABLE
 from tests.fixtures.processes import lease_of_the_dead
 
 Start = Callable[[str, Path], int]
@@ -38,12 +38,12 @@ def exec_is_over(pid: int) -> bool:
 
 
 def test_a_process_of_a_dead_worker_is_killed(start: Start, tmp_path: Path) -> None:
-    orphan, held = start(lease_of_the_dead(), tmp_path), start(leases.mine(), tmp_path)
+    orphan, held = start(lease_of_the_dead(), tmp_path), start(process_ownership.mine(), tmp_path)
     elsewhere = start(lease_of_the_dead(), tmp_path / "other")
     while not all(exec_is_over(pid) for pid in (orphan, held, elsewhere)):
         time.sleep(0.01)
 
-    killed = leases.kill_orphans(f"{tmp_path}/run")
+    killed = process_ownership.kill_orphans(f"{tmp_path}/run")
 
     assert [(one.pid, one.tag) for one in killed] == [(orphan, "p/d/e-n0-0")]
     assert os.waitpid(orphan, 0)[1] == signal.SIGKILL
@@ -52,20 +52,24 @@ def test_a_process_of_a_dead_worker_is_killed(start: Start, tmp_path: Path) -> N
 
 
 def test_a_lease_is_not_held_by_another_process_with_the_same_number() -> None:
-    boot, pid, _ = leases.mine().split("/")
+    boot, pid, _ = process_ownership.mine().split("/")
 
-    assert leases.is_held(leases.mine())
-    assert not leases.is_held(f"{boot}/{pid}/1")
+    assert process_ownership.is_held(process_ownership.mine())
+    assert not process_ownership.is_held(f"{boot}/{pid}/1")
 
 
 def test_folders_of_dead_workers_are_removed(tmp_path: Path) -> None:
-    for name, lease in (("dead", lease_of_the_dead()), ("alive", leases.mine()), ("strange", "what is this")):
+    for name, lease in (
+        ("dead", lease_of_the_dead()),
+        ("alive", process_ownership.mine()),
+        ("strange", "what is this"),
+    ):
         (tmp_path / name).mkdir()
-        (tmp_path / name / leases.LEASE_FILE).write_text(lease)
+        (tmp_path / name / process_ownership.LEASE_FILE).write_text(lease)
 
-    assert leases.remove_folders(tmp_path) == [tmp_path / "dead"]
+    assert process_ownership.remove_folders(tmp_path) == [tmp_path / "dead"]
     assert {path.name for path in tmp_path.iterdir()} == {"alive", "strange"}
 
 
 def test_a_lease_of_another_boot_is_not_judged() -> None:
-    assert leases.is_held("another-boot/1/1")
+    assert process_ownership.is_held("another-boot/1/1")

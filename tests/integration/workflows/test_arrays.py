@@ -12,7 +12,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from google.protobuf import duration_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.idl import array_events
+from flytetemporal.idl.progress import array_events
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,

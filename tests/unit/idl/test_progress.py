@@ -12,7 +12,8 @@ from google.protobuf import struct_pb2, timestamp_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flytetemporal.idl import node_progress, phases, task_progress, workflow_progress
+from flytetemporal.idl import phases
+from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
 W = core_execution_pb2.WorkflowExecution
 N = core_execution_pb2.NodeExecution
@@ -41,7 +42,7 @@ def streams(draw: st.DrawFn, events: st.SearchStrategy[list[E]]) -> tuple[list[E
 
 
 @st.composite
-def workflow_events(draw: st.DrawFn) -> list[event_pb2.WorkflowExecutionEvent]:
+def workflow_event_streams(draw: st.DrawFn) -> list[event_pb2.WorkflowExecutionEvent]:
     middle, final = draw(st.sampled_from([(W.SUCCEEDING, W.SUCCEEDED), (W.FAILING, W.FAILED), (W.FAILING, W.ABORTED)]))
     some = [W.QUEUED, W.RUNNING, middle]
     kept = [phase for phase in some if draw(st.booleans())]
@@ -58,7 +59,7 @@ def workflow_events(draw: st.DrawFn) -> list[event_pb2.WorkflowExecutionEvent]:
 
 
 @st.composite
-def node_events(draw: st.DrawFn) -> list[event_pb2.NodeExecutionEvent]:
+def node_event_streams(draw: st.DrawFn) -> list[event_pb2.NodeExecutionEvent]:
     final = draw(st.sampled_from(sorted(phases.NODE_TERMINAL)))
     kept = [phase for phase in (N.QUEUED, N.RUNNING, N.DYNAMIC_RUNNING, N.FAILING) if draw(st.booleans())]
     return [draw(node_event(phase, i)) for i, phase in enumerate([*kept, final])]
@@ -86,7 +87,7 @@ def node_event(draw: st.DrawFn, phase: N.Phase, second: int) -> event_pb2.NodeEx
 
 
 @st.composite
-def task_events(draw: st.DrawFn) -> list[event_pb2.TaskExecutionEvent]:
+def task_event_streams(draw: st.DrawFn) -> list[event_pb2.TaskExecutionEvent]:
     final = draw(st.sampled_from(sorted(phases.TASK_TERMINAL)))
     order = (T.QUEUED, T.WAITING_FOR_RESOURCES, T.INITIALIZING, T.RUNNING, T.RUNNING, T.RUNNING)
     kept = [(phase, i) for i, phase in enumerate(order) if draw(st.booleans())]
@@ -142,25 +143,25 @@ def external_resource(draw: st.DrawFn) -> event_pb2.ExternalResourceInfo:
 def advance_workflow(events: Sequence[event_pb2.WorkflowExecutionEvent]) -> execution_pb2.ExecutionClosure:
     closure = execution_pb2.ExecutionClosure()
     for event in events:
-        workflow_progress.advance(closure, event)
+        workflow_events.advance(closure, event)
     return closure
 
 
 def advance_node(events: Sequence[event_pb2.NodeExecutionEvent]) -> node_execution_pb2.NodeExecution:
     execution = node_execution_pb2.NodeExecution()
     for event in events:
-        node_progress.advance(execution, event)
+        node_events.advance(execution, event)
     return execution
 
 
 def advance_task(events: Sequence[event_pb2.TaskExecutionEvent]) -> tuple[int, task_execution_pb2.TaskExecution]:
     execution, version = task_execution_pb2.TaskExecution(), 0
     for event in events:
-        _, version = task_progress.advance(execution, version, event)
+        _, version = task_events.advance(execution, version, event)
     return version, execution
 
 
-@given(streams(workflow_events()))
+@given(streams(workflow_event_streams()))
 def test_any_order_of_workflow_events_ends_in_the_same_closure(
     stream: tuple[list[event_pb2.WorkflowExecutionEvent], list[event_pb2.WorkflowExecutionEvent]],
 ) -> None:
@@ -169,7 +170,7 @@ def test_any_order_of_workflow_events_ends_in_the_same_closure(
     assert advance_workflow(reordered) == advance_workflow(ordered)
 
 
-@given(streams(node_events()))
+@given(streams(node_event_streams()))
 def test_any_order_of_node_events_ends_in_the_same_node(
     stream: tuple[list[event_pb2.NodeExecutionEvent], list[event_pb2.NodeExecutionEvent]],
 ) -> None:
@@ -178,7 +179,7 @@ def test_any_order_of_node_events_ends_in_the_same_node(
     assert advance_node(reordered) == advance_node(ordered)
 
 
-@given(streams(task_events()))
+@given(streams(task_event_streams()))
 def test_any_order_of_task_events_ends_in_the_same_attempt(
     stream: tuple[list[event_pb2.TaskExecutionEvent], list[event_pb2.TaskExecutionEvent]],
 ) -> None:
@@ -187,11 +188,11 @@ def test_any_order_of_task_events_ends_in_the_same_attempt(
     assert advance_task(reordered) == advance_task(ordered)
 
 
-@given(workflow_events())
+@given(workflow_event_streams())
 def test_a_repeated_stream_changes_nothing(events: list[event_pb2.WorkflowExecutionEvent]) -> None:
     closure = advance_workflow(events)
 
-    assert not any(workflow_progress.advance(closure, event) for event in events)
+    assert not any(workflow_events.advance(closure, event) for event in events)
 
 
 def test_a_late_start_completes_the_duration() -> None:
@@ -211,7 +212,7 @@ def test_an_ended_execution_stays_as_it_ended() -> None:
     closure = execution_pb2.ExecutionClosure(phase=W.ABORTED, updated_at=at(5))
     closure.abort_metadata.cause = "enough"
 
-    changed = workflow_progress.advance(
+    changed = workflow_events.advance(
         closure, event_pb2.WorkflowExecutionEvent(phase=W.FAILED, occurred_at=at(6), error=ERROR)
     )
 
@@ -239,10 +240,10 @@ def test_recorded_logs_are_newest_first_and_filtered_by_phase() -> None:
     TaskLog = core_execution_pb2.TaskLog  # noqa: N806
     execution = task_execution_pb2.TaskExecution()
     first = [TaskLog(name="old", uri="u"), TaskLog(name="brief", uri="u", HideOnceFinished=True)]
-    task_progress.record(execution, event_pb2.TaskExecutionEvent(phase=T.RUNNING, occurred_at=at(0), logs=first))
+    task_events.record(execution, event_pb2.TaskExecutionEvent(phase=T.RUNNING, occurred_at=at(0), logs=first))
 
     last = event_pb2.TaskExecutionEvent(phase=T.FAILED, occurred_at=at(1), logs=[TaskLog(name="new", uri="u")])
-    task_progress.record(execution, last)
+    task_events.record(execution, last)
 
     assert [log.name for log in execution.closure.logs] == ["new", "old"]
 
@@ -253,7 +254,7 @@ def test_a_lone_reason_that_repeats_is_recorded_once() -> None:
         event = event_pb2.TaskExecutionEvent(
             phase=T.RUNNING, phase_version=second, occurred_at=at(second), reason="pod is running"
         )
-        task_progress.record(execution, event)
+        task_events.record(execution, event)
 
     assert [reason.message for reason in execution.closure.reasons] == ["pod is running"]
 
@@ -264,8 +265,8 @@ def test_custom_info_is_merged_like_a_json_patch() -> None:
     first.update({"a": {"x": 1, "y": 2}, "gone": 1})
     second.update({"a": {"x": 3}, "gone": None})
 
-    task_progress.record(execution, event_pb2.TaskExecutionEvent(phase=T.RUNNING, occurred_at=at(0), custom_info=first))
-    task_progress.record(
+    task_events.record(execution, event_pb2.TaskExecutionEvent(phase=T.RUNNING, occurred_at=at(0), custom_info=first))
+    task_events.record(
         execution, event_pb2.TaskExecutionEvent(phase=T.SUCCEEDED, occurred_at=at(1), custom_info=second)
     )
 

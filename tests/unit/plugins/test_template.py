@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.plugins import template
+from flytetemporal.plugins import command_template
 
-PLACES = template.Places(
+PLACES = command_template.Places(
     data_dir="s3://b/p/n0/data",
     inputs="s3://b/p/n0/data/inputs.pb",
     output_dir="s3://b/p/n0/data/1",
@@ -48,24 +48,24 @@ def packed(value: object) -> literals_pb2.Literal:
     ],
 )
 def test_each_variable_stands_for_its_place(argument: str, rendered: str) -> None:
-    assert template.render([argument], PLACES, NOTHING) == (rendered,)
+    assert command_template.render([argument], PLACES, NOTHING) == (rendered,)
 
 
 def test_no_previous_checkpoint_is_two_quotes() -> None:
-    first = template.Places("d", "d/inputs.pb", "o", "r", "", "e1-n0-0", "ns")
+    first = command_template.Places("d", "d/inputs.pb", "o", "r", "", "e1-n0-0", "ns")
 
-    assert template.render(["{{.prevCheckpointPrefix}}"], first, NOTHING) == ('""',)
+    assert command_template.render(["{{.prevCheckpointPrefix}}"], first, NOTHING) == ('""',)
 
 
 def test_inputs_are_left_alone_while_there_are_none() -> None:
-    assert template.render(["{{.inputs.x}}"], PLACES, NOTHING) == ("{{.inputs.x}}",)
+    assert command_template.render(["{{.inputs.x}}"], PLACES, NOTHING) == ("{{.inputs.x}}",)
 
 
 def test_a_missing_input_is_named() -> None:
     inputs = literals_pb2.LiteralMap(literals={"x": primitive(integer=1)})
 
     with pytest.raises(InvalidRequest, match=r"\[y\]"):
-        template.render(["{{.inputs.x}}-{{ .Inputs.y }}"], PLACES, inputs)
+        command_template.render(["{{.inputs.x}}-{{ .Inputs.y }}"], PLACES, inputs)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_a_missing_input_is_named() -> None:
     ],
 )
 def test_literals_are_written_as_flyte_writes_them(literal: literals_pb2.Literal, text: str) -> None:
-    assert template.literal_text(literal) == text
+    assert command_template.literal_text(literal) == text
 
 
 def test_collections_nest() -> None:
     inner = literals_pb2.LiteralCollection(literals=[primitive(integer=1), primitive(string_value="b")])
     outer = literals_pb2.LiteralCollection(literals=[literals_pb2.Literal(collection=inner), primitive(integer=2)])
 
-    assert template.literal_text(literals_pb2.Literal(collection=outer)) == "[[1,b],2]"
+    assert command_template.literal_text(literals_pb2.Literal(collection=outer)) == "[[1,b],2]"
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_collections_nest() -> None:
 )
 def test_what_has_no_text_is_refused(literal: literals_pb2.Literal) -> None:
     with pytest.raises(InvalidRequest):
-        template.literal_text(literal)
+        command_template.literal_text(literal)
 
 
 def test_the_template_file_is_wanted_only_by_its_name() -> None:
-    assert template.wants_task_template(["x", "--t={{ .TaskTemplatePath }}"])
-    assert not template.wants_task_template(["{{.input}}"])
+    assert command_template.wants_task_template(["x", "--t={{ .TaskTemplatePath }}"])
+    assert not command_template.wants_task_template(["{{.input}}"])
 
 
 @given(st.text(max_size=40))
 def test_unique_keys_are_identifiers(name: str) -> None:
-    key = template.unique_key("a" + name)
+    key = command_template.unique_key("a" + name)
 
     assert key.isascii()
     assert key.isidentifier()
@@ -126,4 +126,4 @@ def test_unique_keys_are_identifiers(name: str) -> None:
 
 @given(st.lists(st.text(max_size=20)))
 def test_rendering_never_changes_the_number_of_arguments(arguments: list[str]) -> None:
-    assert len(template.render(arguments, PLACES, NOTHING)) == len(arguments)
+    assert len(command_template.render(arguments, PLACES, NOTHING)) == len(arguments)

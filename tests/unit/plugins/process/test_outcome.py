@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from flytetemporal.plugins.process import outcome
-from flytetemporal.plugins.process.running import Exit
+from flytetemporal.plugins.local import outcome
+from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, TaskPhase
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from flyteidl.core import security_pb2
 
-from flytetemporal.plugins.process.secrets import SecretStore
+from flytetemporal.plugins.local.secrets import SecretStore
 from flytetemporal.plugins.protocol import Rejected
 
 Secret = security_pb2.Secret

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytetemporal.plugins.process.messages import LEASE_VARIABLE, TAG_VARIABLE
-
+TAG_VARIABLE = "FLYTETEMPORAL_ATTEMPT"
+"""In the environment of every process of an attempt: the key of the attempt."""
+LEASE_VARIABLE = "FLYTETEMPORAL_LEASE"
+"""In the same environment: the lease of the worker that runs the attempt."""
 LEASE_FILE = "lease"
 _PROC = Path("/proc")
 # Field 22 of /proc/PID/stat, counted behind the name, which may hold anything.

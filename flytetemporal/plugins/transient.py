@@ -18,7 +18,7 @@ PASSING = (Unavailable, QuotaExceeded, Internal)
 """Errors of ours that may pass; all others stay what they are."""
 
 
-async def patiently(operation: Callable[[], Awaitable[T]], what: str) -> T:
+async def retry_transient(operation: Callable[[], Awaitable[T]], what: str) -> T:
     """Return what ``operation`` does, as soon as the servers behind it answer; it must be safe to repeat."""
     pause = FIRST_PAUSE_SECONDS
     while True:

@@ -4,9 +4,10 @@ The codes and their kinds are those that Flyte gives to a pod that ended the sam
 code is always the user's matter (see flyteplugins' pluginmachinery/flytek8s/pod_helper.go).
 """
 
+import os
 import signal
+from dataclasses import dataclass
 
-from flytetemporal.plugins.process.running import Exit
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, failed, succeeded
 
 TAIL_BYTES = 2048
@@ -14,6 +15,21 @@ TAIL_LINES = 80
 # A shell or a launcher in between turns a SIGKILL into one of these.
 _KILLED_CODES = (137, 247)
 _SHELL_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. ``code`` is None when a signal ended it; ``lost`` when its server died with it."""
+
+    code: int | None
+    signal: int = 0
+    lost: bool = False
+
+    @classmethod
+    def of(cls, status: int) -> "Exit":
+        """Read a wait status."""
+        code = os.waitstatus_to_exitcode(status)
+        return cls(code) if code >= 0 else cls(None, signal=-code)
 
 
 def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInfo:

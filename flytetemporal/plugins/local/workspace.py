@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytetemporal.plugins.process import leases
-from flytetemporal.plugins.process.outcome import TAIL_BYTES
+from flytetemporal.plugins.local import process_ownership
+from flytetemporal.plugins.local.outcome import TAIL_BYTES
 from flytetemporal.plugins.protocol import TaskContext
 
 
@@ -45,7 +45,7 @@ class Workspace:
         for folder in (self.directory, self.scratch, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
-        (self.folder / leases.LEASE_FILE).write_text(leases.mine())
+        (self.folder / process_ownership.LEASE_FILE).write_text(process_ownership.mine())
 
     def remove(self) -> None:
         """Remove everything but a log that lies elsewhere."""

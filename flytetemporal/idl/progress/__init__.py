@@ -1,0 +1,1 @@
+"""Merge events into the closures that clients read."""

@@ -1,0 +1,1 @@
+"""What plugins share whose attempts run on the worker's own machine."""
