@@ -18,7 +18,7 @@ from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.config import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
-from flytetemporal.workflows.sweeper import SweeperWorkflow
+from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 
 SWEEPER_ID = "flytetemporal-sweeper"
 # Somebody may end the sweeper by hand.

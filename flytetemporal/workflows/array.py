@@ -8,16 +8,16 @@ from temporalio import workflow
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations
-from flytetemporal.workflows import settling
+from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.array_report import ArrayReport
-from flytetemporal.workflows.children import Children
-from flytetemporal.workflows.graph import Body, ParsedGraph
-from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.graph import Body, ParsedGraph
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.run import Program, Run, Scope
+from flytetemporal.workflows.node.signals import SignalBoard
+from flytetemporal.workflows.node.wait_registry import WaitingRoom
 from flytetemporal.workflows.nodes import elements
 from flytetemporal.workflows.nodes.elements import Elements, Row
-from flytetemporal.workflows.run import Program, Run, Scope
-from flytetemporal.workflows.signals import SignalBoard
-from flytetemporal.workflows.waits import WaitingRoom
 from flytetemporal.workflows.walk import Abort
 
 
@@ -46,7 +46,7 @@ class ArrayWorkflow:
         finally:
             report.flush()
             with contextlib.suppress(asyncio.CancelledError):
-                await settling.settled([asyncio.create_task(run.reports.close())])
+                await cancellation.settled([asyncio.create_task(run.reports.close())])
         if outcome.failed <= argument.tolerated:
             uri = locations.part_uri(row.node.output_dir(), row.first)
             await elements.gather(row.node, argument.task.output_names, row.first, outcome.attempts, uri)

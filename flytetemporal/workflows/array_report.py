@@ -11,9 +11,9 @@ from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl.progress import array_events
-from flytetemporal.workflows import run as runs
-from flytetemporal.workflows import settling
-from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows import cancellation
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.node_run import NodeRun
 
 TaskPhase = core_execution_pb2.TaskExecution
 # Failures among the elements that are not shown by their index.
@@ -36,7 +36,7 @@ class ArrayReport:
         try:
             yield
         finally:
-            await settling.stopped([telling])
+            await cancellation.stopped([telling])
 
     async def _tell(self) -> None:
         while True:

@@ -15,8 +15,8 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.idl import error_text, times
 from flytetemporal.workflows import deadlines
-from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.outcomes import SYSTEM, USER, NodeFailure, Values, execution_error
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, Values, execution_error
 
 SYSTEM_RETRIES = 3
 TIMEOUT_EXPIRED = "TimeoutExpired"

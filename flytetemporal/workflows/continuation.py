@@ -23,8 +23,8 @@ from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node_ids import NodeIds
-from flytetemporal.workflows.parking import Parked
 from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.throttling.suspension import Parked
 
 # Events and bytes of a history after which a run would like to end. Temporal ends it at 51,200 and 50 MB.
 EVENTS = 10_000

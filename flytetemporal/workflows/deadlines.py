@@ -9,7 +9,7 @@ from google.protobuf import timestamp_pb2
 from temporalio import exceptions, workflow
 
 from flytetemporal.idl import times
-from flytetemporal.workflows import settling
+from flytetemporal.workflows import cancellation
 
 T = TypeVar("T")
 
@@ -33,6 +33,6 @@ async def within(limit: timedelta, work: Awaitable[T]) -> T:
         except exceptions.FailureError as e:
             # Only a bare CancelledError lets asyncio see whose cancellation it is. What was told to stop may fail
             # instead, for one because the worker that should stop it is gone.
-            if exceptions.is_cancelled_exception(e) or settling.is_cancelled():
+            if exceptions.is_cancelled_exception(e) or cancellation.is_cancelled():
                 raise asyncio.CancelledError from e
             raise

@@ -13,15 +13,16 @@ from temporalio.exceptions import ApplicationError, FailureError
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
-from flytetemporal.workflows import deadlines, graph, settling
-from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.children import Children
+from flytetemporal.workflows import cancellation, deadlines
 from flytetemporal.workflows.continuation import Handover
+from flytetemporal.workflows.node import graph
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.outcomes import NodeFailure, Values, system_failure, user_failure
+from flytetemporal.workflows.node.run import Program, Run, Scope
+from flytetemporal.workflows.node.signals import SignalBoard
+from flytetemporal.workflows.node.wait_registry import WaitingRoom
 from flytetemporal.workflows.nodes import dispatch
-from flytetemporal.workflows.outcomes import NodeFailure, Values, system_failure, user_failure
-from flytetemporal.workflows.run import Program, Run, Scope
-from flytetemporal.workflows.signals import SignalBoard
-from flytetemporal.workflows.waits import WaitingRoom
 from flytetemporal.workflows.walk import Abort, Walk
 
 Phase = core_execution_pb2.WorkflowExecution
@@ -138,7 +139,7 @@ def _report(
 async def _close(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
     """Deliver the last events. The end is decided by now: a cancellation that comes this late changes nothing."""
     with contextlib.suppress(asyncio.CancelledError):
-        await settling.settled([asyncio.create_task(_deliver(run, outcome))])
+        await cancellation.settled([asyncio.create_task(_deliver(run, outcome))])
 
 
 async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:

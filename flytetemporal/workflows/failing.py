@@ -11,8 +11,14 @@ from flyteidl.core import literals_pb2, types_pb2
 
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import error_text
-from flytetemporal.workflows.graph import START, Body
-from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, NodeTimedOut, system_failure, user_failure
+from flytetemporal.workflows.node.graph import START, Body
+from flytetemporal.workflows.node.outcomes import (
+    BINDING_FAILURE,
+    NodeFailure,
+    NodeTimedOut,
+    system_failure,
+    user_failure,
+)
 
 # The input that a failure node may have for the error.
 ERROR_INPUT = "err"

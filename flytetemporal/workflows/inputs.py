@@ -10,8 +10,8 @@ from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operatio
 from flytetemporal.errors import ResolutionFailed, ValueOffloaded
 from flytetemporal.idl import literals
 from flytetemporal.workflows import engine_activities
-from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
 
 # Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
 RESOLVED_BYTES = 256 * 1024

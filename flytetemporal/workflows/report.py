@@ -19,7 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.workflows import engine_activities
-from flytetemporal.workflows.pace import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import Pace
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
 REPORT_BYTES = 384 * 1024

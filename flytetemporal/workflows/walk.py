@@ -16,15 +16,15 @@ from temporalio import exceptions, workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
-from flytetemporal.workflows import deadlines, failing, settling
+from flytetemporal.workflows import cancellation, deadlines, failing
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows import run as runs
 from flytetemporal.workflows.continuation import TELLING_PATCH, Handover
-from flytetemporal.workflows.crowd import Crowd, Sleeper
-from flytetemporal.workflows.graph import END, START
 from flytetemporal.workflows.inputs import Outputs
-from flytetemporal.workflows.node import NodeRun, Phase, node_run
-from flytetemporal.workflows.outcomes import (
+from flytetemporal.workflows.launch_queue import Crowd, Sleeper
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.graph import END, START
+from flytetemporal.workflows.node.node_run import NodeRun, Phase, node_run
+from flytetemporal.workflows.node.outcomes import (
     UNKNOWN,
     NodeFailure,
     NodeTimedOut,
@@ -33,8 +33,8 @@ from flytetemporal.workflows.outcomes import (
     system_failure,
     user_failure,
 )
-from flytetemporal.workflows.parking import Parked
-from flytetemporal.workflows.run import Scope
+from flytetemporal.workflows.node.run import Scope
+from flytetemporal.workflows.throttling.suspension import Parked
 
 WORKFLOW_ABORTED = "Workflow aborted."
 AUTO_ABORT = "Some node execution failed, auto-abort."
@@ -200,7 +200,7 @@ class Walk:
             node.report(node.phase_event(Phase.TIMED_OUT))
             raise NodeTimedOut from e
         except (asyncio.CancelledError, exceptions.FailureError) as e:
-            if not exceptions.is_cancelled_exception(e) and not settling.is_cancelled():
+            if not exceptions.is_cancelled_exception(e) and not cancellation.is_cancelled():
                 broken = _engine_failure(node, e)
                 _report_failure(node, broken)
                 raise broken from e
@@ -388,7 +388,7 @@ class Walk:
         self._crowd.close()
         try:
             if not self._crowd.is_empty:
-                await settling.settled([asyncio.create_task(self._crowd.dismiss_all(self._tell_stopped))])
+                await cancellation.settled([asyncio.create_task(self._crowd.dismiss_all(self._tell_stopped))])
         finally:
             await self._stop_running(tells=tells)
 
@@ -402,7 +402,7 @@ class Walk:
             if tells:
                 await self._have_due_nodes_begun()
         finally:
-            await settling.stopped(tasks, self.scope.run.pace)
+            await cancellation.stopped(tasks, self.scope.run.pace)
 
     async def _have_due_nodes_begun(self) -> None:
         """Let nodes that were started in this very pass of the event loop begin, if there is something to tell of them.
@@ -410,7 +410,7 @@ class Walk:
         A task that is cancelled before it has begun does not run one line.
         """
         if any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks):
-            await settling.settled([asyncio.create_task(asyncio.sleep(0))])
+            await cancellation.settled([asyncio.create_task(asyncio.sleep(0))])
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
         """Yield what the nodes of this level wait for that have not begun, or that are parked."""

@@ -14,12 +14,19 @@ from temporalio.workflow import ParentClosePolicy
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import element_errors, locations, naming
-from flytetemporal.workflows import engine_activities, settling
+from flytetemporal.workflows import cancellation, engine_activities
 from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.nodes import elements, pure
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import (
+    UNKNOWN,
+    NodeFailure,
+    Values,
+    execution_error,
+    system_failure,
+    user_failure,
+)
+from flytetemporal.workflows.nodes import elements, inline_tasks
 from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, ROW, Elements, Row
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
 from flytetemporal.workflows.walk import Walk
 
 # Of several rows: elements of one that run at once, and rows that do.
@@ -112,7 +119,7 @@ class _Array:
                 if self._is_over() or any(lane.done() and (lane.cancelled() or lane.exception()) for lane in lanes):
                     break
         finally:
-            await settling.stopped(lanes)
+            await cancellation.stopped(lanes)
         if self._is_over():
             return
         for lane in lanes:
@@ -222,7 +229,7 @@ async def _plan(
         request.job.CopyFrom(array.job)
     if task is None:
         request.launch_plan.CopyFrom(array.node.launch_plan)
-    elif task.type == pure.ECHO and len(task.input_names) == len(task.output_names) == 1:
+    elif task.type == inline_tasks.ECHO and len(task.input_names) == len(task.output_names) == 1:
         request.echo_variable = task.output_names[0]
         request.outputs_uri = locations.outputs_uri(node.output_dir())
     if inputs.WhichOneof("value") == "deferred":

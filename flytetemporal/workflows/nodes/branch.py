@@ -7,9 +7,16 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.errors import MalformedCondition
 from flytetemporal.idl import conditions, offloading
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.node import NodeRun, Phase, node_run
+from flytetemporal.workflows.node.node_run import NodeRun, Phase, node_run
+from flytetemporal.workflows.node.outcomes import (
+    UNKNOWN,
+    NodeFailure,
+    NodeTimedOut,
+    Values,
+    execution_error,
+    user_failure,
+)
 from flytetemporal.workflows.nodes import subworkflow
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error, user_failure
 from flytetemporal.workflows.walk import Walk
 
 

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.workflows import attempts
-from flytetemporal.workflows.node import NodeRun
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.outcomes import Values, user_failure
 from flytetemporal.workflows.nodes import array, branch, end, gate, launch_plan, subworkflow, task
-from flytetemporal.workflows.outcomes import Values, user_failure
 from flytetemporal.workflows.walk import Walk
 
 _KINDS: dict[str, Callable[[Walk, NodeRun, execution_pb2.NodeInputs], Awaitable[Values]]] = {

@@ -7,10 +7,11 @@ from flyteidl.core import literals_pb2
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import locations
-from flytetemporal.workflows import engine_activities, graph
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error
-from flytetemporal.workflows.run import Program
+from flytetemporal.workflows import engine_activities
+from flytetemporal.workflows.node import graph
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error
+from flytetemporal.workflows.node.run import Program
 from flytetemporal.workflows.walk import Walk
 
 COMPILE_TIMEOUT = timedelta(minutes=2)

@@ -13,12 +13,12 @@ from temporalio import exceptions, workflow
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
-from flytetemporal.workflows import attempts, engine_activities, settling
+from flytetemporal.workflows import attempts, cancellation, engine_activities
 from flytetemporal.workflows.array_report import ArrayReport
-from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.nodes import launch_plan, pure, task
-from flytetemporal.workflows.outcomes import NodeFailure, user_failure
-from flytetemporal.workflows.slots import Slots
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
+from flytetemporal.workflows.nodes import inline_tasks, launch_plan, task
+from flytetemporal.workflows.throttling.slots import Slots
 from flytetemporal.workflows.walk import Abort
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -96,13 +96,13 @@ class Elements:
 
     async def run(self) -> arrays_pb2.ElementsOutcome:
         """Run the row until all its elements have ended, or too many have failed and the others were stopped."""
-        if self._row.task is not None and self._row.task.type == pure.CORE_SLEEP:
+        if self._row.task is not None and self._row.task.type == inline_tasks.CORE_SLEEP:
             self._durations = await self._read()
         running = [asyncio.create_task(self._one(self._row.first + n)) for n in range(self._row.count)]
         try:
             await self._done
         finally:
-            await settling.stopped(running)
+            await cancellation.stopped(running)
         failures = list(self._failures.items())
         return arrays_pb2.ElementsOutcome(
             attempts=self._attempts,
@@ -125,7 +125,7 @@ class Elements:
         except asyncio.CancelledError:
             raise
         except Exception as e:
-            if exceptions.is_cancelled_exception(e) or settling.is_cancelled():
+            if exceptions.is_cancelled_exception(e) or cancellation.is_cancelled():
                 raise asyncio.CancelledError from e
             if not self._done.done():
                 self._done.set_exception(e)
@@ -155,7 +155,7 @@ class Elements:
                 async with node.scope.run.activity_window.held(node.id):
                     result = await task.run_attempt(node, summary, inputs, budget, element)
             except BaseException:
-                if settling.is_cancelled():
+                if cancellation.is_cancelled():
                     self._report.element(index, number, TaskPhase.ABORTED)
                 raise
             self._report.ended(result)
@@ -164,7 +164,7 @@ class Elements:
                 raise user_failure("DynamicElement", "an element of an array cannot be dynamic")
             if result.WhichOneof("outcome") == "outputs":
                 return number
-            if settling.is_cancelled():
+            if cancellation.is_cancelled():
                 raise asyncio.CancelledError
             retry = budget.after(result.failure.error, recoverable=result.failure.recoverable)
             await attempts.pause(node, budget, retry, result.failure.error)
@@ -178,7 +178,7 @@ class Elements:
             values.literals[name].CopyFrom(literal.collection.literals[position] if mapped else literal)
         self._report.element(index, 0, TaskPhase.RUNNING)
         try:
-            await pure.sleep(node, values)
+            await inline_tasks.sleep(node, values)
         except BaseException:
             self._report.element(index, 0, TaskPhase.ABORTED)
             raise

@@ -3,8 +3,8 @@
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.outcomes import Values
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import Values
 from flytetemporal.workflows.walk import Walk
 
 

@@ -9,9 +9,16 @@ from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.nodes import pure
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, system_failure, user_failure
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import (
+    UNKNOWN,
+    NodeFailure,
+    Values,
+    execution_error,
+    system_failure,
+    user_failure,
+)
+from flytetemporal.workflows.nodes import inline_tasks
 from flytetemporal.workflows.walk import Walk
 
 BOOLEAN = types_pb2.LiteralType(simple=types_pb2.SimpleType.BOOLEAN)
@@ -36,7 +43,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 async def _sleep(node: NodeRun, duration: timedelta) -> Values:
-    await pure.slept(node, duration)
+    await inline_tasks.slept(node, duration)
     node.report(node.phase_event(Phase.SUCCEEDED))
     return Values(literals_pb2.LiteralMap(), "")
 

@@ -12,10 +12,10 @@ from google.protobuf import wrappers_pb2
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations, naming
-from flytetemporal.workflows import deadlines, engine_activities, settling
+from flytetemporal.workflows import cancellation, deadlines, engine_activities
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
 from flytetemporal.workflows.walk import Abort, Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
@@ -66,7 +66,7 @@ async def ended(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.Ex
         async with node.resting(lambda wait: wait.child.execution_id.CopyFrom(child)):
             return await _ended(node, child)
     except asyncio.CancelledError:
-        await settling.settled([asyncio.create_task(_terminate(abort, node, child))])
+        await cancellation.settled([asyncio.create_task(_terminate(abort, node, child))])
         raise
 
 

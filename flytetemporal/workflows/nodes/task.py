@@ -11,12 +11,12 @@ from temporalio.common import Priority, RetryPolicy
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, times
-from flytetemporal.workflows import attempts, settling
-from flytetemporal.workflows import run as runs
+from flytetemporal.workflows import attempts, cancellation
 from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.nodes import dynamic, pure
-from flytetemporal.workflows.outcomes import NodeFailure, Values
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import NodeFailure, Values
+from flytetemporal.workflows.nodes import dynamic, inline_tasks
 from flytetemporal.workflows.walk import Walk
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -31,7 +31,7 @@ RETRY = RetryPolicy(
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Run attempts until one succeeds or the budgets are spent."""
     summary = node.scope.program.graph.tasks[node.node.task.task]
-    pure_task = pure.TASK_TYPES.get(summary.type)
+    pure_task = inline_tasks.TASK_TYPES.get(summary.type)
     if pure_task is not None:
         return await attempts.with_deadline(
             node, lambda attempt: pure_task(attempt, summary, inputs), summary.retries, summary.id.name
@@ -50,13 +50,13 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             async with node.scope.run.attempt(node.id):
                 result = await run_attempt(node, summary, inputs, budget)
         except BaseException:
-            if settling.is_cancelled():  # Whoever ran the attempt is gone, or nobody had begun.
-                pure.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
+            if cancellation.is_cancelled():  # Whoever ran the attempt is gone, or nobody had begun.
+                inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
             raise
         if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
-        if settling.is_cancelled():  # It ended otherwise while it was being stopped: nothing follows.
+        if cancellation.is_cancelled():  # It ended otherwise while it was being stopped: nothing follows.
             node.scope.run.reports.forward(result.unreported)
             raise asyncio.CancelledError
         if result.dynamic:

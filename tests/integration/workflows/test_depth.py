@@ -2,7 +2,7 @@
 
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts.v1 import graph_pb2
-from flytetemporal.workflows.outcomes import USER
+from flytetemporal.workflows.node.outcomes import USER
 from tests.fixtures.engine_runs import EngineRuns, bind, body, constant, int_map, task_node, task_summary
 from tests.integration.workflows.graphs import chain
 from tests.integration.workflows.test_dynamic import made, returns_a_workflow

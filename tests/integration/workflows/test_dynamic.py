@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.workflows.outcomes import USER, execution_error
+from flytetemporal.workflows.node.outcomes import USER, execution_error
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,

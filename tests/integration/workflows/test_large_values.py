@@ -7,7 +7,7 @@ from flyteidl.core import condition_pb2, literals_pb2, types_pb2
 from google.protobuf import duration_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.workflows.outcomes import USER
+from flytetemporal.workflows.node.outcomes import USER
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,

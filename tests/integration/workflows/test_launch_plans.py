@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.workflows.node.outcomes import USER, execution_error
 from flytetemporal.workflows.nodes import launch_plan
-from flytetemporal.workflows.outcomes import USER, execution_error
 from tests.fixtures.engine_runs import EngineRuns, bind, body, int_map, task_node, task_summary
 from tests.fixtures.patience import within_patience
 from tests.integration.workflows.graphs import boom, chain

@@ -8,9 +8,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.workflows.alarms import FEW
 from flytetemporal.workflows.execution import ExecutionWorkflow
-from flytetemporal.workflows.pace import STEPS
+from flytetemporal.workflows.throttling.shared_timers import FEW
+from flytetemporal.workflows.throttling.workflow_task_budget import STEPS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
 from tests.fixtures.patience import within_patience
 from tests.integration.workflows.graphs import boom

@@ -8,8 +8,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
-from flytetemporal.workflows import sweeper
-from flytetemporal.workflows.sweeper import SweeperWorkflow
+from flytetemporal.workflows.control import sweeper
+from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 from tests.fixtures.patience import PATIENCE_SECONDS
 
 

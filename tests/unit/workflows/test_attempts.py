@@ -5,7 +5,7 @@ from flyteidl.core import execution_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.workflows.attempts import Budget, Retry
-from flytetemporal.workflows.outcomes import SYSTEM, USER, NodeFailure, execution_error
+from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, execution_error
 
 
 def error(kind: execution_pb2.ExecutionError.ErrorKind, code: str = "Code") -> execution_pb2.ExecutionError:

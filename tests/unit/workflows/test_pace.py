@@ -1,6 +1,6 @@
 import asyncio
 
-from flytetemporal.workflows.pace import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import Pace
 
 
 async def test_turns_beyond_the_bound_wait_for_a_boundary_in_order() -> None:

@@ -1,6 +1,6 @@
 import asyncio
 
-from flytetemporal.workflows.slots import Slots
+from flytetemporal.workflows.throttling.slots import Slots
 
 
 async def test_a_slot_that_was_given_back_early_is_free_once() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import timestamp_pb2
 
 if TYPE_CHECKING:
-    from flytetemporal.workflows.node import NodeRun
+    from flytetemporal.workflows.node.node_run import NodeRun
 
 
 class Parked(Exception):

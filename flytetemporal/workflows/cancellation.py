@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from flytetemporal.workflows.pace import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import Pace
 
 
 async def settled(tasks: Sequence[asyncio.Task[Any]]) -> None:

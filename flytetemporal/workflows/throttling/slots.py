@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 
 from flytetemporal.contracts.v1 import operations_pb2
-from flytetemporal.workflows.parking import Parked
+from flytetemporal.workflows.throttling.suspension import Parked
 
 # An answer names no more holders than a person reads.
 SHOWN = 10

@@ -14,11 +14,11 @@ from google.protobuf import timestamp_pb2
 from temporalio import workflow
 
 from flytetemporal.idl import times
-from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.alarms import Alarm
-from flytetemporal.workflows.node import NodeRun
-from flytetemporal.workflows.parking import Parked
-from flytetemporal.workflows.run import Run
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.node.run import Run
+from flytetemporal.workflows.throttling.shared_timers import Alarm
+from flytetemporal.workflows.throttling.suspension import Parked
 
 
 @dataclass(frozen=True, slots=True)

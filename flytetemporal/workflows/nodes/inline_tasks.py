@@ -11,10 +11,10 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, offloading, times
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.node import NodeRun, Phase
-from flytetemporal.workflows.outcomes import Values, user_failure
-from flytetemporal.workflows.parking import Parked
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import Values, user_failure
+from flytetemporal.workflows.throttling.suspension import Parked
 
 TaskPhase = core_execution_pb2.TaskExecution
 

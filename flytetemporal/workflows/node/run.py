@@ -10,17 +10,17 @@ from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
-from flytetemporal.workflows.alarms import Alarms
-from flytetemporal.workflows.children import Children
 from flytetemporal.workflows.continuation import Continuation
-from flytetemporal.workflows.freight import Freight
-from flytetemporal.workflows.graph import Body, ParsedGraph
+from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.graph import Body, ParsedGraph
+from flytetemporal.workflows.node.signals import SignalBoard
+from flytetemporal.workflows.node.wait_registry import WaitingRoom
 from flytetemporal.workflows.node_ids import NodeIds
-from flytetemporal.workflows.pace import Pace
 from flytetemporal.workflows.report import Reports
-from flytetemporal.workflows.signals import SignalBoard
-from flytetemporal.workflows.slots import Slots
-from flytetemporal.workflows.waits import WaitingRoom
+from flytetemporal.workflows.throttling.payload_budget import Freight
+from flytetemporal.workflows.throttling.shared_timers import Alarms
+from flytetemporal.workflows.throttling.slots import Slots
+from flytetemporal.workflows.throttling.workflow_task_budget import Pace
 
 PRODUCER = "propeller"
 # Open activities of one run; far below the 2,000 at which Temporal refuses the workflow task.

@@ -11,11 +11,11 @@ from flyteidl.event import event_pb2
 
 from flytetemporal.contracts.v1 import continuation_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
-from flytetemporal.workflows import run as runs
-from flytetemporal.workflows.graph import Body
-from flytetemporal.workflows.outcomes import Values, user_failure
-from flytetemporal.workflows.run import Program, Scope
-from flytetemporal.workflows.waits import Cause
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.graph import Body
+from flytetemporal.workflows.node.outcomes import Values, user_failure
+from flytetemporal.workflows.node.run import Program, Scope
+from flytetemporal.workflows.node.wait_registry import Cause
 
 Phase = core_execution_pb2.NodeExecution
 EVENT_VERSION = 1

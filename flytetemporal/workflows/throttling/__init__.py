@@ -1,0 +1,1 @@
+"""Bounds on what one workflow task does, sends and keeps in memory."""
