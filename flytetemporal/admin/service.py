@@ -18,21 +18,12 @@ from flyteidl.admin import (
     workflow_pb2,
 )
 
-from flytetemporal.admin import (
-    attributes,
-    descriptions,
-    events,
-    executions,
-    launch_plans,
-    named_entities,
-    node_executions,
-    projects,
-    task_executions,
-    tasks,
-    version,
-    workflows,
-)
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base import version
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
+from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
+from flytetemporal.admin.settings import attributes, projects
 
 
 class AdminService:
@@ -117,45 +108,45 @@ class AdminService:
         self, request: execution_pb2.ExecutionCreateRequest
     ) -> execution_pb2.ExecutionCreateResponse:
 
-        return await executions.create(self._deps, request)
+        return await workflow_executions.create(self._deps, request)
 
     async def RelaunchExecution(
         self, request: execution_pb2.ExecutionRelaunchRequest
     ) -> execution_pb2.ExecutionCreateResponse:
 
-        return await executions.relaunch(self._deps, request)
+        return await workflow_executions.relaunch(self._deps, request)
 
     async def RecoverExecution(
         self, request: execution_pb2.ExecutionRecoverRequest
     ) -> execution_pb2.ExecutionCreateResponse:
 
-        return await executions.recover(self._deps, request)
+        return await workflow_executions.recover(self._deps, request)
 
     async def GetExecution(self, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
 
-        return await executions.get(self._deps, request)
+        return await workflow_executions.get(self._deps, request)
 
     async def UpdateExecution(
         self, request: execution_pb2.ExecutionUpdateRequest
     ) -> execution_pb2.ExecutionUpdateResponse:
 
-        return await executions.update(self._deps, request)
+        return await workflow_executions.update(self._deps, request)
 
     async def GetExecutionData(
         self, request: execution_pb2.WorkflowExecutionGetDataRequest
     ) -> execution_pb2.WorkflowExecutionGetDataResponse:
 
-        return await executions.get_data(self._deps, request)
+        return await workflow_executions.get_data(self._deps, request)
 
     async def ListExecutions(self, request: common_pb2.ResourceListRequest) -> execution_pb2.ExecutionList:
 
-        return await executions.list_executions(self._deps, request)
+        return await workflow_executions.list_executions(self._deps, request)
 
     async def TerminateExecution(
         self, request: execution_pb2.ExecutionTerminateRequest
     ) -> execution_pb2.ExecutionTerminateResponse:
 
-        return await executions.terminate(self._deps, request)
+        return await workflow_executions.terminate(self._deps, request)
 
     async def GetNodeExecution(
         self, request: node_execution_pb2.NodeExecutionGetRequest
@@ -211,19 +202,19 @@ class AdminService:
         self, request: event_pb2.WorkflowExecutionEventRequest
     ) -> event_pb2.WorkflowExecutionEventResponse:
 
-        return await events.create_workflow_event(self._deps, request)
+        return await flyte_events.create_workflow_event(self._deps, request)
 
     async def CreateNodeEvent(
         self, request: event_pb2.NodeExecutionEventRequest
     ) -> event_pb2.NodeExecutionEventResponse:
 
-        return await events.create_node_event(self._deps, request)
+        return await flyte_events.create_node_event(self._deps, request)
 
     async def CreateTaskEvent(
         self, request: event_pb2.TaskExecutionEventRequest
     ) -> event_pb2.TaskExecutionEventResponse:
 
-        return await events.create_task_event(self._deps, request)
+        return await flyte_events.create_task_event(self._deps, request)
 
     async def GetTaskExecution(
         self, request: task_execution_pb2.TaskExecutionGetRequest
@@ -337,4 +328,4 @@ class AdminService:
         self, request: execution_pb2.WorkflowExecutionGetMetricsRequest
     ) -> execution_pb2.WorkflowExecutionGetMetricsResponse:
 
-        return await executions.get_metrics(self._deps, request)
+        return await workflow_executions.get_metrics(self._deps, request)

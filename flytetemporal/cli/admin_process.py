@@ -10,8 +10,8 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from flytetemporal.admin import projects
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.settings import projects
 from flytetemporal.cli import notify, serving, wiring, wiring_control
 from flytetemporal.config import AdminSettings, Settings
 from flytetemporal.rpc import gateway, server

@@ -12,15 +12,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
-from flytetemporal.admin import files
-from flytetemporal.admin.dataproxy import DataProxyService
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.engine import Engine
-from flytetemporal.admin.event_service import EventService
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.engine import Engine
+from flytetemporal.admin.control.operations import OperationsService
+from flytetemporal.admin.dataproxy import files
+from flytetemporal.admin.dataproxy.service import DataProxyService
+from flytetemporal.admin.events.service import EventService
+from flytetemporal.admin.executions.signals import SignalService
 from flytetemporal.admin.identity import AuthMetadataService, IdentityService
-from flytetemporal.admin.operations import OperationsService
 from flytetemporal.admin.service import AdminService
-from flytetemporal.admin.signals import SignalService
 from flytetemporal.cli import connections, console_links, patience
 from flytetemporal.config import Settings, StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2

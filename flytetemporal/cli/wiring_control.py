@@ -11,8 +11,8 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.activities.interceptor import ErrorInterceptor
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.sweeper import SweeperActivities
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.cli import connections, deployments
 from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.config import TemporalSettings

@@ -12,10 +12,11 @@ from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import events, executions, node_executions, task_executions
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.event_service import EventService
-from flytetemporal.admin.models import ExecutionRow
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.events.service import EventService
+from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.contracts.v1 import events_pb2
 from tests.fixtures.effort import statements
 
@@ -80,17 +81,17 @@ pytestmark = pytest.mark.usefixtures("execution")
 
 async def send_workflow(deps: Dependencies, *sent: event_pb2.WorkflowExecutionEvent) -> None:
     for event in sent:
-        await events.create_workflow_event(deps, admin_event_pb2.WorkflowExecutionEventRequest(event=event))
+        await flyte_events.create_workflow_event(deps, admin_event_pb2.WorkflowExecutionEventRequest(event=event))
 
 
 async def send_node(deps: Dependencies, *sent: event_pb2.NodeExecutionEvent) -> None:
     for event in sent:
-        await events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=event))
+        await flyte_events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=event))
 
 
 async def send_task(deps: Dependencies, *sent: event_pb2.TaskExecutionEvent) -> None:
     for event in sent:
-        await events.create_task_event(deps, admin_event_pb2.TaskExecutionEventRequest(event=event))
+        await flyte_events.create_task_event(deps, admin_event_pb2.TaskExecutionEventRequest(event=event))
 
 
 Sent = event_pb2.WorkflowExecutionEvent | event_pb2.NodeExecutionEvent | event_pb2.TaskExecutionEvent
@@ -109,7 +110,7 @@ async def send_batch(deps: Dependencies, sent: Sequence[Sent]) -> int:
 
 
 async def get_execution(deps: Dependencies) -> execution_pb2.Execution:
-    return await executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=EXECUTION))
+    return await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=EXECUTION))
 
 
 async def get_node(deps: Dependencies, name: str = "n0") -> node_execution_pb2.NodeExecution:

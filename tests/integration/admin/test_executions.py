@@ -13,10 +13,8 @@ from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import events, executions, sweep_pending
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.findings import Findings
-from flytetemporal.admin.models import (
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import (
     ExecutionRow,
     LaunchPlanRow,
     MatchableAttributesRow,
@@ -24,6 +22,10 @@ from flytetemporal.admin.models import (
     ProjectRow,
     WorkflowRow,
 )
+from flytetemporal.admin.control import sweep_pending
+from flytetemporal.admin.control.findings import Findings
+from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from tests.fixtures.engine import RecordingEngine
 
@@ -67,13 +69,13 @@ def execution_id(name: str = "e1") -> identifier_pb2.WorkflowExecutionIdentifier
 
 
 async def get(deps: Dependencies, name: str = "e1") -> execution_pb2.Execution:
-    return await executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id(name)))
+    return await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id(name)))
 
 
 async def listed(deps: Dependencies, **request: Any) -> list[str]:
     request.setdefault("limit", 10)
     scope = common_pb2.NamedEntityIdentifier(project="flytesnacks", domain="development")
-    found = await executions.list_executions(deps, common_pb2.ResourceListRequest(id=scope, **request))
+    found = await workflow_executions.list_executions(deps, common_pb2.ResourceListRequest(id=scope, **request))
     return [execution.id.name for execution in found.executions]
 
 
@@ -81,7 +83,7 @@ async def report(deps: Dependencies, phase: W.Phase, **fields: Any) -> None:
     event = event_pb2.WorkflowExecutionEvent(
         execution_id=execution_id(), phase=phase, occurred_at=timestamp_pb2.Timestamp(seconds=1_700_000_000), **fields
     )
-    await events.create_workflow_event(deps, admin_event_pb2.WorkflowExecutionEventRequest(event=event))
+    await flyte_events.create_workflow_event(deps, admin_event_pb2.WorkflowExecutionEventRequest(event=event))
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +129,7 @@ async def _registered(deps: Dependencies) -> None:
 
 
 async def test_a_launch_is_recorded_and_started(deps: Dependencies, engine: RecordingEngine) -> None:
-    response = await executions.create(deps, launch(max_parallelism=7))
+    response = await workflow_executions.create(deps, launch(max_parallelism=7))
 
     assert response.id == execution_id()
     [argument] = engine.started
@@ -148,7 +150,7 @@ async def test_a_launch_is_recorded_and_started(deps: Dependencies, engine: Reco
 
 
 async def test_a_new_execution_reads_as_flytes(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     found = await get(deps)
     assert found.closure.phase == W.UNDEFINED
@@ -165,9 +167,9 @@ async def test_a_new_execution_reads_as_flytes(deps: Dependencies) -> None:
 
 
 async def test_inputs_are_read_back_with_defaults(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
-    data = await executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id()))
+    data = await workflow_executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id()))
 
     assert data.full_inputs == literals(a=integer(1), b=integer(2), c=integer(3))
     assert data.HasField("full_outputs")
@@ -177,26 +179,26 @@ async def test_deprecated_inputs_of_the_spec_count(deps: Dependencies, engine: R
     request = launch(inputs=literals())
     request.spec.inputs.CopyFrom(literals(a=integer(9)))
 
-    await executions.create(deps, request)
+    await workflow_executions.create(deps, request)
 
     assert engine.started[0].inputs.literals.literals["a"] == integer(9)
     assert not (await get(deps)).spec.HasField("inputs")
 
 
 async def test_a_name_is_chosen_when_none_is_given(deps: Dependencies) -> None:
-    name = (await executions.create(deps, launch(name=""))).id.name
+    name = (await workflow_executions.create(deps, launch(name=""))).id.name
 
     assert len(name) == 20
     assert name[0] == "a"
 
 
 async def test_a_taken_name_leaves_the_first_inputs_alone(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     with pytest.raises(errors.AlreadyExists, match=r"value with matching already exists \(.*executions_pkey"):
-        await executions.create(deps, launch(inputs=literals(a=integer(5))))
+        await workflow_executions.create(deps, launch(inputs=literals(a=integer(5))))
 
-    data = await executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id()))
+    data = await workflow_executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id()))
     assert data.full_inputs.literals["a"] == integer(1)
     assert len(engine.started) == 1
 
@@ -235,7 +237,7 @@ async def test_what_cannot_run_is_refused(
     deps: Dependencies, engine: RecordingEngine, request_: Create, text: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await executions.create(deps, request_)
+        await workflow_executions.create(deps, request_)
 
     assert refused.value.message == text
     assert not engine.started
@@ -243,7 +245,7 @@ async def test_what_cannot_run_is_refused(
 
 async def test_an_unknown_launch_plan_is_not_found(deps: Dependencies) -> None:
     with pytest.raises(errors.NotFound) as refused:
-        await executions.create(deps, launch(launch_plan=identifier("nosuch")))
+        await workflow_executions.create(deps, launch(launch_plan=identifier("nosuch")))
 
     assert refused.value.message == (
         'missing entity of type LAUNCH_PLAN with identifier project:"flytesnacks" domain:"development" '
@@ -274,7 +276,7 @@ async def test_settings_come_from_attributes_when_nobody_else_sets_them(
                 )
             )
 
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     settings = engine.started[0].settings
     assert (settings.max_parallelism, settings.overwrite_cache) == (11, False)
@@ -283,7 +285,7 @@ async def test_settings_come_from_attributes_when_nobody_else_sets_them(
 
 async def test_a_launch_survives_an_engine_that_is_down(deps: Dependencies, engine: RecordingEngine) -> None:
     engine.down = True
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     engine.down = False
 
     await sweep_pending.start_recorded(deps, findings := Findings(), timedelta())
@@ -295,7 +297,7 @@ async def test_a_launch_survives_an_engine_that_is_down(deps: Dependencies, engi
 
 async def test_young_executions_are_left_to_their_callers(deps: Dependencies, engine: RecordingEngine) -> None:
     engine.down = True
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     engine.down = False
 
     await sweep_pending.start_recorded(deps, findings := Findings(), timedelta(minutes=1))
@@ -304,10 +306,10 @@ async def test_young_executions_are_left_to_their_callers(deps: Dependencies, en
 
 
 async def test_a_relaunch_repeats_spec_and_inputs(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch(max_parallelism=7))
+    await workflow_executions.create(deps, launch(max_parallelism=7))
 
     request = execution_pb2.ExecutionRelaunchRequest(id=execution_id(), name="e2", overwrite_cache=True)
-    await executions.relaunch(deps, request)
+    await workflow_executions.relaunch(deps, request)
 
     again = await get(deps, "e2")
     assert again.spec.metadata.mode == execution_pb2.ExecutionMetadata.RELAUNCH
@@ -318,28 +320,28 @@ async def test_a_relaunch_repeats_spec_and_inputs(deps: Dependencies, engine: Re
 
 
 async def test_recovery_is_refused_after_its_checks(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     with pytest.raises(errors.NotFound):
-        await executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id("nosuch")))
+        await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id("nosuch")))
     with pytest.raises(errors.Unimplemented):
-        await executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id()))
+        await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id()))
 
 
 async def test_a_child_belongs_to_its_parent(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     node = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id())
     metadata = execution_pb2.ExecutionMetadata(
         mode=execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node
     )
     with pytest.raises(errors.NotFound):
-        await executions.create(deps, launch("child", metadata=metadata))
+        await workflow_executions.create(deps, launch("child", metadata=metadata))
     running = event_pb2.NodeExecutionEvent(
         id=node, phase=core_execution_pb2.NodeExecution.RUNNING, occurred_at=timestamp_pb2.Timestamp(seconds=1)
     )
-    await events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=running))
+    await flyte_events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=running))
 
-    await executions.create(deps, launch("child", metadata=metadata))
+    await workflow_executions.create(deps, launch("child", metadata=metadata))
 
     assert (await get(deps, "child")).spec.metadata.nesting == 1
     async with deps.sessions() as session:
@@ -350,10 +352,12 @@ async def test_a_child_belongs_to_its_parent(deps: Dependencies) -> None:
 
 
 async def test_termination_is_recorded_and_asked_of_the_engine(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     await report(deps, W.RUNNING)
 
-    await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough"))
+    await workflow_executions.terminate(
+        deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough")
+    )
 
     closure = (await get(deps)).closure
     assert (closure.phase, closure.abort_metadata.cause) == (W.ABORTING, "enough")
@@ -361,8 +365,10 @@ async def test_termination_is_recorded_and_asked_of_the_engine(deps: Dependencie
 
 
 async def test_aborted_keeps_its_cause(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
-    await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough"))
+    await workflow_executions.create(deps, launch())
+    await workflow_executions.terminate(
+        deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough")
+    )
 
     with pytest.raises(errors.FailedPrecondition):
         await report(deps, W.FAILING)
@@ -373,18 +379,22 @@ async def test_aborted_keeps_its_cause(deps: Dependencies) -> None:
 
 
 async def test_what_never_ran_is_aborted_at_once(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     engine.running.clear()
 
-    await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough"))
+    await workflow_executions.terminate(
+        deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough")
+    )
 
     assert (await get(deps)).closure.phase == W.ABORTED
 
 
 async def test_an_abort_that_was_not_delivered_is_repeated(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     engine.down = True
-    await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough"))
+    await workflow_executions.terminate(
+        deps, execution_pb2.ExecutionTerminateRequest(id=execution_id(), cause="enough")
+    )
     engine.down = False
 
     await sweep_pending.deliver_aborts(deps, Findings(), timedelta())
@@ -393,11 +403,11 @@ async def test_an_abort_that_was_not_delivered_is_repeated(deps: Dependencies, e
 
 
 async def test_an_ended_execution_cannot_be_terminated(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     await report(deps, W.SUCCEEDED)
 
     with pytest.raises(errors.AlreadyTerminal) as refused:
-        await executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id()))
+        await workflow_executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=execution_id()))
 
     [detail] = refused.value.details
     assert isinstance(detail, admin_event_pb2.EventFailureReason)
@@ -405,11 +415,11 @@ async def test_an_ended_execution_cannot_be_terminated(deps: Dependencies) -> No
 
 
 async def test_archived_executions_are_listed_on_demand(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
-    await executions.create(deps, launch("e2"))
+    await workflow_executions.create(deps, launch())
+    await workflow_executions.create(deps, launch("e2"))
 
     archived = execution_pb2.EXECUTION_ARCHIVED
-    await executions.update(deps, execution_pb2.ExecutionUpdateRequest(id=execution_id(), state=archived))
+    await workflow_executions.update(deps, execution_pb2.ExecutionUpdateRequest(id=execution_id(), state=archived))
 
     assert await listed(deps) == ["e2"]
     assert await listed(deps, filters="eq(state,1)") == ["e1"]
@@ -417,8 +427,10 @@ async def test_archived_executions_are_listed_on_demand(deps: Dependencies) -> N
 
 
 async def test_executions_are_found_by_tag_and_label(deps: Dependencies) -> None:
-    await executions.create(deps, launch(tags=["nightly"], labels=common_pb2.Labels(values={"eager-exec": "x"})))
-    await executions.create(deps, launch("e2"))
+    await workflow_executions.create(
+        deps, launch(tags=["nightly"], labels=common_pb2.Labels(values={"eager-exec": "x"}))
+    )
+    await workflow_executions.create(deps, launch("e2"))
 
     assert await listed(deps, filters="eq(admin_tag.name,nightly)") == ["e1"]
     by_label = "value_in(execution_tag.key,eager-exec)+value_in(execution_tag.value,x)+value_in(phase,UNDEFINED)"
@@ -427,18 +439,18 @@ async def test_executions_are_found_by_tag_and_label(deps: Dependencies) -> None
 
 async def test_lists_come_in_pages_newest_first(deps: Dependencies) -> None:
     for name in ("e1", "e2", "e3"):
-        await executions.create(deps, launch(name))
+        await workflow_executions.create(deps, launch(name))
 
     assert await listed(deps, limit=2) == ["e3", "e2"]
     assert await listed(deps, limit=2, token="2") == ["e1"]
 
 
 async def test_lists_cut_error_texts(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
     await report(deps, W.FAILED, error=core_execution_pb2.ExecutionError(code="X", message="é" * 80))
 
     scope = common_pb2.NamedEntityIdentifier(project="flytesnacks", domain="development")
-    found = await executions.list_executions(deps, common_pb2.ResourceListRequest(id=scope, limit=1))
+    found = await workflow_executions.list_executions(deps, common_pb2.ResourceListRequest(id=scope, limit=1))
 
     assert found.executions[0].closure.error.message == "é" * 50
     assert (await get(deps)).closure.error.message == "é" * 80
@@ -450,12 +462,12 @@ MISSING = 'missing entity of type execution with identifier project:"flytesnacks
 async def test_unknown_executions_are_named_as_flyte_names_them(deps: Dependencies) -> None:
     unknown = execution_id("nosuch")
     calls = [
-        executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=unknown)),
-        executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=unknown)),
-        executions.get_metrics(deps, execution_pb2.WorkflowExecutionGetMetricsRequest(id=unknown, depth=2)),
-        executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=unknown)),
-        executions.update(deps, execution_pb2.ExecutionUpdateRequest(id=unknown)),
-        executions.relaunch(deps, execution_pb2.ExecutionRelaunchRequest(id=unknown)),
+        workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=unknown)),
+        workflow_executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=unknown)),
+        workflow_executions.get_metrics(deps, execution_pb2.WorkflowExecutionGetMetricsRequest(id=unknown, depth=2)),
+        workflow_executions.terminate(deps, execution_pb2.ExecutionTerminateRequest(id=unknown)),
+        workflow_executions.update(deps, execution_pb2.ExecutionUpdateRequest(id=unknown)),
+        workflow_executions.relaunch(deps, execution_pb2.ExecutionRelaunchRequest(id=unknown)),
     ]
     for call in calls:
         with pytest.raises(errors.NotFound) as refused:
@@ -471,7 +483,7 @@ async def test_incomplete_ids_are_refused(
     deps: Dependencies, identifier_: identifier_pb2.WorkflowExecutionIdentifier | None, text: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=identifier_))
+        await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=identifier_))
 
     assert refused.value.message == text
 
@@ -481,7 +493,7 @@ async def test_policies_of_all_levels_reach_the_engine(deps: Dependencies, engin
         values={"flytetemporal.io/timeout": "1h", "flytetemporal.io/retry": "[{cause: SYSTEM, retries: 7}]"}
     )
 
-    await executions.create(deps, launch(annotations=given))
+    await workflow_executions.create(deps, launch(annotations=given))
 
     settings = engine.started[0].settings
     assert settings.timeout.seconds == 3600
@@ -493,7 +505,7 @@ async def test_a_policy_that_cannot_be_read_refuses_the_launch(deps: Dependencie
     given = common_pb2.Annotations(values={"flytetemporal.io/timeout": "soon"})
 
     with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/timeout of the execution: "):
-        await executions.create(deps, launch(annotations=given))
+        await workflow_executions.create(deps, launch(annotations=given))
 
 
 async def test_policies_of_every_level_add_up_the_specific_first(deps: Dependencies, engine: RecordingEngine) -> None:
@@ -502,7 +514,7 @@ async def test_policies_of_every_level_add_up_the_specific_first(deps: Dependenc
     await annotate(deps, "", "", cause="PROJECT", limit="3h")
     given = common_pb2.Annotations(values={"flytetemporal.io/retry": "[{cause: EXECUTION}]"})
 
-    await executions.create(deps, launch(annotations=given))
+    await workflow_executions.create(deps, launch(annotations=given))
 
     settings = engine.started[0].settings
     assert [rule.cause for rule in settings.retry_rules] == ["EXECUTION", "WORKFLOW", "DOMAIN", "PROJECT"]
@@ -513,7 +525,7 @@ async def test_a_policy_of_another_level_that_cannot_be_read_is_named(deps: Depe
     await annotate(deps, "development", "", limit="soon")
 
     with pytest.raises(errors.InvalidRequest) as refused:
-        await executions.create(deps, launch())
+        await workflow_executions.create(deps, launch())
 
     assert refused.value.message.startswith(
         "annotation flytetemporal.io/timeout of the attributes of project flytesnacks, domain development: "

@@ -17,10 +17,11 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from flytetemporal import errors
-from flytetemporal.admin import event_batches, operations
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.models import ExecutionRow
-from flytetemporal.admin.operations import OperationsService
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.control import operations
+from flytetemporal.admin.control.operations import OperationsService
+from flytetemporal.admin.events import batches
 from flytetemporal.cli import ports
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
@@ -58,7 +59,7 @@ async def report(deps: Dependencies, node_id: str, phase: core_execution_pb2.Nod
         phase=phase,
         occurred_at=times.timestamp(datetime.now(UTC)),
     )
-    await event_batches.record_events(deps, events_pb2.RecordEventsRequest(events=[events_pb2.Event(node=event)]))
+    await batches.record_events(deps, events_pb2.RecordEventsRequest(events=[events_pb2.Event(node=event)]))
 
 
 async def explain(deps: Dependencies, node: str = "") -> operations_pb2.ExplainResponse:

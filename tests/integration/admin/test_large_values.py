@@ -9,10 +9,12 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from flyteidl.service import signal_pb2 as signal_service_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import execution_data, executions, launch_plans, projects, tasks, workflows
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.models import WorkflowRow
-from flytetemporal.admin.signals import SignalService
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import WorkflowRow
+from flytetemporal.admin.executions import stored_data, workflow_executions
+from flytetemporal.admin.executions.signals import SignalService
+from flytetemporal.admin.registry import launch_plans, tasks, workflows
+from flytetemporal.admin.settings import projects
 from flytetemporal.cli import ports
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
@@ -141,7 +143,7 @@ async def launch(deps: Dependencies, inputs: literals_pb2.LiteralMap, **spec: ob
         spec=execution_pb2.ExecutionSpec(launch_plan=identifier("LAUNCH_PLAN", "w"), **spec),  # type: ignore[arg-type]
         inputs=inputs,
     )
-    await executions.create(deps, request)
+    await workflow_executions.create(deps, request)
 
 
 async def registered_plan(deps: Dependencies, kind: types_pb2.LiteralType) -> None:
@@ -207,7 +209,7 @@ async def test_offloaded_values_are_shown_while_there_is_room(deps: Dependencies
     )
     await deps.blobs.write_message(f"{deps.blobs.root}/outputs.pb", outputs)
 
-    shown = await execution_data.read(deps, f"{deps.blobs.root}/outputs.pb")
+    shown = await stored_data.read(deps, f"{deps.blobs.root}/outputs.pb")
 
     assert shown.literals["a"].scalar == text("x" * MB).scalar
     assert shown.literals["a"].hash == outputs.literals["a"].hash

@@ -8,8 +8,9 @@ from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
 from flyteidl.core import execution_pb2, interface_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import launch_plans, projects, tasks, workflows
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.registry import launch_plans, tasks, workflows
+from flytetemporal.admin.settings import projects
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, plan, scope, task, workflow
 
 ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE

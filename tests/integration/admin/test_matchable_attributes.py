@@ -9,8 +9,8 @@ from flyteidl.admin import (
 )
 
 from flytetemporal import errors
-from flytetemporal.admin import attributes, projects
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.settings import attributes, projects
 from tests.fixtures.registrations import DOMAIN, PROJECT
 
 QUEUE = matchable_resource_pb2.EXECUTION_QUEUE

@@ -5,8 +5,9 @@ from flyteidl.admin import common_pb2
 from flyteidl.core import identifier_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import named_entities, projects, tasks
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.registry import named_entities, tasks
+from flytetemporal.admin.settings import projects
 from tests.fixtures.registrations import DOMAIN, PROJECT, scope, task
 
 TASK = identifier_pb2.TASK

@@ -11,9 +11,10 @@ from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import events, executions, node_executions, task_executions
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.models import ExecutionRow, WorkflowRow
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow, WorkflowRow
+from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.contracts.v1 import events_pb2
 
 W = core_execution_pb2.WorkflowExecution
@@ -91,7 +92,7 @@ async def _ran(deps: Dependencies) -> None:
                 spec=b"",
             )
         )
-    await events.record_events(
+    await flyte_events.record_events(
         deps,
         events_pb2.RecordEventsRequest(
             events=[
@@ -169,7 +170,7 @@ async def test_attempts_are_listed(deps: Dependencies) -> None:
 async def test_nodes_of_a_task_are_listed(deps: Dependencies) -> None:
     parent = identifier_pb2.TaskExecutionIdentifier(task_id=TASK, node_execution_id=node_id("n0"), retry_attempt=1)
     child = node("x", N.RUNNING, 1, parent_task_metadata=event_pb2.ParentTaskExecutionMetadata(id=parent))
-    await events.record_events(deps, events_pb2.RecordEventsRequest(events=[child]))
+    await flyte_events.record_events(deps, events_pb2.RecordEventsRequest(events=[child]))
     request = node_execution_pb2.NodeExecutionForTaskListRequest(task_execution_id=parent, limit=10)
 
     found = await node_executions.list_for_task(deps, request)
@@ -181,7 +182,7 @@ async def test_nodes_of_a_task_are_listed(deps: Dependencies) -> None:
 async def test_the_time_of_an_execution_is_broken_down(deps: Dependencies) -> None:
     request = execution_pb2.WorkflowExecutionGetMetricsRequest(id=EXECUTION, depth=10)
 
-    span = (await executions.get_metrics(deps, request)).span
+    span = (await workflow_executions.get_metrics(deps, request)).span
 
     assert (span.start_time, span.end_time) == (at(0), at(9))
     assert [child.operation_id or child.node_id.node_id for child in span.spans] == [

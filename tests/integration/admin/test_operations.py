@@ -4,7 +4,7 @@ import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import operations
+from flytetemporal.admin.control import operations
 from flytetemporal.contracts.v1 import operations_pb2
 from tests.fixtures.installation import Installation
 

@@ -6,8 +6,9 @@ import pytest
 from flyteidl.admin import common_pb2, project_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import projects, tasks
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.registry import tasks
+from flytetemporal.admin.settings import projects
 from tests.fixtures import registrations as requests
 
 Project = project_pb2.Project

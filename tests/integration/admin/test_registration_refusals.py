@@ -8,8 +8,9 @@ from flyteidl.admin import common_pb2, task_pb2, workflow_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import projects, tasks, workflows
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.registry import tasks, workflows
+from flytetemporal.admin.settings import projects
 from flytetemporal.idl import identifiers
 from tests.fixtures.registrations import identifier, listing, node, task, workflow
 

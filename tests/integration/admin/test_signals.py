@@ -8,8 +8,8 @@ from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
 from sqlalchemy import text
 
 from flytetemporal import errors
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.signals import SignalService
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.executions.signals import SignalService
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, STR, integer
 

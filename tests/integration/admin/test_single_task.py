@@ -7,9 +7,10 @@ from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, task_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import executions, launch_plans, single_task, tasks, workflows
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.models import ExecutionRow, NamedEntityMetadataRow, ProjectRow
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow, NamedEntityMetadataRow, ProjectRow
+from flytetemporal.admin.executions import single_task, workflow_executions
+from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from tests.fixtures.engine import RecordingEngine
 
 INT = types_pb2.LiteralType(simple=types_pb2.INTEGER)
@@ -61,13 +62,13 @@ async def _registered(deps: Dependencies) -> None:
 
 
 async def test_a_task_runs_in_a_workflow_of_one_node(deps: Dependencies, engine: RecordingEngine) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     [argument] = engine.started
     assert argument.workflow_id == WRAPPER
     assert argument.inputs.literals.literals["b"] == integer(5)
     request = execution_pb2.WorkflowExecutionGetRequest(id=argument.execution_id)
-    found = await executions.get(deps, request)
+    found = await workflow_executions.get(deps, request)
     assert (found.spec.launch_plan, found.closure.workflow_id) == (TASK, WRAPPER)
     assert found.spec.max_parallelism == 0
     compiled = (await workflows.get(deps, common_pb2.ObjectGetRequest(id=WRAPPER))).closure.compiled_workflow
@@ -76,7 +77,7 @@ async def test_a_task_runs_in_a_workflow_of_one_node(deps: Dependencies, engine:
 
 
 async def test_the_row_names_the_task_and_no_launch_plan(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     async with deps.sessions() as session:
         row = await session.get_one(ExecutionRow, ("flytesnacks", "development", "e1"))
@@ -86,7 +87,7 @@ async def test_the_row_names_the_task_and_no_launch_plan(deps: Dependencies) -> 
 
 
 async def test_the_wrapper_is_the_systems_own(deps: Dependencies) -> None:
-    await executions.create(deps, launch())
+    await workflow_executions.create(deps, launch())
 
     async with deps.sessions() as session:
         for kind in (identifier_pb2.WORKFLOW, identifier_pb2.LAUNCH_PLAN):
@@ -101,14 +102,14 @@ async def test_the_wrapper_is_the_systems_own(deps: Dependencies) -> None:
 
 
 async def test_first_launches_may_race(deps: Dependencies, engine: RecordingEngine) -> None:
-    await asyncio.gather(*(executions.create(deps, launch(f"e{i}")) for i in range(4)))
+    await asyncio.gather(*(workflow_executions.create(deps, launch(f"e{i}")) for i in range(4)))
 
     assert len(engine.started) == 4
 
 
 async def test_all_inputs_of_a_task_are_required(deps: Dependencies) -> None:
     with pytest.raises(errors.InvalidRequest, match=r"^expected_inputs b missing$"):
-        await executions.create(deps, launch(a=1))
+        await workflow_executions.create(deps, launch(a=1))
 
 
 async def test_an_unknown_task_is_not_found(deps: Dependencies) -> None:
@@ -116,7 +117,7 @@ async def test_an_unknown_task_is_not_found(deps: Dependencies) -> None:
     request.spec.launch_plan.name = "nosuch"
 
     with pytest.raises(errors.NotFound, match="missing entity of type TASK"):
-        await executions.create(deps, request)
+        await workflow_executions.create(deps, request)
 
 
 def test_node_ids_keep_the_end_of_long_task_names() -> None:

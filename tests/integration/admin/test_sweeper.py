@@ -12,11 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from flytetemporal.admin import executions, sweep_ended
-from flytetemporal.admin.findings import Findings
-from flytetemporal.admin.models import ExecutionTagRow
-from flytetemporal.admin.signals import SignalService
-from flytetemporal.admin.sweeper import SweeperActivities
+from flytetemporal.admin.base.models import ExecutionTagRow
+from flytetemporal.admin.control import sweep_ended
+from flytetemporal.admin.control.findings import Findings
+from flytetemporal.admin.control.sweeper import SweeperActivities
+from flytetemporal.admin.executions import workflow_executions
+from flytetemporal.admin.executions.signals import SignalService
 from flytetemporal.config import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
@@ -85,7 +86,7 @@ async def test_an_execution_that_runs_is_left_alone(installation: Installation) 
 
 async def test_an_abort_is_recorded_although_no_worker_is_there(installation: Installation) -> None:
     execution_id = await installation.run("waits")
-    await executions.terminate(
+    await workflow_executions.terminate(
         installation.deps, execution_pb2.ExecutionTerminateRequest(id=execution_id, cause="enough")
     )
 
@@ -101,7 +102,7 @@ async def test_an_abort_that_workers_carry_out_is_left_to_them(installation: Ins
         execution_id = await installation.run("waits")
         await asyncio.sleep(0.5)  # The worker has polled.
         installation.deps = replace(installation.deps, settings=AdminSettings(abort_grace=timedelta(0)))
-        await executions.terminate(
+        await workflow_executions.terminate(
             installation.deps, execution_pb2.ExecutionTerminateRequest(id=execution_id, cause="enough")
         )
         assert await installation.ended(execution_id) == WorkflowExecutionStatus.CANCELED
@@ -120,7 +121,7 @@ async def test_an_abort_whose_clean_up_hangs_is_ended_by_force(
     installation.deps = replace(installation.deps, settings=AdminSettings(abort_limit=timedelta(0)))
     installation.sweeper = SweeperActivities(installation.deps)
     execution_id = await installation.run("waits")
-    await executions.terminate(
+    await workflow_executions.terminate(
         installation.deps, execution_pb2.ExecutionTerminateRequest(id=execution_id, cause="enough")
     )
 

@@ -7,8 +7,9 @@ from flyteidl.admin import common_pb2, matchable_resource_pb2, project_domain_at
 from flyteidl.core import identifier_pb2, tasks_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import attributes, descriptions, projects, tasks
-from flytetemporal.admin.dependencies import Dependencies
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.registry import descriptions, tasks
+from flytetemporal.admin.settings import attributes, projects
 from tests.fixtures.registrations import DOMAIN, PROJECT, STR, identifier, listing, scope, task
 
 

@@ -9,9 +9,10 @@ import pytest
 from flyteidl.admin import common_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import projects, tasks, workflows
-from flytetemporal.admin.dependencies import Dependencies
-from flytetemporal.admin.models import WorkflowRow
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import WorkflowRow
+from flytetemporal.admin.registry import tasks, workflows
+from flytetemporal.admin.settings import projects
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.effort import statements
 from tests.fixtures.registrations import DOMAIN, PROJECT, identifier, listing, node, scope, task, workflow

@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 
-from flytetemporal.admin import models
+from flytetemporal.admin.base import models
 from flytetemporal.config import DatabaseSettings
 from flytetemporal.db import migrate
 from tests.fixtures.patience import PATIENCE_SECONDS

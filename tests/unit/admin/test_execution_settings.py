@@ -4,8 +4,8 @@ from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
 from flyteidl.core import security_pb2
 from google.protobuf import wrappers_pb2
 
-from flytetemporal.admin import execution_settings
-from flytetemporal.admin.execution_settings import Config
+from flytetemporal.admin.settings import execution_settings
+from flytetemporal.admin.settings.execution_settings import Config
 
 Request = execution_pb2.ExecutionSpec
 Plan = launch_plan_pb2.LaunchPlanSpec

@@ -6,7 +6,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
-from flytetemporal.admin import explanations
+from flytetemporal.admin.control import explanations
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import times
 

@@ -1,6 +1,6 @@
 """The cache is bounded and forgets what was not asked for the longest."""
 
-from flytetemporal.admin.lru import Lru
+from flytetemporal.admin.executions.lru import Lru
 
 
 def test_what_is_asked_for_stays() -> None:

@@ -6,8 +6,8 @@ from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2, metrics_pb2, workflow_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from flytetemporal.admin import metric_spans
-from flytetemporal.admin.metric_spans import Recorded
+from flytetemporal.admin.executions import metric_spans
+from flytetemporal.admin.executions.metric_spans import Recorded
 
 TASK_SHAPE = "task(TASK_SETUP TASK_RUNTIME TASK_TEARDOWN)"
 EXECUTION = identifier_pb2.WorkflowExecutionIdentifier(project="p", domain="d", name="e")

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from flyteidl.admin import common_pb2
 
-from flytetemporal.admin import run_policies
+from flytetemporal.admin.settings import run_policies
 from flytetemporal.errors import InvalidRequest
 
 

@@ -6,7 +6,7 @@ import pytest
 from flyteidl.core import tasks_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import task_resources
+from flytetemporal.admin.settings import task_resources
 from flytetemporal.config import AdminSettings
 
 R = tasks_pb2.Resources

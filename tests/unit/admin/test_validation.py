@@ -5,7 +5,7 @@ from flyteidl.admin import common_pb2
 from flyteidl.core import execution_pb2, identifier_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin import validation
+from flytetemporal.admin.base import validation
 
 W = execution_pb2.WorkflowExecution
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin import lists
-from flytetemporal.admin.models import ExecutionRow, TaskExecutionRow, TaskRow
+from flytetemporal.admin.base import list_schemas
+from flytetemporal.admin.base.models import ExecutionRow, TaskExecutionRow, TaskRow
 from flytetemporal.db import filters
 
 # The pattern that Flyte's documentation of filters gives.
@@ -21,7 +21,7 @@ FLYTE_PATTERN = re.compile(r"(.+)\((.+),[\t\n\f\r ]?(.+)\)")
 def page(
     text: str = "",
     *,
-    entity: filters.Entity = lists.TASK,
+    entity: filters.Entity = list_schemas.TASK,
     limit: int = 10,
     token: str = "",
     key: str = "",
@@ -40,7 +40,7 @@ def sql(found: filters.Page, row: type = TaskRow) -> str:
     return " ".join(str(compiled).split())
 
 
-def refusal(text: str, entity: filters.Entity = lists.TASK) -> str:
+def refusal(text: str, entity: filters.Entity = list_schemas.TASK) -> str:
     with pytest.raises(errors.InvalidRequest) as failure:
         page(text, entity=entity)
     return failure.value.message
@@ -110,7 +110,7 @@ def test_a_wrong_filter_is_refused_with_its_reason(text: str, message: str) -> N
 
 
 def test_a_duration_that_is_none_is_refused() -> None:
-    assert refusal("gt(duration,soon)", lists.EXECUTION) == "Failed to parse duration [soon]"
+    assert refusal("gt(duration,soon)", list_schemas.EXECUTION) == "Failed to parse duration [soon]"
 
 
 def test_a_hundred_filters_are_enough() -> None:
@@ -131,27 +131,29 @@ def test_expressions_are_taken_apart_as_flyte_does(text: str) -> None:
 
 
 def test_filters_of_one_joined_entity_speak_of_one_row() -> None:
-    found = sql(page("eq(execution_tag.key,team)+eq(execution_tag.value,ml)", entity=lists.EXECUTION), ExecutionRow)
+    found = sql(
+        page("eq(execution_tag.key,team)+eq(execution_tag.value,ml)", entity=list_schemas.EXECUTION), ExecutionRow
+    )
 
     assert found.count("EXISTS") == 1
 
 
 def test_an_admin_tag_is_the_key_of_a_tag() -> None:
-    found = sql(page("eq(admin_tag.name,nightly)", entity=lists.EXECUTION), ExecutionRow)
+    found = sql(page("eq(admin_tag.name,nightly)", entity=list_schemas.EXECUTION), ExecutionRow)
 
     assert "execution_tags.key = 'nightly'" in found
 
 
 def test_names_of_task_executions_mean_their_execution() -> None:
-    found = sql(page("eq(name,e1)", entity=lists.TASK_EXECUTION), TaskExecutionRow)
-    other = sql(page("eq(task.name,t1)", entity=lists.TASK_EXECUTION), TaskExecutionRow)
+    found = sql(page("eq(name,e1)", entity=list_schemas.TASK_EXECUTION), TaskExecutionRow)
+    other = sql(page("eq(task.name,t1)", entity=list_schemas.TASK_EXECUTION), TaskExecutionRow)
 
     assert "task_executions.execution_name = 'e1'" in found
     assert "tasks.name = 't1'" in other
 
 
 def test_a_page_knows_what_it_is_filtered_by() -> None:
-    found = page("eq(state,0)+eq(workflow.name,w)", entity=lists.EXECUTION)
+    found = page("eq(state,0)+eq(workflow.name,w)", entity=list_schemas.EXECUTION)
 
     assert found.filters_on("state")
     assert not found.filters_on("name")

@@ -1,0 +1,1 @@
+"""What every package of admin uses: tables, validation, the door to Temporal."""

@@ -1,0 +1,120 @@
+"""Find executions, nodes and task executions by id, and say in Flyte's words what is missing."""
+
+from flyteidl.core import identifier_pb2
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
+from flytetemporal.idl import identifiers
+
+
+def check_execution_id(identifier: identifier_pb2.WorkflowExecutionIdentifier, *, given: bool = True) -> None:
+    """Refuse an incomplete id. ``given``: the request had the field at all."""
+    if not given:
+        raise errors.InvalidRequest("missing id")
+    for field in ("project", "domain", "name"):
+        if not getattr(identifier, field):
+            raise errors.InvalidRequest(f"missing {field}")
+
+
+def check_node_id(identifier: identifier_pb2.NodeExecutionIdentifier) -> None:
+    """Refuse an incomplete id."""
+    if not identifier.HasField("execution_id"):
+        raise errors.InvalidRequest("missing execution_id")
+    if not identifier.node_id:
+        raise errors.InvalidRequest("missing node_id")
+    check_execution_id(identifier.execution_id)
+
+
+def check_task_id(identifier: identifier_pb2.TaskExecutionIdentifier) -> None:
+    """Refuse an incomplete id, and one that names no task."""
+    if not identifier.HasField("task_id"):
+        raise errors.InvalidRequest("missing task_id")
+    if not identifier.HasField("node_execution_id"):
+        raise errors.InvalidRequest("missing node_execution_id")
+    check_node_id(identifier.node_execution_id)
+    task = identifier.task_id
+    if task.resource_type not in (identifier_pb2.TASK, identifier_pb2.UNSPECIFIED):
+        kind = identifiers.resource_type_name(task.resource_type).lower()
+        raise errors.InvalidRequest(
+            f"unexpected resource type {kind} for identifier [{identifiers.text(task)}], expected task instead"
+        )
+    for field in ("project", "domain", "name", "version"):
+        if not getattr(task, field):
+            raise errors.InvalidRequest(f"missing {field}")
+
+
+def missing_execution(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> errors.NotFound:
+    """Return the error of an unknown execution."""
+    return errors.NotFound(f"missing entity of type execution with identifier {identifiers.execution_text(identifier)}")
+
+
+def missing_node(identifier: identifier_pb2.NodeExecutionIdentifier) -> errors.NotFound:
+    """Return the error of an unknown node execution."""
+    return errors.NotFound(f"missing entity of type node execution with identifier {identifiers.node_text(identifier)}")
+
+
+def missing_task(identifier: identifier_pb2.TaskExecutionIdentifier) -> errors.NotFound:
+    """Return the error of an unknown task execution."""
+    return errors.NotFound(f"missing entity of type task execution with identifier {identifiers.task_text(identifier)}")
+
+
+async def find_execution(
+    session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier
+) -> ExecutionRow | None:
+    """Return the row of an execution."""
+    return await session.get(ExecutionRow, identifiers.execution_key(identifier))
+
+
+async def execution(session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> ExecutionRow:
+    """Return the row of an execution.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await find_execution(session, identifier)
+    if row is None:
+        raise missing_execution(identifier)
+    return row
+
+
+async def locked_execution(
+    session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier
+) -> ExecutionRow:
+    """Return the row of an execution and keep other writers out until the transaction ends. Raises ``NotFound``."""
+    key = identifiers.execution_key(identifier)
+    row = await session.get(ExecutionRow, key, with_for_update=True)
+    if row is None:
+        raise missing_execution(identifier)
+    return row
+
+
+async def find_node(
+    session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier
+) -> NodeExecutionRow | None:
+    """Return the row of a node execution."""
+    key = (*identifiers.execution_key(identifier.execution_id), identifier.node_id)
+    return await session.get(NodeExecutionRow, key)
+
+
+async def node(session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier) -> NodeExecutionRow:
+    """Return the row of a node execution. Raises ``NotFound``."""
+    row = await find_node(session, identifier)
+    if row is None:
+        raise missing_node(identifier)
+    return row
+
+
+async def task(session: AsyncSession, identifier: identifier_pb2.TaskExecutionIdentifier) -> TaskExecutionRow:
+    """Return the row of a task execution. Raises ``NotFound``."""
+    node_id = identifier.node_execution_id
+    key = (
+        *identifiers.execution_key(node_id.execution_id),
+        node_id.node_id,
+        *identifiers.entity_key(identifier.task_id),
+        identifier.retry_attempt,
+    )
+    row = await session.get(TaskExecutionRow, key)
+    if row is None:
+        raise missing_task(identifier)
+    return row

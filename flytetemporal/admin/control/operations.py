@@ -1,0 +1,199 @@
+"""OperationsService: what Flyte's API has no call for."""
+
+from datetime import UTC, datetime
+
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import identifier_pb2
+from sqlalchemy import select
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
+from flytetemporal.admin.control import explanations
+from flytetemporal.admin.executions import closing, workflow_executions
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.idl import error_text, identifiers, phases
+
+ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
+NODES = 200
+_OPEN = tuple(name for name, phase in phases.N.Phase.items() if phase not in phases.NODE_TERMINAL)
+_ENDED = tuple(name for name, phase in phases.N.Phase.items() if phase in phases.NODE_TERMINAL)
+
+
+class OperationsService:
+    """Explains executions that wait, and ends those that do not end."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    async def Explain(self, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:
+        """Say what an execution, or one node of it, waits for."""
+        return await explain(self._deps, request)
+
+    async def ForceTerminate(
+        self, request: operations_pb2.ForceTerminateRequest
+    ) -> operations_pb2.ForceTerminateResponse:
+        """End an execution at once, without waiting for its clean-up."""
+        return await force_terminate(self._deps, request)
+
+
+async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:
+    """Ask the running workflow what its nodes wait for, and Temporal about their activities.
+
+    Raises:
+        NotFound: there is no such execution, or no such node in it.
+    """
+    execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
+    async with deps.sessions() as session:
+        row = await execution_lookup.execution(session, request.execution_id)
+    closure = admin_execution_pb2.ExecutionClosure.FromString(row.closure)
+    response = operations_pb2.ExplainResponse(phase=closure.phase, notes=_notes(row, closure))
+    ended = closure.phase in phases.WORKFLOW_TERMINAL
+    asked = ended or await _add_waits(deps, request, row.cluster, response)
+    if request.node_id and not response.waits:
+        await _add_node(deps, request, response, asked=asked)
+    elif not asked:
+        await _add_recorded(deps, request.execution_id, response)
+    for wait in response.waits:
+        wait.text = explanations.sentence(wait)
+    return response
+
+
+async def force_terminate(
+    deps: Dependencies, request: operations_pb2.ForceTerminateRequest
+) -> operations_pb2.ForceTerminateResponse:
+    """Record the abort, end the workflow, close all that is open. Needs no worker.
+
+    Raises:
+        NotFound: there is no such execution.
+        Unavailable: Temporal does not answer; the abort is recorded, and the sweep delivers it.
+    """
+    terminate = admin_execution_pb2.ExecutionTerminateRequest(cause=request.cause)
+    if request.HasField("execution_id"):
+        terminate.id.CopyFrom(request.execution_id)
+    try:
+        await workflow_executions.record_abort(deps, terminate)
+    except errors.AlreadyTerminal:
+        return operations_pb2.ForceTerminateResponse()
+    await closing.force(deps, request.execution_id, request.cause)
+    return operations_pb2.ForceTerminateResponse()
+
+
+def _notes(row: ExecutionRow, closure: admin_execution_pb2.ExecutionClosure) -> list[str]:
+    phase = phases.W.Phase.Name(closure.phase)
+    if closure.phase in phases.WORKFLOW_TERMINAL:
+        return [f"the execution has ended: {phase}{_reason(closure)}"]
+    if closure.phase == phases.W.ABORTING:
+        return [f"the execution is being aborted ({row.abort_cause or 'no cause was given'}) and stops what it started"]
+    if closure.phase == phases.W.UNDEFINED:
+        return ["the execution is recorded and has not begun"]
+    return []
+
+
+def _reason(closure: admin_execution_pb2.ExecutionClosure) -> str:
+    match closure.WhichOneof("output_result"):
+        case "error":
+            said = (closure.error.code, error_text.headline(closure.error.message))
+        case "abort_metadata":
+            said = ("", error_text.headline(closure.abort_metadata.cause))
+        case _:
+            said = ("", "")
+    return "".join(f": {part}" for part in said if part)
+
+
+async def _add_waits(
+    deps: Dependencies,
+    request: operations_pb2.ExplainRequest,
+    cluster: str,
+    response: operations_pb2.ExplainResponse,
+) -> bool:
+    """Add what the workflow says; return whether it could be asked."""
+    queue = workflows.engine_queue(cluster)
+    pollers = None
+    try:
+        pollers = await deps.engine.pollers(queue, workflows_too=True)
+        if pollers == 0:  # A query would only run into its time-out.
+            response.notes.append(f"no worker polls task queue {queue}: nothing goes on until one does")
+            return False
+        found = await deps.engine.waits(request.execution_id, request.node_id)
+    except errors.NotFound:
+        response.notes.append("Temporal does not know its workflow: the sweeper starts or closes it within a minute")
+        return False
+    except errors.Unavailable as e:
+        polled = "" if pollers is None else f" ({pollers} lately polled task queue {queue})"
+        response.notes.append(f"the engine cannot be asked now{polled}: {e.message}")
+        return False
+    response.waits.extend(found.waits)
+    response.more = found.more
+    await _add_activities(deps, request.execution_id, response)
+    return True
+
+
+async def _add_activities(
+    deps: Dependencies, execution_id: ExecutionId, response: operations_pb2.ExplainResponse
+) -> None:
+    """Add what Temporal knows of the attempts; while it does not answer, what the workflow said has to do."""
+    waits = [wait for wait in response.waits if wait.HasField("attempt")]
+    if not waits:
+        return
+    pollers: dict[str, int] = {}
+    now = datetime.now(UTC)
+    try:
+        activities = await deps.engine.pending_activities(execution_id)
+        for wait in waits:
+            activity, queue = activities.get(wait.attempt.activity_id), wait.attempt.task_queue
+            if activity is None:
+                continue
+            if queue not in pollers:
+                pollers[queue] = await deps.engine.pollers(queue)
+            explanations.add_activity(wait, activity, pollers[queue], now)
+    except errors.Unavailable as e:
+        response.notes.append(f"nothing is known of attempts and workers now: {e.message}")
+
+
+async def _add_node(
+    deps: Dependencies,
+    request: operations_pb2.ExplainRequest,
+    response: operations_pb2.ExplainResponse,
+    *,
+    asked: bool,
+) -> None:
+    """Say what is recorded of a node that does not wait. ``asked``: its workflow had its say, or has ended.
+
+    Raises:
+        NotFound: neither the workflow nor any record knows it.
+    """
+    identifier = identifier_pb2.NodeExecutionIdentifier(node_id=request.node_id, execution_id=request.execution_id)
+    async with deps.sessions() as session:
+        row = await execution_lookup.find_node(session, identifier)
+    if row is None and asked:
+        raise execution_lookup.missing_node(identifier)
+    if row is None:
+        response.notes.append(f"nothing was heard of node {request.node_id}: it has not begun, or does not exist")
+    elif row.phase in _ENDED:
+        response.notes.append(f"node {request.node_id} has ended: {row.phase}")
+    else:
+        response.notes.append(_last_heard(request.node_id, row.phase))
+
+
+async def _add_recorded(
+    deps: Dependencies, execution_id: ExecutionId, response: operations_pb2.ExplainResponse
+) -> None:
+    """Add the open nodes that are recorded, when the engine cannot say more."""
+    row = NodeExecutionRow
+    project, domain, name = identifiers.execution_key(execution_id)
+    query = select(row.node_id, row.phase).where(
+        row.execution_project == project,
+        row.execution_domain == domain,
+        row.execution_name == name,
+        row.phase.in_(_OPEN),
+    )
+    async with deps.sessions() as session:
+        found = (await session.execute(query.order_by(row.id).limit(NODES))).all()
+    response.notes.extend(_last_heard(node_id, phase) for node_id, phase in found)
+
+
+def _last_heard(node_id: str, phase: str) -> str:
+    return f"node {node_id} was {phase} when it was last heard of"

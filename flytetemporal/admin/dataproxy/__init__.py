@@ -1,0 +1,1 @@
+"""Uploads and downloads: signed links, and the routes that serve them."""

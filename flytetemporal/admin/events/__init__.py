@@ -1,0 +1,1 @@
+"""Events that workers report, applied to rows."""

@@ -1,0 +1,208 @@
+"""Apply many events of one execution at once: the engine's way to report.
+
+One transaction, one lock, one read and one write per table, whatever the number of events. Nothing is refused for its
+order: repeated and late events change nothing, parents may follow their children.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.event import event_pb2
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events import event_rows, offload
+from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskKey, TaskState
+from flytetemporal.contracts.v1 import events_pb2
+from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl.identifiers import ExecutionKey
+from flytetemporal.idl.progress import node_events, task_events, workflow_events
+
+NODE_ABORTED = "NodeAborted"
+CANCELLED_IN_TEMPORAL = "The workflow was cancelled in Temporal."
+
+
+async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
+    """Apply the events in one transaction.
+
+    Raises:
+        NotFound: the execution does not exist.
+        InvalidRequest: the events are of several executions, or malformed.
+    """
+    if not request.events:
+        return events_pb2.RecordEventsResponse()
+    key = _execution_of(request.events)
+    for event in request.events:
+        await offload.offload(deps, _inner(event))
+    async with deps.sessions.begin() as session:
+        batch = await _Batch.load(session, key, request.events, deps.blobs.root)
+        applied = sum(batch.apply(event) for event in request.events)
+        await batch.store(session)
+    return events_pb2.RecordEventsResponse(applied=applied)
+
+
+def task_execution_id(event: event_pb2.TaskExecutionEvent) -> identifier_pb2.TaskExecutionIdentifier:
+    """Return the id of the task execution that an event speaks of."""
+    return identifier_pb2.TaskExecutionIdentifier(
+        task_id=event.task_id, node_execution_id=event.parent_node_execution_id, retry_attempt=event.retry_attempt
+    )
+
+
+def link(state: NodeState, event: event_pb2.NodeExecutionEvent, root: str) -> None:
+    """Note what the row of a node holds besides its message: its parents and its compiled closure."""
+    state.parent_node_id = state.parent_node_id or event.parent_node_metadata.node_id
+    if event.HasField("parent_task_metadata") and state.parent_task is None:
+        state.parent_task = event_rows.parent_task_key(event.parent_task_metadata.id)
+    state.dynamic_closure_uri = offload.dynamic_closure_uri(root, event) or state.dynamic_closure_uri
+    state.event_version = max(state.event_version, event.event_version)
+
+
+class _Batch:
+    """The rows that a batch touches."""
+
+    def __init__(
+        self,
+        key: ExecutionKey,
+        root: str,
+        execution: ExecutionState,
+        nodes: dict[str, NodeState],
+        tasks: dict[TaskKey, TaskState],
+    ) -> None:
+        self._key = key
+        self._root = root
+        self._execution = execution
+        self._nodes = nodes
+        self._tasks = tasks
+
+    @classmethod
+    async def load(
+        cls, session: AsyncSession, key: ExecutionKey, events: Iterable[events_pb2.Event], root: str
+    ) -> "_Batch":
+        execution = await event_rows.lock_execution(session, key)
+        if execution is None:
+            raise execution_lookup.missing_execution(identifiers.execution_identifier(key))
+        wanted = {event_rows.task_key(task_execution_id(e.task)) for e in events if e.HasField("task")}
+        node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | {node_id for node_id, _, _ in wanted}
+        nodes = await event_rows.load_nodes(session, key, node_ids) if node_ids else {}
+        tasks = await event_rows.load_tasks(session, key, wanted) if wanted else {}
+        return cls(key, root, execution, nodes, tasks)
+
+    def apply(self, event: events_pb2.Event) -> bool:
+        """Merge one event; return whether it changed anything."""
+        if event.HasField("workflow"):
+            return self._apply_workflow(event.workflow)
+        return self._apply_node(event.node) if event.HasField("node") else self._apply_task(event.task)
+
+    def _apply_workflow(self, event: event_pb2.WorkflowExecutionEvent) -> bool:
+        closure = self._execution.closure
+        before = closure.phase
+        changed = workflow_events.advance(closure, event)
+        if closure.phase == phases.W.ABORTED and before not in (phases.W.ABORTING, phases.W.ABORTED):
+            # Nobody asked us for it.
+            closure.abort_metadata.cause = CANCELLED_IN_TEMPORAL
+        self._execution.changed |= changed
+        return changed
+
+    def _apply_node(self, event: event_pb2.NodeExecutionEvent) -> bool:
+        state = self._nodes.get(event.id.node_id)
+        if state is None:
+            state = self._nodes[event.id.node_id] = NodeState(node_execution_pb2.NodeExecution(id=event.id))
+        before = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
+        link(state, event, self._root)
+        after = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
+        changed = node_events.advance(state.execution, event) or before != after
+        state.changed |= changed
+        return changed
+
+    def _apply_task(self, event: event_pb2.TaskExecutionEvent) -> bool:
+        identifier = task_execution_id(event)
+        key = event_rows.task_key(identifier)
+        self._require_node(event)
+        state = self._tasks.get(key)
+        if state is None:
+            state = self._tasks[key] = TaskState(task_execution_pb2.TaskExecution(id=identifier))
+        changed, state.phase_version = task_events.advance(state.execution, state.phase_version, event)
+        state.changed |= changed
+        return changed
+
+    def _require_node(self, event: event_pb2.TaskExecutionEvent) -> None:
+        """Make room for a task whose node was not told of yet; the node's own events fill it in."""
+        identifier = event.parent_node_execution_id
+        if identifier.node_id in self._nodes:
+            return
+        execution = node_execution_pb2.NodeExecution(id=identifier)
+        execution.closure.created_at.CopyFrom(event.occurred_at)
+        execution.closure.updated_at.CopyFrom(event.occurred_at)
+        self._nodes[identifier.node_id] = NodeState(execution, changed=True)
+
+    async def store(self, session: AsyncSession) -> None:
+        """Store what changed; when the execution has ended, close what is still open below it."""
+        if self._execution.changed:
+            await event_rows.store_execution(session, self._key, self._execution)
+        await event_rows.store_nodes(session, self._nodes.values())
+        await event_rows.store_tasks(session, self._tasks.values())
+        if self._execution.closure.phase in phases.WORKFLOW_TERMINAL:
+            await close_open(session, self._key, self._execution.closure)
+
+
+async def close_open(session: AsyncSession, key: ExecutionKey, closure: execution_pb2.ExecutionClosure) -> None:
+    """Abort the nodes and task executions that have not ended although their execution has."""
+    nodes = await event_rows.open_nodes(session, key)
+    tasks = await event_rows.open_tasks(session, key)
+    error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
+    for node in nodes.values():
+        node.changed = node_events.advance(
+            node.execution,
+            event_pb2.NodeExecutionEvent(phase=phases.N.ABORTED, occurred_at=closure.updated_at, error=error),
+        )
+    for task in tasks.values():
+        event = event_pb2.TaskExecutionEvent(phase=phases.T.ABORTED, occurred_at=closure.updated_at)
+        task.changed, _ = task_events.advance(task.execution, task.phase_version, event)
+    await event_rows.store_nodes(session, nodes.values())
+    await event_rows.store_tasks(session, tasks.values())
+
+
+def _cause(closure: execution_pb2.ExecutionClosure) -> str:
+    if closure.WhichOneof("output_result") == "abort_metadata" and closure.abort_metadata.cause:
+        return closure.abort_metadata.cause
+    if closure.HasField("error"):
+        return closure.error.message
+    return "Workflow aborted." if closure.phase == phases.W.ABORTED else "The workflow has ended."
+
+
+def _inner(event: events_pb2.Event) -> offload.AnyEvent:
+    if event.HasField("workflow"):
+        return event.workflow
+    return event.node if event.HasField("node") else event.task
+
+
+def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionKey:
+    keys = set()
+    for position, event in enumerate(events):
+        inner = _inner(event)
+        if not inner.HasField("occurred_at"):
+            raise errors.InvalidRequest(f"event {position}: missing occurred_at")
+        keys.add(_checked_key(event))
+    if len(keys) != 1:
+        raise errors.InvalidRequest(f"a batch speaks of one execution, not of {len(keys)}")
+    return keys.pop()
+
+
+def _checked_key(event: events_pb2.Event) -> ExecutionKey:
+    match event.WhichOneof("event"):
+        case "workflow":
+            identifier = event.workflow.execution_id
+            execution_lookup.check_execution_id(identifier)
+        case "node":
+            execution_lookup.check_node_id(event.node.id)
+            identifier = event.node.id.execution_id
+        case "task":
+            execution_lookup.check_task_id(task_execution_id(event.task))
+            identifier = event.task.parent_node_execution_id.execution_id
+        case _:
+            raise errors.InvalidRequest("an event without content")
+    return identifiers.execution_key(identifier)

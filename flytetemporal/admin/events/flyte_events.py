@@ -1,0 +1,165 @@
+"""Apply events to rows: Flyte's three RPCs, one event each, with Flyte's refusals.
+
+The engine's own way is ``event_batches``: many events at once, nothing refused for its order.
+"""
+
+from flyteidl.admin import event_pb2 as admin_event_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.event import event_pb2
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events import batches, event_rows, offload
+from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskState
+from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl.progress import node_events, task_events, workflow_events
+
+record_events = batches.record_events
+
+
+async def create_workflow_event(
+    deps: Dependencies, request: admin_event_pb2.WorkflowExecutionEventRequest
+) -> admin_event_pb2.WorkflowExecutionEventResponse:
+    """Record a phase of an execution."""
+    event = request.event
+    if not request.HasField("event"):
+        raise errors.InvalidRequest("Workflow event handler was called without event")
+    if not event.HasField("execution_id"):
+        raise errors.InvalidRequest("Workflow event handler was called without execution_id")
+    execution_lookup.check_execution_id(event.execution_id)
+    offload.check_size(event, deps.settings.max_data_bytes)
+    if event.WhichOneof("output_result") == "output_data":
+        await _require_execution(deps, event.execution_id)
+        await offload.offload(deps, event)
+    key = identifiers.execution_key(event.execution_id)
+    async with deps.sessions.begin() as session:
+        state = await _locked(session, event.execution_id)
+        phases.refuse_workflow(state.closure.phase, state.cluster, event)
+        _require_time(event)
+        if event.phase in (phases.W.UNDEFINED, phases.W.QUEUED):
+            await _reassign(session, event, state)
+        workflow_events.record(state.closure, event)
+        await event_rows.store_execution(session, key, state)
+    return admin_event_pb2.WorkflowExecutionEventResponse()
+
+
+async def create_node_event(
+    deps: Dependencies, request: admin_event_pb2.NodeExecutionEventRequest
+) -> admin_event_pb2.NodeExecutionEventResponse:
+    """Record a phase of a node."""
+    event = request.event
+    execution_id, key = event.id.execution_id, identifiers.execution_key(event.id.execution_id)
+    if _carries_data(event):
+        await _require_execution(deps, execution_id)
+        await offload.offload(deps, event)
+    async with deps.sessions.begin() as session:
+        try:
+            execution = await _locked(session, execution_id)
+        except errors.NotFound as error:
+            text = identifiers.execution_text(execution_id)
+            raise errors.NotFound(f"Failed to get existing execution id: [{text}] with err: {error.message}") from error
+        phases.refuse_producer(event.producer_id, execution.cluster)
+        execution_lookup.check_node_id(event.id)
+        _require_time(event)
+        state = (await event_rows.load_nodes(session, key, [event.id.node_id])).get(event.id.node_id)
+        if state is None:
+            await _require_parents(session, event)
+            state = NodeState(node_execution_pb2.NodeExecution(id=event.id))
+        else:
+            phases.refuse_node(state.execution.closure.phase, event)
+            if event.HasField("workflow_node_metadata"):
+                await execution_lookup.execution(session, event.workflow_node_metadata.execution_id)
+        batches.link(state, event, deps.blobs.root)
+        node_events.record(state.execution, event)
+        state.changed = True
+        await event_rows.store_nodes(session, [state])
+    return admin_event_pb2.NodeExecutionEventResponse()
+
+
+async def create_task_event(
+    deps: Dependencies, request: admin_event_pb2.TaskExecutionEventRequest
+) -> admin_event_pb2.TaskExecutionEventResponse:
+    """Record a phase of a task execution."""
+    event = request.event
+    if not request.HasField("event"):
+        raise errors.InvalidRequest("missing event")
+    if not event.HasField("occurred_at"):
+        raise errors.InvalidRequest("missing occurred_at")
+    identifier = batches.task_execution_id(event)
+    execution_lookup.check_task_id(identifier)
+    offload.check_size(event, deps.settings.max_data_bytes)
+    execution_id = identifier.node_execution_id.execution_id
+    key = identifiers.execution_key(execution_id)
+    if _carries_data(event):
+        await _require_execution(deps, execution_id)
+        await offload.offload(deps, event)
+    async with deps.sessions.begin() as session:
+        execution = await _locked(session, execution_id)
+        phases.refuse_producer(event.producer_id, execution.cluster)
+        wanted = event_rows.task_key(identifier)
+        state = (await event_rows.load_tasks(session, key, [wanted])).get(wanted)
+        if state is None:
+            await _require_node(session, identifier.node_execution_id)
+            state = TaskState(task_execution_pb2.TaskExecution(id=identifier))
+        else:
+            phases.refuse_task(state.execution.closure.phase, state.phase_version, event)
+        state.phase_version = task_events.record(state.execution, event)
+        state.changed = True
+        await event_rows.store_tasks(session, [state])
+    return admin_event_pb2.TaskExecutionEventResponse()
+
+
+async def _locked(session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> ExecutionState:
+    state = await event_rows.lock_execution(session, identifiers.execution_key(identifier))
+    if state is None:
+        raise execution_lookup.missing_execution(identifier)
+    return state
+
+
+async def _require_execution(deps: Dependencies, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> None:
+    """Refuse an unknown execution before anything is stored for it."""
+    async with deps.sessions() as session:
+        await execution_lookup.execution(session, identifier)
+
+
+async def _require_parents(session: AsyncSession, event: event_pb2.NodeExecutionEvent) -> None:
+    if event.HasField("parent_node_metadata"):
+        parent = identifier_pb2.NodeExecutionIdentifier(
+            node_id=event.parent_node_metadata.node_id, execution_id=event.id.execution_id
+        )
+        await execution_lookup.node(session, parent)
+    if event.HasField("parent_task_metadata"):
+        await execution_lookup.task(session, event.parent_task_metadata.id)
+
+
+async def _require_node(session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier) -> None:
+    if await execution_lookup.find_node(session, identifier) is None:
+        missing = execution_lookup.missing_node(identifier)
+        raise errors.InvalidRequest(f"failed to get existing node execution: {missing.message}") from missing
+
+
+async def _reassign(session: AsyncSession, event: event_pb2.WorkflowExecutionEvent, state: ExecutionState) -> None:
+    """Note the cluster that took the execution over; only before it runs."""
+    if event.producer_id in ("", phases.ANY_PRODUCER, state.cluster):
+        return
+    state.cluster = event.producer_id
+    row = await execution_lookup.execution(session, event.execution_id)
+    spec = execution_pb2.ExecutionSpec.FromString(row.spec)
+    spec.metadata.system_metadata.execution_cluster = event.producer_id
+    row.spec = spec.SerializeToString()
+
+
+def _carries_data(event: event_pb2.NodeExecutionEvent | event_pb2.TaskExecutionEvent) -> bool:
+    if event.HasField("output_data") or event.HasField("input_data"):
+        return True
+    if isinstance(event, event_pb2.TaskExecutionEvent):
+        return False
+    return event.task_node_metadata.dynamic_workflow.HasField("compiled_workflow")
+
+
+def _require_time(event: event_pb2.WorkflowExecutionEvent | event_pb2.NodeExecutionEvent) -> None:
+    if not event.HasField("occurred_at"):
+        raise errors.InvalidRequest("missing occurred_at")

@@ -1,0 +1,1 @@
+"""Executions of workflows, nodes and tasks: launch, read, abort."""

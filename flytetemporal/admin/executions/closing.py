@@ -1,0 +1,82 @@
+"""Close executions whose own workflow will not report their end."""
+
+import contextlib
+from datetime import UTC, datetime
+
+from flyteidl.admin import execution_pb2 as admin_execution_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.event import event_pb2
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events import batches, event_rows
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import identifiers, phases, times
+from flytetemporal.idl.progress import workflow_events
+
+ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
+
+
+async def close(deps: Dependencies, execution_id: ExecutionId, outcome: execution_pb2.ExecutionOutcome) -> bool:
+    """Record the end of an execution and of all that is open below it; return whether it was open.
+
+    An execution that is being aborted ends ABORTED, whatever else happened to its workflow.
+    """
+    key = identifiers.execution_key(execution_id)
+    async with deps.sessions.begin() as session:
+        state = await event_rows.lock_execution(session, key)
+        if state is None or state.closure.phase in phases.WORKFLOW_TERMINAL:
+            return False
+        aborting = state.closure.phase == phases.W.ABORTING
+        event = _event(execution_id, execution_pb2.ExecutionOutcome(phase=phases.W.ABORTED) if aborting else outcome)
+        if event.phase == phases.W.ABORTED and not aborting:
+            state.closure.abort_metadata.cause = outcome.error.message
+        workflow_events.advance(state.closure, event)
+        await event_rows.store_execution(session, key, state)
+        await batches.close_open(session, key, state.closure)
+    await _tell_parent(deps, execution_id, event)
+    return True
+
+
+async def _tell_parent(deps: Dependencies, execution_id: ExecutionId, event: event_pb2.WorkflowExecutionEvent) -> None:
+    """Tell the execution that launched this one; what its own workflow would have done."""
+    async with deps.sessions() as session:
+        row = await execution_lookup.execution(session, execution_id)
+    metadata = admin_execution_pb2.ExecutionSpec.FromString(row.spec).metadata
+    if not metadata.HasField("parent_node_execution"):
+        return
+    outcome = execution_pb2.ExecutionOutcome(phase=event.phase, output_uri=event.output_uri)
+    if event.HasField("error"):
+        outcome.error.CopyFrom(event.error)
+    state = execution_pb2.ChildState(execution_id=execution_id, outcome=outcome)
+    with contextlib.suppress(errors.NotFound, errors.Unavailable):  # The parent looks by itself now and then.
+        await deps.engine.child_ended(metadata.parent_node_execution.execution_id, state)
+
+
+async def close_aborted(deps: Dependencies, execution_id: ExecutionId) -> bool:
+    """Record the end of an abort that no workflow will report; return whether the execution was open."""
+    return await close(deps, execution_id, execution_pb2.ExecutionOutcome(phase=phases.W.ABORTED))
+
+
+async def force(deps: Dependencies, execution_id: ExecutionId, cause: str) -> bool:
+    """End the workflow without its clean-up and close the execution; return whether it was open.
+
+    Raises:
+        Unavailable: Temporal does not answer.
+    """
+    with contextlib.suppress(errors.NotFound):  # Nothing runs: all the better.
+        await deps.engine.terminate(execution_id, cause)
+    return await close_aborted(deps, execution_id)
+
+
+def _event(execution_id: ExecutionId, outcome: execution_pb2.ExecutionOutcome) -> event_pb2.WorkflowExecutionEvent:
+    event = event_pb2.WorkflowExecutionEvent(
+        execution_id=execution_id, phase=outcome.phase, occurred_at=times.timestamp(datetime.now(UTC))
+    )
+    if outcome.phase == core_execution_pb2.WorkflowExecution.SUCCEEDED:
+        event.output_uri = outcome.output_uri
+    elif outcome.phase == core_execution_pb2.WorkflowExecution.FAILED:
+        event.error.CopyFrom(outcome.error)
+    return event

@@ -1,0 +1,63 @@
+"""Start what is recorded, stop what is being aborted; both may be repeated at will."""
+
+import structlog
+from flyteidl.core import identifier_pb2
+from sqlalchemy import select
+
+from flytetemporal import errors
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.executions import closing, launch_targets
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import identifiers
+
+_log = structlog.get_logger(__name__)
+
+
+async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> bool:
+    """Start an execution's workflow; return whether it was started now. What fails here is repeated by the sweep."""
+    execution_id = argument.execution_id
+    try:
+        started = await deps.engine.start(await launch_targets.inline_graph(deps.blobs, argument))
+    except (errors.Unavailable, errors.NotFound) as error:
+        _log.warning("execution_not_started", execution=_text(execution_id), error=error.message)
+        return False
+    await _stop_if_aborted(deps, execution_id)
+    return started
+
+
+async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
+    """Ask a recorded abort of the engine; where nothing runs, the execution is closed at once.
+
+    Raises:
+        Unavailable: Temporal does not answer; the sweep repeats it.
+    """
+    try:
+        await deps.engine.cancel(execution_id, reason)
+    except errors.NotFound:
+        await closing.close_aborted(deps, execution_id)
+
+
+async def _stop_if_aborted(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> None:
+    """Stop the workflow again when its execution was aborted while it was being started."""
+    row = ExecutionRow
+    project, domain, name = identifiers.execution_key(execution_id)
+    query = select(row.phase).where(
+        row.execution_project == project, row.execution_domain == domain, row.execution_name == name
+    )
+    async with deps.sessions() as session:
+        phase = (await session.execute(query)).scalar_one()
+    if phase in ("ABORTING", "ABORTED"):
+        await try_cancel(deps, execution_id, "aborted before it started")
+
+
+async def try_cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
+    """Ask a recorded abort of the engine; while Temporal does not answer, leave it to the sweep."""
+    try:
+        await cancel(deps, execution_id, reason)
+    except errors.Unavailable as error:
+        _log.warning("abort_not_delivered", execution=_text(execution_id), error=error.message)
+
+
+def _text(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    return ":".join(identifiers.execution_key(execution_id))

@@ -1,0 +1,136 @@
+"""What a launch runs: a registered launch plan and its workflow, or a task in the wrapper made for it.
+
+Registered entities never change, so what was parsed once is kept and looked up by row and digest.
+"""
+
+from dataclasses import dataclass
+
+from flyteidl.admin import launch_plan_pb2
+from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
+from flytetemporal.admin.executions.lru import Lru
+from flytetemporal.admin.registry import registration
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import identifiers
+from flytetemporal.storage.blobs import BlobStore
+
+_TARGETS = 256
+_GRAPHS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchTarget:
+    """A resolved launch entity. Shared between launches: its messages must not be changed."""
+
+    workflow_id: identifier_pb2.Identifier
+    workflow_row: int
+    graph: execution_pb2.ContentReference
+    task_templates: execution_pb2.ContentReference
+    expected: interface_pb2.ParameterMap
+    fixed: literals_pb2.LiteralMap
+    # Of a launch plan only.
+    launch_plan: launch_plan_pb2.LaunchPlanSpec | None = None
+    launch_plan_row: int = 0
+    # Of a single task only.
+    task_row: int = 0
+
+
+_targets: Lru[tuple[int, str, int, bytes], LaunchTarget] = Lru(_TARGETS)
+_graphs: Lru[str, bytes] = Lru(_GRAPHS)
+
+
+async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Identifier) -> LaunchTarget:
+    """Return what a launch plan runs.
+
+    Raises:
+        NotFound: the launch plan does not exist.
+    """
+    query = (
+        select(LaunchPlanRow.id, LaunchPlanRow.digest, WorkflowRow.id, WorkflowRow.graph)
+        .join(WorkflowRow, WorkflowRow.id == LaunchPlanRow.workflow_id)
+        .where(*_is(LaunchPlanRow, identifier))
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise registration.missing("LAUNCH_PLAN", identifier)
+    launch_plan_id, digest, workflow_id, graph = found
+    # The reference to the graph tells apart stores as well as contents.
+    key = (launch_plan_id, digest, workflow_id, graph)
+    target = _targets.get(key)
+    if target is None:
+        target = await _read_launch_plan(session, launch_plan_id, workflow_id)
+        _targets.put(key, target)
+    return target
+
+
+async def _read_launch_plan(session: AsyncSession, launch_plan_id: int, workflow_id: int) -> LaunchTarget:
+    query = select(LaunchPlanRow.spec, LaunchPlanRow.closure).where(LaunchPlanRow.id == launch_plan_id)
+    row = (await session.execute(query)).one()
+    spec = launch_plan_pb2.LaunchPlanSpec.FromString(row.spec)
+    closure = launch_plan_pb2.LaunchPlanClosure.FromString(row.closure)
+    workflow = (await session.scalars(select(WorkflowRow).where(WorkflowRow.id == workflow_id))).one()
+    return LaunchTarget(
+        workflow_id=identifiers.identifier(identifier_pb2.WORKFLOW, _key(workflow)),
+        workflow_row=workflow.id,
+        graph=execution_pb2.ContentReference.FromString(workflow.graph),
+        task_templates=execution_pb2.ContentReference.FromString(workflow.task_templates),
+        expected=closure.expected_inputs,
+        fixed=spec.fixed_inputs,
+        launch_plan=spec,
+        launch_plan_row=launch_plan_id,
+    )
+
+
+async def of_wrapper(
+    session: AsyncSession, workflow_id: identifier_pb2.Identifier, task_row: int
+) -> LaunchTarget | None:
+    """Return what the wrapper of a single task runs; None when there is none yet. All its inputs are required."""
+    workflow = (await session.scalars(select(WorkflowRow).where(*_is(WorkflowRow, workflow_id)))).one_or_none()
+    if workflow is None:
+        return None
+    interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
+    expected = interface_pb2.ParameterMap(
+        parameters={
+            name: interface_pb2.Parameter(var=variable, required=True)
+            for name, variable in interface.inputs.variables.items()
+        }
+    )
+    return LaunchTarget(
+        workflow_id=workflow_id,
+        workflow_row=workflow.id,
+        graph=execution_pb2.ContentReference.FromString(workflow.graph),
+        task_templates=execution_pb2.ContentReference.FromString(workflow.task_templates),
+        expected=expected,
+        fixed=literals_pb2.LiteralMap(),
+        task_row=task_row,
+    )
+
+
+async def inline_graph(blobs: BlobStore, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionInput:
+    """Return the start argument with its graph inside when that is small enough to travel."""
+    reference = argument.stored_graph
+    if not argument.HasField("stored_graph") or reference.size_bytes > workflows.INLINE_GRAPH_BYTES:
+        return argument
+    graph = _graphs.get(reference.sha256)
+    if graph is None:
+        graph = await blobs.read(reference.uri)
+        _graphs.put(reference.sha256, graph)
+    inlined = execution_pb2.ExecutionInput()
+    inlined.CopyFrom(argument)
+    inlined.inline_graph = graph
+    return inlined
+
+
+def _is(
+    row: type[LaunchPlanRow] | type[WorkflowRow], identifier: identifier_pb2.Identifier
+) -> list[ColumnElement[bool]]:
+    project, domain, name, version = identifiers.entity_key(identifier)
+    return [row.project == project, row.domain == domain, row.name == name, row.version == version]
+
+
+def _key(row: WorkflowRow) -> identifiers.EntityKey:
+    return row.project, row.domain, row.name, row.version

@@ -1,0 +1,185 @@
+"""Launch executions: check, resolve, record, commit, then start.
+
+The row is committed before Temporal is asked: a row without a run can be found and started (``execution_start``), a run
+without a row could not. The order of checks mirrors flyteadmin's pkg/manager/impl/execution_manager.go.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, ProjectRow
+from flytetemporal.admin.events import offload
+from flytetemporal.admin.executions import delivery, launch_targets, records, requests, single_task
+from flytetemporal.admin.executions.launch_targets import LaunchTarget
+from flytetemporal.admin.executions.records import Launch, Linkage
+from flytetemporal.admin.settings import execution_settings, run_policies
+from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.idl import interfaces
+
+Mode = execution_pb2.ExecutionMetadata
+
+
+async def create(
+    deps: Dependencies, request: execution_pb2.ExecutionCreateRequest
+) -> execution_pb2.ExecutionCreateResponse:
+    """Launch a launch plan or a single task."""
+    await validation.check_project_and_domain(deps, request.project, request.domain)
+    requests.check_name(request.name)
+    requests.check_spec(request)
+    validation.check_labels(request.spec.labels)
+    validation.check_notifications(request.spec.notifications.notifications)
+    launch = await _prepare(deps, request)
+    argument = records.engine_input(launch, deps.blobs.root, deps.settings)
+    await _record(deps, launch, argument)
+    await delivery.start(deps, argument)
+    return execution_pb2.ExecutionCreateResponse(id=launch.id)
+
+
+async def relaunch(
+    deps: Dependencies, request: execution_pb2.ExecutionRelaunchRequest
+) -> execution_pb2.ExecutionCreateResponse:
+    """Launch an execution again with the same spec and the inputs its caller gave."""
+    row = await _earlier(deps, request.id, given=request.HasField("id"))
+    spec = execution_pb2.ExecutionSpec.FromString(row.spec)
+    spec.metadata.mode = Mode.RELAUNCH
+    spec.metadata.reference_execution.CopyFrom(request.id)
+    spec.overwrite_cache = request.overwrite_cache
+    again = execution_pb2.ExecutionCreateRequest(
+        project=request.id.project,
+        domain=request.id.domain,
+        name=request.name,
+        spec=spec,
+        inputs=await deps.blobs.read_message(row.user_inputs_uri, literals_pb2.LiteralMap),
+    )
+    return await create(deps, again)
+
+
+async def recover(
+    deps: Dependencies, request: execution_pb2.ExecutionRecoverRequest
+) -> execution_pb2.ExecutionCreateResponse:
+    """Launch an execution again, reusing the nodes that succeeded."""
+    await _earlier(deps, request.id, given=request.HasField("id"))
+    requests.check_name(request.name)
+    raise errors.Unimplemented("executions cannot be recovered yet; relaunch runs all nodes again")
+
+
+async def _earlier(
+    deps: Dependencies, identifier: identifier_pb2.WorkflowExecutionIdentifier, *, given: bool
+) -> ExecutionRow:
+    execution_lookup.check_execution_id(identifier, given=given)
+    async with deps.sessions() as session:
+        return await execution_lookup.execution(session, identifier)
+
+
+async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateRequest) -> Launch:
+    spec, given = request.spec, request.inputs if request.inputs.literals else request.spec.inputs
+    is_task = spec.launch_plan.resource_type == identifier_pb2.TASK
+    target = await single_task.target(deps, spec.launch_plan) if is_task else None
+    async with deps.sessions() as session:
+        if target is None:
+            target = await launch_targets.of_launch_plan(session, spec.launch_plan)
+        inputs = interfaces.launch_inputs(target.expected, target.fixed, given)
+        linkage = await _linkage(session, spec.metadata)
+        workflow = target.workflow_id.name
+        levels = await execution_settings.attribute_levels(session, request.project, request.domain, workflow)
+        heeded = execution_settings.counting(levels)
+        config = execution_settings.merge(spec, target.launch_plan, heeded, deps.settings.max_parallelism)
+        annotated = execution_settings.annotations(spec, target.launch_plan, levels)
+        policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
+        labels = await _labels(session, request.project, config.labels)
+        await _refuse_crowd(session, target)
+    requests.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
+    namespace = f"{request.project}-{request.domain}"
+    execution_id = identifier_pb2.WorkflowExecutionIdentifier(
+        project=request.project, domain=request.domain, name=request.name or requests.new_name()
+    )
+    return Launch(
+        id=execution_id,
+        spec=records.stored_spec(spec, config, linkage, namespace, single_task=is_task),
+        target=target,
+        linkage=linkage,
+        settings=records.engine_settings(
+            config,
+            labels,
+            policies,
+            raw_output_prefix=deps.raw_output_prefix,
+            namespace=namespace,
+            cluster=deps.engine.cluster,
+        ),
+        user_inputs=given,
+        inputs=inputs,
+        directory=offload.metadata_dir(deps.blobs.root, execution_id),
+    )
+
+
+async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetadata) -> Linkage:
+    if metadata.HasField("parent_node_execution"):
+        node = await execution_lookup.node(session, metadata.parent_node_execution)
+        parent = await execution_lookup.execution(session, metadata.parent_node_execution.execution_id)
+        spec = execution_pb2.ExecutionSpec.FromString(parent.spec)
+        return Linkage(
+            source_row=parent.id,
+            parent_node_row=node.id,
+            nesting=spec.metadata.nesting + 1,
+            principal=parent.user,
+            cluster_label=spec.execution_cluster_label.value,
+        )
+    if metadata.HasField("reference_execution"):
+        reference = await execution_lookup.find_execution(session, metadata.reference_execution)
+        return Linkage(source_row=reference.id if reference is not None else 0)
+    return Linkage()
+
+
+async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels) -> dict[str, str]:
+    """Return the labels of an execution: its own, then those of its project."""
+    query = select(ProjectRow.labels).where(ProjectRow.identifier == project)
+    of_project = common_pb2.Labels.FromString((await session.execute(query)).scalar_one_or_none() or b"")
+    return {**of_project.values, **labels.values}
+
+
+async def _refuse_crowd(session: AsyncSession, target: LaunchTarget) -> None:
+    """Refuse a launch that the launch plan's concurrency policy says to skip."""
+    if target.launch_plan is None or not target.launch_plan.concurrency_policy.max:
+        return
+    policy = target.launch_plan.concurrency_policy
+    if policy.behavior != launch_plan_pb2.CONCURRENCY_LIMIT_BEHAVIOR_SKIP:
+        return
+    plan = (await session.scalars(select(LaunchPlanRow).where(LaunchPlanRow.id == target.launch_plan_row))).one()
+    query = (
+        select(func.count())
+        .select_from(ExecutionRow)
+        .join(LaunchPlanRow, LaunchPlanRow.id == ExecutionRow.launch_plan_id)
+        .where(
+            LaunchPlanRow.project == plan.project,
+            LaunchPlanRow.domain == plan.domain,
+            LaunchPlanRow.name == plan.name,
+            ExecutionRow.phase.in_(("QUEUED", "RUNNING")),
+        )
+    )
+    if (await session.execute(query)).scalar_one() >= policy.max:
+        raise errors.AlreadyExists(
+            f"concurrency limit ({policy.max}) reached for launch plan {plan.name}; skipping execution"
+        )
+
+
+async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
+    """Store the row and the inputs. The row comes first, so that a taken name leaves the other's inputs alone."""
+    async with deps.sessions.begin() as session:
+        try:
+            await records.insert(session, launch, argument, datetime.now(UTC))
+        except IntegrityError as error:
+            text = str(error.orig).splitlines()[0]
+            raise errors.AlreadyExists(f"value with matching already exists ({text})") from error
+        await asyncio.gather(
+            deps.blobs.write_message(launch.inputs_uri, launch.inputs),
+            deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs),
+        )

@@ -1,0 +1,204 @@
+"""What is stored of a launch: the row, its tags, and the argument of its workflow."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flyteidl.admin import common_pb2, execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
+from flytetemporal.admin.executions.launch_targets import LaunchTarget
+from flytetemporal.admin.settings.execution_settings import Config
+from flytetemporal.admin.settings.run_policies import RunPolicies
+from flytetemporal.config import AdminSettings
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.idl import identifiers, locations, times
+
+
+@dataclass(frozen=True, slots=True)
+class Linkage:
+    """Where an execution comes from: a node of its parent, or the execution that it repeats."""
+
+    source_row: int = 0
+    parent_node_row: int = 0
+    nesting: int = 0
+    principal: str = ""
+    cluster_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A launch that passed every check. ``spec`` is what clients read back."""
+
+    id: identifier_pb2.WorkflowExecutionIdentifier
+    spec: execution_pb2.ExecutionSpec
+    target: LaunchTarget
+    linkage: Linkage
+    settings: contract_pb2.ExecutionSettings
+    user_inputs: literals_pb2.LiteralMap
+    inputs: literals_pb2.LiteralMap
+    directory: str
+
+    @property
+    def inputs_uri(self) -> str:
+        """Where all inputs lie, defaults and fixed ones included."""
+        return locations.join(self.directory, "inputs")
+
+    @property
+    def user_inputs_uri(self) -> str:
+        """Where the inputs lie that the caller gave."""
+        return locations.join(self.directory, "user_inputs")
+
+
+def stored_spec(
+    request: execution_pb2.ExecutionSpec, config: Config, linkage: Linkage, namespace: str, *, single_task: bool
+) -> execution_pb2.ExecutionSpec:
+    """Return the spec as it is stored: as requested, but for identity, parallelism and what the system knows better."""
+    spec = execution_pb2.ExecutionSpec()
+    spec.CopyFrom(request)
+    spec.ClearField("inputs")
+    spec.security_context.CopyFrom(config.security_context)
+    spec.metadata.principal = linkage.principal
+    spec.metadata.system_metadata.Clear()
+    spec.metadata.system_metadata.namespace = namespace
+    if linkage.nesting:
+        spec.metadata.nesting = linkage.nesting
+    if linkage.cluster_label and not spec.execution_cluster_label.value:
+        spec.execution_cluster_label.value = linkage.cluster_label
+    if not single_task:
+        spec.metadata.ClearField("artifact_ids")
+        spec.max_parallelism = config.max_parallelism
+    return spec
+
+
+def engine_settings(
+    config: Config,
+    labels: dict[str, str],
+    policies: RunPolicies,
+    *,
+    raw_output_prefix: str,
+    namespace: str,
+    cluster: str,
+) -> contract_pb2.ExecutionSettings:
+    """Return the settings as the engine reads them."""
+    settings = contract_pb2.ExecutionSettings(
+        max_parallelism=config.max_parallelism,
+        overwrite_cache=config.overwrite_cache,
+        labels=common_pb2.Labels(values=labels),
+        annotations=config.annotations,
+        envs=config.envs,
+        security_context=config.security_context,
+        raw_output_prefix=config.raw_output_data_config.output_location_prefix or raw_output_prefix,
+        namespace=namespace,
+        cluster=cluster,
+        asked_raw_output_prefix=config.raw_output_data_config.output_location_prefix,
+        retry_rules=policies.rules,
+    )
+    if policies.timeout:
+        settings.timeout.CopyFrom(times.duration(policies.timeout))
+    if config.HasField("interruptible"):
+        settings.interruptible.CopyFrom(config.interruptible)
+    return settings
+
+
+def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_pb2.ExecutionInput:
+    """Return the argument of the execution's workflow; the graph stays a reference until the start.
+
+    Raises:
+        ValueTooLarge: the settings are too large to be told to every activity.
+    """
+    size = launch.settings.ByteSize()
+    if size > workflows.MOST_SETTINGS_BYTES:
+        raise errors.ValueTooLarge(
+            f"the settings of execution [{launch.id.name}] have {size} bytes; {workflows.MOST_SETTINGS_BYTES} are the "
+            f"most: {_sizes(launch.settings)}"
+        )
+    argument = contract_pb2.ExecutionInput(
+        execution_id=launch.id,
+        workflow_id=launch.target.workflow_id,
+        stored_graph=launch.target.graph,
+        tasks=launch.target.task_templates,
+        metadata_dir=locations.metadata_dir(root, launch.id),
+        settings=launch.settings,
+        history_events=limits.history_events,
+        max_depth=limits.max_workflow_depth,
+        distinct_names=True,
+    )
+    metadata = launch.spec.metadata
+    if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
+        argument.parent.CopyFrom(metadata.parent_node_execution)
+    if launch.inputs.ByteSize() <= workflows.INLINE_LITERALS_BYTES:
+        argument.inputs.literals.CopyFrom(launch.inputs)
+    else:
+        argument.inputs.uri = launch.inputs_uri
+    return argument
+
+
+def _sizes(settings: contract_pb2.ExecutionSettings) -> str:
+    named = ("envs", "labels", "annotations", "security_context")
+    return ", ".join(f"{name} {getattr(settings, name).ByteSize()}" for name in named)
+
+
+async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.ExecutionInput, now: datetime) -> None:
+    """Insert the row and the tags. A taken name raises what the database raises."""
+    project, domain, name = identifiers.execution_key(launch.id)
+    target, linkage = launch.target, launch.linkage
+    row = ExecutionRow(
+        execution_project=project,
+        execution_domain=domain,
+        execution_name=name,
+        launch_plan_id=target.launch_plan_row,
+        workflow_id=target.workflow_row,
+        task_id=target.task_row,
+        closure=_closure(launch, now).SerializeToString(),
+        spec=launch.spec.SerializeToString(),
+        execution_created_at=now,
+        execution_updated_at=now,
+        mode=launch.spec.metadata.mode,
+        source_execution_id=linkage.source_row,
+        parent_node_execution_id=linkage.parent_node_row,
+        cluster=launch.settings.cluster,
+        inputs_uri=launch.inputs_uri,
+        user_inputs_uri=launch.user_inputs_uri,
+        user=linkage.principal,
+        launch_entity="launch_plan" if target.launch_plan is not None else "task",
+        engine_input=argument.SerializeToString(),
+    )
+    session.add(row)
+    await session.flush()
+    # Flyte writes none for the execution of a single task; then a failed eager workflow cannot find its children.
+    session.add_all(_tags(launch))
+
+
+def _tags(launch: Launch) -> list[ExecutionTagRow]:
+    project, domain, name = identifiers.execution_key(launch.id)
+    pairs = {(tag, "") for tag in launch.spec.tags} | set(launch.spec.labels.values.items())
+    return [
+        ExecutionTagRow(execution_project=project, execution_domain=domain, execution_name=name, key=key, value=value)
+        for key, value in sorted(pairs)
+    ]
+
+
+def _closure(launch: Launch, now: datetime) -> execution_pb2.ExecutionClosure:
+    stamp = times.timestamp(now)
+    return execution_pb2.ExecutionClosure(
+        created_at=stamp,
+        updated_at=stamp,
+        workflow_id=launch.target.workflow_id,
+        notifications=_notifications(launch),
+        state_change_details=execution_pb2.ExecutionStateChangeDetails(
+            state=execution_pb2.EXECUTION_ACTIVE, occurred_at=stamp, principal=launch.linkage.principal
+        ),
+    )
+
+
+def _notifications(launch: Launch) -> list[common_pb2.Notification]:
+    spec, plan = launch.spec, launch.target.launch_plan
+    if spec.notifications.notifications:
+        return list(spec.notifications.notifications)
+    if spec.disable_all or plan is None:
+        return []
+    return list(plan.entity_metadata.notifications)

@@ -1,0 +1,154 @@
+"""SignalService: values that gate nodes wait for."""
+
+from datetime import timedelta
+
+import structlog
+from flyteidl.admin import signal_pb2
+from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql
+
+from flytetemporal import errors
+from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import SignalRow
+from flytetemporal.db import filters
+from flytetemporal.idl import identifiers, interfaces, types
+
+Key = tuple[str, str, str, str]
+# So long the call that set a signal may take to tell the engine.
+UNDELIVERED_AGE = timedelta(seconds=5)
+PAGE = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class SignalService:
+    """A signal exists from the moment its gate is reached."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    async def GetOrCreateSignal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
+        """Return a signal, creating it with the given type when it is new."""
+        key = _key(request.id, given=request.HasField("id"))
+        if not request.HasField("type"):
+            raise validation.missing("type")
+        statement = postgresql.insert(SignalRow).values(
+            **dict(zip(("execution_project", "execution_domain", "execution_name", "signal_id"), key, strict=True)),
+            type=request.type.SerializeToString(),
+        )
+        async with self._deps.sessions.begin() as session:
+            await session.execute(statement.on_conflict_do_nothing())
+            row = await session.get_one(SignalRow, key)
+            return _message(row)
+
+    async def ListSignals(self, request: signal_pb2.SignalListRequest) -> signal_pb2.SignalList:
+        """List the signals of an execution."""
+        if not request.HasField("workflow_execution_id"):
+            raise validation.missing("execution_id")
+        validation.check_names(request.workflow_execution_id, "project", "domain", "name")
+        page = filters.page(
+            limit=request.limit,
+            token=request.token,
+            filters=request.filters,
+            sort_by=request.sort_by,
+            entity=list_schemas.SIGNAL,
+            method="ListSignals",
+        )
+        project, domain, name = identifiers.execution_key(request.workflow_execution_id)
+        query = select(SignalRow).where(
+            SignalRow.execution_project == project,
+            SignalRow.execution_domain == domain,
+            SignalRow.execution_name == name,
+        )
+        async with self._deps.sessions() as session:
+            rows = (await session.scalars(page.apply(query))).all()
+        return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
+
+    async def SetSignal(self, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
+        """Set the value of a signal that exists; setting it again overwrites."""
+        key = _key(request.id, given=request.HasField("id"))
+        if not request.HasField("value"):
+            raise validation.missing("value")
+        interfaces.check_literals(literals_pb2.LiteralMap(literals={"value": request.value}), "signal")
+        async with self._deps.sessions.begin() as session:
+            row = await session.get(SignalRow, key, with_for_update=True)
+            if row is None:
+                project, domain, name, signal = key
+                raise errors.InvalidRequest(
+                    f"failed to validate that signal [{{{{{project} {domain} {name}}} {signal}}}] exists, "
+                    "err: [signal does not exist]"
+                )
+            wanted = types_pb2.LiteralType.FromString(row.type)
+            found = types.infer(request.value)
+            if not types.castable(found, wanted):
+                raise errors.InvalidRequest(
+                    f"requested signal value [{types.text(found)}] is not castable to existing signal type "
+                    f"[{types.text(wanted)}]"
+                )
+            row.value, row.undelivered = request.value.SerializeToString(), True
+        await deliver(self._deps, request.id.execution_id, request.id.signal_id)
+        return signal_pb2.SignalSetResponse()
+
+
+async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> bool:
+    """Tell the engine that a signal was set, which then reads it; return whether that is settled.
+
+    The value is recorded: what cannot be told now is told by the sweep.
+    """
+    try:
+        await deps.engine.signal_set(execution_id, signal_id)
+    except errors.NotFound:
+        pass  # The run has ended, or it has not begun and its gate will find the value.
+    except errors.Unavailable as e:
+        _log.warning("signal_not_delivered", execution=execution_id.name, signal=signal_id, error=e.message)
+        return False
+    project, domain, name = identifiers.execution_key(execution_id)
+    statement = (
+        update(SignalRow)
+        .where(
+            SignalRow.execution_project == project,
+            SignalRow.execution_domain == domain,
+            SignalRow.execution_name == name,
+            SignalRow.signal_id == signal_id,
+        )
+        .values(undelivered=False)
+    )
+    async with deps.sessions.begin() as session:
+        await session.execute(statement)
+    return True
+
+
+async def undelivered(deps: Dependencies) -> list[tuple[identifier_pb2.WorkflowExecutionIdentifier, str]]:
+    """Return the signals that were set a while ago and that the engine was not told of."""
+    query = (
+        select(SignalRow).where(SignalRow.undelivered, SignalRow.updated_at < func.now() - UNDELIVERED_AGE).limit(PAGE)
+    )
+    async with deps.sessions() as session:
+        rows = (await session.scalars(query)).all()
+    return [(_execution_id(row), row.signal_id) for row in rows]
+
+
+def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
+    if not given:
+        raise validation.missing("id")
+    if not identifier.HasField("execution_id"):
+        raise validation.missing("execution_id")
+    validation.check_names(identifier, "signal_id")
+    validation.check_names(identifier.execution_id, "project", "domain", "name")
+    return (*identifiers.execution_key(identifier.execution_id), identifier.signal_id)
+
+
+def _message(row: SignalRow) -> signal_pb2.Signal:
+    signal = signal_pb2.Signal(
+        id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=_execution_id(row)),
+        type=types_pb2.LiteralType.FromString(row.type),
+    )
+    if row.value is not None:
+        signal.value.CopyFrom(literals_pb2.Literal.FromString(row.value))
+    return signal
+
+
+def _execution_id(row: SignalRow) -> identifier_pb2.WorkflowExecutionIdentifier:
+    return identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name))

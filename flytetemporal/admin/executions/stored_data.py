@@ -1,0 +1,103 @@
+"""Inputs and outputs of executions, nodes and tasks, read back from the object store."""
+
+import asyncio
+import sys
+
+import structlog
+from flyteidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+
+from flytetemporal import errors
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.idl import identifiers, offloading
+
+Closure = (
+    execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure | task_execution_pb2.TaskExecutionClosure
+)
+
+TRIMMED_ERROR_BYTES = 100
+# Left for the rest of an answer: clients take 4 MB, and it holds two maps.
+MARGIN_BYTES = 4096
+
+_log = structlog.get_logger(__name__)
+
+
+async def inputs_and_outputs(
+    deps: Dependencies, inputs_uri: str, closure: Closure
+) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+    """Return both maps; what is missing, unreadable or too large comes back empty, as from Flyte."""
+    inputs, outputs = await asyncio.gather(read(deps, inputs_uri), _outputs(deps, closure))
+    return inputs, outputs
+
+
+async def read(deps: Dependencies, uri: str) -> literals_pb2.LiteralMap:
+    """Return a stored map, or an empty one when it cannot be had."""
+    if not uri:
+        return literals_pb2.LiteralMap()
+    limit = deps.settings.max_data_bytes
+    try:
+        if limit and await deps.blobs.size_bytes(uri) > limit:
+            _log.info("data_too_large", uri=uri, limit_bytes=limit)
+            return literals_pb2.LiteralMap()
+        values = await deps.blobs.read_message(uri, literals_pb2.LiteralMap)
+    except errors.FlyteError as error:
+        _log.warning("data_not_readable", uri=uri, error=error.message)
+        return literals_pb2.LiteralMap()
+    await _put_in(deps, values, limit)
+    return values
+
+
+async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: int) -> None:
+    """Put offloaded values in place of their references while there is room: who reads over the network has no store.
+
+    What does not fit stays a reference, which tells type and size. Only files of this installation are read.
+    """
+    room = limit - values.ByteSize() - MARGIN_BYTES if limit else sys.maxsize
+    passed_over: set[str] = set()
+    for literal in offloading.in_order(values):
+        while wanted := [found.uri for found in offloading.references([literal]) if found.uri not in passed_over]:
+            loaded: dict[str, literals_pb2.Literal] = {}
+            for uri in dict.fromkeys(wanted):
+                value = await _offloaded(deps, uri, room // wanted.count(uri))  # It may stand in several places.
+                if value is None:
+                    passed_over.add(uri)
+                else:
+                    loaded[uri] = value
+                    room -= value.ByteSize() * wanted.count(uri)
+            offloading.put_in(literal, loaded)
+
+
+async def _offloaded(deps: Dependencies, uri: str, room: int) -> literals_pb2.Literal | None:
+    """Return an offloaded value; None when it is not ours, cannot be read, or has more bytes than there is room for."""
+    if not deps.blobs.owns(uri):
+        return None
+    try:
+        if await deps.blobs.size_bytes(uri) > room:
+            return None
+        return await deps.blobs.read_message(uri, literals_pb2.Literal)
+    except errors.FlyteError as error:
+        _log.warning("data_not_readable", uri=uri, error=error.message)
+        return None
+
+
+async def _outputs(deps: Dependencies, closure: Closure) -> literals_pb2.LiteralMap:
+    if closure.HasField("output_data"):
+        return closure.output_data
+    uri = closure.outputs.uri if isinstance(closure, execution_pb2.ExecutionClosure) else closure.output_uri
+    return await read(deps, uri)
+
+
+def flyte_urls(node_id: identifier_pb2.NodeExecutionIdentifier, attempt: int | None = None) -> common_pb2.FlyteURLs:
+    """Return the addresses under which the data proxy serves the data of a node, or of one attempt."""
+    parts = [*identifiers.execution_key(node_id.execution_id), node_id.node_id]
+    if attempt is not None:
+        parts.append(str(attempt))
+    prefix = f"flyte://v1/{'/'.join(parts)}"
+    return common_pb2.FlyteURLs(inputs=f"{prefix}/i", outputs=f"{prefix}/o")
+
+
+def trim_error(closure: Closure) -> None:
+    """Cut the error's text to what lists show."""
+    text = closure.error.message.encode()
+    if len(text) > TRIMMED_ERROR_BYTES:
+        closure.error.message = text[:TRIMMED_ERROR_BYTES].decode(errors="ignore")

@@ -1,0 +1,130 @@
+"""Executions: launch, read, archive, terminate."""
+
+from datetime import UTC, datetime
+
+from flyteidl.admin import common_pb2, execution_pb2
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+
+from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup, list_schemas, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.executions import delivery, launching, metrics, stored_data
+from flytetemporal.db import filters
+from flytetemporal.idl import identifiers, phases, times
+
+create = launching.create
+relaunch = launching.relaunch
+recover = launching.recover
+get_metrics = metrics.get_metrics
+
+
+async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
+    """Return an execution."""
+    execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
+    async with deps.sessions() as session:
+        found = message(await execution_lookup.execution(session, request.id))
+    system = found.spec.metadata.system_metadata
+    system.namespace = system.namespace or f"{request.id.project}-{request.id.domain}"
+    return found
+
+
+async def get_data(
+    deps: Dependencies, request: execution_pb2.WorkflowExecutionGetDataRequest
+) -> execution_pb2.WorkflowExecutionGetDataResponse:
+    """Return the inputs and outputs of an execution."""
+    execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
+    async with deps.sessions() as session:
+        row = await execution_lookup.execution(session, request.id)
+    closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+    inputs, outputs = await stored_data.inputs_and_outputs(deps, row.inputs_uri, closure)
+    return execution_pb2.WorkflowExecutionGetDataResponse(
+        inputs=common_pb2.UrlBlob(), outputs=common_pb2.UrlBlob(), full_inputs=inputs, full_outputs=outputs
+    )
+
+
+async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRequest) -> execution_pb2.ExecutionList:
+    """List the executions of a project and domain; archived ones only when a filter asks for a state."""
+    validation.check_present(request.id, "project", "domain")
+    page = filters.page(
+        limit=request.limit,
+        token=request.token,
+        filters=request.filters,
+        sort_by=request.sort_by,
+        entity=list_schemas.EXECUTION,
+        method="ListExecutions",
+    )
+    query = select(ExecutionRow).where(
+        ExecutionRow.execution_project == request.id.project, ExecutionRow.execution_domain == request.id.domain
+    )
+    if request.id.name:
+        query = query.where(ExecutionRow.execution_name == request.id.name)
+    if not page.filters_on("state"):
+        query = query.where(ExecutionRow.state == execution_pb2.EXECUTION_ACTIVE)
+    query = query.options(defer(ExecutionRow.engine_input))
+    async with deps.sessions() as session:
+        rows = (await session.scalars(page.apply(query))).all()
+    found = [message(row) for row in rows]
+    for execution in found:
+        stored_data.trim_error(execution.closure)
+    return execution_pb2.ExecutionList(executions=found, token=page.next_token(rows))
+
+
+async def update(
+    deps: Dependencies, request: execution_pb2.ExecutionUpdateRequest
+) -> execution_pb2.ExecutionUpdateResponse:
+    """Archive an execution or take it back; it may be in any phase."""
+    execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
+    if request.state not in execution_pb2.ExecutionState.values():
+        raise errors.InvalidRequest("invalid value for state")
+    async with deps.sessions.begin() as session:
+        row = await execution_lookup.locked_execution(session, request.id)
+        closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+        closure.state_change_details.CopyFrom(
+            execution_pb2.ExecutionStateChangeDetails(
+                state=request.state, occurred_at=times.timestamp(datetime.now(UTC))
+            )
+        )
+        row.closure, row.state = closure.SerializeToString(), request.state
+    return execution_pb2.ExecutionUpdateResponse()
+
+
+async def terminate(
+    deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest
+) -> execution_pb2.ExecutionTerminateResponse:
+    """Record an abort, then ask the engine for it. The engine reports the end."""
+    await record_abort(deps, request)
+    await delivery.try_cancel(deps, request.id, request.cause)
+    return execution_pb2.ExecutionTerminateResponse()
+
+
+async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest) -> None:
+    """Record that an execution is to be aborted, and why.
+
+    Raises:
+        NotFound: there is no such execution.
+        AlreadyTerminal: it has ended.
+    """
+    execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
+    async with deps.sessions.begin() as session:
+        row = await execution_lookup.locked_execution(session, request.id)
+        closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+        if closure.phase in phases.WORKFLOW_TERMINAL:
+            raise phases.already_ended(phases.W.Phase.Name(closure.phase))
+        closure.phase = phases.W.ABORTING
+        closure.abort_metadata.cause = request.cause
+        row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()
+
+
+def message(row: ExecutionRow) -> execution_pb2.Execution:
+    """Return an execution as clients read it."""
+    found = execution_pb2.Execution(
+        id=identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name)),
+        spec=execution_pb2.ExecutionSpec.FromString(row.spec),
+        closure=execution_pb2.ExecutionClosure.FromString(row.closure),
+    )
+    found.spec.ClearField("inputs")
+    if found.closure.phase == phases.W.ABORTED and found.closure.WhichOneof("output_result") is None:
+        found.closure.abort_metadata.cause = row.abort_cause
+    return found

@@ -1,0 +1,1 @@
+"""What users register: tasks, workflows, launch plans, their names and descriptions."""

@@ -1,0 +1,145 @@
+"""What a launch plan must satisfy: inputs against its workflow, its schedule, its annotations of ours.
+
+Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
+"""
+
+import re
+
+from croniter import croniter
+from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
+from flyteidl.core import interface_pb2, literals_pb2, types_pb2
+
+from flytetemporal.admin.base import validation
+from flytetemporal.admin.settings import run_policies
+from flytetemporal.errors import InvalidRequest
+from flytetemporal.idl import interfaces, types
+
+CRON_FIELDS = 5
+_ALIASES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_EVERY = re.compile(r"@every (\d+(\.\d+)?(h|m|s|ms|us|µs|ns))+")
+
+
+def expected_inputs(
+    spec: launch_plan_pb2.LaunchPlanSpec, interface: interface_pb2.TypedInterface
+) -> interface_pb2.ParameterMap:
+    """Return what an execution may or must give: the defaults, and the workflow inputs that are neither set nor fixed.
+
+    Raises:
+        InvalidRequest: an input is unknown or has the wrong type.
+    """
+    inputs = interface.inputs.variables
+    _check_fixed(spec.fixed_inputs, interface.inputs)
+    _check_defaults(spec.default_inputs, interface.inputs)
+    expected = interface_pb2.ParameterMap()
+    for name in sorted(inputs):
+        if name in spec.default_inputs.parameters:
+            expected.parameters[name].CopyFrom(spec.default_inputs.parameters[name])
+        elif name not in spec.fixed_inputs.literals:
+            expected.parameters[name].var.CopyFrom(inputs[name])
+            expected.parameters[name].required = True
+    return expected
+
+
+def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.ParameterMap) -> None:
+    """Refuse a schedule that cannot fire. Raises ``InvalidRequest``."""
+    kickoff = schedule.kickoff_time_input_arg
+    if kickoff:
+        _check_kickoff(kickoff, expected)
+    for name, parameter in sorted(expected.parameters.items()):
+        if parameter.required and name != kickoff:
+            raise InvalidRequest(
+                "Cannot create a launch plan with a schedule if there is an unbound required input. "
+                f"[{name}] is required"
+            )
+    kind = schedule.WhichOneof("ScheduleExpression")
+    if kind == "rate" and schedule.rate.value == 0:
+        raise InvalidRequest("invalid value for rate: a schedule cannot fire every 0 units; give a positive value")
+    if kind in ("cron_expression", "cron_schedule"):
+        expression = schedule.cron_expression if kind == "cron_expression" else schedule.cron_schedule.schedule
+        _check_cron(expression)
+
+
+def check_annotations(annotations: common_pb2.Annotations) -> None:
+    """Refuse annotations that would refuse every execution. Raises ``InvalidRequest``."""
+    run_policies.check(("the launch plan", annotations))
+
+
+def schedule_type(schedule: schedule_pb2.Schedule) -> str:
+    """Return the kind of a schedule, as lists filter by it."""
+    kind = schedule.WhichOneof("ScheduleExpression")
+    if kind == "rate":
+        return "RATE"
+    return "CRON" if kind else "NONE"
+
+
+def _check_fixed(fixed: literals_pb2.LiteralMap, inputs: interface_pb2.VariableMap) -> None:
+    interfaces.check_literals(fixed, "fixed_inputs")
+    for name, literal in sorted(fixed.literals.items()):
+        if name not in inputs.variables:
+            raise InvalidRequest(f"unexpected fixed_input {name}")
+        found, wanted = types.infer(literal), inputs.variables[name].type
+        if not types.castable(found, wanted):
+            raise InvalidRequest(
+                f"invalid fixed_input wrong type {name}, expected {types.text(wanted)}, got {types.text(found)} instead"
+            )
+
+
+def _check_defaults(defaults: interface_pb2.ParameterMap, inputs: interface_pb2.VariableMap) -> None:
+    for name, parameter in sorted(defaults.parameters.items()):
+        if not name:
+            raise validation.missing("default_inputs: a parameter without a name")
+        _check_default(name, parameter)
+        if name not in inputs.variables:
+            raise InvalidRequest(f"unexpected default_input {name}")
+        found, wanted = parameter.var.type, inputs.variables[name].type
+        if not types.castable(found, wanted):
+            raise InvalidRequest(
+                f"invalid default_input wrong type {name}, expected {types.text(found)}, "
+                f"got {types.text(wanted)} instead"
+            )
+
+
+def _check_default(name: str, parameter: interface_pb2.Parameter) -> None:
+    if not parameter.HasField("var") or not parameter.var.HasField("type"):
+        raise InvalidRequest(
+            f"The Variable component of the Parameter {name} in default_inputs either is missing, or has a missing Type"
+        )
+    behavior = parameter.WhichOneof("behavior")
+    if behavior in ("artifact_query", "artifact_id"):
+        raise InvalidRequest(f"default_input {name} asks for an artifact; there is no artifact registry")
+    if behavior == "default":
+        found = types.infer(parameter.default)
+        if not types.castable(found, parameter.var.type):
+            raise InvalidRequest(
+                f"Type mismatch for Parameter {name} in default_inputs has type {types.text(parameter.var.type)}, "
+                f"expected {types.text(found)}"
+            )
+    elif not parameter.required:
+        raise InvalidRequest(
+            f"Invalid variable {name} in default_inputs - variable has neither default, nor is required"
+        )
+
+
+def _check_kickoff(name: str, expected: interface_pb2.ParameterMap) -> None:
+    if name not in expected.parameters:
+        raise InvalidRequest(
+            "Cannot create a schedule with a KickoffTimeInputArg that does not point to a free input. "
+            f"[{name}] is not free or does not exist."
+        )
+    found = expected.parameters[name].var.type
+    if found.simple != types_pb2.DATETIME:
+        raise InvalidRequest(
+            f"KickoffTimeInputArg must reference a datetime input. [{name}] is a [{types.text(found)}]"
+        )
+
+
+def _check_cron(expression: str) -> None:
+    if expression in _ALIASES or _EVERY.fullmatch(expression):
+        return
+    fields = expression.split()
+    if len(fields) != CRON_FIELDS:
+        raise InvalidRequest(
+            f"Invalid cron expression: expected exactly {CRON_FIELDS} fields, found {len(fields)}: [{expression}]"
+        )
+    if not croniter.is_valid(expression.replace("?", "*")):
+        raise InvalidRequest(f"Invalid cron expression: [{expression}] has a field that is none")

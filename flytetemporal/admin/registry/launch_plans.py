@@ -1,0 +1,182 @@
+"""Launch plans: register, activate, get, list."""
+
+from datetime import UTC, datetime
+
+from flyteidl.admin import common_pb2, launch_plan_pb2
+from flyteidl.core import identifier_pb2, interface_pb2
+from sqlalchemy import select, update
+
+from flytetemporal import errors
+from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
+from flytetemporal.admin.registry import entity_lists, launch_plan_checks, registration
+from flytetemporal.idl import digest, identifiers, times
+
+LAUNCH_PLAN = identifier_pb2.LAUNCH_PLAN
+ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
+
+
+async def create(
+    deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest
+) -> launch_plan_pb2.LaunchPlanCreateResponse:
+    """Register a launch plan version, inactive.
+
+    Raises:
+        InvalidRequest: it is malformed, does not fit its workflow, or its id has another structure.
+        NotFound: the workflow is not registered.
+        AlreadyExists: the same structure is registered.
+    """
+    await _check(deps, request)
+    async with deps.sessions() as session:
+        workflow = await registration.stored(session, WorkflowRow, request.spec.workflow_id)
+    if workflow is None:
+        raise registration.missing("WORKFLOW", request.spec.workflow_id)
+    interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
+    plan = launch_plan_pb2.LaunchPlan(id=request.id, spec=request.spec)
+    plan.spec.default_inputs.CopyFrom(launch_plan_checks.expected_inputs(request.spec, interface))
+    plan.closure.expected_inputs.CopyFrom(plan.spec.default_inputs)
+    plan.closure.expected_outputs.CopyFrom(interface.outputs)
+    schedule = request.spec.entity_metadata.schedule
+    if schedule.ByteSize():
+        launch_plan_checks.check_schedule(schedule, plan.closure.expected_inputs)
+    values = _values(plan, workflow.id)
+    async with deps.sessions.begin() as session:
+        if await registration.insert(session, LaunchPlanRow, values):
+            return launch_plan_pb2.LaunchPlanCreateResponse()
+        row = await registration.stored(session, LaunchPlanRow, request.id)
+    if row is None or row.digest == values["digest"]:
+        raise registration.identical("launch plan", request.id)
+    raise registration.different("launch plan", request.id, message(row).spec, plan.spec)
+
+
+async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> launch_plan_pb2.LaunchPlan:
+    """Return a launch plan version."""
+    validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
+    async with deps.sessions() as session:
+        row = await registration.stored(session, LaunchPlanRow, request.id)
+    if row is None:
+        raise registration.missing("LAUNCH_PLAN", request.id)
+    return message(row)
+
+
+async def get_active(
+    deps: Dependencies, request: launch_plan_pb2.ActiveLaunchPlanRequest
+) -> launch_plan_pb2.LaunchPlan:
+    """Return the active version of a name."""
+    name = request.id
+    validation.check_names(name, "project", "domain", "name")
+    query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
+    async with deps.sessions() as session:
+        row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise errors.NotFound(f"No active launch plan could be found: {name.project}:{name.domain}:{name.name}")
+    return message(row)
+
+
+async def list_active(
+    deps: Dependencies, request: launch_plan_pb2.ActiveLaunchPlanListRequest
+) -> launch_plan_pb2.LaunchPlanList:
+    """List the active launch plans of a project and domain."""
+    listing = common_pb2.ResourceListRequest(
+        id=common_pb2.NamedEntityIdentifier(project=request.project, domain=request.domain),
+        limit=request.limit,
+        token=request.token,
+        sort_by=request.sort_by if request.HasField("sort_by") else None,
+    )
+    return await _list(deps, listing, "ListActiveLaunchPlans", active_only=True)
+
+
+async def list_launch_plans(
+    deps: Dependencies, request: common_pb2.ResourceListRequest
+) -> launch_plan_pb2.LaunchPlanList:
+    """List the versions of one launch plan, or of all of a project and domain."""
+    return await _list(deps, request, "ListLaunchPlans", active_only=False)
+
+
+async def list_ids(
+    deps: Dependencies, request: common_pb2.NamedEntityIdentifierListRequest
+) -> common_pb2.NamedEntityIdentifierList:
+    """List the names of the launch plans of a project and domain."""
+    return await entity_lists.names(deps, LaunchPlanRow, request, "ListLaunchPlanIds")
+
+
+async def set_state(
+    deps: Dependencies, request: launch_plan_pb2.LaunchPlanUpdateRequest
+) -> launch_plan_pb2.LaunchPlanUpdateResponse:
+    """Activate a version, which deactivates the active one of the same name, or deactivate it."""
+    validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
+    if request.state not in (ACTIVE, INACTIVE):
+        raise validation.invalid("state")
+    name = common_pb2.NamedEntityIdentifier(project=request.id.project, domain=request.id.domain, name=request.id.name)
+    async with deps.sessions.begin() as session:
+        # All versions are locked in one order, so that two activations at once follow each other.
+        query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name)).order_by(LaunchPlanRow.id)
+        rows = (await session.scalars(query.with_for_update())).all()
+        wanted = next((row for row in rows if row.version == request.id.version), None)
+        if wanted is None:
+            raise registration.missing("LAUNCH_PLAN", request.id)
+        if wanted.state != request.state:
+            now = datetime.now(UTC)
+            if request.state == ACTIVE:
+                clauses = (*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
+                await session.execute(update(LaunchPlanRow).where(*clauses).values(state=INACTIVE, updated_at=now))
+            wanted.state, wanted.updated_at = request.state, now
+    return launch_plan_pb2.LaunchPlanUpdateResponse()
+
+
+def message(row: LaunchPlanRow) -> launch_plan_pb2.LaunchPlan:
+    """Return a launch plan as clients read it."""
+    key = (row.project, row.domain, row.name, row.version)
+    plan = launch_plan_pb2.LaunchPlan(
+        id=identifiers.identifier(LAUNCH_PLAN, key),
+        spec=launch_plan_pb2.LaunchPlanSpec.FromString(row.spec),
+        closure=launch_plan_pb2.LaunchPlanClosure.FromString(row.closure),
+    )
+    plan.closure.state = ACTIVE if row.state == ACTIVE else INACTIVE
+    plan.closure.created_at.CopyFrom(times.timestamp(row.created_at))
+    plan.closure.updated_at.CopyFrom(times.timestamp(row.updated_at))
+    return plan
+
+
+async def _list(
+    deps: Dependencies, request: common_pb2.ResourceListRequest, method: str, *, active_only: bool
+) -> launch_plan_pb2.LaunchPlanList:
+    page = entity_lists.page(request, list_schemas.LAUNCH_PLAN, method)
+    query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, request.id))
+    if active_only:
+        query = query.where(LaunchPlanRow.state == ACTIVE)
+    async with deps.sessions() as session:
+        rows = (await session.scalars(page.apply(query))).all()
+    return launch_plan_pb2.LaunchPlanList(launch_plans=[message(row) for row in rows], token=page.next_token(rows))
+
+
+async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest) -> None:
+    validation.check_identifier(request.id, LAUNCH_PLAN, given=request.HasField("id"))
+    await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
+    if not request.HasField("spec"):
+        raise validation.missing("spec")
+    spec = request.spec
+    validation.check_identifier(spec.workflow_id, identifier_pb2.WORKFLOW, given=spec.HasField("workflow_id"))
+    validation.check_labels(spec.labels)
+    launch_plan_checks.check_annotations(spec.annotations)
+    validation.check_notifications(spec.entity_metadata.notifications)
+    if spec.entity_metadata.HasField("launch_conditions"):
+        raise errors.InvalidRequest("Launch condition must be empty, found: there is no artifact registry to watch")
+
+
+def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, object]:
+    now = datetime.now(UTC)
+    schedule = plan.spec.entity_metadata.schedule
+    return {
+        **dict(zip(("project", "domain", "name", "version"), identifiers.entity_key(plan.id), strict=True)),
+        "spec": plan.spec.SerializeToString(),
+        "closure": plan.closure.SerializeToString(),
+        "workflow_id": workflow_row,
+        "digest": digest.digest(plan),
+        "state": INACTIVE,
+        "schedule_type": launch_plan_checks.schedule_type(schedule),
+        "launch_condition_type": "SCHED" if schedule.ByteSize() else None,
+        "created_at": now,
+        "updated_at": now,
+    }

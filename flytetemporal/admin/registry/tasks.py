@@ -1,0 +1,116 @@
+"""Tasks: register, get, list."""
+
+from datetime import UTC, datetime
+
+from flyteidl.admin import common_pb2, task_pb2
+from flyteidl.core import identifier_pb2, tasks_pb2
+from sqlalchemy import select
+
+from flytetemporal import errors
+from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import TaskRow
+from flytetemporal.admin.registry import descriptions, entity_lists, registration
+from flytetemporal.admin.settings import attributes, task_resources
+from flytetemporal.compiler import task as task_compiler
+from flytetemporal.idl import digest, identifiers, times
+
+TASK = identifier_pb2.TASK
+
+
+async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> task_pb2.TaskCreateResponse:
+    """Register a task version.
+
+    Raises:
+        InvalidRequest: it is malformed, does not compile, or its id has another structure.
+        AlreadyExists: the same structure is registered.
+    """
+    template = await _checked(deps, request)
+    compiled = task_compiler.compile_task(template)
+    key = identifiers.entity_key(request.id)
+    now = datetime.now(UTC)
+    closure = task_pb2.TaskClosure(compiled_task=compiled, created_at=times.timestamp(now))
+    values = {
+        **dict(zip(("project", "domain", "name", "version"), key, strict=True)),
+        "closure": closure.SerializeToString(),
+        "digest": digest.digest(compiled),
+        "type": template.type,
+        "short_description": request.spec.description.short_description,
+        "created_at": now,
+        "updated_at": now,
+    }
+    async with deps.sessions.begin() as session:
+        if await registration.insert(session, TaskRow, values):
+            await descriptions.store(session, request.id, request.spec.description)
+            return task_pb2.TaskCreateResponse()
+        row = await registration.stored(session, TaskRow, request.id)
+    if row is None or row.digest == values["digest"]:
+        raise registration.identical("task", request.id)
+    before = task_pb2.TaskClosure.FromString(row.closure).compiled_task
+    raise registration.different("task", request.id, before, compiled)
+
+
+async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> task_pb2.Task:
+    """Return a task version."""
+    validation.check_get(request.id, TASK, given=request.HasField("id"))
+    async with deps.sessions() as session:
+        row = await registration.stored(session, TaskRow, request.id)
+    if row is None:
+        raise registration.missing("TASK", request.id)
+    return message(row)
+
+
+async def list_tasks(deps: Dependencies, request: common_pb2.ResourceListRequest) -> task_pb2.TaskList:
+    """List the versions of one task, or of all tasks of a project and domain."""
+    page = entity_lists.page(request, list_schemas.TASK, "ListTasks")
+    query = page.apply(select(TaskRow).where(*entity_lists.scope(TaskRow, request.id)))
+    async with deps.sessions() as session:
+        rows = (await session.scalars(query)).all()
+    return task_pb2.TaskList(tasks=[message(row) for row in rows], token=page.next_token(rows))
+
+
+async def list_ids(
+    deps: Dependencies, request: common_pb2.NamedEntityIdentifierListRequest
+) -> common_pb2.NamedEntityIdentifierList:
+    """List the names of the tasks of a project and domain."""
+    return await entity_lists.names(deps, TaskRow, request, "ListTaskIds")
+
+
+def message(row: TaskRow) -> task_pb2.Task:
+    """Return a task as clients read it."""
+    key = (row.project, row.domain, row.name, row.version)
+    return task_pb2.Task(
+        id=identifiers.identifier(TASK, key),
+        closure=task_pb2.TaskClosure.FromString(row.closure),
+        short_description=row.short_description,
+    )
+
+
+async def _checked(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tasks_pb2.TaskTemplate:
+    validation.check_identifier(request.id, TASK, given=request.HasField("id"))
+    await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
+    if not request.HasField("spec") or not request.spec.HasField("template"):
+        raise validation.missing("spec")
+    template = tasks_pb2.TaskTemplate()
+    template.CopyFrom(request.spec.template)
+    template.id.CopyFrom(request.id)
+    validation.check_present(template, "type")
+    validation.check_present(template, "metadata")
+    if template.metadata.HasField("runtime") and not template.metadata.runtime.version:
+        raise validation.missing("runtime version")
+    if not template.HasField("interface"):
+        raise validation.missing("typed interface")
+    await _check_target(deps, template)
+    return template
+
+
+async def _check_target(deps: Dependencies, template: tasks_pb2.TaskTemplate) -> None:
+    limits = await attributes.task_limits(deps, template.id.project, template.id.domain)
+    if template.HasField("container"):
+        if not template.container.image:
+            raise validation.missing("image")
+        task_resources.check_container(template.id.name, template.container.resources, limits)
+    elif template.HasField("k8s_pod"):
+        if not template.k8s_pod.HasField("pod_spec"):
+            raise errors.InvalidRequest("missing pod_spec: a k8s_pod task needs one")
+        task_resources.check_pod(template.id.name, template.k8s_pod, limits)

@@ -1,0 +1,236 @@
+"""Workflows: compile and register, get, list.
+
+The closure that clients read and the graph that the engine walks lie in the store, the graph by its content; the row
+holds what lists and launches need.
+"""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Container, Iterable
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from flyteidl.admin import common_pb2, launch_plan_pb2, task_pb2, workflow_pb2
+from flyteidl.core import compiler_pb2, identifier_pb2, interface_pb2
+from flyteidl.core import workflow_pb2 as core_workflow_pb2
+from google.protobuf.message import Message
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal import errors
+from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
+from flytetemporal.admin.registry import descriptions, entity_lists, launch_plans, registration
+from flytetemporal.compiler import compact, constants, requirements
+from flytetemporal.compiler import workflow as workflow_compiler
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import digest, identifiers, locations, times
+
+WORKFLOW = identifier_pb2.WORKFLOW
+# File systems take names of 255 bytes.
+_LONGEST_SEGMENT = 200
+
+
+async def create(
+    deps: Dependencies, request: workflow_pb2.WorkflowCreateRequest
+) -> workflow_pb2.WorkflowCreateResponse:
+    """Compile and register a workflow version.
+
+    Raises:
+        InvalidRequest: it is malformed, does not compile, or its id has another structure.
+        AlreadyExists: the same structure is registered.
+    """
+    template = await _checked(deps, request)
+    compiled = await _compile(deps, template, request)
+    found_digest = digest.digest(compiled)
+    async with deps.sessions() as session:
+        row = await registration.stored(session, WorkflowRow, request.id)
+    if row is None:
+        values, files = _prepare(deps, request, compiled, found_digest)
+        async with deps.sessions.begin() as session:
+            if await registration.insert(session, WorkflowRow, values):
+                await descriptions.store(session, request.id, request.spec.description)
+                # Only who has the row writes, and before others see it: of two structures at once, one is stored.
+                await asyncio.gather(*(deps.blobs.write(uri, data) for uri, data in files.items()))
+                return workflow_pb2.WorkflowCreateResponse()
+            row = await registration.stored(session, WorkflowRow, request.id)
+    if row is None or row.digest == found_digest:
+        raise registration.identical("workflow", request.id)
+    before = await _closure(deps, row)
+    raise registration.different("workflow", request.id, before.compiled_workflow, compiled)
+
+
+async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workflow_pb2.Workflow:
+    """Return a workflow version with its whole closure."""
+    validation.check_get(request.id, WORKFLOW, given=request.HasField("id"))
+    async with deps.sessions() as session:
+        row = await registration.stored(session, WorkflowRow, request.id)
+    if row is None:
+        raise registration.missing("WORKFLOW", request.id)
+    return workflow_pb2.Workflow(
+        id=_id(row), closure=await _closure(deps, row), short_description=row.short_description
+    )
+
+
+async def list_workflows(deps: Dependencies, request: common_pb2.ResourceListRequest) -> workflow_pb2.WorkflowList:
+    """List the versions of one workflow, or of all of a project and domain, with their interfaces only."""
+    page = entity_lists.page(request, list_schemas.WORKFLOW, "ListWorkflows")
+    query = page.apply(select(WorkflowRow).where(*entity_lists.scope(WorkflowRow, request.id)))
+    async with deps.sessions() as session:
+        rows = (await session.scalars(query)).all()
+    return workflow_pb2.WorkflowList(workflows=[_summary(row) for row in rows], token=page.next_token(rows))
+
+
+async def list_ids(
+    deps: Dependencies, request: common_pb2.NamedEntityIdentifierListRequest
+) -> common_pb2.NamedEntityIdentifierList:
+    """List the names of the workflows of a project and domain."""
+    return await entity_lists.names(deps, WorkflowRow, request, "ListWorkflowIds")
+
+
+async def _checked(
+    deps: Dependencies, request: workflow_pb2.WorkflowCreateRequest
+) -> core_workflow_pb2.WorkflowTemplate:
+    validation.check_identifier(request.id, WORKFLOW, given=request.HasField("id"))
+    await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
+    if not request.HasField("spec") or not request.spec.HasField("template"):
+        raise validation.missing("spec")
+    template = core_workflow_pb2.WorkflowTemplate()
+    template.CopyFrom(request.spec.template)
+    template.id.CopyFrom(request.id)
+    limit = deps.settings.max_workflow_nodes
+    if limit and len(template.nodes) > limit:
+        raise errors.InvalidRequest(
+            f"number of nodes in workflow [{identifiers.text(request.id)}] exceeds limit "
+            f"({len(template.nodes)} > {limit})"
+        )
+    deepest = deps.settings.max_workflow_depth
+    depth = workflow_compiler.depth(template, request.spec.sub_workflows)
+    if deepest and depth > deepest:
+        raise errors.InvalidRequest(
+            f"workflow [{identifiers.text(request.id)}] nests subworkflows {depth} levels deep; at most {deepest} may "
+            "be (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)"
+        )
+    return template
+
+
+async def _compile(
+    deps: Dependencies, template: core_workflow_pb2.WorkflowTemplate, request: workflow_pb2.WorkflowCreateRequest
+) -> compiler_pb2.CompiledWorkflowClosure:
+    subworkflows = list(request.spec.sub_workflows)
+    task_ids, plan_ids = requirements.requirements(template, subworkflows)
+    try:
+        async with deps.sessions() as session:
+            tasks = await _tasks(session, task_ids)
+            plans = await _launch_plans(session, plan_ids)
+        return workflow_compiler.compile_workflow(template, subworkflows, tasks, plans)
+    except (errors.NotFound, errors.CompileFailed) as e:
+        text = f"failed to compile workflow for [{identifiers.text(request.id)}] with err: {e.message}"
+        raise errors.CompileFailed(text) from e
+
+
+async def _tasks(session: AsyncSession, wanted: list[identifier_pb2.Identifier]) -> list[compiler_pb2.CompiledTask]:
+    keys = [identifiers.entity_key(identifier) for identifier in wanted]
+    columns = (TaskRow.project, TaskRow.domain, TaskRow.name, TaskRow.version)
+    rows = (await session.scalars(select(TaskRow).where(tuple_(*columns).in_(keys)))).all() if keys else []
+    by_key = {(row.project, row.domain, row.name, row.version): row for row in rows}
+    _require("TASK", wanted, by_key.keys())
+    return [task_pb2.TaskClosure.FromString(by_key[key].closure).compiled_task for key in keys]
+
+
+async def _launch_plans(
+    session: AsyncSession, wanted: list[identifier_pb2.Identifier]
+) -> list[launch_plan_pb2.LaunchPlan]:
+    keys = [identifiers.entity_key(identifier) for identifier in wanted]
+    columns = (LaunchPlanRow.project, LaunchPlanRow.domain, LaunchPlanRow.name, LaunchPlanRow.version)
+    rows = (await session.scalars(select(LaunchPlanRow).where(tuple_(*columns).in_(keys)))).all() if keys else []
+    by_key = {(row.project, row.domain, row.name, row.version): row for row in rows}
+    _require("LAUNCH_PLAN", wanted, by_key.keys())
+    return [launch_plans.message(by_key[key]) for key in keys]
+
+
+def _require(kind: str, wanted: Iterable[identifier_pb2.Identifier], found: Container[identifiers.EntityKey]) -> None:
+    for identifier in wanted:
+        if identifiers.entity_key(identifier) not in found:
+            raise registration.missing(kind, identifier)
+
+
+def closure_uri(root: str, key: identifiers.EntityKey) -> str:
+    """Return where the closure of a workflow version lies: one path segment per part, whatever characters it has."""
+    return locations.join(root, "metadata/admin", *(_segment(part) for part in key))
+
+
+def _segment(part: str) -> str:
+    quoted = quote(part, safe="")
+    if not quoted.strip("."):
+        return quoted.replace(".", "%2E")  # A name of dots would lead to another folder.
+    if len(quoted) <= _LONGEST_SEGMENT:
+        return quoted
+    return f"{quoted[: _LONGEST_SEGMENT - 65]}-{hashlib.sha256(part.encode()).hexdigest()}"
+
+
+def _prepare(
+    deps: Dependencies,
+    request: workflow_pb2.WorkflowCreateRequest,
+    compiled: compiler_pb2.CompiledWorkflowClosure,
+    found_digest: str,
+) -> tuple[dict[str, object], dict[str, bytes]]:
+    """Return the row, and the closure and graph that it names, by address."""
+    now = datetime.now(UTC)
+    key = identifiers.entity_key(request.id)
+    uri = closure_uri(deps.blobs.root, key)
+    closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
+    lean, constant_files = constants.externalise(
+        compiled, locations.join(deps.blobs.root, "metadata/constants"), workflows.CONSTANT_BYTES
+    )
+    walked, used = compact.compact(lean)
+    graph, templates = _content(deps.blobs.root, walked), _content(deps.blobs.root, used)
+    constants.check_size(walked, len(graph[1]), workflows.MOST_GRAPH_BYTES)
+    files = {
+        **constant_files,
+        uri: closure.SerializeToString(deterministic=True),
+        graph[0].uri: graph[1],
+        templates[0].uri: templates[1],
+    }
+    values = {
+        **dict(zip(("project", "domain", "name", "version"), key, strict=True)),
+        "typed_interface": compiled.primary.template.interface.SerializeToString(),
+        "remote_closure_identifier": uri,
+        "digest": found_digest,
+        "short_description": request.spec.description.short_description,
+        "graph": graph[0].SerializeToString(),
+        "task_templates": templates[0].SerializeToString(),
+        "created_at": now,
+        "updated_at": now,
+    }
+    return values, files
+
+
+def _content(root: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
+    """Return a message gzipped, and the reference to it under the hash of these bytes."""
+    data = gzip.compress(message.SerializeToString(deterministic=True), compresslevel=6, mtime=0)
+    sha256 = hashlib.sha256(data).hexdigest()
+    uri = locations.join(root, "metadata/graphs", sha256)
+    return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(data)), data
+
+
+async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.WorkflowClosure:
+    try:
+        return await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
+    except errors.NotFound as e:
+        raise errors.Internal(f"the closure of workflow {row.name} is gone from the store: {e.message}") from e
+
+
+def _id(row: WorkflowRow) -> identifier_pb2.Identifier:
+    return identifiers.identifier(WORKFLOW, (row.project, row.domain, row.name, row.version))
+
+
+def _summary(row: WorkflowRow) -> workflow_pb2.Workflow:
+    workflow = workflow_pb2.Workflow(id=_id(row), short_description=row.short_description)
+    workflow.closure.created_at.CopyFrom(times.timestamp(row.created_at))
+    interface = interface_pb2.TypedInterface.FromString(row.typed_interface)
+    workflow.closure.compiled_workflow.primary.template.interface.CopyFrom(interface)
+    return workflow

@@ -1,0 +1,1 @@
+"""Projects, and the settings that executions inherit from them."""

@@ -1,0 +1,152 @@
+"""Merge the settings of an execution from all levels that may set them.
+
+Precedence and what counts as "not set" mirror flyteadmin's pkg/manager/impl/execution_manager.go
+(getExecutionConfig) and pkg/manager/impl/util/shared.go: for each field the first level that sets it wins; maps are
+taken whole from one level.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2
+from flyteidl.core import security_pb2
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal.admin.base.models import MatchableAttributesRow
+
+Config = matchable_resource_pb2.WorkflowExecutionConfig
+Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
+
+_MAPS = ("labels", "annotations", "envs")
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeLevel:
+    """What matching attributes set for a project, for one of its domains or for a workflow; empty: for all of them."""
+
+    project: str
+    domain: str
+    workflow: str
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if self.workflow:
+            return f"the attributes of workflow {self.workflow}"
+        return f"the attributes of project {self.project}{f', domain {self.domain}' if self.domain else ''}"
+
+
+def annotations(
+    request: execution_pb2.ExecutionSpec,
+    launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
+    attributes: Iterable[AttributeLevel],
+) -> list[tuple[str, common_pb2.Annotations]]:
+    """Return the annotations of every level under its name, most specific first; ``attributes`` come in that order."""
+    of_plan = [] if launch_plan is None else [("the launch plan", launch_plan.annotations)]
+    return [
+        ("the execution", request.annotations),
+        *of_plan,
+        *((level.name, level.config.annotations) for level in attributes),
+    ]
+
+
+def merge(
+    request: execution_pb2.ExecutionSpec,
+    launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
+    attributes: Iterable[Config],
+    default_parallelism: int,
+) -> Config:
+    """Return the settings; ``attributes`` come most specific first."""
+    levels = [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
+    levels.append(Config(security_context=_deprecated_identity(request, launch_plan)))
+    levels.append(Config(max_parallelism=default_parallelism))
+    merged = Config()
+    for level in levels:
+        _fill(merged, level)
+    merged.security_context.run_as.SetInParent()
+    return merged
+
+
+async def attribute_levels(session: AsyncSession, project: str, domain: str, workflow: str) -> list[AttributeLevel]:
+    """Return what matching attributes set for a workflow, most specific first."""
+    row = MatchableAttributesRow
+    query = (
+        select(row.domain, row.workflow, row.attributes)
+        .where(
+            row.project == project,
+            row.launch_plan == "",
+            row.resource_type == matchable_resource_pb2.WORKFLOW_EXECUTION_CONFIG,
+            or_(
+                and_(row.domain == domain, row.workflow.in_(("", workflow))),
+                and_(row.domain == "", row.workflow == ""),
+            ),
+        )
+        .order_by(row.workflow.desc(), row.domain.desc())
+    )
+    return [
+        AttributeLevel(
+            project,
+            found.domain,
+            found.workflow,
+            matchable_resource_pb2.MatchingAttributes.FromString(found.attributes).workflow_execution_config,
+        )
+        for found in await session.execute(query)
+    ]
+
+
+def counting(levels: Sequence[AttributeLevel]) -> list[Config]:
+    """Return the levels that Flyte heeds: the most specific one, then the project's."""
+    return [level.config for position, level in enumerate(levels) if position == 0 or not level.domain]
+
+
+def _of_spec(spec: Spec) -> Config:
+    config = Config(max_parallelism=spec.max_parallelism, overwrite_cache=spec.overwrite_cache)
+    for field in ("security_context", "raw_output_data_config", "interruptible", *_MAPS):
+        if spec.HasField(field):
+            getattr(config, field).CopyFrom(getattr(spec, field))
+    return config
+
+
+def _fill(merged: Config, level: Config) -> None:
+    """Take from ``level`` what ``merged`` has not set yet."""
+    merged.max_parallelism = merged.max_parallelism or level.max_parallelism
+    merged.overwrite_cache |= level.overwrite_cache
+    known = merged.HasField("security_context")
+    if (level.HasField("security_context") and not known) or (
+        has_identity(level.security_context) and not has_identity(merged.security_context)
+    ):
+        merged.security_context.CopyFrom(level.security_context)
+    if not merged.raw_output_data_config.output_location_prefix:
+        merged.raw_output_data_config.CopyFrom(level.raw_output_data_config)
+    if not merged.HasField("interruptible") and level.HasField("interruptible"):
+        merged.interruptible.CopyFrom(level.interruptible)
+    for field in _MAPS:
+        if not getattr(merged, field).values and getattr(level, field).values:
+            getattr(merged, field).CopyFrom(getattr(level, field))
+
+
+def has_identity(context: security_pb2.SecurityContext) -> bool:
+    """Say whether the context names somebody to run as."""
+    identity = context.run_as
+    return bool(identity.k8s_service_account or identity.iam_role or identity.execution_identity)
+
+
+def _deprecated_identity(
+    request: execution_pb2.ExecutionSpec, launch_plan: launch_plan_pb2.LaunchPlanSpec | None
+) -> security_pb2.SecurityContext:
+    roles = [(request.auth_role.assumable_iam_role, request.auth_role.kubernetes_service_account)]
+    if launch_plan is not None:
+        roles += [
+            (launch_plan.auth_role.assumable_iam_role, launch_plan.auth_role.kubernetes_service_account),
+            (launch_plan.auth.assumable_iam_role, launch_plan.auth.kubernetes_service_account),
+            (launch_plan.role, ""),
+        ]
+    for role, account in roles:
+        if role or account:
+            return security_pb2.SecurityContext(
+                run_as=security_pb2.Identity(iam_role=role, k8s_service_account=account)
+            )
+    return security_pb2.SecurityContext()
