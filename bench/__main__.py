@@ -21,8 +21,9 @@ from bench import bare, memory, registration, sizes, table
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli import background
-from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.cli.dev import background
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore

@@ -23,7 +23,7 @@ from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen
 from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS
-from flytetemporal.cli import background
+from flytetemporal.cli.dev import background
 
 HERE = Path(__file__).parent
 # About what an execution of the suite has in all: some hand over to a second run, the longer ones to more.

@@ -15,7 +15,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 
 from faults.kinds import Kind, integer, text
-from flytetemporal.cli import why
+from flytetemporal.cli.commands import why
 from flytetemporal.contracts.v1 import operations_pb2
 
 PROJECT, DOMAIN = "flytesnacks", "development"

@@ -9,8 +9,8 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 
-from flytetemporal.cli import home
-from flytetemporal.cli.home import Home
+from flytetemporal.cli.dev import home
+from flytetemporal.cli.dev.home import Home
 
 FORK_SERVER = "fork server"
 # How often each is chosen, and how many deaths a minute its supervisor takes for an accident.

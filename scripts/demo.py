@@ -20,7 +20,8 @@ from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from rich.console import Console
 from rich.table import Table
 
-from flytetemporal.cli import background, why
+from flytetemporal.cli.commands import why
+from flytetemporal.cli.dev import background
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import naming

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
-from flytetemporal.config import WorkerSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.errors import NotFound, ResolutionFailed, ValueOffloaded, ValueTooLarge
 from flytetemporal.idl import literals, locations, offloading, types
 from flytetemporal.storage.blobs import BlobStore

@@ -22,7 +22,8 @@ from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.offloading import UNREADABLE, Limits, Offloading
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
-from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations, offloading, times

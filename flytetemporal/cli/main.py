@@ -5,18 +5,18 @@ import importlib
 import click
 
 _COMMANDS = {
-    "dev": "flytetemporal.cli.dev:dev",
-    "why": "flytetemporal.cli.why:why",
-    "terminate": "flytetemporal.cli.terminate:terminate",
-    "admin": "flytetemporal.cli.admin_process:admin",
-    "worker": "flytetemporal.cli.worker_process:worker",
-    "control-worker": "flytetemporal.cli.control_worker_process:control_worker",
-    "migrate": "flytetemporal.cli.migrate:migrate",
-    "promote": "flytetemporal.cli.promote:promote",
-    "doctor": "flytetemporal.cli.doctor:doctor",
-    "status": "flytetemporal.cli.status:status",
-    "copilot": "flytetemporal.cli.copilot:copilot",
-    "version": "flytetemporal.cli.version:version",
+    "dev": "flytetemporal.cli.commands.dev:dev",
+    "why": "flytetemporal.cli.commands.why:why",
+    "terminate": "flytetemporal.cli.commands.terminate:terminate",
+    "admin": "flytetemporal.cli.commands.admin:admin",
+    "worker": "flytetemporal.cli.commands.worker:worker",
+    "control-worker": "flytetemporal.cli.commands.control_worker:control_worker",
+    "migrate": "flytetemporal.cli.commands.migrate:migrate",
+    "promote": "flytetemporal.cli.commands.promote:promote",
+    "doctor": "flytetemporal.cli.commands.doctor:doctor",
+    "status": "flytetemporal.cli.commands.status:status",
+    "copilot": "flytetemporal.cli.commands.copilot:copilot",
+    "version": "flytetemporal.cli.commands.version:version",
 }
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from flytetemporal import errors
-from flytetemporal.config import DatabaseSettings
+from flytetemporal.config.database import DatabaseSettings
 
 
 def open(settings: DatabaseSettings) -> tuple[AsyncEngine, async_sessionmaker[AsyncSession]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from flyteidl.core import tasks_pb2
 
-from flytetemporal.config import StorageSettings
+from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import execution_pb2
 
 # Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.rpc import invocation, json_form, openapi, status, transcoding
 from flytetemporal.rpc.cors import Cors

@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest, Unavailable
 from flytetemporal.rpc import invocation, status
 from flytetemporal.rpc.methods import Method

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 
-from flytetemporal.cli import background
+from flytetemporal.cli.dev import background
 from tests.e2e.client import Client, Phase, connected
 from tests.fixtures.container_engines import IMAGE, TestEngine
 from tests.fixtures.stack import RunningStack

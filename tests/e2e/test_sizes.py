@@ -10,7 +10,7 @@ from temporalio.client import Client
 from bench import registration, sizes
 from bench.executions import Executions
 from bench.sizes import Shape
-from flytetemporal.cli import background
+from flytetemporal.cli.dev import background
 
 VERSION = "bench"  # The flows refer to their own tasks by it.
 # A tenth of what an execution may have before it continues as new; see docs/decisions/0009.

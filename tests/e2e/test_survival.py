@@ -10,8 +10,8 @@ import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 
-from flytetemporal.cli import background, home
-from flytetemporal.cli.home import Home
+from flytetemporal.cli.dev import background, home
+from flytetemporal.cli.dev.home import Home
 from tests.e2e.client import Client, Phase, connected
 from tests.fixtures.patience import wait_until
 from tests.fixtures.stack import RunningStack

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.engine import Engine
-from flytetemporal.config import AdminSettings, StorageSettings
+from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.storage import StorageSettings
 from flytetemporal.storage.blobs import BlobStore
 
 

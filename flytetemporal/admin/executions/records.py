@@ -12,7 +12,7 @@ from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
 from flytetemporal.admin.settings.execution_settings import Config
 from flytetemporal.admin.settings.run_policies import RunPolicies
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, locations, times

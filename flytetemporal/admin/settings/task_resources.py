@@ -11,7 +11,7 @@ from typing import Any
 from flyteidl.core import tasks_pb2
 from google.protobuf import json_format
 
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import quantities
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import structlog
 from flyteidl.core import literals_pb2
 
-from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound, Unavailable
 from flytetemporal.plugins import environment, resources
 from flytetemporal.plugins.container_engine import arguments, engine

@@ -15,7 +15,8 @@ import structlog
 from flyteidl.core import errors_pb2
 from prometheus_client import Counter
 
-from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.errors import Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import environment, resources

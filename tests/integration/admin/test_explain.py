@@ -22,8 +22,8 @@ from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.control import operations
 from flytetemporal.admin.control.operations import OperationsService
 from flytetemporal.admin.events import batches
-from flytetemporal.cli import ports
-from flytetemporal.config import AdminSettings
+from flytetemporal.cli.dev import ports
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.idl import times
 from flytetemporal.rpc import gateway, methods, server

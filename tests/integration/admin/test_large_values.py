@@ -15,8 +15,8 @@ from flytetemporal.admin.executions import stored_data, workflow_executions
 from flytetemporal.admin.executions.signals import SignalService
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.settings import projects
-from flytetemporal.cli import ports
-from flytetemporal.config import AdminSettings
+from flytetemporal.cli.dev import ports
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import offloading

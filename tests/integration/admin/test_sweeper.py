@@ -18,7 +18,7 @@ from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.executions.signals import SignalService
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, naming

@@ -14,10 +14,10 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli import deployments
-from flytetemporal.cli.deadlocks import be_patient
 from flytetemporal.cli.problems import CommandFailed
-from flytetemporal.config import TemporalSettings
+from flytetemporal.cli.wiring import deployments
+from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
 from tests.fixtures.patience import PATIENCE_SECONDS, within_patience
 

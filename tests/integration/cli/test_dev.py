@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from flytetemporal.cli import background, home
-from flytetemporal.cli.home import Home
+from flytetemporal.cli.dev import background, home
+from flytetemporal.cli.dev.home import Home
 from flytetemporal.cli.problems import CommandFailed
 from tests.fixtures.patience import PATIENCE_SECONDS, wait_until
 from tests.fixtures.stack import RunningStack

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.deadlocks import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import be_patient
 
 # Longer than the SDK's own 2 s.
 SECONDS = 2.5

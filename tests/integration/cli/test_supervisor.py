@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from flytetemporal.cli.child import ChildSpec
-from flytetemporal.cli.notify import Listener
+from flytetemporal.cli.dev.child import ChildSpec
+from flytetemporal.cli.dev.supervisor import Supervisor
 from flytetemporal.cli.problems import CommandFailed
-from flytetemporal.cli.supervisor import Supervisor
+from flytetemporal.cli.wiring.notify import Listener
 from tests.fixtures.patience import PATIENCE_SECONDS, eventually, within_patience
 
 TELL_AND_WAIT = "from flytetemporal.cli import notify; import time; notify.tell('up', ready=True); time.sleep(60)"

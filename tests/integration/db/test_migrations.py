@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 
 from flytetemporal.admin.base import models
-from flytetemporal.config import DatabaseSettings
+from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.db import migrate
 from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.postgres import execute

@@ -11,8 +11,8 @@ from flyteidl.admin import execution_pb2, project_pb2
 from flyteidl.service import admin_pb2, admin_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from flytetemporal.cli import ports
-from flytetemporal.config import AdminSettings
+from flytetemporal.cli.dev import ports
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import NotFound
 from flytetemporal.rpc import gateway, methods, server
 

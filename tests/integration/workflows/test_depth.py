@@ -1,6 +1,6 @@
 """Workflows within workflows: as deep as the limit says, and no deeper."""
 
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.workflows.node.outcomes import USER
 from tests.fixtures.engine_runs import EngineRuns, bind, body, constant, int_map, task_node, task_summary

@@ -5,7 +5,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.deadlocks import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import be_patient
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows.control import sweeper

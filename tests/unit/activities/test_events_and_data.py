@@ -19,7 +19,8 @@ from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import translated
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.config import StorageSettings, WorkerSettings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore

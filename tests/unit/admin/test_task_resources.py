@@ -7,7 +7,7 @@ from flyteidl.core import tasks_pb2
 
 from flytetemporal import errors
 from flytetemporal.admin.settings import task_resources
-from flytetemporal.config import AdminSettings
+from flytetemporal.config.admin import AdminSettings
 
 R = tasks_pb2.Resources
 PLATFORM = task_resources.platform_limits(AdminSettings())

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flytetemporal.cli import admin_channel, home, why
+from flytetemporal.cli.commands import admin_channel, why
+from flytetemporal.cli.dev import home
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.contracts.v1 import operations_pb2
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flytetemporal.cli import client_config
+from flytetemporal.cli.dev import client_config
 from flytetemporal.cli.problems import CommandFailed
 
 WANTED = client_config.settings(8089, 8088)

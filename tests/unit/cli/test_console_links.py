@@ -2,8 +2,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from flytetemporal.cli import console_links
-from flytetemporal.config import TemporalSettings
+from flytetemporal.cli.wiring import console_links
+from flytetemporal.config.temporal import TemporalSettings
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flytetemporal.cli import home
-from flytetemporal.cli.home import Home
+from flytetemporal.cli.dev import home
+from flytetemporal.cli.dev.home import Home
 from flytetemporal.cli.problems import CommandFailed
 
 

@@ -1,7 +1,7 @@
 from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.config import StorageSettings
+from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.plugins import environment
 

@@ -1,0 +1,120 @@
+"""``flytetemporal doctor``: does every part answer, and is it set up as we need it?"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
+from temporalio.client import Client
+
+from flytetemporal.cli.dev import home
+from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.config.database import DatabaseSettings
+from flytetemporal.config.settings import Settings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.temporal import TemporalSettings
+from flytetemporal.config.worker import WorkerSettings
+from flytetemporal.contracts import workflows
+from flytetemporal.storage.blobs import BlobStore
+
+TIMEOUT_SECONDS = 10.0
+Check = Callable[[], Awaitable[str]]
+
+
+@click.command()
+@click.option("--home", "folder", type=click.Path(path_type=Path), default=home.default_folder, show_default=True)
+def doctor(folder: Path) -> None:
+    """Check each part: the stack that runs on the state folder, or else what the environment describes."""
+    state = home.read_state(home.Home(folder.expanduser().absolute()))
+    settings = Settings() if state is None else _settings_of(state)
+    console = Console()
+    console.print("Checking what the environment describes" if state is None else f"Checking the stack on {folder}")
+    failed = asyncio.run(_examine(settings, console))
+    if failed:
+        raise CommandFailed(f"{failed} of the checks failed")
+
+
+def _settings_of(state: dict[str, Any]) -> Settings:
+    """Return settings that point at a running development stack."""
+    return Settings(
+        database=DatabaseSettings(url=state["database_url"]),
+        storage=StorageSettings(root=state["store"]),
+        temporal=TemporalSettings(address=state["temporal_address"], namespace=state["temporal_namespace"]),
+        worker=WorkerSettings(admin_endpoint=state["grpc_endpoint"], admin_url=state["http_url"]),
+    )
+
+
+async def _examine(settings: Settings, console: Console) -> int:
+    checks: dict[str, Check] = {
+        "Postgres": lambda: _postgres(settings.database),
+        "Temporal": lambda: _temporal(settings.temporal),
+        "object store": lambda: _store(settings.storage),
+        "admin": lambda: _admin(settings.worker),
+    }
+    failed = 0
+    for name, check in checks.items():
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                finding = await check()
+        except Exception as e:
+            failed += 1
+            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            console.print(f"[red]✗[/red] {name}: {reason}", highlight=False)
+        else:
+            milliseconds = (time.perf_counter() - started) * 1000
+            console.print(f"[green]✓[/green] {name}: {finding} ({milliseconds:.0f} ms)", highlight=False)
+    return failed
+
+
+async def _postgres(settings: DatabaseSettings) -> str:
+    engine = create_async_engine(settings.url.get_secret_value())
+    try:
+        async with engine.connect() as connection:
+            version = (await connection.execute(text("show server_version"))).scalar_one()
+            schema = (await connection.execute(text("select version_num from alembic_version"))).scalar_one()
+    finally:
+        await engine.dispose()
+    return f"version {version}, schema {schema}"
+
+
+async def _temporal(settings: TemporalSettings) -> str:
+    client = await Client.connect(settings.address, namespace=settings.namespace)
+    info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=settings.namespace))
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=settings.namespace)
+    )
+    missing = set(workflows.SEARCH_ATTRIBUTES) - set(known.custom_attributes)
+    if missing:
+        raise CommandFailed(f"the search attributes {', '.join(sorted(missing))} (Keyword) are missing: add them")
+    days = namespace.config.workflow_execution_retention_ttl.ToTimedelta().days
+    return f"server {info.server_version}, keeps histories for {days} days"
+
+
+async def _store(settings: StorageSettings) -> str:
+    blobs = BlobStore(settings.root, settings.options)
+    uri = f"{blobs.root}/doctor/probe"
+    written = uuid.uuid4().bytes
+    await blobs.write(uri, written)
+    if await blobs.read(uri) != written:
+        raise CommandFailed("what was written is not what is read")
+    return f"{settings.root} can be written and read"
+
+
+async def _admin(settings: WorkerSettings) -> str:
+    async with grpc.aio.insecure_channel(settings.admin_endpoint) as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise CommandFailed(f"{settings.admin_endpoint} answers but does not serve")
+    return f"{settings.admin_endpoint} serves"

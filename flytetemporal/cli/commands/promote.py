@@ -1,0 +1,26 @@
+"""``flytetemporal promote``: new executions start on another build of the workers."""
+
+import asyncio
+
+import click
+
+from flytetemporal.cli.wiring import connections, deployments
+from flytetemporal.config.settings import Settings
+from flytetemporal.config.temporal import TemporalSettings
+
+
+@click.command()
+@click.option("--build", default="", help="The build; this installation's unless given.")
+def promote(build: str) -> None:
+    """Make a build of versioned workers the current one; executions that run stay on theirs.
+
+    Settings come from FLYTETEMPORAL_TEMPORAL__<FIELD> variables.
+    """
+    settings = Settings().temporal
+    chosen = settings.model_copy(update={"build": build}) if build else settings
+    click.echo(asyncio.run(_promote(chosen)))
+
+
+async def _promote(settings: TemporalSettings) -> str:
+    promoted = await deployments.promote(await connections.temporal(settings), settings)
+    return f"new executions of {promoted.deployment_name} start on build {promoted.build_id}"

@@ -1,0 +1,1 @@
+"""The development stack: its servers as one process tree, its state in one folder."""

@@ -1,0 +1,226 @@
+"""One child process of the development stack: start, readiness, restarts, end."""
+
+import asyncio
+import contextlib
+import enum
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from flytetemporal.cli.dev import privileges
+from flytetemporal.cli.problems import CommandFailed
+
+RESTART_DELAYS = (0.1, 0.5, 1.0, 2.0, 4.0)
+RESTART_WINDOW_SECONDS = 60.0
+PROBE_SECONDS = 0.02
+MAX_LOG_BYTES = 20 * 1024 * 1024
+TAIL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to run a child."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the supervisor's own."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
+    """Sent by the kernel when the supervisor itself is killed."""
+    grace_seconds: float = 15.0
+    """From the stop signal to SIGKILL."""
+    unprivileged: bool = False
+    """The program refuses to run as root."""
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Awaited before each start."""
+    is_ready: Callable[[], bool] | None = None
+    """Asked until it is true; without it the child tells by itself (see ``notify``)."""
+
+
+class Phase(enum.StrEnum):
+    """Where a child is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+
+
+class Child:
+    """Keeps one process running until it is told to stop."""
+
+    def __init__(self, spec: ChildSpec, changed: Callable[[], None]) -> None:
+        self.spec = spec
+        self.phase = Phase.STARTING
+        self.status = ""
+        self.restarts = 0
+        self.ready = asyncio.Event()
+        self.ready_seconds = 0.0
+        self._changed = changed
+        self._process: asyncio.subprocess.Process | None = None
+        # What is heard while it is not known which process is ours.
+        self._early: list[tuple[int, str, bool]] | None = None
+        self._stopping = False
+        self._started = 0.0
+        self._deaths: deque[float] = deque()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the child runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def keep_running(self) -> None:
+        """Run the process, again after each death.
+
+        Raises:
+            CommandFailed: it died before it was ever ready, or too often.
+        """
+        while not self._stopping:
+            await self._run_once()
+            if self._stopping:
+                break
+            await self._survive_death()
+        self._enter(Phase.STOPPED)
+
+    def heard(self, pid: int, status: str, *, ready: bool) -> None:
+        """Take what a process told about itself, if it is ours; it may do so before its start has returned."""
+        if self._early is not None:
+            self._early.append((pid, status, ready))
+            return
+        if pid != self.pid:
+            return
+        self.status = status
+        if ready:
+            self._become_ready()
+        self._changed()
+
+    async def stop(self) -> None:
+        """Ask the process to end, insist after the grace period, and sweep up what it left behind."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(self.spec.stop_signal)
+        try:
+            async with asyncio.timeout(self.spec.grace_seconds):
+                await process.wait()
+        except TimeoutError:
+            self.kill()
+            await process.wait()
+        self._sweep(process.pid)
+
+    def kill(self) -> None:
+        """End the process and its own children at once."""
+        self._stopping = True
+        if self._process is not None:
+            self._sweep(self._process.pid)
+
+    async def _run_once(self) -> None:
+        self._started = time.monotonic()
+        if self.spec.prepare is not None:
+            await self.spec.prepare()
+        process = await self._spawn()
+        self._changed()
+        probe = asyncio.create_task(self._probe())
+        try:
+            await process.wait()
+        finally:
+            probe.cancel()
+        self._sweep(process.pid)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        early: list[tuple[int, str, bool]] = []
+        self._early = early
+        try:
+            self._process = process = await self._execute()
+        finally:
+            self._early = None
+        for pid, status, ready in early:
+            self.heard(pid, status, ready=ready)
+        return process
+
+    async def _execute(self) -> asyncio.subprocess.Process:
+        with _opened_log(self.spec.log) as log:
+            return await asyncio.create_subprocess_exec(
+                *self.spec.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.spec.environment},
+                # A session of its own: Ctrl-C in the terminal reaches only the supervisor, which stops all in order.
+                start_new_session=True,
+                preexec_fn=privileges.before_exec(self.spec.death_signal, unprivileged=self.spec.unprivileged),
+            )
+
+    async def _probe(self) -> None:
+        if self.spec.is_ready is None:
+            return
+        while not self.spec.is_ready():  # noqa: ASYNC110  another process cannot set our event
+            await asyncio.sleep(PROBE_SECONDS)
+        self._become_ready()
+
+    async def _survive_death(self) -> None:
+        code = self._process.returncode if self._process else None
+        if not self.ready.is_set():
+            raise CommandFailed(self._obituary(code, "did not start"))
+        now = time.monotonic()
+        self._deaths.append(now)
+        while self._deaths and now - self._deaths[0] > RESTART_WINDOW_SECONDS:
+            self._deaths.popleft()
+        if len(self._deaths) > len(RESTART_DELAYS):
+            raise CommandFailed(self._obituary(code, f"died {len(self._deaths)} times in a minute"))
+        self.restarts += 1
+        self.status = f"ended with {_reason(code)}"
+        self._enter(Phase.RESTARTING)
+        await asyncio.sleep(RESTART_DELAYS[len(self._deaths) - 1])
+
+    def _become_ready(self) -> None:
+        self.ready_seconds = time.monotonic() - self._started
+        self.ready.set()
+        self._enter(Phase.READY)
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._changed()
+
+    def _obituary(self, code: int | None, what: str) -> str:
+        tail = "\n".join(f"    {line}" for line in log_tail(self.spec.log))
+        return f"{self.spec.name} {what} ({_reason(code)}). The end of {self.spec.log}:\n{tail}"
+
+    @staticmethod
+    def _sweep(pid: int) -> None:
+        """Kill what is left of the process group, so that a restart finds no remains of the last run."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
+    """Return the last lines of a log file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 32 * 1024))
+            return file.read().decode(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+@contextlib.contextmanager
+def _opened_log(path: Path) -> Iterator[BinaryIO]:
+    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as file:
+        yield file
+
+
+def _reason(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit status {code}"

@@ -1,0 +1,46 @@
+"""Where the links to Flyte's console lead while this installation has none.
+
+pyflyte prints one for every execution, which leads to the run in Temporal's UI, and for every registered entity, which
+leads to its JSON.
+"""
+
+from urllib.parse import quote
+
+from flyteidl.core import identifier_pb2
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from flytetemporal.config.temporal import TemporalSettings
+from flytetemporal.idl import naming
+
+EXECUTION_PATH = "/console/projects/{project}/domains/{domain}/executions/{name}"
+ENTITY_PATH = "/console/projects/{project}/domains/{domain}/{kind}/{name}/version/{version}"
+_COLLECTIONS = {"task": "tasks", "workflow": "workflows", "launch_plan": "launch_plans"}
+
+
+def temporal_ui_url(settings: TemporalSettings, execution: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """Return the page of an execution's workflow in Temporal's UI."""
+    workflow_id = quote(naming.temporal_workflow_id(execution), safe="")
+    return f"{settings.ui_url.rstrip('/')}/namespaces/{settings.namespace}/workflows/{workflow_id}"
+
+
+def routes(settings: TemporalSettings) -> list[Route]:
+    """Return the routes that stand in for the console; none when nobody said where Temporal's UI is."""
+    if not settings.ui_url:
+        return []
+
+    async def execution(request: Request) -> Response:
+        name = identifier_pb2.WorkflowExecutionIdentifier(**request.path_params)
+        return RedirectResponse(temporal_ui_url(settings, name))
+
+    return [Route(EXECUTION_PATH, execution), Route(ENTITY_PATH, _entity)]
+
+
+async def _entity(request: Request) -> Response:
+    names = request.path_params
+    collection = _COLLECTIONS.get(names["kind"])
+    if collection is None:
+        return PlainTextResponse(f"there is no page for a {names['kind']}", status_code=404)
+    path = "/".join(quote(names[part], safe="") for part in ("project", "domain", "name", "version"))
+    return RedirectResponse(f"/api/v1/{collection}/{path}")

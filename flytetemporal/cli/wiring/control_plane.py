@@ -1,0 +1,99 @@
+"""Settings in, the objects of a running control plane out."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
+from flyteidl.service import admin_pb2, auth_pb2, dataproxy_pb2, identity_pb2, signal_pb2
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import BaseRoute
+
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.engine import Engine
+from flytetemporal.admin.control.operations import OperationsService
+from flytetemporal.admin.dataproxy import files
+from flytetemporal.admin.dataproxy.service import DataProxyService
+from flytetemporal.admin.events.service import EventService
+from flytetemporal.admin.executions.signals import SignalService
+from flytetemporal.admin.identity import AuthMetadataService, IdentityService
+from flytetemporal.admin.service import AdminService
+from flytetemporal.cli.wiring import connections, console_links, readiness
+from flytetemporal.config.settings import Settings
+from flytetemporal.config.storage import StorageSettings
+from flytetemporal.contracts.v1 import events_pb2, operations_pb2
+from flytetemporal.db import migrate as migrations
+from flytetemporal.db import session
+from flytetemporal.rpc.methods import Method, bind
+from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.signing import Signer
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[Dependencies]:
+    """Connect to Postgres and Temporal, waiting for them, and disconnect in the end."""
+    engine, sessions = session.open(settings.database)
+    try:
+        schema = _migrated(settings) if migrate else _answering(engine)
+        client, _ = await asyncio.gather(connections.temporal(settings.temporal), schema)
+        yield Dependencies(
+            sessions=sessions,
+            blobs=BlobStore(settings.storage.root, settings.storage.options),
+            engine=Engine(client, settings.temporal.cluster, eager=settings.temporal.in_process_worker),
+            settings=settings.admin,
+            storage=settings.storage,
+        )
+    finally:
+        await engine.dispose()
+
+
+def signer(deps: Dependencies) -> Signer:
+    """Return what signs the links of the file store."""
+    local = deps.blobs.local_path(deps.blobs.root) is not None
+    return Signer(deps.blobs, _signing_key(deps.storage, local=local), deps.settings.public_url)
+
+
+def methods(deps: Dependencies, links: Signer) -> list[Method]:
+    """Return every method that admin serves."""
+    services = {
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminService(deps),
+        signal_pb2.DESCRIPTOR.services_by_name["SignalService"]: SignalService(deps),
+        dataproxy_pb2.DESCRIPTOR.services_by_name["DataProxyService"]: DataProxyService(deps, links),
+        identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]: IdentityService(),
+        auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"]: AuthMetadataService(),
+        events_pb2.DESCRIPTOR.services_by_name["EventService"]: EventService(deps),
+        operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]: OperationsService(deps),
+    }
+    return [method for descriptor, service in services.items() for method in bind(descriptor, service)]
+
+
+def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
+    """Return what the HTTP port serves beside the methods."""
+    return [*files.routes(deps.blobs, links), *console_links.routes(settings.temporal)]
+
+
+async def _migrated(settings: Settings) -> None:
+    url = settings.database.url.get_secret_value()
+    await readiness.wait_for("postgres", lambda: asyncio.to_thread(migrations.upgrade, url), OperationalError)
+
+
+async def _answering(engine: AsyncEngine) -> None:
+    async def ask() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    await readiness.wait_for("postgres", ask, OperationalError)
+
+
+def _signing_key(settings: StorageSettings, *, local: bool) -> bytes:
+    key = settings.signing_key.get_secret_value().encode()
+    if key or not local:
+        return key
+    # An empty key would let everybody sign; one of this process's own only breaks links at its end.
+    _log.warning("signing_key_made_up", hint="set FLYTETEMPORAL_STORAGE__SIGNING_KEY, or links end with this process")
+    return secrets.token_bytes(32)

@@ -1,0 +1,67 @@
+"""The control worker: the control plane's own workflows, on a task queue of their own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.control.sweeper import SweeperActivities
+from flytetemporal.cli.wiring import connections, deployments
+from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.config.temporal import TemporalSettings
+from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import control_pb2
+from flytetemporal.workflows.control.sweeper import SweeperWorkflow
+
+SWEEPER_ID = "flytetemporal-sweeper"
+# Somebody may end the sweeper by hand.
+CHECK_SECONDS = 60.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def control_worker(deps: Dependencies, settings: TemporalSettings) -> AsyncIterator[None]:
+    """Run the control worker while the context is open."""
+    client = await connections.temporal(settings)
+    worker = Worker(
+        client,
+        task_queue=workflows.CONTROL_QUEUE,
+        workflows=[SweeperWorkflow],
+        activities=SweeperActivities(deps).all(),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[ErrorInterceptor()],
+        deployment_config=deployments.unversioned(settings),
+    )
+    async with be_patient(worker):
+        keeping = asyncio.create_task(_keep_sweeping(client))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _keep_sweeping(client: Client) -> None:
+    """See to it that the sweeper runs."""
+    while True:
+        try:
+            await client.start_workflow(
+                workflows.SWEEPER_WORKFLOW,
+                control_pb2.SweepState(),
+                id=SWEEPER_ID,
+                task_queue=workflows.CONTROL_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                static_summary="compares what is recorded with what runs",
+            )
+        except RPCError as e:
+            _log.warning("sweeper_not_started", error=e.message)
+        await asyncio.sleep(CHECK_SECONDS)

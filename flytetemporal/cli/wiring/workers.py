@@ -1,0 +1,119 @@
+"""Settings in, a running worker out: Temporal workers in one process, one for each task queue of the cluster."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from flytetemporal.activities.arrays import ArrayActivities
+from flytetemporal.activities.children import ChildActivities
+from flytetemporal.activities.data import DataActivities
+from flytetemporal.activities.dynamic import DynamicActivities
+from flytetemporal.activities.events import EventActivities
+from flytetemporal.activities.heartbeats import HeartbeatInterceptor
+from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.activities.offloading import Limits
+from flytetemporal.activities.signals import SignalActivities
+from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.cli.wiring import connections, deployments
+from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.config.settings import Settings
+from flytetemporal.contracts import workflows
+from flytetemporal.rpc.channel import AdminClient
+from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.workflows.array import ArrayWorkflow
+from flytetemporal.workflows.execution import ExecutionWorkflow
+
+MAX_CACHED_WORKFLOWS = 300
+EAGER_ACTIVITIES = 20
+SETTLE_SECONDS = 0.5
+HEARTBEAT_THROTTLE = timedelta(seconds=1)
+
+
+@contextlib.asynccontextmanager
+async def workers(settings: Settings) -> AsyncIterator[None]:
+    """Run the workers while the context is open."""
+    client = await connections.temporal(settings.temporal)
+    blobs = BlobStore(settings.storage.root, settings.storage.options)
+    admin = AdminClient(settings.worker.admin_endpoint)
+    tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
+    limits = Limits.of(settings.worker)
+    engine = [
+        *ArrayActivities(blobs, admin, limits).all(),
+        *ChildActivities(blobs, admin, limits).all(),
+        *DataActivities(blobs, limits).all(),
+        *DynamicActivities(blobs, admin).all(),
+        *EventActivities(blobs, admin).all(),
+        *SignalActivities(blobs, admin, limits).all(),
+    ]
+    try:
+        async with (
+            tasks,
+            _engine_worker(client, settings, engine),
+            _settling(),
+            _task_worker(
+                client, settings, tasks, workflows.task_queue, settings.worker.max_tasks or _tasks_of_machine()
+            ),
+            _task_worker(client, settings, tasks, workflows.eager_queue, settings.worker.max_eager_tasks),
+        ):
+            yield
+    finally:
+        await admin.close()
+
+
+@contextlib.asynccontextmanager
+async def _settling() -> AsyncIterator[None]:
+    """Let the engine's worker take what the last tasks came to before it stops.
+
+    A workflow task that is dispatched to a worker that stops polling is lost until its time-out.
+    """
+    yield
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _tasks_of_machine() -> int:
+    return 2 * (os.cpu_count() or 1)
+
+
+def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
+    """Walks the graphs and runs the engine's own short activities."""
+    worker = Worker(
+        client,
+        task_queue=workflows.engine_queue(settings.temporal.cluster),
+        workflows=[ExecutionWorkflow, ArrayWorkflow],
+        activities=activities,
+        # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        max_cached_workflows=MAX_CACHED_WORKFLOWS,
+        max_eager_activity_reservations_per_workflow_task=EAGER_ACTIVITIES,
+        # No exception fails an execution by accident: a bug waits for its mending, and the run goes on.
+        workflow_failure_exception_types=[],
+        graceful_shutdown_timeout=settings.worker.grace,
+        deployment_config=deployments.config(settings.temporal),
+    )
+    return be_patient(worker)
+
+
+def _task_worker(
+    client: Client, settings: Settings, tasks: TaskActivities, queue: Callable[[str], str], at_once: int
+) -> Worker:
+    """Runs task attempts, a bounded number at once."""
+    return Worker(
+        client,
+        task_queue=queue(settings.temporal.cluster),
+        activities=tasks.all(),
+        interceptors=[ErrorInterceptor()],
+        max_concurrent_activities=at_once,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=settings.worker.grace,
+        deployment_config=deployments.config(settings.temporal),
+    )

@@ -1,0 +1,1 @@
+"""Settings: one frozen class a process part, under one ``Settings``."""
