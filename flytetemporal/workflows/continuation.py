@@ -24,7 +24,7 @@ from flytetemporal.idl import locations
 from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.report import Reports
-from flytetemporal.workflows.throttling.suspension import Parked
+from flytetemporal.workflows.throttling.suspension import Suspended
 
 # Events and bytes of a history after which a run would like to end. Temporal ends it at 51,200 and 50 MB.
 EVENTS = 10_000
@@ -154,7 +154,7 @@ class Continuation:
         self._open[node_id] = note
         try:
             yield note
-        except Parked:
+        except Suspended:
             self._restored[node_id] = note
             raise
         finally:

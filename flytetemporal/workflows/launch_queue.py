@@ -1,7 +1,7 @@
 """The nodes of one level that are about to begin, or that sleep: a few at a time go on, and sleepers take little room.
 
-What begins takes a step of the run's ``Pace`` first. What sleeps among many others is parked (see ``parking``) and
-begins again, as a node of a continued run would, when it wakes.
+What begins takes a step of the run's ``Pace`` first. What sleeps among many others is suspended (see
+``node/suspension``) and begins again, as a node of a continued run would, when it wakes.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from flytetemporal.idl import times
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.run import Run
+from flytetemporal.workflows.node.suspension import NodeSuspended
 from flytetemporal.workflows.throttling.shared_timers import Alarm
-from flytetemporal.workflows.throttling.suspension import Parked
 
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """A parked node. ``since`` it sleeps; ``tell_aborted`` reports of its task when it is stopped."""
+    """A parked node. ``since`` it sleeps; ``report_aborted`` reports of its task when it is stopped."""
 
     alarm: Alarm
     until: timestamp_pb2.Timestamp
     since: timestamp_pb2.Timestamp
-    tell_aborted: Callable[[NodeRun], None]
+    report_aborted: Callable[[NodeRun], None]
 
 
 class Crowd:
@@ -79,11 +79,11 @@ class Crowd:
         if self._feeder is not None:
             self._feeder.cancel()
 
-    def park(self, position: int, parked: Parked) -> None:
+    def park(self, position: int, parked: NodeSuspended) -> None:
         """Keep a node that sleeps until it wakes."""
         left = times.moment(parked.until) - workflow.now()
         alarm = self._run.alarms.call(left, functools.partial(self._wake, position))
-        self._sleepers[position] = Sleeper(alarm, parked.until, runs.now(), parked.tell_aborted)
+        self._sleepers[position] = Sleeper(alarm, parked.until, runs.now(), parked.report_aborted)
 
     def _wake(self, position: int) -> None:
         if not self._closed:

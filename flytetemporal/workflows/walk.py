@@ -34,7 +34,7 @@ from flytetemporal.workflows.node.outcomes import (
     user_failure,
 )
 from flytetemporal.workflows.node.run import Scope
-from flytetemporal.workflows.throttling.suspension import Parked
+from flytetemporal.workflows.node.suspension import NodeSuspended
 
 WORKFLOW_ABORTED = "Workflow aborted."
 AUTO_ABORT = "Some node execution failed, auto-abort."
@@ -335,7 +335,7 @@ class Walk:
         try:
             spec = self._body.nodes[position]
             values = await self.run_node(node_run(self.scope, spec, may_park=not spec.timeout.ToTimedelta()))
-        except Parked as parked:
+        except NodeSuspended as parked:
             self._park(position, parked)
         except NodeFailure as failure:
             self._fail(position, failure)
@@ -351,14 +351,14 @@ class Walk:
         finally:
             self._tasks.pop(position, None)
 
-    def _park(self, position: int, parked: Parked) -> None:
+    def _park(self, position: int, parked: NodeSuspended) -> None:
         self._crowd.park(position, parked)
         if self._stopping:
             self._crowd.dismiss(position, self._tell_stopped)
 
     def _tell_stopped(self, position: int, sleeper: Sleeper) -> None:
         node = node_run(self.scope, self._body.nodes[position])
-        sleeper.tell_aborted(node)
+        sleeper.report_aborted(node)
         self._report_aborted(node)
 
     def fail(self, failure: NodeFailure) -> None:

@@ -15,8 +15,8 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc
 from google.protobuf.json_format import MessageToDict
 
-from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import HANG_SECONDS
 
 PROGRAMS = Path(__file__).parent / "programs"
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -62,7 +62,7 @@ class Client:
         return found
 
     def wait(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.Execution:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + HANG_SECONDS
         while True:
             try:
                 execution = self.execution(execution_id)
@@ -72,7 +72,7 @@ class Client:
                 if getattr(e, "code", lambda: None)() is not grpc.StatusCode.UNAVAILABLE:
                     raise
             if time.monotonic() > deadline:
-                raise AssertionError(f"{execution_id.name} has not ended after {PATIENCE_SECONDS} s")
+                raise AssertionError(f"{execution_id.name} has not ended after {HANG_SECONDS} s")
             time.sleep(0.1)
 
     def run(self, program: str, workflow: str, *arguments: str) -> execution_pb2.Execution:

@@ -20,8 +20,8 @@ from temporalio.client import WorkflowHandle
 
 from flytetemporal.idl import naming
 from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
-from tests.fixtures.patience import PATIENCE_SECONDS, wait_until
 from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import HANG_SECONDS, wait_until
 
 NodePhase, TaskPhase = core_execution_pb2.NodeExecution, core_execution_pb2.TaskExecution
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
@@ -40,7 +40,7 @@ def flytetemporal(client: Client, command: str, *arguments: str) -> str:
         [sys.executable, "-m", "flytetemporal.cli.main", command, *arguments, *place],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

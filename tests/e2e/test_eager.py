@@ -6,8 +6,8 @@ import pytest
 from flyteidl.admin import common_pb2, execution_pb2
 
 from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
-from tests.fixtures.patience import wait_until
 from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture

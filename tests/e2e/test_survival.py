@@ -13,8 +13,8 @@ from flyteidl.core import identifier_pb2
 from flytetemporal.cli.dev import background, home
 from flytetemporal.cli.dev.home import Home
 from tests.e2e.client import Client, Phase, connected
-from tests.fixtures.patience import wait_until
 from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import wait_until
 
 NodePhase = core_execution_pb2.NodeExecution
 TaskPhase = core_execution_pb2.TaskExecution

@@ -96,7 +96,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         annotated = execution_settings.annotations(spec, target.launch_plan, levels)
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
-        await _refuse_crowd(session, target)
+        await check_concurrency_limit(session, target)
     requests.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
     namespace = f"{request.project}-{request.domain}"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
@@ -146,7 +146,7 @@ async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels
     return {**of_project.values, **labels.values}
 
 
-async def _refuse_crowd(session: AsyncSession, target: LaunchTarget) -> None:
+async def check_concurrency_limit(session: AsyncSession, target: LaunchTarget) -> None:
     """Refuse a launch that the launch plan's concurrency policy says to skip."""
     if target.launch_plan is None or not target.launch_plan.concurrency_policy.max:
         return

@@ -14,7 +14,7 @@ from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.cli.wiring import connections, deployments
-from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
@@ -40,7 +40,7 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
         interceptors=[ErrorInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )
-    async with be_patient(worker):
+    async with set_deadlock_timeout(worker):
         keeping = asyncio.create_task(_keep_sweeping(client))
         try:
             yield

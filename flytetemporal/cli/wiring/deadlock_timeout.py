@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 DEADLOCK_SECONDS = 300
 
 
-def be_patient(worker: Worker) -> Worker:
+def set_deadlock_timeout(worker: Worker) -> Worker:
     """Let a workflow task take ``DEADLOCK_SECONDS`` before the SDK takes it for dead; return the worker."""
     inner: Any = worker._workflow_worker  # noqa: SLF001  there is no public setting
     inner._deadlock_timeout_seconds = DEADLOCK_SECONDS  # noqa: SLF001

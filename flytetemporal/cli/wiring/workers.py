@@ -21,7 +21,7 @@ from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli.wiring import connections, deployments
-from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.channel import AdminClient
@@ -99,7 +99,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         graceful_shutdown_timeout=settings.worker.grace,
         deployment_config=deployments.config(settings.temporal),
     )
-    return be_patient(worker)
+    return set_deadlock_timeout(worker)
 
 
 def _task_worker(

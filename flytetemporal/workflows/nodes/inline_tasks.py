@@ -14,7 +14,7 @@ from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import Values, user_failure
-from flytetemporal.workflows.throttling.suspension import Parked
+from flytetemporal.workflows.node.suspension import NodeSuspended
 
 TaskPhase = core_execution_pb2.TaskExecution
 
@@ -52,8 +52,8 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
             node.report(node.phase_event(Phase.RUNNING))
         report_task(node, summary, TaskPhase.RUNNING)
     try:
-        await slept(node, duration, _tell_aborted)
-    except (Parked, GeneratorExit):  # It sleeps on: parked, or in a run that this worker has let go of.
+        await slept(node, duration, _report_aborted)
+    except (NodeSuspended, GeneratorExit):  # It sleeps on: parked, or in a run that this worker has let go of.
         raise
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
@@ -67,23 +67,23 @@ async def sleep(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
     await slept(node, _duration(node, values))
 
 
-def _tell_aborted(node: NodeRun) -> None:
+def _report_aborted(node: NodeRun) -> None:
     report_task(node, node.scope.program.graph.tasks[node.node.task.task], TaskPhase.ABORTED)
 
 
-async def slept(node: NodeRun, duration: timedelta, tell_aborted: Callable[[NodeRun], None] | None = None) -> None:
+async def slept(node: NodeRun, duration: timedelta, report_aborted: Callable[[NodeRun], None] | None = None) -> None:
     """Wait for time to pass: for ``duration``, or for what is left of it.
 
     Raises:
-        Parked: the node is one of many that sleep. Only when ``tell_aborted`` says what to report if it is stopped.
+        NodeSuspended: the node is one of many that sleep, and ``report_aborted`` says what to report if it is stopped.
     """
     note = node.note
     if not note.HasField("wakes_at"):
         note.wakes_at.FromDatetime(workflow.now() + duration)
     left = times.moment(note.wakes_at) - workflow.now()
     if left > timedelta():
-        if node.may_park and tell_aborted is not None and node.scope.run.alarms.is_crowded:
-            raise Parked(note.wakes_at, tell_aborted)
+        if node.may_park and report_aborted is not None and node.scope.run.alarms.is_crowded:
+            raise NodeSuspended(note.wakes_at, report_aborted)
         until = operations_pb2.TimerWait(until=note.wakes_at)
         async with node.resting(lambda wait: wait.timer.CopyFrom(until), timer=True):
             await node.scope.run.alarms.sleep(left, summary=f"{node.id} sleeps")

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 
 from flytetemporal.contracts.v1 import operations_pb2
-from flytetemporal.workflows.throttling.suspension import Parked
+from flytetemporal.workflows.throttling.suspension import Suspended
 
 # An answer names no more holders than a person reads.
 SHOWN = 10
@@ -32,7 +32,7 @@ class Slots:
             self._holders[holder] = None
         try:
             yield
-        except Parked:
+        except Suspended:
             raise
         except BaseException:
             self.give_back(holder)

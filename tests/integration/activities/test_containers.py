@@ -13,9 +13,9 @@ from flytetemporal.activities.offloading import Offloading
 from flytetemporal.plugins.container_engine import arguments
 from flytetemporal.plugins.local import process_ownership
 from tests.fixtures.container_engines import IMAGE, OPTIONS, TestEngine
-from tests.fixtures.patience import eventually
 from tests.fixtures.processes import lease_of_the_dead
 from tests.fixtures.task_attempts import Bench, integer, template, text
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,8 +14,8 @@ from temporalio import activity
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import locations
-from tests.fixtures.patience import eventually, within_patience
 from tests.fixtures.task_attempts import EXECUTE, Bench, integer, loader, mapped, sample, template, text
+from tests.fixtures.waiting import bounded, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +66,7 @@ async def test_the_events_tell_of_node_and_task(bench: Bench) -> None:
 async def test_a_thread_that_uses_flytekits_loops_does_not_hold_up_the_end(bench: Bench) -> None:
     attempt = await bench.attempt(sample("polls_to_the_end"), name=text("ended"))
 
-    result = await within_patience(bench.run(attempt))
+    result = await bounded(bench.run(attempt))
 
     assert result.outputs.literals.literals["o0"].scalar.primitive.string_value == "ended"
 
@@ -371,7 +371,7 @@ async def test_the_same_attempt_waits_until_the_earlier_one_has_stopped(bench: B
     assert not second.result.done()
     first.cancel()
     await first.result
-    result = await within_patience(second.result)
+    result = await bounded(second.result)
 
     assert result.WhichOneof("outcome") == "outputs"
 

@@ -23,8 +23,8 @@ from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, naming
 from tests.fixtures.installation import Installation
-from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.registrations import INT, integer
+from tests.fixtures.waiting import HANG_SECONDS
 
 W, N = core_execution_pb2.WorkflowExecution, core_execution_pb2.NodeExecution
 
@@ -132,7 +132,7 @@ async def test_an_abort_whose_clean_up_hangs_is_ended_by_force(
 async def test_a_workflow_that_was_reset_after_its_end_is_ended(installation: Installation) -> None:
     over, running = await installation.run("waits", "SUCCEEDED"), await installation.run("waits", "RUNNING")
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(HANG_SECONDS):
         # Temporal's list is a moment late.
         while await installation.sweep() != {"running_after_end": 1}:  # noqa: ASYNC110
             await asyncio.sleep(0.2)

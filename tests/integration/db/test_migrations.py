@@ -10,8 +10,8 @@ from sqlalchemy import URL, create_engine
 from flytetemporal.admin.base import models
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.db import migrate
-from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.postgres import execute
+from tests.fixtures.waiting import HANG_SECONDS
 
 
 def test_migrated_schema_is_that_of_the_models(database: DatabaseSettings) -> None:
@@ -39,7 +39,7 @@ def test_several_upgrades_at_once_wait_for_each_other(postgres: URL) -> None:
 
     program = f"from flytetemporal.db import migrate; migrate.upgrade({url!r})"
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
-    statuses = [process.wait(timeout=PATIENCE_SECONDS) for process in running]
+    statuses = [process.wait(timeout=HANG_SECONDS) for process in running]
 
     execute(postgres, "DROP DATABASE upgraded_by_many WITH (FORCE)")
     assert statuses == [0, 0, 0]

@@ -12,8 +12,8 @@ from flytetemporal.errors import Unavailable
 from flytetemporal.plugins.container_engine import engine
 from flytetemporal.plugins.container_engine.engine import Engine, EngineFailed, NoEngine
 from tests.fixtures.container_engines import IMAGE, OPTIONS, STAND_IN, TestEngine
-from tests.fixtures.patience import eventually, within_patience
 from tests.fixtures.task_attempts import Bench, template
+from tests.fixtures.waiting import bounded, eventually
 
 
 def program(folder: Path, name: str, script: str) -> Path:
@@ -107,9 +107,9 @@ async def test_a_container_that_comes_when_its_worker_ends_does_not_run(
 
     async with bench.tasks:
         started = bench.start(await bench.attempt(sleeping))
-        await within_patience(creating.wait())
+        await bounded(creating.wait())
     ended.set()
 
     with pytest.raises(Unavailable, match="the worker stops"):
-        await within_patience(started.result)
+        await bounded(started.result)
     assert stand_in_engine.containers() == []

@@ -16,7 +16,7 @@ from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process
-from tests.fixtures.patience import eventually
+from tests.fixtures.waiting import eventually
 
 _folders = itertools.count()
 

@@ -24,7 +24,7 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.engine_runs import body as workflow_body
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import (
     boom,
     chain,
@@ -141,9 +141,9 @@ async def test_an_abort_ends_a_run_that_is(engine_runs: EngineRuns, name: str) -
 
     async with runs.workers():
         handle = await runs.start(stage.graph, int_map(a=1), settings=stage.settings)
-        await within_patience(stage.reached(runs, handle))
+        await bounded(stage.reached(runs, handle))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     ends = {node: phases[-1] for node, phases in runs.phases().items()}
@@ -157,7 +157,7 @@ async def test_an_abort_before_a_worker_came_is_reported(engine_runs: EngineRuns
     await handle.cancel()
 
     async with runs.workers():
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.attempts == []
@@ -168,9 +168,9 @@ async def test_an_abort_reaches_a_task_that_no_worker_has_taken(engine_runs: Eng
 
     async with runs.engine_worker():
         handle = await runs.start(chain(1), int_map(a=1))
-        await within_patience(waits_for(handle, "n0", "attempt"))
+        await bounded(waits_for(handle, "n0", "attempt"))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -182,11 +182,11 @@ async def test_a_second_abort_changes_nothing(engine_runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await handle.cancel()
         await asyncio.sleep(0.3)
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -204,9 +204,9 @@ async def test_an_attempt_that_fails_while_it_is_stopped_is_not_tried_again(engi
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert len(runs.attempts) == 1
@@ -223,9 +223,9 @@ async def test_an_abort_ends_a_run_whose_tasks_worker_is_gone(
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0"] == ["QUEUED", "ABORTED"]
@@ -242,7 +242,7 @@ async def test_a_deadline_ends_a_node_whose_tasks_worker_is_gone(
     graph.workflows[0].nodes[2].timeout.FromSeconds(1)
 
     async with runs.workers():
-        phase = await within_patience(runs.outcome(graph, int_map(a=1)))
+        phase = await bounded(runs.outcome(graph, int_map(a=1)))
 
     assert phase == "FAILED"
     assert runs.phases()["n0"] == ["QUEUED", "TIMED_OUT"]

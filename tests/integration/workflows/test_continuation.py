@@ -27,7 +27,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import (
     approve_node,
     boom,
@@ -217,7 +217,7 @@ async def test_a_node_goes_on_waiting_in_the_next_run(runs: EngineRuns, case: Wa
 
     async with runs.workers():
         handle = await runs.start(beside(case), int_map(a=0), settings=case.settings)
-        await within_patience(chain_ended(runs))
+        await bounded(chain_ended(runs))
         await case.release(runs, handle)
         phase = await runs.wait(handle)
         found = await runs.histories(handle)
@@ -240,7 +240,7 @@ async def test_an_abort_reaches_a_node_that_waits_in_a_later_run(runs: EngineRun
 
     async with runs.workers():
         handle = await runs.start(graph, int_map(a=0), settings=case.settings)
-        await within_patience(waits_for(handle, "w", case.cause))
+        await bounded(waits_for(handle, "w", case.cause))
         while len(await runs.histories(handle)) < 2:  # noqa: ASYNC110  Temporal tells nobody
             await asyncio.sleep(0.02)
         await handle.cancel()

@@ -17,7 +17,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import boom, chain, signal_node
 from tests.integration.workflows.test_aborts import attempts, for_ever
 
@@ -122,9 +122,9 @@ async def test_an_abort_reaches_what_runs_below(runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
-        await within_patience(attempts(runs, 2))
+        await bounded(attempts(runs, 2))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "ABORTED"
     assert runs.phases()["n0-0-dn0"][-1] == "ABORTED"
@@ -137,7 +137,7 @@ async def test_a_dynamic_node_does_not_keep_the_only_slot_from_its_children(runs
     runs.dynamic["dn0"] = made(task_node("dn9", [0], [constant("a", 6)]), output="dn9")
 
     async with runs.workers():
-        phase = await within_patience(runs.outcome(chain(2), int_map(a=1), max_parallelism=1))
+        phase = await bounded(runs.outcome(chain(2), int_map(a=1), max_parallelism=1))
 
     assert phase == "SUCCEEDED"
 

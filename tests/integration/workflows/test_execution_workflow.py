@@ -17,7 +17,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import chain, sleep_node
 
 
@@ -117,7 +117,7 @@ async def test_an_eager_task_takes_no_place_of_those_that_it_waits_for(engine_ru
     graph = graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[eager, ordinary])
 
     async with runs.engine_worker(), runs.task_worker(at_once=1), runs.task_worker(eager=True, at_once=1):
-        phase = await within_patience(runs.outcome(graph, int_map(a=1)))
+        phase = await bounded(runs.outcome(graph, int_map(a=1)))
 
     assert phase == "SUCCEEDED"
     assert runs.outputs() == int_map(o0=2)
@@ -320,7 +320,7 @@ async def test_an_abort_reaches_the_running_task_and_is_reported(engine_runs: En
 
     async with runs.workers():
         handle = await runs.start(chain(2), int_map(a=1))
-        await within_patience(started.wait())
+        await bounded(started.wait())
         await handle.cancel()
         phase = await runs.wait(handle)
 
@@ -435,7 +435,7 @@ async def test_a_run_that_admin_does_not_know_ends(engine_runs: EngineRuns) -> N
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=1))
         with pytest.raises(Exception, match="Workflow execution failed"):
-            await within_patience(handle.result())
+            await bounded(handle.result())
 
 
 async def test_values_too_large_to_travel_stay_in_the_store(engine_runs: EngineRuns) -> None:
@@ -474,7 +474,7 @@ async def test_a_report_that_admin_refuses_fails_the_run_and_the_end_is_still_to
     runs.refused_nodes.add("n0")
 
     async with runs.workers():
-        phase = await within_patience(runs.outcome(chain(2), int_map(a=1)))
+        phase = await bounded(runs.outcome(chain(2), int_map(a=1)))
 
     assert phase == "FAILED"
     assert runs.workflow_events[-1].error.code == "InvalidRequest"

@@ -4,7 +4,7 @@ from flyteidl.core import literals_pb2
 
 from flytetemporal.contracts.v1 import graph_pb2
 from tests.fixtures.engine_runs import EngineRuns, bind, body, constant, int_map, integer, task_node, task_summary
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import approve_node, signal_node, single, sleep_node
 
 TRUE = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=True)))
@@ -35,7 +35,7 @@ async def test_a_signal_gate_takes_a_value_that_is_set_while_it_waits(engine_run
 
     async with runs.workers():
         handle = await runs.start(graph, int_map())
-        await within_patience(asked(runs))
+        await bounded(asked(runs))
         await runs.set_signal(handle, "number", integer(41))
         phase = await runs.wait(handle)
 
@@ -62,7 +62,7 @@ async def test_being_told_of_a_signal_again_changes_nothing(engine_runs: EngineR
 
     async with runs.workers():
         handle = await runs.start(graph, int_map())
-        await within_patience(asked(runs))
+        await bounded(asked(runs))
         await runs.set_signal(handle, "another", integer(1))
         for value in (1, 2):
             await runs.set_signal(handle, "number", integer(value))
@@ -80,7 +80,7 @@ async def test_gates_of_one_name_share_their_signal(engine_runs: EngineRuns) -> 
 
     async with runs.workers():
         handle = await runs.start(graph, int_map())
-        await within_patience(asked(runs, 2))
+        await bounded(asked(runs, 2))
         await runs.set_signal(handle, "number", integer(5))
         phase = await runs.wait(handle)
 
@@ -94,7 +94,7 @@ async def test_an_approval_hands_its_input_on(engine_runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(graph, int_map(a=3))
-        await within_patience(asked(runs))
+        await bounded(asked(runs))
         await runs.set_signal(handle, "go", TRUE)
         phase = await runs.wait(handle)
 

@@ -8,7 +8,7 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.node.outcomes import USER, execution_error
 from flytetemporal.workflows.nodes import launch_plan
 from tests.fixtures.engine_runs import EngineRuns, bind, body, int_map, task_node, task_summary
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import boom, chain
 from tests.integration.workflows.test_aborts import attempts, for_ever
 
@@ -78,11 +78,11 @@ async def test_an_abort_reaches_the_child(runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(launching(), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await handle.cancel()
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
         child = runs.handles[1]
-        assert await within_patience(runs.wait(child)) == "ABORTED"
+        assert await bounded(runs.wait(child)) == "ABORTED"
 
     assert phase == "ABORTED"
     name = handle.id.rpartition(":")[2]
@@ -96,9 +96,9 @@ async def test_a_child_that_was_aborted_fails_its_node(runs: EngineRuns) -> None
 
     async with runs.workers():
         handle = await runs.start(launching(), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await runs.handles[1].cancel()
-        await within_patience(runs.wait(handle))
+        await bounded(runs.wait(handle))
 
     errors = [event.error.code for event in runs.workflow_events if event.HasField("error")]
     assert "RemoteChildWorkflowExecutionFailed" in errors
@@ -112,12 +112,12 @@ async def test_a_child_that_does_not_tell_its_end_is_asked(runs: EngineRuns, mon
 
     async with runs.workers():
         handle = await runs.start(graph, int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         await runs.handles[1].terminate()
         name = runs.launched[0].create.name
         error = execution_error("Lost", "it was terminated", USER)
         runs.ends[name] = execution_pb2.ExecutionOutcome(phase="FAILED", error=error)
-        phase = await within_patience(runs.wait(handle))
+        phase = await bounded(runs.wait(handle))
 
     assert phase == "FAILED"
     assert runs.looked[-1] == name

@@ -12,7 +12,7 @@ from flytetemporal.workflows.execution import ExecutionWorkflow
 from flytetemporal.workflows.throttling.shared_timers import FEW
 from flytetemporal.workflows.throttling.workflow_task_budget import STEPS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import boom
 from tests.integration.workflows.test_aborts import for_ever, waits_for
 from tests.integration.workflows.test_continuation import told_twice
@@ -54,7 +54,7 @@ async def test_an_abort_wakes_many_sleepers(engine_runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(sleepers(MANY, 600_000), int_map())
-        await within_patience(waits_for(handle, f"n{MANY - 1}", "timer"))
+        await bounded(waits_for(handle, f"n{MANY - 1}", "timer"))
         await handle.cancel()
         phase = await runs.wait(handle)
 
@@ -87,7 +87,7 @@ async def test_an_abort_stops_a_crowd_a_few_nodes_at_a_time(engine_runs: EngineR
 
     async with runs.workers():
         handle = await runs.start(sleepers(CROWD, 600_000), int_map())
-        await within_patience(waits_for(handle, f"n{CROWD - 1}", "timer"))
+        await bounded(waits_for(handle, f"n{CROWD - 1}", "timer"))
         await handle.cancel()
         phase = await runs.wait(handle)
 
@@ -187,7 +187,7 @@ async def test_an_abort_that_comes_as_sleepers_wake_reaches_them(engine_runs: En
 
     async with runs.workers():
         handle = await runs.start(sleepers_at_every_depth(each, 3_000, depth), int_map())
-        await within_patience(waits_for(handle, f"n{each - 1}", "timer"))
+        await bounded(waits_for(handle, f"n{each - 1}", "timer"))
         await idle(handle)
     await handle.cancel()
     await timers_fired(handle)
@@ -209,7 +209,7 @@ async def test_an_abort_reaches_sleepers_that_wake_while_the_run_is_about_to_end
 
     async with runs.workers():
         handle = await runs.start(graph, int_map())
-        await within_patience(waits_for(handle, f"n{MANY - 1}", "engine"))
+        await bounded(waits_for(handle, f"n{MANY - 1}", "engine"))
         await handle.cancel()
         phase = await runs.wait(handle)
 

@@ -5,12 +5,12 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows.control import sweeper
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
-from tests.fixtures.patience import PATIENCE_SECONDS
+from tests.fixtures.waiting import HANG_SECONDS
 
 
 async def test_rounds_follow_each_other_also_over_continued_runs(temporal: Client) -> None:
@@ -32,11 +32,11 @@ async def test_rounds_follow_each_other_also_over_continued_runs(temporal: Clien
             activities=[sweep],
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
-        async with be_patient(worker):
+        async with set_deadlock_timeout(worker):
             handle = await temporal.start_workflow(
                 workflows.SWEEPER_WORKFLOW, control_pb2.SweepState(), id=queue, task_queue=queue
             )
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(HANG_SECONDS):
                 while len(seen) < 5:  # noqa: ASYNC110  the activity only appends
                     await asyncio.sleep(0.05)
             await handle.terminate()

@@ -8,7 +8,7 @@ from temporalio import activity
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
 from tests.fixtures.engine_runs import EngineRuns, body, constant, int_map, succeeded, task_node, task_summary
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import nested, signal_node, single
 from tests.integration.workflows.test_aborts import Handle, attempts, waits_for
 
@@ -35,7 +35,7 @@ async def test_running_queued_and_waiting_nodes_are_told_apart(engine_runs: Engi
 
     async with runs.workers():
         handle = await runs.start(graph, int_map(), max_parallelism=1)
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         found = await answer(handle)
         only = await answer(handle, "n1")
         await handle.cancel()
@@ -53,7 +53,7 @@ async def test_a_gate_names_its_signal(engine_runs: EngineRuns) -> None:
 
     async with runs.workers():
         handle = await runs.start(single(signal_node("n0", [0], "number")), int_map())
-        await within_patience(waits_for(handle, "n0", "signal"))
+        await bounded(waits_for(handle, "n0", "signal"))
         found = await answer(handle, "n0")
         await handle.cancel()
         await runs.wait(handle)
@@ -74,10 +74,10 @@ async def test_a_signal_is_named_when_it_can_be_set(engine_runs: EngineRuns, mon
 
     async with runs.workers():
         handle = await runs.start(single(signal_node("n0", [0], "number")), int_map())
-        await within_patience(waits_for(handle, "n0", "engine"))
+        await bounded(waits_for(handle, "n0", "engine"))
         before = await answer(handle, "n0")
         known.set()
-        await within_patience(waits_for(handle, "n0", "signal"))
+        await bounded(waits_for(handle, "n0", "signal"))
         await handle.cancel()
         await runs.wait(handle)
 
@@ -90,7 +90,7 @@ async def test_a_subworkflow_names_what_runs_below_it(engine_runs: EngineRuns) -
 
     async with runs.workers():
         handle = await runs.start(nested(), int_map(a=1))
-        await within_patience(attempts(runs, 1))
+        await bounded(attempts(runs, 1))
         found = await answer(handle)
         await handle.cancel()
         await runs.wait(handle)

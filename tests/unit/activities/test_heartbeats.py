@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from flytetemporal.activities.heartbeats import HeartbeatInterceptor, beating
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 
 
 class Work(ActivityInboundInterceptor):
@@ -26,7 +26,7 @@ class Work(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         if self._beats:
-            await within_patience(self._enough.wait())
+            await bounded(self._enough.wait())
         else:
             await asyncio.sleep(0.05)
         return "done"
@@ -60,9 +60,9 @@ async def test_a_heartbeat_tells_what_is_known_then() -> None:
 
     async def work() -> tuple[str, str]:
         async with beating(0.01, lambda: (known[-1],)):
-            first = await within_patience(heard.get())
+            first = await bounded(heard.get())
             known.append("after")
-            while (second := await within_patience(heard.get())) == first:
+            while (second := await bounded(heard.get())) == first:
                 pass
             return first, second
 

@@ -7,7 +7,7 @@ import pytest
 
 from faults.executions import Executions, Run
 from faults.kinds import KINDS
-from tests.fixtures.patience import within_patience
+from tests.fixtures.waiting import bounded
 
 
 class Played(Executions):
@@ -46,7 +46,7 @@ async def all_run(executions: Played, names: list[str], *, settle: float, launch
     executions.ends = {name: asyncio.Event() for name in [*names, "needs peace"]}
     if "quick" in names:
         executions.ends["quick"].set()
-    stuck = await within_patience(executions.run_all(runs, 2, settle, launch, executions.stop_killing))
+    stuck = await bounded(executions.run_all(runs, 2, settle, launch, executions.stop_killing))
     assert stuck == [run.name for run in runs if run.waits]
     return runs
 

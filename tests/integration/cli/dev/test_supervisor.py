@@ -11,7 +11,7 @@ from flytetemporal.cli.dev.child import ChildSpec
 from flytetemporal.cli.dev.supervisor import Supervisor
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.cli.wiring.notify import Listener
-from tests.fixtures.patience import PATIENCE_SECONDS, eventually, within_patience
+from tests.fixtures.waiting import HANG_SECONDS, bounded, eventually
 
 TELL_AND_WAIT = "from flytetemporal.cli import notify; import time; notify.tell('up', ready=True); time.sleep(60)"
 IGNORE_THE_STOP = (
@@ -41,7 +41,7 @@ class Stage:
 
     async def until_ready(self) -> None:
         ready = asyncio.create_task(self.ready.wait())
-        await asyncio.wait([ready, self.run], timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([ready, self.run], timeout=HANG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self.run.done():
             await self.run
         assert self.ready.is_set()
@@ -61,7 +61,7 @@ async def test_a_requested_stop_ends_every_child(tmp_path: Path) -> None:
     pids = [child.pid for child in stage.supervisor.children]
 
     stage.supervisor.request_stop()
-    await within_patience(stage.run)
+    await bounded(stage.run)
 
     assert all(pid and not alive(pid) for pid in pids)
 
@@ -72,7 +72,7 @@ async def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(tmp_path:
     pid = stage.supervisor.children[0].pid
 
     stage.supervisor.request_stop()
-    await within_patience(stage.run)
+    await bounded(stage.run)
 
     assert pid
     assert not alive(pid)
@@ -101,7 +101,7 @@ async def test_a_child_that_is_ready_before_its_start_has_returned_is_heard(
 
     async def slowly(*command: str, **options: Any) -> asyncio.subprocess.Process:
         process = await start(*command, **options)
-        await within_patience(told.wait())
+        await bounded(told.wait())
         return process
 
     def heard(supervisor: Supervisor, *message: Any) -> None:
@@ -122,7 +122,7 @@ async def test_a_child_that_never_was_ready_ends_the_run_with_its_last_words(tmp
     stage = Stage(tmp_path, TELL_AND_WAIT, "raise SystemExit('no such table')")
 
     with pytest.raises(CommandFailed, match=r"child-1 did not start \(exit status 1\)(?s:.*)no such table"):
-        await within_patience(stage.run)
+        await bounded(stage.run)
 
     assert all(child.pid is None for child in stage.supervisor.children)
 

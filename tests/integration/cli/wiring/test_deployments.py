@@ -16,10 +16,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.cli.problems import CommandFailed
 from flytetemporal.cli.wiring import deployments
-from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
-from tests.fixtures.patience import PATIENCE_SECONDS, within_patience
+from tests.fixtures.waiting import HANG_SECONDS, bounded
 
 
 @workflow.defn(name=workflows.EXECUTION_WORKFLOW, sandboxed=False)
@@ -65,8 +65,8 @@ async def worker(client: Client, settings: TemporalSettings, implementation: typ
         workflow_runner=UnsandboxedWorkflowRunner(),
         deployment_config=deployments.config(settings),
     )
-    async with be_patient(running):
-        async with asyncio.timeout(PATIENCE_SECONDS):
+    async with set_deadlock_timeout(running):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 try:
                     await deployments.promote(client, settings)
@@ -104,7 +104,7 @@ async def test_an_execution_finishes_on_the_build_that_started_it(temporal: Clie
             later = await start(temporal, second)
             assert await temporal.get_workflow_handle(later, result_type=str).result() == "new"
             await handle.signal("go")
-            assert await within_patience(temporal.get_workflow_handle(running, result_type=str).result()) == "old"
+            assert await bounded(temporal.get_workflow_handle(running, result_type=str).result()) == "old"
 
 
 async def test_a_build_that_no_worker_runs_cannot_be_made_current(temporal: Client) -> None:

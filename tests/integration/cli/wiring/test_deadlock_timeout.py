@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.wiring.deadlock_timeout import be_patient
+from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 
 # Longer than the SDK's own 2 s.
 SECONDS = 2.5
@@ -24,7 +24,7 @@ async def test_a_workflow_task_may_take_longer_than_the_sdk_allows(temporal: Cli
     queue = uuid.uuid4().hex
     worker = Worker(temporal, task_queue=queue, workflows=[Slow], workflow_runner=UnsandboxedWorkflowRunner())
 
-    async with be_patient(worker):
+    async with set_deadlock_timeout(worker):
         handle = await temporal.start_workflow(Slow.run, id=queue, task_queue=queue)
         await handle.result()
 

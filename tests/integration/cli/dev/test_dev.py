@@ -14,11 +14,11 @@ import pytest
 from flytetemporal.cli.dev import background, home
 from flytetemporal.cli.dev.home import Home
 from flytetemporal.cli.problems import CommandFailed
-from tests.fixtures.patience import PATIENCE_SECONDS, wait_until
 from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import HANG_SECONDS, wait_until
 
 
-def dev(*options: str, timeout: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
+def dev(*options: str, timeout: float = HANG_SECONDS) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flytetemporal.cli.main", "dev", "--no-write-config", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -145,7 +145,7 @@ def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
             [sys.executable, "-m", "flytetemporal.cli.main", command, "--home", str(stack.home)],
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=HANG_SECONDS,
             check=False,
         )
 

@@ -33,7 +33,7 @@ def test_the_usual_configuration_is_read_when_no_other_is_named(
 
 @pytest.mark.parametrize("command", ["why", "terminate"])
 def test_the_commands_start_without_flytekit(command: str) -> None:
-    program = f"import sys, flytetemporal.cli.{command}; sys.exit('flytekit' in sys.modules)"
+    program = f"import sys, flytetemporal.cli.commands.{command}; sys.exit('flytekit' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

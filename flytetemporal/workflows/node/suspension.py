@@ -1,0 +1,21 @@
+"""How a node says that it can be suspended: its coroutine ends, and begins again when the node wakes.
+
+A sleeping coroutine costs some 15 kB of memory, what is kept of a suspended node two. The node goes on from its
+``OpenNode``, as it would in a run that continues this one.
+"""
+
+from collections.abc import Callable
+
+from google.protobuf import timestamp_pb2
+
+from flytetemporal.workflows.node.node_run import NodeRun
+from flytetemporal.workflows.throttling.suspension import Suspended
+
+
+class NodeSuspended(Suspended):
+    """The node sleeps ``until`` then; ``report_aborted`` reports for its task if it is stopped before."""
+
+    def __init__(self, until: timestamp_pb2.Timestamp, report_aborted: Callable[[NodeRun], None]) -> None:
+        super().__init__("the node sleeps")
+        self.until = until
+        self.report_aborted = report_aborted
