@@ -15,6 +15,7 @@ FlyteError
 ├── PermissionDenied
 ├── QuotaExceeded             too much; try again later
 ├── Unavailable               a part we need does not answer; try again
+│   └── StoreAccessDenied     the object store denies access; an operator has to change something
 ├── Unimplemented             Flyte has it, we do not (yet)
 └── Internal                  our own fault; the text is for the log
     └── ValueOffloaded        a value has to be read from its own file first
@@ -90,6 +91,10 @@ class QuotaExceeded(FlyteError):
 
 class Unavailable(FlyteError):
     """A part we need does not answer; the same call may pass later."""
+
+
+class StoreAccessDenied(Unavailable):
+    """The object store denies access. Retrying helps only after an operator has changed credentials or permissions."""
 
 
 class Unimplemented(FlyteError):

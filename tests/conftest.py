@@ -4,7 +4,7 @@ import pytest
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("container_engines", "engine", "installation", "postgres", "stack", "temporal")
+    for name in ("container_engines", "engine", "installation", "postgres", "s3", "stack", "temporal")
 ]
 
 

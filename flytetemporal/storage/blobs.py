@@ -19,11 +19,11 @@ from typing import IO, Any, TypeVar
 import fsspec
 from google.protobuf.message import DecodeError, Message
 
-from flytetemporal.errors import Internal, InvalidRequest, NotFound, Unavailable
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
+from flytetemporal.storage import failures
 
 M = TypeVar("M", bound=Message)
 _SPOOL_BYTES = 16 * 1024 * 1024
-_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class BlobStore:
@@ -219,12 +219,13 @@ class BlobStore:
         self._refuse_climbing(uri)
         try:
             yield
-        except _MISSING as e:
-            raise NotFound(f"object not found: {uri}") from e
-        except PermissionError as e:
-            raise Unavailable(f"the object store refuses access to {uri}: {e}") from e
-        except OSError as e:
-            raise Unavailable(f"the object store does not answer for {uri}: {e}") from e
+        except FlyteError:
+            raise
+        except Exception as e:
+            meaning = failures.translated(e, uri)
+            if meaning is None:
+                raise
+            raise meaning from e
 
 
 def _scratch(path: Path) -> Path:

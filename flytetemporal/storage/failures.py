@@ -1,0 +1,73 @@
+"""What the errors of object stores mean: missing, denied, throttled or unreachable.
+
+s3fs and gcsfs raise some errors as ``OSError`` and pass others on as their client libraries raise them. Those are
+recognised by name: importing botocore, aiohttp and Google's libraries would cost every process half a second, also
+where the store is a folder.
+"""
+
+from typing import Any
+
+from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, StoreAccessDenied, Unavailable
+
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+# Of botocore's ClientError and of gcsfs' HttpError.
+_MISSING_CODES = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
+_DENIED_CODES = {
+    "401", "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken", "Forbidden",
+    "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "Unauthorized",
+}  # fmt: skip
+_THROTTLED_CODES = {"429", "503", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+_DENIED_CLASSES = {
+    "botocore.exceptions.NoCredentialsError",
+    "botocore.exceptions.PartialCredentialsError",
+    "botocore.exceptions.CredentialRetrievalError",
+    "botocore.exceptions.TokenRetrievalError",
+    "google.auth.exceptions.DefaultCredentialsError",
+    "google.auth.exceptions.RefreshError",
+}
+_INVALID_CLASSES = {"botocore.exceptions.ParamValidationError"}
+_UNREACHABLE_CLASSES = {
+    "botocore.exceptions.BotoCoreError",
+    "botocore.exceptions.ClientError",
+    "aiohttp.client_exceptions.ClientError",
+    "gcsfs.retry.HttpError",
+    "google.auth.exceptions.GoogleAuthError",
+    "requests.exceptions.RequestException",
+    "builtins.OSError",
+    "builtins.TimeoutError",
+    "asyncio.exceptions.TimeoutError",
+}
+
+
+def translated(error: Exception, uri: str) -> FlyteError | None:
+    """Return what an error of the object store means for ``uri``; None for an error that is not the store's."""
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    code = _code(error)
+    if isinstance(error, _MISSING) or code in _MISSING_CODES:
+        return NotFound(f"object not found: {uri}")
+    if isinstance(error, PermissionError) or code in _DENIED_CODES or names & _DENIED_CLASSES:
+        return StoreAccessDenied(
+            f"the object store denies access to {uri}: {_text(error)}; check the credentials in "
+            "FLYTETEMPORAL_STORAGE__OPTIONS or in the environment of this process"
+        )
+    if names & _INVALID_CLASSES:
+        return InvalidRequest(f"the object store cannot have an object at {uri}: {_text(error)}")
+    if code in _THROTTLED_CODES:
+        return Unavailable(f"the object store throttles requests for {uri}: {_text(error)}")
+    if names & _UNREACHABLE_CLASSES:
+        return Unavailable(f"the object store does not answer for {uri}: {_text(error)}")
+    return None
+
+
+def _code(error: Exception) -> str:
+    """Return the code that the store answered with, empty if it did not answer."""
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return str(response.get("Error", {}).get("Code", ""))
+    code = getattr(error, "code", None)
+    return str(code) if isinstance(code, int | str) else ""
+
+
+def _text(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

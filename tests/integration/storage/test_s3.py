@@ -1,0 +1,92 @@
+"""The store on a real S3 server, also while that denies, hangs or is gone."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from flyteidl.core import literals_pb2
+
+from flytetemporal.errors import NotFound, StoreAccessDenied, Unavailable
+from flytetemporal.storage.blobs import BlobStore
+from tests.fixtures.s3 import S3Server
+
+Operation = Callable[[BlobStore, str], Awaitable[object]]
+OPERATIONS: dict[str, Operation] = {
+    "read": lambda store, uri: store.read(uri),
+    "read_message": lambda store, uri: store.read_message(uri, literals_pb2.LiteralMap),
+    "write": lambda store, uri: store.write(uri, b"new"),
+    "size": lambda store, uri: store.size_bytes(uri),
+    "exists": lambda store, uri: store.exists(uri),
+    "tree": lambda store, uri: store.tree(uri),
+    "delete": lambda store, uri: store.delete(uri),
+}
+
+
+async def test_what_is_written_is_read_back(s3_server: S3Server) -> None:
+    store = BlobStore(f"{s3_server.root}/fresh", s3_server.options())
+    uri = f"{store.root}/a/b"
+
+    await store.write(uri, b"content")
+
+    assert await store.read(uri) == b"content"
+    assert await store.size_bytes(uri) == 7
+    assert await store.tree(f"{store.root}/a") == ["b"]
+    with pytest.raises(NotFound, match="object not found"):
+        await store.read(f"{store.root}/none")
+
+
+async def test_a_bucket_that_does_not_exist_has_no_objects(s3_server: S3Server) -> None:
+    store = BlobStore("s3://nobody-made-it/store", s3_server.options())
+
+    with pytest.raises(NotFound):
+        await store.read(f"{store.root}/a")
+
+
+async def test_a_denied_write_says_what_is_denied_and_where_to_look(s3_server: S3Server) -> None:
+    store = BlobStore(s3_server.root, s3_server.options("READER"))
+
+    with pytest.raises(StoreAccessDenied) as refused:
+        await store.write(f"{store.root}/a", b"content")
+
+    assert f"{store.root}/a" in refused.value.message
+    assert "FLYTETEMPORAL_STORAGE__OPTIONS" in refused.value.message
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "delete"])
+async def test_an_unknown_key_is_denied(s3_server: S3Server, name: str) -> None:
+    store = BlobStore(s3_server.root, s3_server.options("STRANGER"))
+
+    with pytest.raises(StoreAccessDenied):
+        await OPERATIONS[name](store, f"{store.root}/a")
+
+
+async def test_missing_credentials_are_denied_access(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    options = {name: value for name, value in s3_server.options().items() if name not in ("key", "secret")}
+    store = BlobStore(s3_server.root, options)
+
+    with pytest.raises(StoreAccessDenied, match="credentials"):
+        await store.read(f"{store.root}/a")
+
+
+async def test_every_operation_says_that_the_store_is_gone_and_works_again_once_it_is_back(s3_server: S3Server) -> None:
+    store = BlobStore(s3_server.root, s3_server.options())
+    uri = f"{store.root}/a"
+    await store.write_message(uri, literals_pb2.LiteralMap())
+
+    with s3_server.gone():
+        for operation in OPERATIONS.values():
+            with pytest.raises(Unavailable, match="does not answer"):
+                await operation(store, uri)
+
+    assert await store.read(uri) == b""
+
+
+async def test_a_store_that_hangs_is_unavailable(s3_server: S3Server) -> None:
+    store = BlobStore(s3_server.root, s3_server.options())
+    await store.write(f"{store.root}/a", b"content")
+
+    with s3_server.hanging(), pytest.raises(Unavailable, match="does not answer"):
+        await store.read(f"{store.root}/a")
+
+    assert await store.read(f"{store.root}/a") == b"content"
