@@ -7,14 +7,14 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base import execution_lookup, execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
 from flytetemporal.admin.control import explanations
 from flytetemporal.admin.executions import closing, workflow_executions
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import operations_pb2
-from flytetemporal.idl import error_text, identifiers, phases
+from flytetemporal.idl import error_text, phases
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 NODES = 200
@@ -183,13 +183,7 @@ async def _add_recorded(
 ) -> None:
     """Add the open nodes that are recorded, when the engine cannot say more."""
     row = NodeExecutionRow
-    project, domain, name = identifiers.execution_key(execution_id)
-    query = select(row.node_id, row.phase).where(
-        row.execution_project == project,
-        row.execution_domain == domain,
-        row.execution_name == name,
-        row.phase.in_(_OPEN),
-    )
+    query = select(row.node_id, row.phase).where(execution_rows.of_execution(row, execution_id), row.phase.in_(_OPEN))
     async with deps.sessions() as session:
         found = (await session.execute(query.order_by(row.id).limit(NODES))).all()
     response.notes.extend(_last_heard(node_id, phase) for node_id, phase in found)

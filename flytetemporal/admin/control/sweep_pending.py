@@ -7,14 +7,13 @@ from datetime import timedelta
 from sqlalchemy import Interval, func, select, type_coerce
 
 from flytetemporal import errors
+from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import closing, delivery, signals
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import identifiers
-from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 200
 AT_ONCE = 8
@@ -27,7 +26,7 @@ async def start_recorded(deps: Dependencies, findings: Findings, min_age: timede
         if row.engine_input is None:
             return
         if await delivery.start(deps, execution_pb2.ExecutionInput.FromString(row.engine_input)):
-            findings.add("never_started", identifiers.execution_identifier(key(row)))
+            findings.add("never_started", execution_rows.execution_id(row))
 
     await _each(deps, "UNDEFINED", min_age, repair)
 
@@ -37,7 +36,7 @@ async def deliver_aborts(deps: Dependencies, findings: Findings, min_age: timede
     polled: dict[str, bool] = {}
 
     async def repair(row: ExecutionRow) -> None:
-        execution_id = identifiers.execution_identifier(key(row))
+        execution_id = execution_rows.execution_id(row)
         await delivery.try_cancel(deps, execution_id, row.abort_cause)
         idle = await _idle(deps, row)
         if idle >= deps.settings.abort_limit:
@@ -57,11 +56,6 @@ async def deliver_signals(deps: Dependencies, findings: Findings) -> None:
     for execution_id, signal_id in await signals.undelivered(deps):
         if await signals.deliver(deps, execution_id, signal_id):
             findings.add("signal_undelivered", execution_id, signal=signal_id)
-
-
-def key(row: ExecutionRow) -> ExecutionKey:
-    """Return the key of a row."""
-    return row.execution_project, row.execution_domain, row.execution_name
 
 
 async def _each(

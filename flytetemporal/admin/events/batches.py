@@ -16,10 +16,9 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import event_rows, offload
-from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskKey, TaskState
+from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState, NodeState, TaskKey, TaskState
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.idl import identifiers, phases
-from flytetemporal.idl.identifiers import ExecutionKey
 from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
 NODE_ABORTED = "NodeAborted"
@@ -35,11 +34,11 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
     """
     if not request.events:
         return events_pb2.RecordEventsResponse()
-    key = _execution_of(request.events)
+    execution_id = _execution_of(request.events)
     for event in request.events:
         await offload.offload(deps, _inner(event))
     async with deps.sessions.begin() as session:
-        batch = await _Batch.load(session, key, request.events, deps.blobs.root)
+        batch = await _Batch.load(session, execution_id, request.events, deps.blobs.root)
         applied = sum(batch.apply(event) for event in request.events)
         await batch.store(session)
     return events_pb2.RecordEventsResponse(applied=applied)
@@ -66,13 +65,13 @@ class _Batch:
 
     def __init__(
         self,
-        key: ExecutionKey,
+        execution_id: ExecutionId,
         root: str,
         execution: ExecutionState,
         nodes: dict[str, NodeState],
         tasks: dict[TaskKey, TaskState],
     ) -> None:
-        self._key = key
+        self._execution_id = execution_id
         self._root = root
         self._execution = execution
         self._nodes = nodes
@@ -80,16 +79,14 @@ class _Batch:
 
     @classmethod
     async def load(
-        cls, session: AsyncSession, key: ExecutionKey, events: Iterable[events_pb2.Event], root: str
+        cls, session: AsyncSession, execution_id: ExecutionId, events: Iterable[events_pb2.Event], root: str
     ) -> "_Batch":
-        execution = await event_rows.lock_execution(session, key)
-        if execution is None:
-            raise execution_lookup.missing_execution(identifiers.execution_identifier(key))
+        execution = await event_rows.lock_execution(session, execution_id)
         wanted = {event_rows.task_key(task_execution_id(e.task)) for e in events if e.HasField("task")}
         node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | {node_id for node_id, _, _ in wanted}
-        nodes = await event_rows.load_nodes(session, key, node_ids) if node_ids else {}
-        tasks = await event_rows.load_tasks(session, key, wanted) if wanted else {}
-        return cls(key, root, execution, nodes, tasks)
+        nodes = await event_rows.load_nodes(session, execution_id, node_ids) if node_ids else {}
+        tasks = await event_rows.load_tasks(session, execution_id, wanted) if wanted else {}
+        return cls(execution_id, root, execution, nodes, tasks)
 
     def apply(self, event: events_pb2.Event) -> bool:
         """Merge one event; return whether it changed anything."""
@@ -142,17 +139,17 @@ class _Batch:
     async def store(self, session: AsyncSession) -> None:
         """Store what changed; when the execution has ended, close what is still open below it."""
         if self._execution.changed:
-            await event_rows.store_execution(session, self._key, self._execution)
+            await event_rows.store_execution(session, self._execution_id, self._execution)
         await event_rows.store_nodes(session, self._nodes.values())
         await event_rows.store_tasks(session, self._tasks.values())
         if self._execution.closure.phase in phases.WORKFLOW_TERMINAL:
-            await close_open(session, self._key, self._execution.closure)
+            await close_open(session, self._execution_id, self._execution.closure)
 
 
-async def close_open(session: AsyncSession, key: ExecutionKey, closure: execution_pb2.ExecutionClosure) -> None:
+async def close_open(session: AsyncSession, execution_id: ExecutionId, closure: execution_pb2.ExecutionClosure) -> None:
     """Abort the nodes and task executions that have not ended although their execution has."""
-    nodes = await event_rows.open_nodes(session, key)
-    tasks = await event_rows.open_tasks(session, key)
+    nodes = await event_rows.open_nodes(session, execution_id)
+    tasks = await event_rows.open_tasks(session, execution_id)
     error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
     for node in nodes.values():
         node.changed = node_events.advance(
@@ -180,7 +177,7 @@ def _inner(event: events_pb2.Event) -> offload.AnyEvent:
     return event.node if event.HasField("node") else event.task
 
 
-def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionKey:
+def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionId:
     keys = set()
     for position, event in enumerate(events):
         inner = _inner(event)
@@ -189,10 +186,10 @@ def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionKey:
         keys.add(_checked_key(event))
     if len(keys) != 1:
         raise errors.InvalidRequest(f"a batch speaks of one execution, not of {len(keys)}")
-    return keys.pop()
+    return identifiers.execution_identifier(keys.pop())
 
 
-def _checked_key(event: events_pb2.Event) -> ExecutionKey:
+def _checked_key(event: events_pb2.Event) -> identifiers.ExecutionKey:
     match event.WhichOneof("event"):
         case "workflow":
             identifier = event.workflow.execution_id

@@ -1,7 +1,7 @@
 """The rows that events change: loaded together, merged in memory, stored together.
 
-Whoever loads node or task rows here to change them holds the lock of their execution (``lock_execution``), so rows are
-never written by two at a time.
+A caller that loads node or task rows in order to change them holds the lock of their execution (``lock_execution``).
+Without it two writers would merge into the same old closure, and the later one would undo what the earlier one stored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,25 +13,29 @@ from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import catalog_pb2, identifier_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from google.protobuf import timestamp_pb2
-from google.protobuf.message import Message
 from sqlalchemy import ColumnElement, Table, Text, any_, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from flytetemporal.admin.base import execution_lookup, execution_rows
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.idl import identifiers, phases, times
-from flytetemporal.idl.identifiers import EntityKey, ExecutionKey
+from flytetemporal.idl.identifiers import EntityKey
 
+ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 TaskKey = tuple[str, EntityKey, int]
 """Node id, task and attempt: one task execution within an execution."""
 
+_Closure = (
+    execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure | task_execution_pb2.TaskExecutionClosure
+)
 _NODE_TERMINAL = [phases.N.Phase.Name(phase) for phase in sorted(phases.NODE_TERMINAL)]
 _TASK_TERMINAL = [phases.T.Phase.Name(phase) for phase in sorted(phases.TASK_TERMINAL)]
 
 
 @dataclass(slots=True)
 class ExecutionState:
-    """What events change of an execution."""
+    """The part of an execution's row that events change."""
 
     closure: execution_pb2.ExecutionClosure
     cluster: str
@@ -40,7 +44,7 @@ class ExecutionState:
 
 @dataclass(slots=True)
 class NodeState:
-    """What events change of a node execution."""
+    """The part of a node execution's row that events change."""
 
     execution: node_execution_pb2.NodeExecution
     parent_node_id: str = ""
@@ -52,7 +56,7 @@ class NodeState:
 
 @dataclass(slots=True)
 class TaskState:
-    """What events change of a task execution."""
+    """The part of a task execution's row that events change."""
 
     execution: task_execution_pb2.TaskExecution
     phase_version: int = 0
@@ -69,7 +73,7 @@ def task_key(identifier: identifier_pb2.TaskExecutionIdentifier) -> TaskKey:
 
 
 def parent_task_key(identifier: identifier_pb2.TaskExecutionIdentifier) -> bytes:
-    """Return the form in which node rows name the task execution they belong to; equal for equal ids."""
+    """Return the form in which node rows name their parent task execution; equal for equal ids."""
     node_id, entity, attempt = task_key(identifier)
     normal = identifier_pb2.TaskExecutionIdentifier(
         task_id=identifiers.identifier(identifier_pb2.TASK, entity),
@@ -81,40 +85,60 @@ def parent_task_key(identifier: identifier_pb2.TaskExecutionIdentifier) -> bytes
     return normal.SerializeToString(deterministic=True)
 
 
-async def lock_execution(session: AsyncSession, key: ExecutionKey) -> ExecutionState | None:
-    """Load an execution and keep all other writers of it and of its nodes and tasks out; None when it is not there."""
-    query = select(ExecutionRow.closure, ExecutionRow.cluster).where(*_of(ExecutionRow, key)).with_for_update()
-    row = (await session.execute(query)).one_or_none()
+async def find_and_lock_execution(session: AsyncSession, execution_id: ExecutionId) -> ExecutionState | None:
+    """Load an execution and keep other writers of it, its nodes and its tasks out until the transaction ends.
+
+    Returns None if there is no such execution.
+    """
+    # One row lock per execution stands for all its node and task rows: events lock in one order and cannot deadlock.
+    query = select(ExecutionRow.closure, ExecutionRow.cluster).where(
+        execution_rows.of_execution(ExecutionRow, execution_id)
+    )
+    row = (await session.execute(query.with_for_update())).one_or_none()
     return None if row is None else ExecutionState(execution_pb2.ExecutionClosure.FromString(row.closure), row.cluster)
 
 
-async def store_execution(session: AsyncSession, key: ExecutionKey, state: ExecutionState) -> None:
-    """Store what events changed of an execution."""
+async def lock_execution(session: AsyncSession, execution_id: ExecutionId) -> ExecutionState:
+    """Load and lock an execution that must exist. Raises ``NotFound``."""
+    state = await find_and_lock_execution(session, execution_id)
+    if state is None:
+        raise execution_lookup.missing_execution(execution_id)
+    return state
+
+
+async def store_execution(session: AsyncSession, execution_id: ExecutionId, state: ExecutionState) -> None:
+    """Store a changed execution."""
     closure = state.closure
     columns: dict[str, Any] = {
         "phase": phases.W.Phase.Name(closure.phase),
-        "closure": closure.SerializeToString(),
         "execution_updated_at": _moment(closure.updated_at),
-        "started_at": _moment(closure.started_at),
-        "duration": closure.duration.ToTimedelta() if closure.HasField("duration") else None,
         "cluster": state.cluster,
+        **_closure_columns(closure),
         **_error_columns(closure),
     }
-    await session.execute(update(ExecutionRow).where(*_of(ExecutionRow, key)).values(columns))
+    statement = update(ExecutionRow).where(execution_rows.of_execution(ExecutionRow, execution_id))
+    await session.execute(statement.values(columns))
 
 
-async def load_nodes(session: AsyncSession, key: ExecutionKey, node_ids: Iterable[str]) -> dict[str, NodeState]:
-    """Return those of the nodes that are there, by id."""
-    wanted = literal(sorted(set(node_ids)), postgresql.ARRAY(Text))
-    return await _nodes(session, key, NodeExecutionRow.node_id == any_(wanted))
+async def load_nodes(session: AsyncSession, execution_id: ExecutionId, node_ids: Iterable[str]) -> dict[str, NodeState]:
+    """Return the nodes with these ids, by id, without those that have no row."""
+    wanted = _text_array(node_ids)
+    return await _nodes(session, execution_id, NodeExecutionRow.node_id == any_(wanted))
 
 
-async def open_nodes(session: AsyncSession, key: ExecutionKey) -> dict[str, NodeState]:
-    """Return the nodes that have not ended."""
-    return await _nodes(session, key, NodeExecutionRow.phase.not_in(_NODE_TERMINAL))
+async def open_nodes(session: AsyncSession, execution_id: ExecutionId) -> dict[str, NodeState]:
+    """Return the nodes that have not ended, by id."""
+    return await _nodes(session, execution_id, NodeExecutionRow.phase.not_in(_NODE_TERMINAL))
 
 
-async def _nodes(session: AsyncSession, key: ExecutionKey, where: ColumnElement[bool]) -> dict[str, NodeState]:
+async def all_nodes(session: AsyncSession, execution_id: ExecutionId) -> dict[str, NodeState]:
+    """Return every node of an execution, by id."""
+    return await _nodes(session, execution_id)
+
+
+async def _nodes(
+    session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
+) -> dict[str, NodeState]:
     row = NodeExecutionRow
     query = select(
         row.node_id,
@@ -125,60 +149,49 @@ async def _nodes(session: AsyncSession, key: ExecutionKey, where: ColumnElement[
         row.parent_task_execution,
         row.dynamic_workflow_remote_closure_reference,
         row.event_version,
-    ).where(*_of(row, key), where)
-    execution_id = identifiers.execution_identifier(key)
-    found = {}
-    for node_id, input_uri, closure, metadata, parent, parent_task, dynamic, version in await session.execute(query):
-        execution = node_execution_pb2.NodeExecution(
-            id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=execution_id), input_uri=input_uri
+    ).where(execution_rows.of_execution(row, execution_id), *conditions)
+    return {
+        found.node_id: NodeState(
+            execution_rows.node_execution(found, execution_id),
+            found.parent_node_id,
+            found.parent_task_execution,
+            found.dynamic_workflow_remote_closure_reference,
+            found.event_version,
         )
-        execution.closure.MergeFromString(closure)
-        execution.metadata.MergeFromString(metadata)
-        found[node_id] = NodeState(execution, parent, parent_task, dynamic, version)
-    return found
+        for found in await session.execute(query)
+    }
 
 
-async def load_tasks(session: AsyncSession, key: ExecutionKey, wanted: Iterable[TaskKey]) -> dict[TaskKey, TaskState]:
-    """Return the attempts of the nodes that ``wanted`` names; there may be others among them."""
-    node_ids = literal(sorted({node_id for node_id, _, _ in wanted}), postgresql.ARRAY(Text))
-    return await _tasks(session, key, TaskExecutionRow.node_id == any_(node_ids))
+async def load_tasks(
+    session: AsyncSession, execution_id: ExecutionId, wanted: Iterable[TaskKey]
+) -> dict[TaskKey, TaskState]:
+    """Return the attempts of the nodes that ``wanted`` names: the wanted ones, and possibly others."""
+    node_ids = _text_array(node_id for node_id, _, _ in wanted)
+    return await _tasks(session, execution_id, TaskExecutionRow.node_id == any_(node_ids))
 
 
-async def open_tasks(session: AsyncSession, key: ExecutionKey) -> dict[TaskKey, TaskState]:
+async def open_tasks(session: AsyncSession, execution_id: ExecutionId) -> dict[TaskKey, TaskState]:
     """Return the attempts that have not ended."""
-    return await _tasks(session, key, TaskExecutionRow.phase.not_in(_TASK_TERMINAL))
+    return await _tasks(session, execution_id, TaskExecutionRow.phase.not_in(_TASK_TERMINAL))
 
 
-async def _tasks(session: AsyncSession, key: ExecutionKey, where: ColumnElement[bool]) -> dict[TaskKey, TaskState]:
+async def all_tasks(session: AsyncSession, execution_id: ExecutionId) -> dict[TaskKey, TaskState]:
+    """Return every attempt of an execution."""
+    return await _tasks(session, execution_id)
+
+
+async def _tasks(
+    session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
+) -> dict[TaskKey, TaskState]:
     row = TaskExecutionRow
-    query = select(
-        row.node_id,
-        row.project,
-        row.domain,
-        row.name,
-        row.version,
-        row.retry_attempt,
-        row.input_uri,
-        row.closure,
-        row.phase_version,
-    ).where(*_of(row, key), where)
-    execution_id = identifiers.execution_identifier(key)
-    found = {}
-    for node_id, project, domain, name, version, attempt, input_uri, closure, phase_version in await session.execute(
-        query
-    ):
-        entity = (project, domain, name, version)
-        execution = task_execution_pb2.TaskExecution(
-            id=identifier_pb2.TaskExecutionIdentifier(
-                task_id=identifiers.identifier(identifier_pb2.TASK, entity),
-                node_execution_id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=execution_id),
-                retry_attempt=attempt,
-            ),
-            input_uri=input_uri,
-        )
-        execution.closure.MergeFromString(closure)
-        found[node_id, entity, attempt] = TaskState(execution, phase_version)
-    return found
+    columns = (row.node_id, row.project, row.domain, row.name, row.version, row.retry_attempt)
+    query = select(*columns, row.input_uri, row.closure, row.phase_version)
+    query = query.where(execution_rows.of_execution(row, execution_id), *conditions)
+    states = (
+        TaskState(execution_rows.task_execution(found, execution_id), found.phase_version)
+        for found in await session.execute(query)
+    )
+    return {task_key(state.execution.id): state for state in states}
 
 
 async def store_nodes(session: AsyncSession, states: Iterable[NodeState]) -> None:
@@ -199,11 +212,8 @@ def _node_columns(state: NodeState) -> dict[str, Any]:
         "node_id": execution.id.node_id,
         "phase": phases.N.Phase.Name(closure.phase),
         "input_uri": execution.input_uri,
-        "closure": closure.SerializeToString(),
-        "started_at": _moment(closure.started_at),
         "node_execution_created_at": _moment(closure.created_at),
         "node_execution_updated_at": _moment(closure.updated_at),
-        "duration": closure.duration.ToTimedelta() if closure.HasField("duration") else None,
         "node_execution_metadata": execution.metadata.SerializeToString(),
         "parent_node_id": state.parent_node_id,
         "parent_task_execution": state.parent_task,
@@ -212,6 +222,7 @@ def _node_columns(state: NodeState) -> dict[str, Any]:
         else None,
         "dynamic_workflow_remote_closure_reference": state.dynamic_closure_uri,
         "event_version": state.event_version,
+        **_closure_columns(closure),
         **_error_columns(closure),
     }
 
@@ -230,15 +241,13 @@ def _task_columns(state: TaskState) -> dict[str, Any]:
         "phase": phases.T.Phase.Name(closure.phase),
         "phase_version": state.phase_version,
         "input_uri": execution.input_uri,
-        "closure": closure.SerializeToString(),
-        "started_at": _moment(closure.started_at),
         "task_execution_created_at": _moment(closure.created_at),
         "task_execution_updated_at": _moment(closure.updated_at),
-        "duration": closure.duration.ToTimedelta() if closure.HasField("duration") else None,
+        **_closure_columns(closure),
     }
 
 
-def _execution_columns(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> dict[str, Any]:
+def _execution_columns(execution_id: ExecutionId) -> dict[str, Any]:
     return {
         "execution_project": execution_id.project,
         "execution_domain": execution_id.domain,
@@ -246,11 +255,21 @@ def _execution_columns(execution_id: identifier_pb2.WorkflowExecutionIdentifier)
     }
 
 
-def _error_columns(closure: Message) -> Mapping[str, str | None]:
+def _closure_columns(closure: _Closure) -> dict[str, Any]:
+    return {
+        "closure": closure.SerializeToString(),
+        "started_at": _moment(closure.started_at),
+        "duration": closure.duration.ToTimedelta() if closure.HasField("duration") else None,
+    }
+
+
+def _error_columns(
+    closure: execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure,
+) -> Mapping[str, str | None]:
     if not closure.HasField("error"):
         return {"error_kind": None, "error_code": None}
-    error: core_execution_pb2.ExecutionError = getattr(closure, "error")  # noqa: B009  closures of two kinds
-    return {"error_kind": core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind), "error_code": error.code}
+    kind = core_execution_pb2.ExecutionError.ErrorKind.Name(closure.error.kind)
+    return {"error_kind": kind, "error_code": closure.error.code}
 
 
 async def _store(
@@ -263,15 +282,14 @@ async def _store(
     insert = postgresql.insert(table)
     key = [column.name for column in table.primary_key]
     changed = {name: insert.excluded[name] for name in columns[0] if name not in key}
+    # An upsert stores new and changed rows in one statement; created_at keeps the time of the first one.
     upsert = insert.on_conflict_do_update(index_elements=key, set_={**changed, "updated_at": func.now()})
     await session.execute(upsert, columns)
 
 
-def _of(
-    row: type[ExecutionRow] | type[NodeExecutionRow] | type[TaskExecutionRow], key: ExecutionKey
-) -> list[ColumnElement[bool]]:
-    project, domain, name = key
-    return [row.execution_project == project, row.execution_domain == domain, row.execution_name == name]
+def _text_array(texts: Iterable[str]) -> ColumnElement[list[str]]:
+    # One array parameter whatever the number of ids: the statement stays the same, and so does its cached plan.
+    return literal(sorted(set(texts)), postgresql.ARRAY(Text))
 
 
 def _moment(stamp: timestamp_pb2.Timestamp) -> datetime | None:

@@ -17,8 +17,6 @@ from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, Tas
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
-record_events = batches.record_events
-
 
 async def create_workflow_event(
     deps: Dependencies, request: admin_event_pb2.WorkflowExecutionEventRequest
@@ -34,15 +32,14 @@ async def create_workflow_event(
     if event.WhichOneof("output_result") == "output_data":
         await _require_execution(deps, event.execution_id)
         await offload.offload(deps, event)
-    key = identifiers.execution_key(event.execution_id)
     async with deps.sessions.begin() as session:
-        state = await _locked(session, event.execution_id)
+        state = await event_rows.lock_execution(session, event.execution_id)
         phases.refuse_workflow(state.closure.phase, state.cluster, event)
         _require_time(event)
         if event.phase in (phases.W.UNDEFINED, phases.W.QUEUED):
             await _reassign(session, event, state)
         workflow_events.record(state.closure, event)
-        await event_rows.store_execution(session, key, state)
+        await event_rows.store_execution(session, event.execution_id, state)
     return admin_event_pb2.WorkflowExecutionEventResponse()
 
 
@@ -51,20 +48,20 @@ async def create_node_event(
 ) -> admin_event_pb2.NodeExecutionEventResponse:
     """Record a phase of a node."""
     event = request.event
-    execution_id, key = event.id.execution_id, identifiers.execution_key(event.id.execution_id)
+    execution_id = event.id.execution_id
     if _carries_data(event):
         await _require_execution(deps, execution_id)
         await offload.offload(deps, event)
     async with deps.sessions.begin() as session:
         try:
-            execution = await _locked(session, execution_id)
+            execution = await event_rows.lock_execution(session, execution_id)
         except errors.NotFound as error:
             text = identifiers.execution_text(execution_id)
             raise errors.NotFound(f"Failed to get existing execution id: [{text}] with err: {error.message}") from error
         phases.refuse_producer(event.producer_id, execution.cluster)
         execution_lookup.check_node_id(event.id)
         _require_time(event)
-        state = (await event_rows.load_nodes(session, key, [event.id.node_id])).get(event.id.node_id)
+        state = (await event_rows.load_nodes(session, execution_id, [event.id.node_id])).get(event.id.node_id)
         if state is None:
             await _require_parents(session, event)
             state = NodeState(node_execution_pb2.NodeExecution(id=event.id))
@@ -92,15 +89,14 @@ async def create_task_event(
     execution_lookup.check_task_id(identifier)
     offload.check_size(event, deps.settings.max_data_bytes)
     execution_id = identifier.node_execution_id.execution_id
-    key = identifiers.execution_key(execution_id)
     if _carries_data(event):
         await _require_execution(deps, execution_id)
         await offload.offload(deps, event)
     async with deps.sessions.begin() as session:
-        execution = await _locked(session, execution_id)
+        execution = await event_rows.lock_execution(session, execution_id)
         phases.refuse_producer(event.producer_id, execution.cluster)
         wanted = event_rows.task_key(identifier)
-        state = (await event_rows.load_tasks(session, key, [wanted])).get(wanted)
+        state = (await event_rows.load_tasks(session, execution_id, [wanted])).get(wanted)
         if state is None:
             await _require_node(session, identifier.node_execution_id)
             state = TaskState(task_execution_pb2.TaskExecution(id=identifier))
@@ -110,13 +106,6 @@ async def create_task_event(
         state.changed = True
         await event_rows.store_tasks(session, [state])
     return admin_event_pb2.TaskExecutionEventResponse()
-
-
-async def _locked(session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> ExecutionState:
-    state = await event_rows.lock_execution(session, identifiers.execution_key(identifier))
-    if state is None:
-        raise execution_lookup.missing_execution(identifier)
-    return state
 
 
 async def _require_execution(deps: Dependencies, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> None:

@@ -13,7 +13,7 @@ from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import batches, event_rows
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import identifiers, phases, times
+from flytetemporal.idl import phases, times
 from flytetemporal.idl.progress import workflow_events
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
@@ -24,9 +24,8 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
 
     An execution that is being aborted ends ABORTED, whatever else happened to its workflow.
     """
-    key = identifiers.execution_key(execution_id)
     async with deps.sessions.begin() as session:
-        state = await event_rows.lock_execution(session, key)
+        state = await event_rows.find_and_lock_execution(session, execution_id)
         if state is None or state.closure.phase in phases.WORKFLOW_TERMINAL:
             return False
         aborting = state.closure.phase == phases.W.ABORTING
@@ -34,8 +33,8 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
         if event.phase == phases.W.ABORTED and not aborting:
             state.closure.abort_metadata.cause = outcome.error.message
         workflow_events.advance(state.closure, event)
-        await event_rows.store_execution(session, key, state)
-        await batches.close_open(session, key, state.closure)
+        await event_rows.store_execution(session, execution_id, state)
+        await batches.close_open(session, execution_id, state.closure)
     await _tell_parent(deps, execution_id, event)
     return True
 

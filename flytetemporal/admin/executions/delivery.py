@@ -5,6 +5,7 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
+from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import closing, launch_targets
@@ -40,11 +41,7 @@ async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecut
 
 async def _stop_if_aborted(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> None:
     """Stop the workflow again when its execution was aborted while it was being started."""
-    row = ExecutionRow
-    project, domain, name = identifiers.execution_key(execution_id)
-    query = select(row.phase).where(
-        row.execution_project == project, row.execution_domain == domain, row.execution_name == name
-    )
+    query = select(ExecutionRow.phase).where(execution_rows.of_execution(ExecutionRow, execution_id))
     async with deps.sessions() as session:
         phase = (await session.execute(query)).scalar_one()
     if phase in ("ABORTING", "ABORTED"):

@@ -179,7 +179,15 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
         except IntegrityError as error:
             text = str(error.orig).splitlines()[0]
             raise errors.AlreadyExists(f"value with matching already exists ({text})") from error
-        await asyncio.gather(
-            deps.blobs.write_message(launch.inputs_uri, launch.inputs),
-            deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs),
-        )
+        await _write_inputs(deps, launch)
+
+
+async def _write_inputs(deps: Dependencies, launch: Launch) -> None:
+    # A write that outlived a failed launch could overwrite the inputs of the next launch under the same name.
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(deps.blobs.write_message(launch.inputs_uri, launch.inputs))
+            group.create_task(deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs))
+    except ExceptionGroup as failed:
+        # The caller's status derives from the error of the store, which a group hides.
+        raise failed.exceptions[0] from failed

@@ -1,16 +1,16 @@
 """Load what the span tree of an execution is made of; ``metric_spans`` builds it."""
 
-from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2, workflow_pb2
+from flyteidl.admin import execution_pb2, workflow_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow, WorkflowRow
+from flytetemporal.admin.base.models import WorkflowRow
+from flytetemporal.admin.events import event_rows
 from flytetemporal.admin.executions import metric_spans
 from flytetemporal.admin.executions.metric_spans import Recorded
-from flytetemporal.idl import identifiers
 
 
 async def get_metrics(
@@ -52,41 +52,13 @@ async def _load_children(deps: Dependencies, recorded: Recorded, depth: int) -> 
 
 
 async def _load_nodes(session: AsyncSession, recorded: Recorded, dynamic_uris: dict[str, str]) -> None:
-    row = NodeExecutionRow
-    project, domain, name = identifiers.execution_key(recorded.id)
-    query = select(
-        row.node_id,
-        row.parent_node_id,
-        row.closure,
-        row.node_execution_metadata,
-        row.dynamic_workflow_remote_closure_reference,
-    ).where(row.execution_project == project, row.execution_domain == domain, row.execution_name == name)
-    for node_id, parent, closure, metadata, dynamic_uri in await session.execute(query):
-        node = node_execution_pb2.NodeExecution(
-            id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=recorded.id)
-        )
-        node.closure.MergeFromString(closure)
-        node.metadata.MergeFromString(metadata)
-        recorded.levels.setdefault(parent, []).append(node)
-        if dynamic_uri:
-            dynamic_uris[node_id] = dynamic_uri
+    for node_id, state in (await event_rows.all_nodes(session, recorded.id)).items():
+        recorded.levels.setdefault(state.parent_node_id, []).append(state.execution)
+        if state.dynamic_closure_uri:
+            dynamic_uris[node_id] = state.dynamic_closure_uri
 
 
 async def _load_tasks(session: AsyncSession, recorded: Recorded) -> None:
-    row = TaskExecutionRow
-    key = identifiers.execution_key(recorded.id)
-    query = (
-        select(row.node_id, row.project, row.domain, row.name, row.version, row.retry_attempt, row.closure)
-        .where(row.execution_project == key[0], row.execution_domain == key[1], row.execution_name == key[2])
-        .order_by(row.retry_attempt)
-    )
-    for node_id, project, domain, name, version, attempt, closure in await session.execute(query):
-        task = task_execution_pb2.TaskExecution(
-            id=identifier_pb2.TaskExecutionIdentifier(
-                task_id=identifiers.identifier(identifier_pb2.TASK, (project, domain, name, version)),
-                node_execution_id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=recorded.id),
-                retry_attempt=attempt,
-            )
-        )
-        task.closure.MergeFromString(closure)
-        recorded.tasks.setdefault(node_id, []).append(task)
+    attempts = [state.execution for state in (await event_rows.all_tasks(session, recorded.id)).values()]
+    for attempt in sorted(attempts, key=lambda found: found.id.retry_attempt):
+        recorded.tasks.setdefault(attempt.id.node_execution_id.node_id, []).append(attempt)

@@ -2,24 +2,22 @@
 
 from collections.abc import Sequence
 
-from flyteidl.admin import common_pb2, node_execution_pb2
+from flyteidl.admin import node_execution_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, list_schemas, validation
+from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow
 from flytetemporal.admin.events import event_rows
 from flytetemporal.admin.executions import stored_data
 from flytetemporal.db import filters
-from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl import phases
 
 # A task told of itself before its node did: nothing is known of the node, and clients fail over one without a kind.
 _UNTOLD = phases.N.Phase.Name(phases.N.UNDEFINED)
-
-ListRequest = node_execution_pb2.NodeExecutionListRequest | node_execution_pb2.NodeExecutionForTaskListRequest
 
 
 async def get(
@@ -38,7 +36,7 @@ async def list_node_executions(
     """List the nodes at the top of an execution, or the children of the node ``unique_parent_id``."""
     validation.check_present(request, "workflow_execution_id")
     execution_lookup.check_execution_id(request.workflow_execution_id)
-    page = _page(request, "ListNodeExecutions")
+    page = list_requests.page(request, list_schemas.NODE_EXECUTION, "ListNodeExecutions")
     query = _of(request.workflow_execution_id).where(NodeExecutionRow.parent_node_id == request.unique_parent_id)
     async with deps.sessions() as session:
         if request.unique_parent_id:
@@ -57,7 +55,7 @@ async def list_for_task(
     """List the nodes that belong to a task execution."""
     validation.check_present(request, "task_execution_id")
     execution_lookup.check_task_id(request.task_execution_id)
-    page = _page(request, "ListNodeExecutionsForTask")
+    page = list_requests.page(request, list_schemas.NODE_EXECUTION, "ListNodeExecutionsForTask")
     async with deps.sessions() as session:
         await execution_lookup.task(session, request.task_execution_id)
         parent = event_rows.parent_task_key(request.task_execution_id)
@@ -73,14 +71,8 @@ async def get_data(
     async with deps.sessions() as session:
         row = await _node(session, request.id)
     closure = node_execution_pb2.NodeExecutionClosure.FromString(row.closure)
-    inputs, outputs = await stored_data.inputs_and_outputs(deps, row.input_uri, closure)
-    response = node_execution_pb2.NodeExecutionGetDataResponse(
-        inputs=common_pb2.UrlBlob(),
-        outputs=common_pb2.UrlBlob(),
-        full_inputs=inputs,
-        full_outputs=outputs,
-        flyte_urls=stored_data.flyte_urls(request.id),
-    )
+    response = node_execution_pb2.NodeExecutionGetDataResponse(flyte_urls=stored_data.flyte_urls(request.id))
+    await stored_data.add_inputs_and_outputs(deps, response, row.input_uri, closure)
     if closure.deck_uri:
         response.flyte_urls.deck = response.flyte_urls.inputs.removesuffix("i") + "d"
     if row.dynamic_workflow_remote_closure_reference:
@@ -103,24 +95,9 @@ async def get_dynamic_workflow(
     return node_execution_pb2.DynamicNodeWorkflowResponse(compiled_workflow=await _compiled(deps, row))
 
 
-def _page(request: ListRequest, method: str) -> filters.Page:
-    return filters.page(
-        limit=request.limit,
-        token=request.token,
-        filters=request.filters,
-        sort_by=request.sort_by,
-        entity=list_schemas.NODE_EXECUTION,
-        method=method,
-    )
-
-
 def _of(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Select[NodeExecutionRow]:
-    project, domain, name = identifiers.execution_key(execution_id)
     return select(NodeExecutionRow).where(
-        NodeExecutionRow.execution_project == project,
-        NodeExecutionRow.execution_domain == domain,
-        NodeExecutionRow.execution_name == name,
-        NodeExecutionRow.phase != _UNTOLD,
+        execution_rows.of_execution(NodeExecutionRow, execution_id), NodeExecutionRow.phase != _UNTOLD
     )
 
 
@@ -147,48 +124,20 @@ async def _compiled(deps: Dependencies, row: NodeExecutionRow) -> compiler_pb2.C
 
 
 async def _messages(session: AsyncSession, rows: Sequence[NodeExecutionRow]) -> list[node_execution_pb2.NodeExecution]:
-    messages = [_message(row) for row in rows]
-    # Senders of event version 0 do not say which nodes are parents; Flyte finds out when it is asked.
-    silent = [m for m, row in zip(messages, rows, strict=True) if not row.event_version and not _has_flags(m)]
-    parents = await _parents(session, silent)
-    for message, row in zip(messages, rows, strict=True):
-        if row.node_id in parents and not row.event_version and not _has_flags(message):
-            message.metadata.is_parent_node = True
-            message.metadata.is_dynamic = bool(row.dynamic_workflow_remote_closure_reference)
+    """Return the messages of nodes, which are all of one execution."""
+    messages = [execution_rows.node_execution(row, execution_rows.execution_id(row)) for row in rows]
+    # Events of version 0 do not say which nodes are parents, so Flyte looks for children on every read.
+    unflagged = {
+        message.id.node_id: message
+        for message, row in zip(messages, rows, strict=True)
+        if not (row.event_version or message.metadata.is_parent_node or message.metadata.is_dynamic)
+    }
+    if not unflagged:
+        return messages
+    execution_id, column = messages[0].id.execution_id, NodeExecutionRow.parent_node_id
+    parents = await execution_rows.parents_among(session, execution_id, column, unflagged.keys())
+    for row in rows:
+        if row.node_id in parents:
+            unflagged[row.node_id].metadata.is_parent_node = True
+            unflagged[row.node_id].metadata.is_dynamic = bool(row.dynamic_workflow_remote_closure_reference)
     return messages
-
-
-def _message(row: NodeExecutionRow) -> node_execution_pb2.NodeExecution:
-    key = row.execution_project, row.execution_domain, row.execution_name
-    message = node_execution_pb2.NodeExecution(
-        id=identifier_pb2.NodeExecutionIdentifier(
-            node_id=row.node_id, execution_id=identifiers.execution_identifier(key)
-        ),
-        input_uri=row.input_uri,
-        closure=node_execution_pb2.NodeExecutionClosure.FromString(row.closure),
-    )
-    message.metadata.MergeFromString(row.node_execution_metadata)
-    return message
-
-
-def _has_flags(message: node_execution_pb2.NodeExecution) -> bool:
-    return message.metadata.is_parent_node or message.metadata.is_dynamic
-
-
-async def _parents(session: AsyncSession, nodes: Sequence[node_execution_pb2.NodeExecution]) -> set[str]:
-    """Return the ids of those nodes, all of one execution, that have children."""
-    if not nodes:
-        return set()
-    project, domain, name = identifiers.execution_key(nodes[0].id.execution_id)
-    row = NodeExecutionRow
-    query = (
-        select(row.parent_node_id)
-        .where(
-            row.execution_project == project,
-            row.execution_domain == domain,
-            row.execution_name == name,
-            row.parent_node_id.in_([node.id.node_id for node in nodes]),
-        )
-        .distinct()
-    )
-    return set(await session.scalars(query))

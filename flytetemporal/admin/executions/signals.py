@@ -9,10 +9,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base import execution_rows, list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import SignalRow
-from flytetemporal.db import filters
 from flytetemporal.idl import identifiers, interfaces, types
 
 Key = tuple[str, str, str, str]
@@ -48,20 +47,8 @@ class SignalService:
         if not request.HasField("workflow_execution_id"):
             raise validation.missing("execution_id")
         validation.check_names(request.workflow_execution_id, "project", "domain", "name")
-        page = filters.page(
-            limit=request.limit,
-            token=request.token,
-            filters=request.filters,
-            sort_by=request.sort_by,
-            entity=list_schemas.SIGNAL,
-            method="ListSignals",
-        )
-        project, domain, name = identifiers.execution_key(request.workflow_execution_id)
-        query = select(SignalRow).where(
-            SignalRow.execution_project == project,
-            SignalRow.execution_domain == domain,
-            SignalRow.execution_name == name,
-        )
+        page = list_requests.page(request, list_schemas.SIGNAL, "ListSignals")
+        query = select(SignalRow).where(execution_rows.of_execution(SignalRow, request.workflow_execution_id))
         async with self._deps.sessions() as session:
             rows = (await session.scalars(page.apply(query))).all()
         return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
@@ -104,17 +91,8 @@ async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecu
     except errors.Unavailable as e:
         _log.warning("signal_not_delivered", execution=execution_id.name, signal=signal_id, error=e.message)
         return False
-    project, domain, name = identifiers.execution_key(execution_id)
-    statement = (
-        update(SignalRow)
-        .where(
-            SignalRow.execution_project == project,
-            SignalRow.execution_domain == domain,
-            SignalRow.execution_name == name,
-            SignalRow.signal_id == signal_id,
-        )
-        .values(undelivered=False)
-    )
+    is_it = execution_rows.of_execution(SignalRow, execution_id) & (SignalRow.signal_id == signal_id)
+    statement = update(SignalRow).where(is_it).values(undelivered=False)
     async with deps.sessions.begin() as session:
         await session.execute(statement)
     return True
@@ -127,7 +105,7 @@ async def undelivered(deps: Dependencies) -> list[tuple[identifier_pb2.WorkflowE
     )
     async with deps.sessions() as session:
         rows = (await session.scalars(query)).all()
-    return [(_execution_id(row), row.signal_id) for row in rows]
+    return [(execution_rows.execution_id(row), row.signal_id) for row in rows]
 
 
 def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
@@ -142,13 +120,9 @@ def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
 
 def _message(row: SignalRow) -> signal_pb2.Signal:
     signal = signal_pb2.Signal(
-        id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=_execution_id(row)),
+        id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=execution_rows.execution_id(row)),
         type=types_pb2.LiteralType.FromString(row.type),
     )
     if row.value is not None:
         signal.value.CopyFrom(literals_pb2.Literal.FromString(row.value))
     return signal
-
-
-def _execution_id(row: SignalRow) -> identifier_pb2.WorkflowExecutionIdentifier:
-    return identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name))

@@ -14,6 +14,11 @@ from flytetemporal.idl import identifiers, offloading
 Closure = (
     execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure | task_execution_pb2.TaskExecutionClosure
 )
+DataResponse = (
+    execution_pb2.WorkflowExecutionGetDataResponse
+    | node_execution_pb2.NodeExecutionGetDataResponse
+    | task_execution_pb2.TaskExecutionGetDataResponse
+)
 
 TRIMMED_ERROR_BYTES = 100
 # Left for the rest of an answer: clients take 4 MB, and it holds two maps.
@@ -22,12 +27,16 @@ MARGIN_BYTES = 4096
 _log = structlog.get_logger(__name__)
 
 
-async def inputs_and_outputs(
-    deps: Dependencies, inputs_uri: str, closure: Closure
-) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
-    """Return both maps; what is missing, unreadable or too large comes back empty, as from Flyte."""
-    inputs, outputs = await asyncio.gather(read(deps, inputs_uri), _outputs(deps, closure))
-    return inputs, outputs
+async def add_inputs_and_outputs(deps: Dependencies, response: DataResponse, inputs_uri: str, closure: Closure) -> None:
+    """Add both maps to a response. A map that is missing, unreadable or too large is empty, as Flyte returns it."""
+    async with asyncio.TaskGroup() as group:
+        inputs = group.create_task(read(deps, inputs_uri))
+        outputs = group.create_task(_outputs(deps, closure))
+    response.full_inputs.CopyFrom(inputs.result())
+    response.full_outputs.CopyFrom(outputs.result())
+    # Deprecated links, which flyteadmin always sets; they are empty unless it signs URLs.
+    response.inputs.SetInParent()
+    response.outputs.SetInParent()
 
 
 async def read(deps: Dependencies, uri: str) -> literals_pb2.LiteralMap:

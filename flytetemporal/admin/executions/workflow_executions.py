@@ -7,12 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, list_schemas, validation
+from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import delivery, launching, metrics, stored_data
-from flytetemporal.db import filters
-from flytetemporal.idl import identifiers, phases, times
+from flytetemporal.idl import phases, times
 
 create = launching.create
 relaunch = launching.relaunch
@@ -38,23 +37,15 @@ async def get_data(
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.id)
     closure = execution_pb2.ExecutionClosure.FromString(row.closure)
-    inputs, outputs = await stored_data.inputs_and_outputs(deps, row.inputs_uri, closure)
-    return execution_pb2.WorkflowExecutionGetDataResponse(
-        inputs=common_pb2.UrlBlob(), outputs=common_pb2.UrlBlob(), full_inputs=inputs, full_outputs=outputs
-    )
+    response = execution_pb2.WorkflowExecutionGetDataResponse()
+    await stored_data.add_inputs_and_outputs(deps, response, row.inputs_uri, closure)
+    return response
 
 
 async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRequest) -> execution_pb2.ExecutionList:
     """List the executions of a project and domain; archived ones only when a filter asks for a state."""
     validation.check_present(request.id, "project", "domain")
-    page = filters.page(
-        limit=request.limit,
-        token=request.token,
-        filters=request.filters,
-        sort_by=request.sort_by,
-        entity=list_schemas.EXECUTION,
-        method="ListExecutions",
-    )
+    page = list_requests.page(request, list_schemas.EXECUTION, "ListExecutions")
     query = select(ExecutionRow).where(
         ExecutionRow.execution_project == request.id.project, ExecutionRow.execution_domain == request.id.domain
     )
@@ -120,7 +111,7 @@ async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTermi
 def message(row: ExecutionRow) -> execution_pb2.Execution:
     """Return an execution as clients read it."""
     found = execution_pb2.Execution(
-        id=identifiers.execution_identifier((row.execution_project, row.execution_domain, row.execution_name)),
+        id=execution_rows.execution_id(row),
         spec=execution_pb2.ExecutionSpec.FromString(row.spec),
         closure=execution_pb2.ExecutionClosure.FromString(row.closure),
     )

@@ -13,7 +13,7 @@ from google.protobuf import timestamp_pb2
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, WorkflowRow
-from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.events import batches
 from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.contracts.v1 import events_pb2
 
@@ -92,7 +92,7 @@ async def _ran(deps: Dependencies) -> None:
                 spec=b"",
             )
         )
-    await flyte_events.record_events(
+    await batches.record_events(
         deps,
         events_pb2.RecordEventsRequest(
             events=[
@@ -170,7 +170,7 @@ async def test_attempts_are_listed(deps: Dependencies) -> None:
 async def test_nodes_of_a_task_are_listed(deps: Dependencies) -> None:
     parent = identifier_pb2.TaskExecutionIdentifier(task_id=TASK, node_execution_id=node_id("n0"), retry_attempt=1)
     child = node("x", N.RUNNING, 1, parent_task_metadata=event_pb2.ParentTaskExecutionMetadata(id=parent))
-    await flyte_events.record_events(deps, events_pb2.RecordEventsRequest(events=[child]))
+    await batches.record_events(deps, events_pb2.RecordEventsRequest(events=[child]))
     request = node_execution_pb2.NodeExecutionForTaskListRequest(task_execution_id=parent, limit=10)
 
     found = await node_executions.list_for_task(deps, request)
