@@ -12,8 +12,7 @@ from flyteidl.core import tasks_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.idl import locations, times
-from flytetemporal.idl.progress import array_events
+from flytetemporal.idl import array_task_events, locations, times
 from flytetemporal.plugins.protocol import PhaseInfo, TaskPhase
 
 EVENT_VERSION = 1
@@ -122,7 +121,7 @@ class ElementEvents(AttemptEvents):
 
     def _resource(self, seen: event_pb2.TaskExecutionEvent) -> events_pb2.Event:
         element = self.attempt.element
-        event = array_events.task_event(self.attempt.node_event, seen.task_id, TaskPhase.RUNNING, seen.occurred_at)
+        event = array_task_events.task_event(self.attempt.node_event, seen.task_id, TaskPhase.RUNNING, seen.occurred_at)
         resource = event.metadata.external_resources.add(
             external_id=element.external_id,
             index=element.index,

@@ -9,10 +9,9 @@ from google.protobuf import json_format
 
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import offloading
-from flytetemporal.idl.progress import array_events
+from flytetemporal.idl import array_task_events, offloading
 
-TASK_TYPE = array_events.TASK_TYPE
+TASK_TYPE = array_task_events.TASK_TYPE
 _MOST = 2**31 - 1
 
 

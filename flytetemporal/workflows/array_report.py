@@ -10,7 +10,7 @@ from flyteidl.event import event_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl.progress import array_events
+from flytetemporal.idl import array_task_events
 from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun
@@ -63,9 +63,9 @@ class ArrayReport:
                 self._change(resource)
 
     def _change(self, resource: event_pb2.ExternalResourceInfo) -> None:
-        if resource.index >= array_events.SHOWN:
+        if resource.index >= array_task_events.SHOWN:
             self._failures += resource.phase == TaskPhase.FAILED
-            if not array_events.is_shown(resource.index, resource.phase) or self._failures > FAILURES_SHOWN:
+            if not array_task_events.is_shown(resource.index, resource.phase) or self._failures > FAILURES_SHOWN:
                 return
         key = resource.index, resource.retry_attempt
         known = self._changed.setdefault(key, event_pb2.ExternalResourceInfo())
@@ -88,7 +88,7 @@ class ArrayReport:
         """Report a phase of the whole, with all that has changed since the last time."""
         if self._task_id is None:
             return
-        event = array_events.task_event(self._node.event, self._task_id, phase, runs.now())
+        event = array_task_events.task_event(self._node.event, self._task_id, phase, runs.now())
         event.metadata.external_resources.extend(self._changed[key] for key in sorted(self._changed))
         self._changed.clear()
         if phase == TaskPhase.QUEUED:

@@ -1,11 +1,10 @@
 """Merge node events into a node execution. Changes its first argument; pure otherwise."""
 
-from datetime import timedelta
-
 from flyteidl.admin import node_execution_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.idl import phases, times
+from flytetemporal.idl import phases
+from flytetemporal.idl.progress import closures
 
 _SHOWS_DECK = phases.NODE_TERMINAL | {phases.N.RUNNING}
 
@@ -41,16 +40,14 @@ def _merge(execution: node_execution_pb2.NodeExecution, event: event_pb2.NodeExe
     closure = execution.closure
     if forward:
         closure.phase = event.phase
-        closure.updated_at.CopyFrom(event.occurred_at)
-    times.keep_earlier(closure.created_at, event.occurred_at)
-    if event.phase == phases.N.RUNNING:
-        times.keep_earlier(closure.started_at, event.occurred_at)
+    closures.merge_times(closure, event, forward=forward, running=event.phase == phases.N.RUNNING)
     _merge_deck(closure, event, forward=forward)
     if forward and event.phase in phases.NODE_TERMINAL:
-        _record_result(closure, event)
+        closures.copy_result(closure, event)
     _merge_target(closure, event, forward=forward)
     _merge_metadata(execution, event)
-    _record_duration(closure)
+    if closure.phase in phases.NODE_TERMINAL:
+        closures.set_duration(closure)
 
 
 def _merge_deck(
@@ -61,18 +58,6 @@ def _merge_deck(
     # An end without a deck takes back the deck that was promised at the start.
     if forward or (closure.phase not in phases.NODE_TERMINAL and not closure.deck_uri):
         closure.deck_uri = event.deck_uri
-
-
-def _record_result(closure: node_execution_pb2.NodeExecutionClosure, event: event_pb2.NodeExecutionEvent) -> None:
-    match event.WhichOneof("output_result"):
-        case "output_uri":
-            closure.output_uri = event.output_uri
-        case "output_data":
-            closure.output_data.CopyFrom(event.output_data)
-        case "error":
-            closure.error.CopyFrom(event.error)
-        case _:
-            pass
 
 
 def _merge_target(
@@ -116,9 +101,3 @@ def _merge_metadata(execution: node_execution_pb2.NodeExecution, event: event_pb
     metadata.is_dynamic |= event.is_dynamic
     metadata.is_array |= event.is_array
     metadata.is_eager |= event.is_eager
-
-
-def _record_duration(closure: node_execution_pb2.NodeExecutionClosure) -> None:
-    if closure.phase in phases.NODE_TERMINAL and closure.HasField("started_at"):
-        elapsed = times.moment(closure.updated_at) - times.moment(closure.started_at)
-        closure.duration.CopyFrom(times.duration(max(elapsed, timedelta(0))))

@@ -1,14 +1,14 @@
 """Merge task events into a task execution. Changes its first argument; pure otherwise."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 
 from flyteidl.admin import task_execution_pb2
 from flyteidl.core.execution_pb2 import TaskLog
 from flyteidl.event import event_pb2
 from google.protobuf import struct_pb2
 
-from flytetemporal.idl import phases, times
+from flytetemporal.idl import phases
+from flytetemporal.idl.progress import closures
 
 _PENDING = frozenset({phases.T.QUEUED, phases.T.INITIALIZING})
 _SCALARS = ("generated_name", "plugin_identifier", "instance_class")
@@ -60,12 +60,9 @@ def _merge(
     closure = execution.closure
     if forward:
         closure.phase = event.phase
-        closure.updated_at.CopyFrom(event.occurred_at)
-    times.keep_earlier(closure.created_at, event.occurred_at)
-    if event.phase == phases.T.RUNNING:
-        times.keep_earlier(closure.started_at, event.occurred_at)
+    closures.merge_times(closure, event, forward=forward, running=event.phase == phases.T.RUNNING)
     if forward and event.phase in phases.TASK_TERMINAL:
-        _record_result(closure, event)
+        closures.copy_result(closure, event)
     _merge_identity(execution, event)
     if with_reasons:
         _merge_reasons(closure, event)
@@ -74,19 +71,8 @@ def _merge(
         _merge_custom_info(closure, event.custom_info, forward=forward)
     if event.HasField("metadata"):
         _merge_metadata(closure.metadata, event.metadata, join, forward=forward)
-    _record_duration(closure)
-
-
-def _record_result(closure: task_execution_pb2.TaskExecutionClosure, event: event_pb2.TaskExecutionEvent) -> None:
-    match event.WhichOneof("output_result"):
-        case "output_uri":
-            closure.output_uri = event.output_uri
-        case "output_data":
-            closure.output_data.CopyFrom(event.output_data)
-        case "error":
-            closure.error.CopyFrom(event.error)
-        case _:
-            pass
+    if closure.phase in phases.TASK_TERMINAL:
+        closures.set_duration(closure)
 
 
 def _merge_identity(execution: task_execution_pb2.TaskExecution, event: event_pb2.TaskExecutionEvent) -> None:
@@ -227,9 +213,3 @@ def _merge_resource(
     if reported.HasField("log_context") and not stored.HasField("log_context"):
         stored.log_context.CopyFrom(reported.log_context)
     _replace_logs(stored, join(stored.logs, reported.logs, reported.phase, stored.phase))
-
-
-def _record_duration(closure: task_execution_pb2.TaskExecutionClosure) -> None:
-    if closure.phase in phases.TASK_TERMINAL and closure.HasField("started_at"):
-        elapsed = times.moment(closure.updated_at) - times.moment(closure.started_at)
-        closure.duration.CopyFrom(times.duration(max(elapsed, timedelta(0))))

@@ -1,11 +1,10 @@
 """Merge workflow events into the closure of an execution. Changes its first argument; pure otherwise."""
 
-from datetime import timedelta
-
 from flyteidl.admin import execution_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal.idl import phases, times
+from flytetemporal.idl.progress import closures
 
 
 def record(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> None:
@@ -15,7 +14,8 @@ def record(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExe
     if event.phase == phases.W.RUNNING:
         closure.started_at.CopyFrom(event.occurred_at)
     _record_result(closure, event)
-    _record_duration(closure)
+    if closure.phase in phases.WORKFLOW_TERMINAL:
+        closures.set_duration(closure)
 
 
 def advance(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> bool:
@@ -32,7 +32,8 @@ def advance(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowEx
         times.keep_earlier(closure.started_at, event.occurred_at)
     if forward or closure.WhichOneof("output_result") is None:
         _record_result(closure, event)
-    _record_duration(closure)
+    if closure.phase in phases.WORKFLOW_TERMINAL:
+        closures.set_duration(closure)
     return closure.SerializeToString(deterministic=True) != before
 
 
@@ -46,9 +47,3 @@ def _record_result(closure: execution_pb2.ExecutionClosure, event: event_pb2.Wor
             closure.output_data.CopyFrom(event.output_data)
         case _:
             pass
-
-
-def _record_duration(closure: execution_pb2.ExecutionClosure) -> None:
-    if closure.phase in phases.WORKFLOW_TERMINAL and closure.HasField("started_at"):
-        elapsed = times.moment(closure.updated_at) - times.moment(closure.started_at)
-        closure.duration.CopyFrom(times.duration(max(elapsed, timedelta(0))))

@@ -12,7 +12,7 @@ from flyteidl.core import identifier_pb2, literals_pb2
 from google.protobuf import duration_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.idl.progress import array_events
+from flytetemporal.idl import array_task_events
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,
@@ -269,15 +269,15 @@ async def test_many_elements_run_in_rows_of_their_own(runs: EngineRuns) -> None:
 
 
 async def test_rows_of_which_nothing_is_shown_end_all_the_same(runs: EngineRuns) -> None:
-    graph, inputs = sleeps(array_events.SHOWN + 500)
+    graph, inputs = sleeps(array_task_events.SHOWN + 500)
 
     async with runs.workers():
         handle = await runs.start(graph, inputs)
         phase = await runs.wait(handle)
 
-    runs.handles[:] = [runs.client.get_workflow_handle(f"{handle.id}:n0:0:{array_events.SHOWN}")]
+    runs.handles[:] = [runs.client.get_workflow_handle(f"{handle.id}:n0:0:{array_task_events.SHOWN}")]
     assert phase == "SUCCEEDED"
-    assert len(resources(runs)) == array_events.SHOWN
+    assert len(resources(runs)) == array_task_events.SHOWN
 
 
 async def test_failures_of_all_rows_count(runs: EngineRuns) -> None:

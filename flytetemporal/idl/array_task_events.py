@@ -1,6 +1,7 @@
-"""The one task execution that stands for all elements of an array node. Pure.
+"""The task execution that stands for all elements of an array node: how its events look. Pure.
 
-Mirrors flytepropeller's pkg/controller/nodes/array/event_recorder.go, event version 0.
+Mirrors flytepropeller's pkg/controller/nodes/array/event_recorder.go, event version 0. The elements are external
+resources of this task execution; they have no task executions of their own.
 """
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -11,7 +12,8 @@ from google.protobuf import timestamp_pb2
 TASK_TYPE = "container_array"
 PLUGIN = "k8s-array"
 EVENT_VERSION = 1
-# Elements from here on are shown only when they fail: nobody reads a list of so many, and no client takes the message.
+# Elements with this index or a higher one are shown only if they fail. The list of resources travels in one message,
+# which would outgrow the message limits of clients.
 SHOWN = 5000
 
 
@@ -21,7 +23,7 @@ def task_event(
     phase: core_execution_pb2.TaskExecution.Phase,
     occurred_at: timestamp_pb2.Timestamp,
 ) -> event_pb2.TaskExecutionEvent:
-    """Return an event of the array's task execution, without resources and addresses."""
+    """Return an event of the array's task execution, without resources and URIs."""
     event = event_pb2.TaskExecutionEvent(
         task_id=task_id,
         parent_node_execution_id=node_event.id,
@@ -35,5 +37,5 @@ def task_event(
 
 
 def is_shown(index: int, phase: core_execution_pb2.TaskExecution.Phase) -> bool:
-    """Say whether an element is among the resources that clients see."""
+    """Whether an element is among the resources that clients see."""
     return index < SHOWN or phase == core_execution_pb2.TaskExecution.FAILED
