@@ -1,24 +1,23 @@
 """Rows and workflows that do not agree on whether an execution has ended."""
 
-import asyncio
 from collections.abc import Sequence
 
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from flytetemporal import errors
 from flytetemporal.admin.base import engine
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
+from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import closing, workflow_executions
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
-AT_ONCE = 8
 TERMINAL = tuple(phases.W.Phase.Name(phase) for phase in sorted(phases.WORKFLOW_TERMINAL))
 # The label by which flytekit names, on what an eager workflow launches, the execution of that workflow.
 EAGER_LABEL = "eager-exec"
@@ -40,13 +39,13 @@ async def close_ended(deps: Dependencies, findings: Findings, after: int) -> int
     )
     async with deps.sessions() as session:
         page = (await session.execute(query)).all()
-    gate = asyncio.Semaphore(AT_ONCE)
 
-    async def compare(key: ExecutionKey, phase: str) -> None:
-        async with gate:
-            await _close_if_ended(deps, findings, identifiers.execution_identifier(key), phase)
+    async def repair(row: Row[int, str, str, str, str]) -> None:
+        _, project, domain, name, phase = row
+        execution_id = identifiers.execution_identifier((project, domain, name))
+        await _close_if_ended(deps, findings, execution_id, phase)
 
-    await asyncio.gather(*(compare((project, domain, name), phase) for _, project, domain, name, phase in page))
+    await concurrency.for_each(page, repair)
     return page[-1].id if len(page) == PAGE else 0
 
 

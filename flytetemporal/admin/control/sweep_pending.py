@@ -1,6 +1,5 @@
-"""What is recorded and has not happened: starts, aborts, signals."""
+"""The sweeper's repairs of what is recorded but did not happen: starts, aborts, signals."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -10,29 +9,34 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import closing, delivery, signals
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
 
 PAGE = 200
-AT_ONCE = 8
 
 
 async def start_recorded(deps: Dependencies, findings: Findings, min_age: timedelta) -> None:
-    """Start what nobody started; ``min_age`` leaves young rows to the call that is starting them."""
+    """Start executions that were recorded and not started. Rows younger than ``min_age`` are left to their call."""
 
     async def repair(row: ExecutionRow) -> None:
         if row.engine_input is None:
             return
+        # A workflow that has started but not yet reported is in this phase too; to start it again changes nothing.
         if await delivery.start(deps, execution_pb2.ExecutionInput.FromString(row.engine_input)):
             findings.add("never_started", execution_rows.execution_id(row))
 
-    await _each(deps, "UNDEFINED", min_age, repair)
+    await _for_each_in(deps, "UNDEFINED", min_age, repair)
 
 
 async def deliver_aborts(deps: Dependencies, findings: Findings, min_age: timedelta) -> None:
-    """Ask again for aborts that go on, and end those by force that nobody will finish."""
+    """Deliver recorded aborts again, and force those that make no progress.
+
+    An abort is forced after ``abort_limit`` without progress, or after ``abort_grace`` if no worker polls the engine's
+    task queue: then nothing could carry it out.
+    """
     polled: dict[str, bool] = {}
 
     async def repair(row: ExecutionRow) -> None:
@@ -48,31 +52,27 @@ async def deliver_aborts(deps: Dependencies, findings: Findings, min_age: timede
         if await closing.force(deps, execution_id, row.abort_cause):
             findings.add(finding, execution_id, idle_seconds=round(idle.total_seconds()))
 
-    await _each(deps, "ABORTING", min_age, repair)
+    await _for_each_in(deps, "ABORTING", min_age, repair)
 
 
 async def deliver_signals(deps: Dependencies, findings: Findings) -> None:
-    """Tell the engine of values that were set while nobody could be told."""
+    """Deliver signals that were set while Temporal did not answer."""
     for execution_id, signal_id in await signals.undelivered(deps):
         if await signals.deliver(deps, execution_id, signal_id):
             findings.add("signal_undelivered", execution_id, signal=signal_id)
 
 
-async def _each(
+async def _for_each_in(
     deps: Dependencies, phase: str, min_age: timedelta, repair: Callable[[ExecutionRow], Awaitable[None]]
 ) -> None:
-    gate, after = asyncio.Semaphore(AT_ONCE), 0
-
-    async def guarded(row: ExecutionRow) -> None:
-        async with gate:
-            await repair(row)
-
+    after = 0
     while page := await _page(deps, phase, after, min_age):
-        await asyncio.gather(*(guarded(row) for row in page))
+        await concurrency.for_each(page, repair)
         after = page[-1].id
 
 
 async def _page(deps: Dependencies, phase: str, after: int, min_age: timedelta) -> Sequence[ExecutionRow]:
+    # The age is compared on the database's clock, which also set created_at: clocks of several admins may differ.
     query = (
         select(ExecutionRow)
         .where(ExecutionRow.phase == phase, ExecutionRow.id > after, ExecutionRow.created_at <= func.now() - min_age)
@@ -84,16 +84,20 @@ async def _page(deps: Dependencies, phase: str, after: int, min_age: timedelta) 
 
 
 async def _idle(deps: Dependencies, row: ExecutionRow) -> timedelta:
-    """Return how long nothing has happened to an execution, by the database's clock."""
+    """Return how long an execution's row has not changed, by the database's clock.
+
+    The row is read again: what arrived since the page was read is progress, too.
+    """
     query = select(type_coerce(func.now() - ExecutionRow.updated_at, Interval)).where(ExecutionRow.id == row.id)
     async with deps.sessions() as session:
         return (await session.execute(query)).scalar_one()
 
 
 async def _is_polled(deps: Dependencies, cluster: str, known: dict[str, bool]) -> bool:
+    """Whether a worker polls the engine's task queue of the cluster, or this cannot be known now."""
     if cluster not in known:
         try:
             known[cluster] = await deps.engine.pollers(workflows.engine_queue(cluster), workflows_too=True) > 0
         except errors.Unavailable:
-            return True  # Nothing is known; the next round asks again.
+            return True  # Ending a workflow by force needs proof; the next round asks again.
     return known[cluster]
