@@ -1,13 +1,14 @@
 """The only door from admin to Temporal: start, signal, query and end ``ExecutionWorkflow``."""
 
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import temporalio.exceptions
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -48,6 +49,27 @@ _DOMAIN = SearchAttributeKey.for_keyword(workflows.SEARCH_DOMAIN)
 _EXECUTION = SearchAttributeKey.for_keyword(workflows.SEARCH_EXECUTION)
 
 T = TypeVar("T")
+
+_ACTIVITY_STATES = {
+    PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED: operations_pb2.AttemptWait.SCHEDULED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED: operations_pb2.AttemptWait.RUNNING,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED: operations_pb2.AttemptWait.CANCEL_REQUESTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PendingActivity:
+    """An activity of a running workflow that has not ended, as Temporal knows it.
+
+    ``tries`` counts Temporal's tries, the current one included. ``due_at`` is when a worker may take the next try.
+    ``last_failure`` is the text of the last try's error, None if no try has failed.
+    """
+
+    state: operations_pb2.AttemptWait.State
+    due_at: datetime
+    started_at: datetime | None = None
+    tries: int = 1
+    last_failure: str | None = None
 
 
 class Engine:
@@ -176,7 +198,7 @@ class Engine:
 
     async def pending_activities(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
-    ) -> dict[str, PendingActivityInfo]:
+    ) -> dict[str, PendingActivity]:
         """Return the open activities of the execution by activity id; none when nothing runs.
 
         Raises:
@@ -186,7 +208,7 @@ class Engine:
             description = await _answer(self._handle(execution_id).describe(), execution_id)
         except NotFound:
             return {}
-        return {activity.activity_id: activity for activity in description.raw_description.pending_activities}
+        return {found.activity_id: pending_activity(found) for found in description.raw_description.pending_activities}
 
     async def waits(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str = ""
@@ -225,6 +247,19 @@ class Engine:
 
     def _handle(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(naming.temporal_workflow_id(execution_id))
+
+
+def pending_activity(found: PendingActivityInfo) -> PendingActivity:
+    """Return an activity as the rest of admin reads it."""
+    # Temporal leaves the planned time out once it has come; then the time of scheduling stands for it.
+    planned = found.HasField("next_attempt_schedule_time")
+    return PendingActivity(
+        state=_ACTIVITY_STATES.get(found.state, operations_pb2.AttemptWait.UNKNOWN),
+        due_at=times.moment(found.next_attempt_schedule_time if planned else found.scheduled_time),
+        started_at=times.moment(found.last_started_time) if found.HasField("last_started_time") else None,
+        tries=max(1, found.attempt),
+        last_failure=found.last_failure.message if found.HasField("last_failure") else None,
+    )
 
 
 def _outcome(cause: BaseException) -> execution_pb2.ExecutionOutcome:

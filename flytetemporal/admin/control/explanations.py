@@ -5,9 +5,8 @@ from datetime import datetime
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from google.protobuf import timestamp_pb2
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.workflow.v1 import PendingActivityInfo
 
+from flytetemporal.admin.base.engine import PendingActivity
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import error_text, times, types
 
@@ -15,28 +14,22 @@ State = operations_pb2.AttemptWait
 ABOUT_TO = "is about to go on"
 # One sentence names no more nodes than a person reads.
 SHOWN = 10
-_STATES = {
-    PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED: State.SCHEDULED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED: State.RUNNING,
-    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED: State.CANCEL_REQUESTED,
-}
 
 
-def add_activity(wait: operations_pb2.Wait, activity: PendingActivityInfo, pollers: int, now: datetime) -> None:
+def add_activity(wait: operations_pb2.Wait, activity: PendingActivity, pollers: int, now: datetime) -> None:
     """Add what Temporal knows of the attempt's activity and of the workers that could take it."""
     attempt = wait.attempt
-    attempt.state = _STATES.get(activity.state, State.UNKNOWN)
+    attempt.state = activity.state
     attempt.pollers = pollers
-    attempt.tries = max(1, activity.attempt)
-    attempt.last_failure = error_text.headline(activity.last_failure.message)
-    if attempt.state == State.RUNNING:
-        wait.since.CopyFrom(activity.last_started_time)
-    planned = activity.HasField("next_attempt_schedule_time")
-    next_try = activity.next_attempt_schedule_time if planned else activity.scheduled_time
-    # Once its time has come, a worker is all that a next try lacks.
-    if attempt.state == State.SCHEDULED and activity.HasField("last_failure") and times.moment(next_try) > now:
+    attempt.tries = activity.tries
+    attempt.last_failure = error_text.headline(activity.last_failure or "")
+    if activity.state == State.RUNNING and activity.started_at is not None:
+        wait.since.CopyFrom(times.timestamp(activity.started_at))
+    # Temporal calls it scheduled both before the pause between two tries has passed and after that, when the next try
+    # only needs a worker.
+    if activity.state == State.SCHEDULED and activity.last_failure is not None and activity.due_at > now:
         attempt.state = State.BACKING_OFF
-        attempt.next_try_at.CopyFrom(next_try)
+        attempt.next_try_at.CopyFrom(times.timestamp(activity.due_at))
 
 
 def sentence(wait: operations_pb2.Wait) -> str:

@@ -1,15 +1,14 @@
-"""One round of the sweeper: compare what is recorded with what runs, and repair both.
+"""One round of the sweeper: compare the recorded executions with the running workflows, and repair both sides.
 
-Nothing here is needed while all goes well. Each repair may be repeated, by several sweepers at once.
+While nothing fails the sweeper finds nothing. Every repair is idempotent, so two sweepers may run at once.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from temporalio import activity
+from temporalio import activity  # Temporal finds an activity by this decorator; all calls go through base/engine.
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweep_ended, sweep_pending
@@ -17,21 +16,20 @@ from flytetemporal.admin.control.findings import Findings
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import FlyteError
 
-# A row this young is still in the hands of the call that made it.
+# A younger row may still be in the hands of the call that recorded it.
 MIN_AGE = timedelta(seconds=30)
-HEARTBEAT_SECONDS = 3.0
-# Listing every open workflow is dear.
+# Only one round in this many lists the open workflows: Temporal's visibility store makes that expensive.
 ROUNDS_BETWEEN_LISTS = 6
 
 _log = structlog.get_logger(__name__)
 
 
 class SweeperActivities:
-    """``sweep`` of ``contracts/activities``."""
+    """The implementation of the activity ``sweep`` of ``contracts/activities``."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        # At our own start nobody else is starting anything.
+        # The calls of an earlier process died with it, so the first round need not leave young rows to them.
         self._min_age = timedelta()
 
     def all(self) -> list[Callable[..., Any]]:
@@ -40,14 +38,7 @@ class SweeperActivities:
 
     @activity.defn
     async def sweep(self, state: control_pb2.SweepState) -> control_pb2.SweepResult:
-        """Compare what is recorded with what runs, and repair both."""
-        beating = asyncio.create_task(_beat())
-        try:
-            return await self._round(state)
-        finally:
-            beating.cancel()
-
-    async def _round(self, state: control_pb2.SweepState) -> control_pb2.SweepResult:
+        """Run one round; return its findings and the state of the next round."""
         deps, findings = self._deps, Findings()
         min_age, self._min_age = self._min_age, MIN_AGE
         await _attempt(sweep_pending.start_recorded(deps, findings, min_age))
@@ -63,14 +54,8 @@ class SweeperActivities:
         return control_pb2.SweepResult(state=following, findings=findings.counts)
 
 
-async def _beat() -> None:
-    while activity.in_activity():
-        activity.heartbeat()
-        await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
 async def _attempt(part: Awaitable[Any]) -> Any:
-    """Return what a part of the round returns; one that fails leaves the others their turn."""
+    """Return the result of a part of the round; None if it failed, so that the other parts still run."""
     try:
         return await part
     except FlyteError as e:

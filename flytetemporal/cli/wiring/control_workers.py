@@ -10,6 +10,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
@@ -37,7 +38,7 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
         workflows=[SweeperWorkflow],
         activities=SweeperActivities(deps).all(),
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[ErrorInterceptor()],
+        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )
     async with set_deadlock_timeout(worker):

@@ -17,7 +17,9 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from flytetemporal import errors
+from flytetemporal.admin.base import engine as engine_module
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.engine import PendingActivity
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.control import operations
 from flytetemporal.admin.control.operations import OperationsService
@@ -70,13 +72,14 @@ def attempt(node_id: str, queue: str = TASKS) -> operations_pb2.Wait:
     return Wait(node_id=node_id, attempt={"attempt": 0, "activity_id": f"{node_id}/0", "task_queue": queue})
 
 
-def activity(state: str, **fields: Any) -> PendingActivityInfo:
-    return PendingActivityInfo(
+def activity(state: str, **fields: Any) -> PendingActivity:
+    found = PendingActivityInfo(
         state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"),
         attempt=1,
         last_started_time=times.timestamp(datetime(2026, 1, 2, 12, tzinfo=UTC)),
         **fields,
     )
+    return engine_module.pending_activity(found)
 
 
 @pytest.fixture

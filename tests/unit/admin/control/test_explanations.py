@@ -6,6 +6,8 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
+from flytetemporal.admin.base import engine
+from flytetemporal.admin.base.engine import PendingActivity
 from flytetemporal.admin.control import explanations
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import times
@@ -67,7 +69,7 @@ def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
     assert explanations.sentence(wait) == sentence
 
 
-def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivityInfo:
+def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime | None = None) -> PendingActivity:
     found = PendingActivityInfo(
         state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"),
         attempt=attempt,
@@ -76,7 +78,9 @@ def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivity
     )
     if failure:
         found.last_failure.CopyFrom(Failure(message=failure))
-    return found
+    if planned is not None:
+        found.next_attempt_schedule_time.CopyFrom(times.timestamp(planned))
+    return engine.pending_activity(found)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def activity(state: str, attempt: int = 1, failure: str = "") -> PendingActivity
         ),
     ],
 )
-def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivityInfo, pollers: int, says: str) -> None:
+def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivity, pollers: int, says: str) -> None:
     assert told(found, pollers, BEFORE) == f"n1 {says}"
 
 
@@ -110,13 +114,12 @@ def test_a_next_try_whose_time_has_come_waits_for_a_worker() -> None:
 
 
 def test_the_planned_time_of_the_next_try_counts_before_the_scheduled_one() -> None:
-    found = activity("SCHEDULED", 2, "no store")
-    found.next_attempt_schedule_time.CopyFrom(times.timestamp(AFTER))
+    found = activity("SCHEDULED", 2, "no store", planned=AFTER)
 
     assert told(found, 1, AT_NOON) == "n1 tries attempt 1 again at 2026-01-02T12:00:01Z, after: no store"
 
 
-def told(found: PendingActivityInfo, pollers: int, now: datetime) -> str:
+def told(found: PendingActivity, pollers: int, now: datetime) -> str:
     wait = Wait(node_id="n1", attempt=operations_pb2.AttemptWait(attempt=1, task_queue="q"))
     explanations.add_activity(wait, found, pollers, now)
     return explanations.sentence(wait)
