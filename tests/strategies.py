@@ -6,6 +6,8 @@ from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from hypothesis import strategies as st
 
+from tests.fixtures.templates import INT, promise, variables
+
 LiteralType = types_pb2.LiteralType
 
 names = st.text("abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=8)
@@ -111,8 +113,6 @@ def _containers(inner: st.SearchStrategy[literals_pb2.Literal]) -> st.SearchStra
 literals = st.recursive(st.builds(literals_pb2.Literal, scalar=scalars), _containers, max_leaves=8)
 literal_maps = st.builds(literals_pb2.LiteralMap, literals=st.dictionaries(names, literals, max_size=4))
 
-INTEGER = LiteralType(simple=types_pb2.INTEGER)
-
 
 def identifier(resource_type: int, name: str) -> identifier_pb2.Identifier:
     """Return the identifier of an entity of one project, domain and version."""
@@ -125,23 +125,12 @@ def identifier(resource_type: int, name: str) -> identifier_pb2.Identifier:
     )
 
 
-def variables(**types_by_name: LiteralType) -> interface_pb2.VariableMap:
-    """Return a map of typed variables."""
-    found = {name: interface_pb2.Variable(type=literal_type) for name, literal_type in types_by_name.items()}
-    return interface_pb2.VariableMap(variables=found)
-
-
-def promise(node_id: str, variable: str) -> literals_pb2.BindingData:
-    """Return a binding to the output of a node."""
-    return literals_pb2.BindingData(promise=types_pb2.OutputReference(node_id=node_id, var=variable))
-
-
 SUM_TASK = tasks_pb2.TaskTemplate(
     id=identifier(identifier_pb2.TASK, "sum"),
     type="python-task",
     metadata=tasks_pb2.TaskMetadata(),
     interface=interface_pb2.TypedInterface(
-        inputs=variables(values=LiteralType(collection_type=INTEGER)), outputs=variables(o0=INTEGER)
+        inputs=variables(values=LiteralType(collection_type=INT)), outputs=variables(o0=INT)
     ),
     container=tasks_pb2.Container(image="local:1", args=["true"]),
 )
@@ -171,7 +160,7 @@ def dags(draw: st.DrawFn, max_nodes: int = 12) -> Dag:
     template = workflow_pb2.WorkflowTemplate(
         id=identifier(identifier_pb2.WORKFLOW, "dag"),
         metadata=workflow_pb2.WorkflowMetadata(),
-        interface=interface_pb2.TypedInterface(inputs=variables(a=INTEGER), outputs=variables(o0=INTEGER)),
+        interface=interface_pb2.TypedInterface(inputs=variables(a=INT), outputs=variables(o0=INT)),
         nodes=draw(st.permutations(built)),
         outputs=[last],
     )

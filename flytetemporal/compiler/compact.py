@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from flyteidl.core import compiler_pb2, identifier_pb2, tasks_pb2, workflow_pb2
 
@@ -11,6 +12,7 @@ from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import identifiers
 
 _Key = identifiers.EntityKey
+_Entity = TypeVar("_Entity")
 
 
 def compact(
@@ -24,58 +26,62 @@ def compact(
         Internal: the closure is not one that the compiler made.
         InvalidRequest: a task of type container_array does not say what an array job is.
     """
-    tables = _Tables.of(closure)
+    entities = _Entities.of(closure)
+    workflows, tasks = entities.workflows.referenced, entities.tasks.referenced
+    entities.workflows.position(closure.primary.template.id)
     compiled = graph_pb2.Graph()
-    while len(compiled.workflows) < len(tables.reached):
-        compiled.workflows.append(_workflow(tables.reached[len(compiled.workflows)], tables))
-    compiled.tasks.extend(_summary(template) for template in tables.used_tasks)
-    return compiled, graph_pb2.TaskTemplates(tasks=tables.used_tasks)
+    # Stripping a workflow can add subworkflows at the end of the list, which are then stripped in their turn.
+    while len(compiled.workflows) < len(workflows):
+        compiled.workflows.append(_workflow(workflows[len(compiled.workflows)], entities))
+    compiled.tasks.extend(_summary(template) for template in tasks)
+    return compiled, graph_pb2.TaskTemplates(tasks=tasks)
 
 
 @dataclass(slots=True)
-class _Tables:
-    """Entities by key, and the positions given to those that were met."""
+class _Positions(Generic[_Entity]):
+    """Positions of the entities of one kind, assigned in the order of their first reference."""
 
-    workflows: Mapping[_Key, compiler_pb2.CompiledWorkflow]
-    tasks: Mapping[_Key, tasks_pb2.TaskTemplate]
-    reached: list[compiler_pb2.CompiledWorkflow]
-    used_tasks: list[tasks_pb2.TaskTemplate] = field(default_factory=list)
-    workflow_positions: dict[_Key, int] = field(default_factory=dict)
-    task_positions: dict[_Key, int] = field(default_factory=dict)
+    kind: str
+    available: Mapping[_Key, _Entity]
+    referenced: list[_Entity] = field(default_factory=list)
+    _by_key: dict[_Key, int] = field(default_factory=dict)
+
+    def position(self, reference: identifier_pb2.Identifier) -> int:
+        """Return the position of an entity in ``referenced``; the first reference adds it.
+
+        Raises:
+            Internal: the closure does not contain the entity.
+        """
+        key = identifiers.entity_key(reference)
+        if key not in self._by_key:
+            if key not in self.available:
+                raise errors.Internal(f"the closure lacks the {self.kind} {identifiers.text(reference)}")
+            self._by_key[key] = len(self.referenced)
+            self.referenced.append(self.available[key])
+        return self._by_key[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entities:
+    """The workflows and tasks of a closure."""
+
+    workflows: _Positions[compiler_pb2.CompiledWorkflow]
+    tasks: _Positions[tasks_pb2.TaskTemplate]
 
     @classmethod
-    def of(cls, closure: compiler_pb2.CompiledWorkflowClosure) -> "_Tables":
-        primary = identifiers.entity_key(closure.primary.template.id)
+    def of(cls, closure: compiler_pb2.CompiledWorkflowClosure) -> "_Entities":
         workflows = {identifiers.entity_key(workflow.template.id): workflow for workflow in closure.sub_workflows}
+        # The primary workflow is not among its own subworkflows; should the ids be equal, it is the one that counts.
+        workflows[identifiers.entity_key(closure.primary.template.id)] = closure.primary
         tasks = {identifiers.entity_key(task.template.id): task.template for task in closure.tasks}
-        return cls(workflows, tasks, reached=[closure.primary], workflow_positions={primary: 0})
-
-    def task(self, reference: identifier_pb2.Identifier) -> int:
-        """Return the position of a task."""
-        key = identifiers.entity_key(reference)
-        if key not in self.task_positions:
-            if key not in self.tasks:
-                raise errors.Internal(f"the closure lacks the task {identifiers.text(reference)}")
-            self.task_positions[key] = len(self.used_tasks)
-            self.used_tasks.append(self.tasks[key])
-        return self.task_positions[key]
-
-    def workflow(self, reference: identifier_pb2.Identifier) -> int:
-        """Return the position of a subworkflow."""
-        key = identifiers.entity_key(reference)
-        if key not in self.workflow_positions:
-            if key not in self.workflows:
-                raise errors.Internal(f"the closure lacks the workflow {identifiers.text(reference)}")
-            self.workflow_positions[key] = len(self.reached)
-            self.reached.append(self.workflows[key])
-        return self.workflow_positions[key]
+        return cls(_Positions("workflow", workflows), _Positions("task", tasks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Enclosing:
     """The workflow whose nodes are stripped: its connections and the positions of its nodes."""
 
-    tables: _Tables
+    entities: _Entities
     upstream: Mapping[str, compiler_pb2.ConnectionSet.IdList]
     positions: Mapping[str, int]
 
@@ -88,12 +94,12 @@ class _Enclosing:
         return sorted(found - {self.positions.get(node_id)})
 
 
-def _workflow(compiled: compiler_pb2.CompiledWorkflow, tables: _Tables) -> graph_pb2.WorkflowGraph:
+def _workflow(compiled: compiler_pb2.CompiledWorkflow, entities: _Entities) -> graph_pb2.WorkflowGraph:
     template = compiled.template
     positions: dict[str, int] = {}
     for position, node in enumerate(template.nodes):
         _place(node, position, positions)
-    enclosing = _Enclosing(tables, compiled.connections.upstream, positions)
+    enclosing = _Enclosing(entities, compiled.connections.upstream, positions)
     stripped = graph_pb2.WorkflowGraph(
         id=template.id,
         on_failure=workflow_pb2.WorkflowMetadata.OnFailurePolicy.Name(template.metadata.on_failure),
@@ -137,11 +143,11 @@ def _strip_joined(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
 def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
     match node.WhichOneof("target"):
         case "task_node":
-            _strip_task(stripped, node.task_node, enclosing.tables)
+            _strip_task(stripped, node.task_node, enclosing.entities)
         case "workflow_node" if node.workflow_node.HasField("launchplan_ref"):
             stripped.launch_plan.CopyFrom(node.workflow_node.launchplan_ref)
         case "workflow_node":
-            stripped.subworkflow.workflow = enclosing.tables.workflow(node.workflow_node.sub_workflow_ref)
+            stripped.subworkflow.workflow = enclosing.entities.workflows.position(node.workflow_node.sub_workflow_ref)
         case "branch_node":
             _strip_branch(stripped.branch, node, enclosing)
         case "gate_node":
@@ -156,9 +162,9 @@ def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
             raise errors.Internal(f"the node {node.id} of the closure has no target")
 
 
-def _strip_task(stripped: graph_pb2.Node, task: workflow_pb2.TaskNode, tables: _Tables) -> None:
-    position = tables.task(task.reference_id)
-    template = tables.used_tasks[position]
+def _strip_task(stripped: graph_pb2.Node, task: workflow_pb2.TaskNode, entities: _Entities) -> None:
+    position = entities.tasks.position(task.reference_id)
+    template = entities.tasks.referenced[position]
     runs = array_jobs.inner_node(stripped, template) if template.type == array_jobs.TASK_TYPE else stripped
     runs.task.task = position
     if task.HasField("overrides"):

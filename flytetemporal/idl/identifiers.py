@@ -5,6 +5,8 @@ from flyteidl.core import identifier_pb2
 EntityKey = tuple[str, str, str, str]
 ExecutionKey = tuple[str, str, str]
 
+_FIELDS = ("project", "domain", "name", "version")
+
 
 def entity_key(identifier: identifier_pb2.Identifier) -> EntityKey:
     """Return (project, domain, name, version)."""
@@ -48,19 +50,12 @@ def text(identifier: identifier_pb2.Identifier) -> str:
 
 def unqualified_text(identifier: identifier_pb2.Identifier) -> str:
     """Return ``project:"p" domain:"d" name:"n" version:"v"``, leaving out what is empty."""
-    parts = [
-        ("project", identifier.project),
-        ("domain", identifier.domain),
-        ("name", identifier.name),
-        ("version", identifier.version),
-    ]
-    return " ".join(f'{key}:"{value}"' for key, value in parts if value)
+    return _fields(entity_key(identifier))
 
 
 def execution_text(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> str:
     """Return ``project:"p" domain:"d" name:"n"``, leaving out what is empty."""
-    parts = [("project", identifier.project), ("domain", identifier.domain), ("name", identifier.name)]
-    return " ".join(f'{key}:"{value}"' for key, value in parts if value)
+    return _fields(execution_key(identifier))
 
 
 def node_text(identifier: identifier_pb2.NodeExecutionIdentifier) -> str:
@@ -75,3 +70,7 @@ def task_text(identifier: identifier_pb2.TaskExecutionIdentifier) -> str:
         f"task_id:{{{unqualified_text(identifier.task_id)}}} "
         f"node_execution_id:{{{node_text(identifier.node_execution_id)}}}{retry}"
     )
+
+
+def _fields(key: EntityKey | ExecutionKey) -> str:
+    return " ".join(f'{field}:"{value}"' for field, value in zip(_FIELDS, key, strict=False) if value)

@@ -28,8 +28,7 @@ def join(*parts: str) -> str:
 
 def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
     """Return the directory of an execution's metadata."""
-    name = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
-    return join(store, METADATA_PREFIX, name)
+    return join(store, METADATA_PREFIX, _execution_folder(execution_id))
 
 
 def states_dir(execution_metadata_dir: str) -> str:
@@ -100,10 +99,13 @@ def checkpoint_dir(raw_output_directory: str) -> str:
 
 def log_uri(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
     """Return where the captured output of a process task lies; derived from ids, so admin finds it without a row."""
-    name = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
-    return join(store, "logs", name, node_id, f"{attempt}.log")
+    return join(store, "logs", _execution_folder(execution_id), node_id, f"{attempt}.log")
 
 
 def log_path(execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
     """Return the path, on admin's HTTP port, that serves the log of an attempt."""
     return f"/logs/{execution_id.project}/{execution_id.domain}/{execution_id.name}/{node_id}/{attempt}"
+
+
+def _execution_folder(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    return f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"

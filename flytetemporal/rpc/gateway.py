@@ -7,7 +7,7 @@ Follows the rules of Flyte's gateway: the encoding of an answer is chosen by the
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -97,10 +97,7 @@ def _decode(body: bytes, target: Message, content_type: str) -> None:
     if content_type != PROTOBUF:
         json_form.parse(body, target)
         return
-    try:
-        target.MergeFromString(body)
-    except DecodeError as e:
-        raise InvalidRequest(f"the body is no {target.DESCRIPTOR.full_name}") from e
+    invocation.merge_binary(body, target, "body")
 
 
 def _encoding(request: Request) -> str:

@@ -5,11 +5,11 @@ import time
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from prometheus_client import Counter, Histogram
 
-from flytetemporal.errors import FlyteError, Internal
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest
 from flytetemporal.rpc import status
 from flytetemporal.rpc.methods import Method
 
@@ -51,3 +51,15 @@ async def invoke(method: Method, request: Message, transport: str) -> Message:
         finally:
             CALLS.labels(transport, method.name, code).inc()
             SECONDS.labels(method.name).observe(time.perf_counter() - started)
+
+
+def merge_binary(data: bytes, message: Message, part: str) -> None:
+    """Merge binary protobuf into ``message``; ``part`` names the data in the error.
+
+    Raises:
+        InvalidRequest: the data is not a message of this type.
+    """
+    try:
+        message.MergeFromString(data)
+    except DecodeError as e:
+        raise InvalidRequest(f"the {part} is not a binary {message.DESCRIPTOR.full_name}") from e

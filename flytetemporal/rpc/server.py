@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
@@ -77,7 +77,6 @@ def _behaviour(method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
 
 
 def _decoded(method: Method, data: bytes) -> Message:
-    try:
-        return method.request.FromString(data)
-    except DecodeError as e:
-        raise InvalidRequest(f"the request is no {method.request.DESCRIPTOR.full_name}") from e
+    request = method.request()
+    invocation.merge_binary(data, request, "request")
+    return request

@@ -13,7 +13,8 @@ from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import InvalidRequest, NotFound
 from flytetemporal.storage.blobs import BlobStore
-from tests.strategies import INTEGER, SUM_TASK, promise, variables
+from tests.fixtures.templates import INT, promise, variables
+from tests.strategies import SUM_TASK
 
 N = core_execution_pb2.NodeExecution
 
@@ -57,7 +58,7 @@ class Bench:
     async def request(self) -> execution_pb2.DynamicRequest:
         parent = tasks_pb2.TaskTemplate()
         parent.CopyFrom(SUM_TASK)
-        parent.interface.outputs.CopyFrom(variables(o0=INTEGER))
+        parent.interface.outputs.CopyFrom(variables(o0=INT))
         parent.container.config.add(key="from", value="parent")
         data = gzip.compress(graph_pb2.TaskTemplates(tasks=[parent]).SerializeToString())
         uri = f"{self.folder}/tasks.pb.gz"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flytetemporal import errors
 from flytetemporal.idl import digest
 from tests import strategies
+from tests.fixtures import templates
 
 LiteralType = types_pb2.LiteralType
 FLOATS = LiteralType(collection_type=LiteralType(simple=types_pb2.FLOAT))
@@ -37,9 +38,9 @@ VOID = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Vo
         (literal_map(), "GKw-c0PwFokMUQ6T-TUmEWnZ4_VlQ2Qpgw-vCTT0-OQ"),
         (interface_pb2.VariableMap(), "GKw-c0PwFokMUQ6T-TUmEWnZ4_VlQ2Qpgw-vCTT0-OQ"),
         (literal_map(**{"1": ONE, "2": TWO}), "GQid5LjHbakcW68DS3P2jp80QLbiF0olFHF2hTh5bg8"),
-        (strategies.variables(x=strategies.INTEGER), "BgPQX4PdZBPxAXem_kTD60PRDjmHmEZe1BHGnMwlNM0"),
-        (strategies.variables(o0=STRING), "zCZxwZgsffHeyr8BGuh6VSxRckuxt0wOJtW1xIu46Y4"),
-        (strategies.variables(o0=FLOATS), "xeE5SgkKc4I5Lj75Lyh_lDccKuLPeeRNn9ZKzwgwdao"),
+        (templates.variables(x=templates.INT), "BgPQX4PdZBPxAXem_kTD60PRDjmHmEZe1BHGnMwlNM0"),
+        (templates.variables(o0=STRING), "zCZxwZgsffHeyr8BGuh6VSxRckuxt0wOJtW1xIu46Y4"),
+        (templates.variables(o0=FLOATS), "xeE5SgkKc4I5Lj75Lyh_lDccKuLPeeRNn9ZKzwgwdao"),
         (literal_map(x=primitive(integer=3)), "-AVfAEAm0NEd4FA8EqwJBYAE8mrSI02h36cFEK8vp7U"),
         (literal_map(x=primitive(string_value="hello")), "g-GeT8hkauE0KBF1LCp8H0HP2XE9cFwiQ_I1W3XRgrM"),
         (literal_map(x=primitive(float_value=2.5)), "GVZq3xvxPv0TQfYuDTANvtPtzyy3b4Wyrc3Yxh4-hYs"),
@@ -61,7 +62,7 @@ def test_proto_hash_of_a_json_object_is_flytes() -> None:
 
 
 def test_proto_hash_of_two_integers_starts_as_in_cache_keys() -> None:
-    two = strategies.variables(**{"1": strategies.INTEGER, "2": strategies.INTEGER})
+    two = templates.variables(**{"1": templates.INT, "2": templates.INT})
 
     assert digest.proto_hash_base64(two)[:8] == "UxVtPm0k"
 

@@ -4,7 +4,7 @@ from google.protobuf import timestamp_pb2
 
 from flytetemporal import errors
 from flytetemporal.idl import interfaces
-from tests import strategies
+from tests.fixtures import templates
 
 Literal = literals_pb2.Literal
 
@@ -16,7 +16,7 @@ def primitive(value: literals_pb2.Primitive) -> Literal:
 ONE = primitive(literals_pb2.Primitive(integer=1))
 TWO = primitive(literals_pb2.Primitive(integer=2))
 TEXT = primitive(literals_pb2.Primitive(string_value="s"))
-VARIABLE = interface_pb2.Variable(type=strategies.INTEGER)
+VARIABLE = interface_pb2.Variable(type=templates.INT)
 EXPECTED = interface_pb2.ParameterMap(
     parameters={
         "a": interface_pb2.Parameter(var=VARIABLE, required=True),

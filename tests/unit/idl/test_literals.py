@@ -5,6 +5,7 @@ from hypothesis import given
 from flytetemporal import errors
 from flytetemporal.idl import literals
 from tests import strategies
+from tests.fixtures import templates
 
 ONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1)))
 TWO = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=2)))
@@ -42,28 +43,28 @@ def test_a_constant_resolves_to_itself_at_any_depth(values: literals_pb2.Literal
 
 @given(strategies.literal_maps)
 def test_a_promise_resolves_to_the_output_it_names(values: literals_pb2.LiteralMap) -> None:
-    bindings = [literals_pb2.Binding(var=name, binding=strategies.promise("n0", name)) for name in values.literals]
+    bindings = [literals_pb2.Binding(var=name, binding=templates.promise("n0", name)) for name in values.literals]
 
     assert literals.resolve(bindings, lambda _: values) == values
 
 
 def test_promises_are_found_at_any_depth() -> None:
     inner = literals_pb2.BindingData(
-        collection=literals_pb2.BindingDataCollection(bindings=[strategies.promise("n0", "a")])
+        collection=literals_pb2.BindingDataCollection(bindings=[templates.promise("n0", "a")])
     )
     data = literals_pb2.BindingData(
-        map=literals_pb2.BindingDataMap(bindings={"z": inner, "b": strategies.promise("n1", "b")})
+        map=literals_pb2.BindingDataMap(bindings={"z": inner, "b": templates.promise("n1", "b")})
     )
 
     assert [reference.node_id for reference in literals.promises(data)] == ["n1", "n0"]
 
 
 def test_an_index_selects_an_element() -> None:
-    assert resolve(strategies.promise("n0", "[1].list")) == TWO
+    assert resolve(templates.promise("n0", "[1].list")) == TWO
 
 
 def test_an_alias_names_the_variable_behind_it() -> None:
-    assert resolve(strategies.promise("n0", "renamed"), renamed="o0") == ONE
+    assert resolve(templates.promise("n0", "renamed"), renamed="o0") == ONE
 
 
 def test_a_binding_without_a_value_is_a_literal_without_a_value() -> None:
@@ -82,7 +83,7 @@ def test_a_binding_without_a_value_is_a_literal_without_a_value() -> None:
 )
 def test_a_promise_of_what_is_not_there_names_the_binding_and_the_cause(node_id: str, variable: str, text: str) -> None:
     with pytest.raises(errors.ResolutionFailed) as failure:
-        resolve(strategies.promise(node_id, variable))
+        resolve(templates.promise(node_id, variable))
 
     assert failure.value.message.startswith("BindingResolutionError: Error binding Var [wf].[x]")
     assert text in failure.value.message
@@ -96,6 +97,6 @@ def test_a_map_is_small_up_to_the_limit() -> None:
 
 
 def test_an_offloaded_binding_is_handed_on() -> None:
-    offloaded = literals_pb2.LiteralOffloadedMetadata(uri="s3://b/x", inferred_type=strategies.INTEGER)
+    offloaded = literals_pb2.LiteralOffloadedMetadata(uri="s3://b/x", inferred_type=templates.INT)
 
     assert resolve(literals_pb2.BindingData(offloaded_metadata=offloaded)).offloaded_metadata == offloaded

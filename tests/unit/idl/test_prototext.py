@@ -1,13 +1,13 @@
 from flyteidl.core import literals_pb2, types_pb2
 
 from flytetemporal.idl import prototext
-from tests import strategies
+from tests.fixtures import templates
 
 
 def test_fields_come_in_declared_order_and_map_entries_sorted() -> None:
-    structure = types_pb2.TypeStructure(tag="T", dataclass_type={"b": strategies.INTEGER, "a": strategies.INTEGER})
+    structure = types_pb2.TypeStructure(tag="T", dataclass_type={"b": templates.INT, "a": templates.INT})
     literal_type = types_pb2.LiteralType(
-        structure=structure, union_type=types_pb2.UnionType(variants=[strategies.INTEGER, strategies.INTEGER])
+        structure=structure, union_type=types_pb2.UnionType(variants=[templates.INT, templates.INT])
     )
 
     text = prototext.one_line(literal_type)
