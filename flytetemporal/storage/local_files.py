@@ -1,0 +1,89 @@
+"""Read files of a store that is a folder, which tasks can write to.
+
+A task can put anything where the worker and admin read afterwards: a link to an endless device or to somebody else's
+file, a FIFO that nothing is ever written to, a file that grows without end. So no link below the root of the store is
+followed, only regular files are read, and every read has a limit.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import IO
+
+from flytetemporal.errors import InvalidRequest, ValueTooLarge
+
+_DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Opening a FIFO without O_NONBLOCK would wait for a writer.
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK_ERRORS = (errno.ELOOP, errno.EMLINK)
+
+
+def open_regular(path: Path, root: Path) -> IO[bytes]:
+    """Open a file for reading. Links above ``root`` are the operator's and are followed; none below it is.
+
+    Args:
+        path: An absolute path. Outside ``root`` only its last part must not be a link.
+        root: The folder that tasks can write to.
+
+    Raises:
+        OSError: the file cannot be opened, ``FileNotFoundError`` among others.
+        InvalidRequest: it is no regular file, or a part of its path below ``root`` is a link.
+    """
+    try:
+        descriptor = _open(path, root)
+    except OSError as e:
+        # A link in the middle of the path fails as "not a directory", one at its end with ELOOP.
+        if e.errno in _LINK_ERRORS or (e.errno == errno.ENOTDIR and _has_link(path, root)):
+            raise InvalidRequest(
+                f"{path} is a link, or lies behind one: links in the object store are not followed"
+            ) from e
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
+    if is_directory:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise InvalidRequest(f"{path} is no regular file: FIFOs, devices and sockets are not read")
+
+
+def read(path: Path, root: Path, limit_bytes: int) -> bytes:
+    """Return the content of a file that ``open_regular`` opens.
+
+    Raises:
+        ValueTooLarge: it has more than ``limit_bytes``.
+    """
+    with open_regular(path, root) as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise ValueTooLarge(f"{path} has more than {limit_bytes} bytes, the most that is read at once")
+    return data
+
+
+def _open(path: Path, root: Path) -> int:
+    """Open the path part by part, each relative to the one before, so that nothing can be replaced in between."""
+    if not path.is_relative_to(root):
+        return os.open(path, _FILE)
+    *folders, name = path.relative_to(root).parts or (".",)
+    # The root itself may be a link: it is the operator's choice.
+    current = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            below = os.open(folder, _DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = below
+        return os.open(name, _FILE, dir_fd=current)
+    finally:
+        os.close(current)
+
+
+def _has_link(path: Path, root: Path) -> bool:
+    if not path.is_relative_to(root):
+        return False
+    current = root
+    for part in path.relative_to(root).parts:
+        current = current / part
+        if current.is_symlink():
+            return True
+    return False
