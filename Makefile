@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PROTO_CHECK := .state/generated
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev test check lint types imports generated docs bench faults protos format clean
+.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz protos format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ bench: env ## Measure, against a bare Temporal workflow
 
 faults: env ## Kill everything at random under a thousand executions, and judge what is left
 	@$(BIN)/python -m faults
+
+fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
+	@$(BIN)/python -m tests.fuzz
 
 protos: env ## Generate flytetemporal/contracts/v1
 	$(BIN)/python scripts/generate_protos.py

@@ -16,6 +16,11 @@ class AdminSettings(Part):
     public_url: str = "http://127.0.0.1:8088"
     """Base of the links that clients follow (uploads, downloads, logs, executions)."""
     max_message_bytes: int = 20 * 1024 * 1024
+    """Largest request that is read, over gRPC and over HTTP."""
+    body_timeout: timedelta = timedelta(seconds=60)
+    """Time in which the body of an HTTP request must arrive."""
+    max_concurrent_calls: int = 1000
+    """gRPC calls that are served at once; further ones are answered RESOURCE_EXHAUSTED, and clients try again."""
     domains: tuple[str, ...] = ("development", "staging", "production")
     projects: tuple[str, ...] = ("flytesnacks", "flytetester", "flyteexamples")
     """Registered at start, as Flyte's sandbox does."""
@@ -37,7 +42,12 @@ class AdminSettings(Part):
     task_gpu_limit: str = "1"
     max_data_bytes: int = 2 * 1024 * 1024
     """Largest input or output map that GetExecutionData and its kin return inline. Flyte's default."""
-    cors_origins: tuple[str, ...] = ("*",)
+    cors_origins: tuple[str, ...] = ()
+    """Origins, such as ``https://console.example.com``, whose pages may use the HTTP port with the user's credentials;
+    ``*`` lets every page use it without credentials. Pages that this server sends need no entry."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, without ports, that the Host header may have besides localhost, ``host`` and that of ``public_url``; other
+    requests are refused, which stops DNS rebinding. ``*`` allows all: for a server behind a proxy that checks."""
     abort_grace: timedelta = timedelta(minutes=2)
     """An abort that no worker is there to carry out is recorded as done after this time without progress."""
     abort_limit: timedelta = timedelta(hours=1)

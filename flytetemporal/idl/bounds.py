@@ -9,13 +9,14 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from flytetemporal.errors import InvalidRequest
 
+M = TypeVar("M", bound=Message)
 # Protobuf parsers give up at 100 levels. What is stored is wrapped in closures, events and lists: leave room for these.
 # 64 levels are 32 lists in each other, since a list of literals takes two.
 MAX_DEPTH = 64
@@ -58,6 +59,51 @@ def check(message: Message) -> None:
         if place.depth > MAX_DEPTH:
             raise InvalidRequest(f"{place.path()}: messages are nested more than {MAX_DEPTH} levels deep")
         pending.extend(_checked(place))
+
+
+def repaired(message: M) -> M:
+    """Return a copy whose values JSON can express: times and durations are clamped, numbers of Structs become text.
+
+    For messages that were stored before their values were checked.
+    """
+    copy = type(message)()
+    copy.CopyFrom(message)
+    pending: list[Any] = [copy]
+    while pending:
+        inner = pending.pop()
+        repair = _REPAIRS.get(inner.DESCRIPTOR.full_name)
+        if repair is not None:
+            repair(inner)
+        for field, value in inner.ListFields():
+            if field.message_type is not None:
+                pending.extend(_submessages(field, value))
+    return copy
+
+
+def _submessages(field: FieldDescriptor, value: Any) -> list[Any]:
+    if not field.is_repeated:
+        return [value]
+    kind: Any = field.message_type
+    if not kind.GetOptions().map_entry:
+        return list(value)
+    return list(value.values()) if kind.fields_by_name["value"].message_type is not None else []
+
+
+def _repair_timestamp(message: Any) -> None:
+    if _timestamp_problem(message):
+        message.seconds = min(max(message.seconds, MIN_TIMESTAMP_SECONDS), MAX_TIMESTAMP_SECONDS)
+        message.nanos = 0
+
+
+def _repair_duration(message: Any) -> None:
+    if _duration_problem(message):
+        message.seconds = min(max(message.seconds, -MAX_DURATION_SECONDS), MAX_DURATION_SECONDS)
+        message.nanos = 0
+
+
+def _repair_number(message: Any) -> None:
+    if _number_problem(message):
+        message.string_value = str(message.number_value)
 
 
 def _checked(place: _Place) -> Iterator[_Place]:
@@ -133,4 +179,9 @@ _VALUE_CHECKS: dict[str, Callable[[Message], str]] = {
     "google.protobuf.Timestamp": _timestamp_problem,
     "google.protobuf.Duration": _duration_problem,
     "google.protobuf.Value": _number_problem,
+}
+_REPAIRS: dict[str, Callable[[Message], None]] = {
+    "google.protobuf.Timestamp": _repair_timestamp,
+    "google.protobuf.Duration": _repair_duration,
+    "google.protobuf.Value": _repair_number,
 }

@@ -18,19 +18,17 @@ from starlette.routing import Route as StarletteRoute
 
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.rpc import invocation, json_form, openapi, status, transcoding
-from flytetemporal.rpc.cors import Cors
+from flytetemporal.rpc import bodies, browsers, invocation, json_form, openapi, status, transcoding
+from flytetemporal.rpc.bodies import JSON, PROTOBUF, Bodies
 from flytetemporal.rpc.methods import Method
 from flytetemporal.rpc.transcoding import Route
 
-PROTOBUF = "application/octet-stream"
-JSON = "application/json"
 VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 
 
 def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """Return the ASGI application of admin's HTTP port; ``extra_routes`` come before the methods' own."""
-    gateway = Gateway(methods)
+    gateway = Gateway(methods, settings)
     description = openapi.document(gateway.routes)
     app = Starlette(
         routes=[
@@ -42,14 +40,15 @@ def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: S
             StarletteRoute("/{path:path}", gateway.handle, methods=VERBS),
         ]
     )
-    app.add_middleware(Cors, origins=settings.cors_origins)
+    browsers.protect(app, settings)
     return app
 
 
 class Gateway:
     """Finds the method of a request, decodes, invokes, encodes."""
 
-    def __init__(self, methods: Sequence[Method]) -> None:
+    def __init__(self, methods: Sequence[Method], settings: AdminSettings) -> None:
+        self._bodies = Bodies(settings.max_message_bytes, settings.body_timeout)
         self.routes = transcoding.routes(methods)
         # By verb and number of segments, so that a request is tried against a handful of patterns.
         self._by_shape: dict[tuple[str, int], list[Route]] = defaultdict(list)
@@ -67,37 +66,29 @@ class Gateway:
             for route in self._by_shape.get((request.method, raw_path.count("/")), ()):
                 variables = route.match(raw_path)
                 if variables is not None:
-                    message = await _request_message(request, route, variables)
+                    message = await self._request_message(request, route, variables)
                     answer = await invocation.invoke(route.method, message, "http")
                     return _answer(answer, encoding, 200)
         except invocation.Refused as refused:
             return _refusal(refused.answer, encoding)
+        except bodies.Unreadable as e:
+            return _answer(e.status, encoding, e.http_status)
         except InvalidRequest as e:
+            invocation.count_refusal("http", e)
             return _refusal(status.status(e), encoding)
         if any(route.match(raw_path) is not None for route in self._by_length.get(raw_path.count("/"), ())):
             return _refusal(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message="Method Not Allowed"), encoding)
         return _refusal(status_pb2.Status(code=code_pb2.NOT_FOUND, message="Not Found"), encoding)
 
-
-async def _request_message(request: Request, route: Route, variables: dict[str, str]) -> Message:
-    message = route.method.request()
-    if route.body:
-        body = await request.body()
-        target = message if route.body == "*" else getattr(message, route.body)
-        if body:
-            _decode(body, target, request.headers.get("content-type", ""))
-    if route.body != "*":
-        transcoding.set_query(message, request.query_params.multi_items(), variables)
-    for name, value in variables.items():
-        transcoding.set_path(message, name, value)
-    return message
-
-
-def _decode(body: bytes, target: Message, content_type: str) -> None:
-    if content_type != PROTOBUF:
-        json_form.parse(body, target)
-        return
-    invocation.merge_binary(body, target, "body")
+    async def _request_message(self, request: Request, route: Route, variables: dict[str, str]) -> Message:
+        message = route.method.request()
+        if route.body:
+            await self._bodies.read(request, message if route.body == "*" else getattr(message, route.body))
+        if route.body != "*":
+            transcoding.set_query(message, request.query_params.multi_items(), variables)
+        for name, value in variables.items():
+            transcoding.set_path(message, name, value)
+        return message
 
 
 def _encoding(request: Request) -> str:

@@ -10,8 +10,12 @@ from google.rpc import status_pb2
 from prometheus_client import Counter, Histogram
 
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest
+from flytetemporal.idl import bounds
 from flytetemporal.rpc import status
 from flytetemporal.rpc.methods import Method
+
+# Walking so much takes a few milliseconds.
+WALKED_INLINE_BYTES = 64 * 1024
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -21,12 +25,25 @@ CALLS = Counter(
 SECONDS = Histogram("flytetemporal_rpc_seconds", "Seconds of a call by method.", ["method"])
 
 
+def count_refusal(transport: str, error: FlyteError) -> None:
+    """Count a call that was refused before its method was known or its request could be read."""
+    CALLS.labels(transport, "", status.code(error).name).inc()
+
+
 class Refused(Exception):
     """A call ends with a status other than OK."""
 
     def __init__(self, answer: status_pb2.Status) -> None:
         super().__init__(answer.message)
         self.answer = answer
+
+
+async def _check(request: Message) -> None:
+    """Refuse what no handler can deal with; large messages are walked in a thread, off the event loop."""
+    if request.ByteSize() > WALKED_INLINE_BYTES:
+        await asyncio.to_thread(bounds.check, request)
+    else:
+        bounds.check(request)
 
 
 async def invoke(method: Method, request: Message, transport: str) -> Message:
@@ -39,6 +56,7 @@ async def invoke(method: Method, request: Message, transport: str) -> Message:
     code = grpc.StatusCode.OK.name
     with structlog.contextvars.bound_contextvars(method=method.name):
         try:
+            await _check(request)
             return await method.handler(request)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED.name

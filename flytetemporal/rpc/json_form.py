@@ -7,18 +7,30 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from flytetemporal.errors import InvalidRequest
+from flytetemporal.idl import bounds
 
 _WELL_KNOWN = "google.protobuf."
+# Of a parser's own error text, which may repeat the whole value.
+MESSAGE_CHARACTERS = 500
 
 
 def dumps(message: Message, *, proto_names: bool) -> bytes:
     """Return the JSON text: unset messages are null, unset members of a oneof left out, 64-bit integers text."""
-    document = json_format.MessageToDict(
-        message, preserving_proto_field_name=proto_names, always_print_fields_with_no_presence=True
-    )
+    try:
+        document = _document(message, proto_names)
+    except (ValueError, OverflowError, json_format.Error):
+        # A row of an older version may hold what is refused today. It must not break every list that it is part of.
+        message = bounds.repaired(message)
+        document = _document(message, proto_names)
     if not _is_well_known(message):
         document = _complete(message, document, proto_names)
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def _document(message: Message, proto_names: bool) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=proto_names, always_print_fields_with_no_presence=True
+    )
 
 
 def parse(body: bytes, message: Message) -> None:
@@ -31,13 +43,18 @@ def parse(body: bytes, message: Message) -> None:
     try:
         json.loads(text)
         json_format.Parse(text, message)
+    except RecursionError as e:
+        raise InvalidRequest("syntax error: the body is nested too deep") from e
     except json.JSONDecodeError as e:
         at_end = e.pos >= len(text.rstrip())
         raise InvalidRequest(
             "unexpected EOF" if at_end else f"syntax error (line {e.lineno}:{e.colno}): {e.msg}"
         ) from e
     except json_format.ParseError as e:
-        raise InvalidRequest(f"proto: {e}") from e
+        raise InvalidRequest(f"proto: {str(e)[:MESSAGE_CHARACTERS]}") from e
+    except (ValueError, OverflowError, TypeError) as e:
+        # Numbers of thousands of digits, lone surrogates and the like: the parsers do not name all their errors.
+        raise InvalidRequest(f"syntax error: {str(e)[:MESSAGE_CHARACTERS]}") from e
 
 
 def _complete(message: Message, document: dict[str, Any], proto_names: bool) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     """
     limit = settings.max_message_bytes
     server: grpc.aio.Server = grpc.aio.server(
-        options=[*OPTIONS, ("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", -1)]
+        maximum_concurrent_rpcs=settings.max_concurrent_calls,
+        options=[*OPTIONS, ("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", -1)],
     )
     by_service: dict[str, dict[str, grpc.RpcMethodHandler]] = defaultdict(dict)
     for method in methods:
@@ -69,6 +70,7 @@ def _behaviour(method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
             await context.abort_with_status(rpc_status.to_status(refused.answer))
             raise
         except InvalidRequest as e:
+            invocation.count_refusal("grpc", e)
             await context.abort_with_status(rpc_status.to_status(status.status(e)))
             raise
         return response.SerializeToString()

@@ -1,12 +1,15 @@
 """Errors to status: one table for gRPC and HTTP."""
 
+from urllib.parse import quote
+
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import status_pb2
 
 from flytetemporal import errors
 
-MESSAGE_LIMIT_BYTES = 32_000
+# Clients refuse metadata of more than 8 KiB. A status is sent twice: percent-encoded, and as base64 of its message.
+METADATA_LIMIT_BYTES = 7 * 1024
 
 CODES: dict[type[errors.FlyteError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -55,17 +58,30 @@ def status(error: BaseException) -> status_pb2.Status:
     number: int = code(error).value[0]
     if not isinstance(error, errors.FlyteError) or isinstance(error, errors.Internal):
         return status_pb2.Status(code=number, message="internal error; the server's log has the details")
-    message = status_pb2.Status(code=number, message=error.message)
-    encoded = error.message.encode()
-    if len(encoded) > MESSAGE_LIMIT_BYTES:
-        # Details are dropped with the rest of the text: together they could exceed what clients take as metadata.
-        message.message = encoded[:MESSAGE_LIMIT_BYTES].decode(errors="ignore")
-        return message
+    answer = status_pb2.Status(code=number, message=error.message)
     for detail in error.details:
         packed = any_pb2.Any()
         packed.Pack(detail)
-        message.details.append(packed)
-    return message
+        answer.details.append(packed)
+    return _shortened(answer)
+
+
+def _shortened(answer: status_pb2.Status) -> status_pb2.Status:
+    """Return the status in a form that fits into metadata: without details, then with fewer lines."""
+    if _metadata_bytes(answer) > METADATA_LIMIT_BYTES:
+        answer.ClearField("details")
+    lines = answer.message.splitlines()
+    kept = len(lines)
+    while kept > 1 and _metadata_bytes(answer) > METADATA_LIMIT_BYTES:
+        kept = kept * 9 // 10
+        answer.message = "\n".join([*lines[:kept], f"... and {len(lines) - kept} more lines"])
+    while _metadata_bytes(answer) > METADATA_LIMIT_BYTES:  # One line alone is too long.
+        answer.message = answer.message[: len(answer.message) * 9 // 10] + "..."
+    return answer
+
+
+def _metadata_bytes(answer: status_pb2.Status) -> int:
+    return len(quote(answer.message, safe=" ")) + 4 * answer.ByteSize() // 3
 
 
 def error(number: int, message: str) -> errors.FlyteError:

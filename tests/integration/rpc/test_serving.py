@@ -48,7 +48,7 @@ async def served() -> AsyncIterator[Served]:
     transport = httpx.ASGITransport(gateway.http_app(bound, settings))
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel,
-        httpx.AsyncClient(transport=transport, base_url="http://admin") as http,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         yield Served(channel, http)
     await grpc_server.stop(0)
@@ -141,10 +141,61 @@ async def test_metrics_count_the_calls(served: Served) -> None:
     assert 'flytetemporal_rpc_calls_total{code="NOT_FOUND",method="GetExecution",transport="http"}' in text
 
 
-async def test_a_preflight_allows_what_was_asked(served: Served) -> None:
-    asked = {"Origin": "http://x", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "A"}
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 20_000,
+        b'{"project":' * 5_000,
+        b'{"project": {"id": ' + b"1" * 10_000 + b"}}",
+        b'{"project": {"id": "\\ud800"}}',
+        b"\xff\xfe",
+        b'{"project": {"state": 10000000000000000000000}}',
+        b'{"project": {"labels": {"values": {"a": NaN}}}}',
+    ],
+    ids=lambda body: body[:20].decode(errors="replace"),
+)
+async def test_a_body_that_no_parser_takes_is_the_callers_fault(served: Served, body: bytes) -> None:
+    answer = await served.http.post("/api/v1/projects", content=body, headers={"content-type": "application/json"})
 
-    answer = await served.http.options("/api/v1/projects", headers=asked)
+    assert answer.status_code == 400
+    assert len(answer.json()["message"]) < 1000
 
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-headers"] == "A"
+
+async def test_a_body_over_the_limit_is_not_read_to_its_end(served: Served) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(1000):
+            read += 10_000
+            yield b" " * 10_000
+
+    answer = await served.http.post("/api/v1/projects", content=endless(), headers={"content-type": "application/json"})
+
+    assert answer.status_code == 413
+    assert "FLYTETEMPORAL_ADMIN__MAX_MESSAGE_BYTES" in answer.json()["message"]
+    assert read < 200_000
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+async def test_content_types_that_pages_may_send_unasked_are_refused(served: Served, kind: str) -> None:
+    answer = await served.http.post("/api/v1/projects", content=b"{}", headers={"content-type": kind} if kind else {})
+
+    assert answer.status_code == 415
+
+
+async def test_a_content_type_may_have_parameters(served: Served) -> None:
+    headers = {"content-type": "application/json; charset=utf-8"}
+
+    assert (await served.http.post("/api/v1/projects", content=b"{}", headers=headers)).status_code == 200
+
+
+async def test_a_message_that_json_could_not_show_is_refused_over_grpc(served: Served) -> None:
+    request = project_pb2.ProjectRegisterRequest()
+    request.project.state = 99  # type: ignore[assignment]
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.admin.RegisterProject(request)
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "99 is not a value of" in str(refused.value.details())

@@ -1,11 +1,21 @@
+import base64
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import grpc
 import pytest
 from flyteidl.admin import event_pb2
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 
 from flytetemporal import errors
 from flytetemporal.rpc import status
+
+
+def metadata_bytes(answer: status_pb2.Status) -> int:
+    """What a client receives of a status, as grpc sends it."""
+    sent = rpc_status.to_status(answer)
+    return len(quote(sent.details)) + sum(len(base64.b64encode(value)) for _, value in sent.trailing_metadata)
 
 
 def tree(kind: type[errors.FlyteError]) -> Iterator[type[errors.FlyteError]]:
@@ -45,8 +55,24 @@ def test_a_text_too_long_for_metadata_is_cut_and_loses_its_details() -> None:
 
     answer = status.status(errors.InvalidRequest("ä" * 40_000, details=[reason]))
 
-    assert len(answer.message.encode()) <= status.MESSAGE_LIMIT_BYTES
+    assert metadata_bytes(answer) < 8 * 1024
+    assert answer.message.startswith("äää")
     assert not answer.details
+
+
+@pytest.mark.parametrize("count", [1, 10, 100, 10_000])
+def test_many_lines_are_counted_instead(count: int) -> None:
+    text = "\n".join([f"Collected Errors: {count}", *(f"\tError {n}: Code: x, Node Id: n{n}" for n in range(count))])
+
+    answer = status.status(errors.CompileFailed(text))
+
+    assert metadata_bytes(answer) < 8 * 1024
+    lines = answer.message.splitlines()
+    assert lines[0] == f"Collected Errors: {count}"
+    if count > 10:
+        assert lines[-1] == f"... and {count + 1 - (len(lines) - 1)} more lines"
+    else:
+        assert answer.message == text
 
 
 @pytest.mark.parametrize("kind", status.CODES, ids=lambda kind: kind.__name__)
