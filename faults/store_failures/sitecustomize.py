@@ -23,7 +23,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module):
         self._loader.exec_module(module)
         rate, log, dice = float(os.environ["FAULTS_STORE_RATE"]), os.environ["FAULTS_STORE_LOG"], random.Random()
-        write = module.BlobStore.write_now
+        write = module.BlobStore.write_sync
 
         def sometimes(self, uri, data):
             if dice.random() < rate:
@@ -32,7 +32,7 @@ class _Loader(importlib.abc.Loader):
                 raise module.Unavailable(f"the store did not take {uri}")
             return write(self, uri, data)
 
-        module.BlobStore.write_now = sometimes
+        module.BlobStore.write_sync = sometimes
 
 
 class _Finder(importlib.abc.MetaPathFinder):

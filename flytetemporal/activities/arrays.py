@@ -16,7 +16,7 @@ from temporalio import activity
 
 from flytetemporal.activities import data
 from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Offloading
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import error_text, locations, offloading
@@ -33,7 +33,7 @@ class LaunchPlans(Protocol):
     """Where launch plans are: admin's client, or a dictionary in a test."""
 
     async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
-        """Return a launch plan; see ``rpc.channel``."""
+        """Return a launch plan; see ``rpc.admin_client``."""
 
 
 class ArrayActivities:
@@ -146,11 +146,11 @@ class ArrayActivities:
         chunk, shared = await self._reader.read(element)
         found = {**shared.literals, **chunk.literals}
         values = literals_pb2.LiteralMap(literals={name: found[name] for name in ("duration",) if name in found})
-        durations = await self._offloading.inlined(values, limit=workflows.MOST_RETURNED_BYTES)
-        if durations.ByteSize() > workflows.MOST_RETURNED_BYTES:
+        durations = await self._offloading.inlined(values, limit=limits.MAX_RETURNED_BYTES)
+        if durations.ByteSize() > limits.MAX_RETURNED_BYTES:
             raise ValueTooLarge(
                 f"the durations of a row of elements have {durations.ByteSize()} bytes; "
-                f"{workflows.MOST_RETURNED_BYTES} can be waited by"
+                f"{limits.MAX_RETURNED_BYTES} can be waited by"
             )
         return execution_pb2.NodeOutputs(literals=durations)
 

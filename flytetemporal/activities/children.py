@@ -27,15 +27,15 @@ class Executions(Protocol):
     """Where executions are: admin's client, or a dictionary in a test."""
 
     async def create_execution(self, request: admin_execution_pb2.ExecutionCreateRequest) -> None:
-        """Launch an execution; see ``rpc.channel``."""
+        """Launch an execution; see ``rpc.admin_client``."""
 
     async def get_execution(
         self, identifier: identifier_pb2.WorkflowExecutionIdentifier
     ) -> admin_execution_pb2.Execution:
-        """Return an execution; see ``rpc.channel``."""
+        """Return an execution; see ``rpc.admin_client``."""
 
     async def terminate_execution(self, request: admin_execution_pb2.ExecutionTerminateRequest) -> None:
-        """Abort an execution; see ``rpc.channel``."""
+        """Abort an execution; see ``rpc.admin_client``."""
 
 
 class ChildActivities:

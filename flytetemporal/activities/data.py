@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from temporalio import activity
 
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import Internal, MalformedCondition, NotFound, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import conditions, literals, locations
@@ -37,11 +37,11 @@ class DataActivities:
         """Resolve bindings that need stored values, write the map, return it inline when small."""
         values = await resolve(self._offloading, self._blobs, request.inputs)
         if request.inlined:
-            values = await self._offloading.inlined(values, limit=workflows.MOST_RETURNED_BYTES)
+            values = await self._offloading.inlined(values, limit=limits.MAX_RETURNED_BYTES)
         await asyncio.gather(*(self._blobs.write_message(uri, values) for uri in request.write_to))
         returned = node_outputs(values, next(iter(request.write_to), ""))
-        if returned.ByteSize() > workflows.MOST_RETURNED_BYTES:
-            raise ValueTooLarge(f"{_sizes(values)}; {workflows.MOST_RETURNED_BYTES} bytes may be compared or waited by")
+        if returned.ByteSize() > limits.MAX_RETURNED_BYTES:
+            raise ValueTooLarge(f"{_sizes(values)}; {limits.MAX_RETURNED_BYTES} bytes may be compared or waited by")
         return returned
 
     @activity.defn
@@ -60,9 +60,9 @@ class DataActivities:
     @activity.defn
     async def load_graph(self, reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
         """Read a graph that is too large for the start argument."""
-        if reference.size_bytes > workflows.MOST_GRAPH_BYTES:
+        if reference.size_bytes > limits.MAX_GRAPH_BYTES:
             raise ValueTooLarge(
-                f"the graph has {reference.size_bytes} bytes, compressed; {workflows.MOST_GRAPH_BYTES} can travel"
+                f"the graph has {reference.size_bytes} bytes, compressed; {limits.MAX_GRAPH_BYTES} can travel"
             )
         return execution_pb2.GraphBytes(gzipped=await read_content(self._blobs, reference))
 
@@ -139,7 +139,7 @@ async def read_outputs(blobs: BlobStore, outputs: execution_pb2.NodeOutputs) -> 
 
 def node_outputs(values: literals_pb2.LiteralMap, uri: str) -> execution_pb2.NodeOutputs:
     """Return how a map travels: inline while small, else by its address."""
-    if not uri or literals.is_small(values, workflows.INLINE_LITERALS_BYTES):
+    if not uri or literals.is_small(values, limits.MAX_INLINE_LITERALS_BYTES):
         return execution_pb2.NodeOutputs(literals=values)
     return execution_pb2.NodeOutputs(uri=uri)
 

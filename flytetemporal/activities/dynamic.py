@@ -17,7 +17,7 @@ from temporalio import activity
 from flytetemporal.activities import events
 from flytetemporal.activities.data import TemplateCache
 from flytetemporal.compiler import compact, constants, dynamic
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
 from flytetemporal.idl import error_text, locations, times
@@ -56,10 +56,10 @@ class DynamicActivities:
         """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
         try:
             compiled = await self._closure(request)
-            closure, files = constants.externalise(compiled, request.output_dir, workflows.CONSTANT_BYTES)
+            closure, files = constants.offload(compiled, request.output_dir, limits.MIN_OFFLOADED_CONSTANT_BYTES)
             graph, templates = compact.compact(closure)
             graph_data, tasks = _content(request.output_dir, graph), _content(request.output_dir, templates)
-            constants.check_size(graph, len(graph_data[1]), workflows.MOST_GRAPH_BYTES)
+            constants.check_size(graph, len(graph_data[1]), limits.MAX_GRAPH_BYTES)
         except (InvalidRequest, NotFound) as e:
             return _failed(BUILD_FAILED, e.message)
         await asyncio.gather(
@@ -73,7 +73,7 @@ class DynamicActivities:
         except (InvalidRequest, QuotaExceeded) as e:
             return _failed("NodeFailed", e.message)
         made = execution_pb2.DynamicGraph(tasks=tasks[0])
-        if len(graph_data[1]) <= workflows.INLINE_GRAPH_BYTES:
+        if len(graph_data[1]) <= limits.MAX_INLINE_GRAPH_BYTES:
             made.inline_graph = graph_data[1]
         else:
             made.stored_graph.CopyFrom(graph_data[0])

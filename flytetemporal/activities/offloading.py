@@ -151,7 +151,7 @@ class Offloading:
                     "given inline"
                 )
             loaded = dict(zip(uris, await self._all(uris), strict=True))
-            offloading.put_in(literal, loaded)
+            offloading.inline(literal, loaded)
         return literal.ByteSize()
 
     async def _sizes(self, uris: list[str]) -> list[int]:

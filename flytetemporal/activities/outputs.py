@@ -13,7 +13,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flytetemporal.activities.data import node_outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_events import has_deck, may_have_deck
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import Internal, NotFound
 from flytetemporal.idl import error_text, locations, tracebacks
@@ -109,7 +109,7 @@ async def _collect_outputs(
     uri = locations.outputs_uri(output_dir)
     try:
         size = await blobs.size_bytes(uri)
-        if size > workflows.INLINE_LITERALS_BYTES and not offloading.limits.concern(size):
+        if size > limits.MAX_INLINE_LITERALS_BYTES and not offloading.limits.concern(size):
             result.outputs.uri = uri
             return
         values = await blobs.read_message(uri, literals_pb2.LiteralMap)
@@ -136,7 +136,7 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
         text = f"error document at [{uri}] holds no error"
         return failure("ErrorFileBadFormat", text, ErrorKind.SYSTEM, recoverable=True)
     error = document.error
-    text = tracebacks.user_first(error.message)
+    text = tracebacks.user_frames_first(error.message)
     described = failure(
         error_text.headline(error.code), text, error.origin, recoverable=error.kind == error.RECOVERABLE
     )

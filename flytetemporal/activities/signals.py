@@ -9,7 +9,7 @@ from temporalio import activity
 
 from flytetemporal.activities import data
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.storage.blobs import BlobStore
@@ -48,7 +48,7 @@ class SignalActivities:
             return execution_pb2.SignalState()
         outputs = literals_pb2.LiteralMap(literals={request.variable: signal.value})
         if not request.write_to:  # An approval: the engine itself looks at the value.
-            answer = await self._offloading.inlined(outputs, limit=workflows.INLINE_LITERALS_BYTES)
+            answer = await self._offloading.inlined(outputs, limit=limits.MAX_INLINE_LITERALS_BYTES)
             return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(literals=answer))
         await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)

@@ -12,10 +12,10 @@ from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import array_task_events, offloading
 
 TASK_TYPE = array_task_events.TASK_TYPE
-_MOST = 2**31 - 1
+_MAX_COUNT = 2**31 - 1
 
 
-def inner_node(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_pb2.Node:
+def make_array(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_pb2.Node:
     """Make ``node`` an array and return what stands for its elements, which are tried again each for itself.
 
     Raises:
@@ -30,11 +30,11 @@ def inner_node(node: graph_pb2.Node, template: tasks_pb2.TaskTemplate) -> graph_
     array.job.SetInParent()
     if template.task_type_version == 0:
         array.job.size.value = job.size
-    take_successes(array, job)
+    copy_success_criteria(array, job)
     return array.node
 
 
-def take_successes(array: graph_pb2.ArrayNode, said: array_job_pb2.ArrayJob | workflow_pb2.ArrayNode) -> None:
+def copy_success_criteria(array: graph_pb2.ArrayNode, said: array_job_pb2.ArrayJob | workflow_pb2.ArrayNode) -> None:
     """Give an array what a job or a node says of how many must succeed."""
     match said.WhichOneof("success_criteria"):
         case "min_successes":
@@ -54,6 +54,6 @@ def _job(template: tasks_pb2.TaskTemplate) -> array_job_pb2.ArrayJob:
     except json_format.ParseError as e:
         raise InvalidRequest(f"task {template.id.name} of type [{TASK_TYPE}]: its custom is no ArrayJob: {e}") from e
     for name in ("parallelism", "size", "min_successes"):
-        if not 0 <= getattr(job, name) <= _MOST:
+        if not 0 <= getattr(job, name) <= _MAX_COUNT:
             raise InvalidRequest(f"task {template.id.name} of type [{TASK_TYPE}]: {name} is {getattr(job, name)}")
     return job

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import promises, scope
+from flytetemporal.compiler import promises
 from flytetemporal.compiler.problems import Code, Problems
+from flytetemporal.compiler.scope import Scope
 from flytetemporal.idl import literals, types
 
 
@@ -15,7 +16,7 @@ from flytetemporal.idl import literals, types
 class _Input:
     """The input whose binding is checked, and where its problems go."""
 
-    of: scope.Scope
+    scope: Scope
     node: workflow_pb2.Node
     variable: str
     found: Problems
@@ -28,48 +29,48 @@ class _Input:
         self.found.add(code, self.node.id, description)
 
 
-def providers(of: scope.Scope, bindings: Iterable[literals_pb2.Binding]) -> Iterator[str]:
+def providers(scope: Scope, bindings: Iterable[literals_pb2.Binding]) -> Iterator[str]:
     """Yield the ids of the existing nodes that bindings refer to, in no order, some of them repeatedly."""
     for binding in bindings:
         for reference in literals.promises(binding.binding):
-            if reference.node_id in of.nodes:
+            if reference.node_id in scope.nodes:
                 yield reference.node_id
 
 
-def check(of: scope.Scope, node: workflow_pb2.Node) -> None:
+def check(scope: Scope, node: workflow_pb2.Node) -> None:
     """Note every problem of a node's bindings; a node whose interface is unknown is left alone."""
-    interface = of.interfaces.get(node.id)
+    interface = scope.interfaces.get(node.id)
     if interface is None:
         return
     variables = interface.inputs.variables
     bound: set[str] = set()
     for binding in node.inputs:
         if binding.var not in variables:
-            of.problems.variable_not_found(node.id, binding.var)
+            scope.problems.variable_not_found(node.id, binding.var)
         elif binding.var in bound:
             description = f"Input [{binding.var}] is bound more than once."
-            of.problems.add(Code.PARAMETER_BOUND_MORE_THAN_ONCE, node.id, description)
+            scope.problems.add(Code.PARAMETER_BOUND_MORE_THAN_ONCE, node.id, description)
         else:
             bound.add(binding.var)
-            _check_binding(of, node, binding, variables[binding.var].type)
-    _check_unbound(of, node, interface, bound)
+            _check_binding(scope, node, binding, variables[binding.var].type)
+    _check_unbound(scope, node, interface, bound)
 
 
 def _check_unbound(
-    of: scope.Scope, node: workflow_pb2.Node, interface: interface_pb2.TypedInterface, bound: set[str]
+    scope: Scope, node: workflow_pb2.Node, interface: interface_pb2.TypedInterface, bound: set[str]
 ) -> None:
     for name, variable in interface.inputs.variables.items():
         if name not in bound and not types.is_optional(variable.type):
-            of.problems.parameter_not_bound(node.id, name)
+            scope.problems.parameter_not_bound(node.id, name)
 
 
 def _check_binding(
-    of: scope.Scope, node: workflow_pb2.Node, binding: literals_pb2.Binding, wanted: types_pb2.LiteralType
+    scope: Scope, node: workflow_pb2.Node, binding: literals_pb2.Binding, wanted: types_pb2.LiteralType
 ) -> None:
     if not binding.HasField("binding"):
-        of.problems.value_required(node.id, "Binding")
+        scope.problems.value_required(node.id, "Binding")
         return
-    _check_data(_Input(of, node, binding.var, of.problems), binding.binding, wanted)
+    _check_data(_Input(scope, node, binding.var, scope.problems), binding.binding, wanted)
 
 
 def _check_data(target: _Input, data: literals_pb2.BindingData, wanted: types_pb2.LiteralType) -> None:
@@ -108,16 +109,16 @@ def _check_variants(target: _Input, data: literals_pb2.BindingData, wanted: type
 
 
 def _fits(target: _Input, data: literals_pb2.BindingData, variant: types_pb2.LiteralType) -> bool:
-    trial = _Input(target.of, target.node, target.variable, Problems())
+    trial = _Input(target.scope, target.node, target.variable, Problems())
     _check_data(trial, data, variant)
     return not trial.found
 
 
 def _check_promise(target: _Input, reference: types_pb2.OutputReference, wanted: types_pb2.LiteralType) -> None:
-    offered = promises.promised_type(target.of, target.found, target.key, reference)
+    offered = promises.promised_type(target.scope, target.found, target.key, reference)
     if offered is None or _is_castable(offered, wanted):
         return
-    output = _full_name(target.of.nodes[reference.node_id], reference.var)
+    output = _full_name(target.scope.nodes[reference.node_id], reference.var)
     description = (
         f"The output variable '{output}' has type [{types.text(offered)}], but it's assigned to the input variable "
         f"'{_full_name(target.node, target.variable)}' which has type type [{types.text(wanted)}]."

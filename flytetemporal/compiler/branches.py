@@ -3,66 +3,67 @@
 from flyteidl.core import condition_pb2, interface_pb2, literals_pb2, types_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import promises, requirements, scope
+from flytetemporal.compiler import promises, traversal
 from flytetemporal.compiler.problems import Code
+from flytetemporal.compiler.scope import Scope
 from flytetemporal.idl import types
 
 
 def qualify_children(node: workflow_pb2.Node) -> None:
     """Rewrite the ids of all nodes inside a branch to ``<branch>-<child>``, at every depth."""
-    for child in requirements.branch_children(node):
+    for child in traversal.branch_children(node):
         child.id = f"{node.id}-{child.id}"
         qualify_children(child)
 
 
-def check_shape(of: scope.Scope, node: workflow_pb2.Node) -> None:
+def check_shape(scope: Scope, node: workflow_pb2.Node) -> None:
     """Note what a branch node lacks: a case, a node of a case, an answer when no case applies."""
     if_else = node.branch_node.if_else
     if not node.branch_node.HasField("if_else"):
-        of.problems.value_required(node.id, "Branch.IfElse")
+        scope.problems.value_required(node.id, "Branch.IfElse")
         return
     if not if_else.HasField("case"):
-        of.problems.add(Code.BRANCH_NODE_HAS_NO_CONDITION, node.id, f"Branch node [{node.id}] has no first case.")
-    for position, block in enumerate(requirements.branch_blocks(node)):
+        scope.problems.add(Code.BRANCH_NODE_HAS_NO_CONDITION, node.id, f"Branch node [{node.id}] has no first case.")
+    for position, block in enumerate(traversal.branch_blocks(node)):
         if not block.HasField("then_node"):
             description = f"Case {position} of branch node [{node.id}] has no node."
-            of.problems.add(Code.BRANCH_NODE_ID_NOT_FOUND, node.id, description)
+            scope.problems.add(Code.BRANCH_NODE_ID_NOT_FOUND, node.id, description)
     if if_else.WhichOneof("default") is None:
         description = f"Branch node [{node.id}] has neither an else node nor an error."
-        of.problems.add(Code.BRANCH_NODE_HAS_NO_DEFAULT, node.id, description)
+        scope.problems.add(Code.BRANCH_NODE_HAS_NO_DEFAULT, node.id, description)
 
 
-def check_conditions(of: scope.Scope, node: workflow_pb2.Node) -> None:
+def check_conditions(scope: Scope, node: workflow_pb2.Node) -> None:
     """Note what the conditions of a branch node cannot compare; variables are the node's own inputs."""
-    interface = of.interfaces.get(node.id)
-    variables = interface.inputs if interface is not None else promises.derived_variables(of, node)
-    for block in requirements.branch_blocks(node):
-        _check_expression(of, node.id, variables, block.condition)
+    interface = scope.interfaces.get(node.id)
+    variables = interface.inputs if interface is not None else promises.derived_variables(scope, node)
+    for block in traversal.branch_blocks(node):
+        _check_expression(scope, node.id, variables, block.condition)
 
 
 def _check_expression(
-    of: scope.Scope, node_id: str, variables: interface_pb2.VariableMap, expression: condition_pb2.BooleanExpression
+    scope: Scope, node_id: str, variables: interface_pb2.VariableMap, expression: condition_pb2.BooleanExpression
 ) -> None:
     match expression.WhichOneof("expr"):
         case "conjunction":
-            _check_expression(of, node_id, variables, expression.conjunction.left_expression)
-            _check_expression(of, node_id, variables, expression.conjunction.right_expression)
+            _check_expression(scope, node_id, variables, expression.conjunction.left_expression)
+            _check_expression(scope, node_id, variables, expression.conjunction.right_expression)
         case "comparison":
             comparison = expression.comparison
-            left = _operand_type(of, node_id, variables, comparison.left_value, "LeftValue")
-            right = _operand_type(of, node_id, variables, comparison.right_value, "RightValue")
+            left = _operand_type(scope, node_id, variables, comparison.left_value, "LeftValue")
+            right = _operand_type(scope, node_id, variables, comparison.right_value, "RightValue")
             if not _comparable(left, right):
                 description = (
                     f"Variable [RightValue] (type [{types.text(right)}]) "
                     f"doesn't match expected type [{types.text(left)}]."
                 )
-                of.problems.add(Code.MISMATCHING_TYPES, node_id, description)
+                scope.problems.add(Code.MISMATCHING_TYPES, node_id, description)
         case _:
-            of.problems.value_required(node_id, "Expr")
+            scope.problems.value_required(node_id, "Expr")
 
 
 def _operand_type(
-    of: scope.Scope, node_id: str, variables: interface_pb2.VariableMap, operand: condition_pb2.Operand, side: str
+    scope: Scope, node_id: str, variables: interface_pb2.VariableMap, operand: condition_pb2.Operand, side: str
 ) -> types_pb2.LiteralType:
     match operand.WhichOneof("val"):
         case "primitive":
@@ -72,15 +73,15 @@ def _operand_type(
         case "var":
             if operand.var in variables.variables:
                 return variables.variables[operand.var].type
-            of.problems.variable_not_found(node_id, operand.var)
+            scope.problems.variable_not_found(node_id, operand.var)
             return promises.UNKNOWN
         case _:
-            of.problems.value_required(node_id, side)
+            scope.problems.value_required(node_id, side)
             return promises.UNKNOWN
     try:
         return types.infer_scalar(scalar)
     except errors.InvalidRequest:
-        of.problems.value_required(node_id, f"{side}.Val")
+        scope.problems.value_required(node_id, f"{side}.Val")
         return promises.UNKNOWN
 
 

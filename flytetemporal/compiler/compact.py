@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from flyteidl.core import compiler_pb2, identifier_pb2, tasks_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import array_jobs, graph, requirements
+from flytetemporal.compiler import array_jobs, graph, traversal
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import identifiers
 
@@ -98,7 +98,7 @@ def _workflow(compiled: compiler_pb2.CompiledWorkflow, entities: _Entities) -> g
     template = compiled.template
     positions: dict[str, int] = {}
     for position, node in enumerate(template.nodes):
-        _place(node, position, positions)
+        _set_positions(node, position, positions)
     enclosing = _Enclosing(entities, compiled.connections.upstream, positions)
     stripped = graph_pb2.WorkflowGraph(
         id=template.id,
@@ -106,16 +106,16 @@ def _workflow(compiled: compiler_pb2.CompiledWorkflow, entities: _Entities) -> g
         interruptible=template.metadata_defaults.interruptible,
     )
     for node in template.nodes:
-        _strip_joined(stripped.nodes.add(), node, enclosing)
+        _strip_connected(stripped.nodes.add(), node, enclosing)
     if template.HasField("failure_node"):
-        _strip_joined(stripped.failure_node, template.failure_node, enclosing)
+        _strip_connected(stripped.failure_node, template.failure_node, enclosing)
     return stripped
 
 
-def _place(node: workflow_pb2.Node, position: int, positions: dict[str, int]) -> None:
+def _set_positions(node: workflow_pb2.Node, position: int, positions: dict[str, int]) -> None:
     positions[node.id] = position
-    for child in requirements.branch_children(node):
-        _place(child, position, positions)
+    for child in traversal.branch_children(node):
+        _set_positions(child, position, positions)
 
 
 def _strip(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
@@ -133,7 +133,7 @@ def _strip(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclos
     _strip_target(stripped, node, enclosing)
 
 
-def _strip_joined(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
+def _strip_connected(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
     """Fill ``stripped`` with a node that waits for others."""
     _strip(stripped, node, enclosing)
     if node.id in enclosing.upstream:
@@ -165,20 +165,20 @@ def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
 def _strip_task(stripped: graph_pb2.Node, task: workflow_pb2.TaskNode, entities: _Entities) -> None:
     position = entities.tasks.position(task.reference_id)
     template = entities.tasks.referenced[position]
-    runs = array_jobs.inner_node(stripped, template) if template.type == array_jobs.TASK_TYPE else stripped
+    runs = array_jobs.make_array(stripped, template) if template.type == array_jobs.TASK_TYPE else stripped
     runs.task.task = position
     if task.HasField("overrides"):
         runs.task.overrides.CopyFrom(task.overrides)
 
 
 def _strip_branch(stripped: graph_pb2.BranchNode, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
-    for block in requirements.branch_blocks(node):
+    for block in traversal.branch_blocks(node):
         case = stripped.cases.add()
         case.condition.CopyFrom(block.condition)
-        _strip_joined(case.node, block.then_node, enclosing)
+        _strip_connected(case.node, block.then_node, enclosing)
     if_else = node.branch_node.if_else
     if if_else.HasField("else_node"):
-        _strip_joined(stripped.else_node, if_else.else_node, enclosing)
+        _strip_connected(stripped.else_node, if_else.else_node, enclosing)
     elif if_else.HasField("error"):
         stripped.error.CopyFrom(if_else.error)
 
@@ -187,7 +187,7 @@ def _strip_array(stripped: graph_pb2.ArrayNode, array: workflow_pb2.ArrayNode, e
     _strip(stripped.node, array.node, enclosing)
     if array.WhichOneof("parallelism_option") is not None:
         stripped.parallelism.value = array.parallelism
-    array_jobs.take_successes(stripped, array)
+    array_jobs.copy_success_criteria(stripped, array)
     stripped.bound_inputs.extend(array.bound_inputs)
     stripped.takes_element = array.is_original_sub_node_interface.value
     stripped.runs_all = array.run_all_sub_nodes

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from flyteidl.core import compiler_pb2, literals_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import requirements
+from flytetemporal.compiler import traversal
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import literals, locations, types
 
 Keep = Callable[[bytes], str]
 """Takes the serialized literal, returns the address where it will lie."""
 
-_NAMED = 3
+_LARGEST_SHOWN = 3
 
 
-def externalise(
-    closure: compiler_pb2.CompiledWorkflowClosure, directory: str, least_bytes: int
+def offload(
+    closure: compiler_pb2.CompiledWorkflowClosure, directory: str, min_bytes: int
 ) -> tuple[compiler_pb2.CompiledWorkflowClosure, dict[str, bytes]]:
-    """Return the closure with constants of ``least_bytes`` and more replaced, and the files by address.
+    """Return the closure with constants of ``min_bytes`` and more replaced, and the files by address.
 
     The files lie in ``directory``, named by their content. Without large constants the closure is returned as it is.
     """
@@ -34,12 +34,12 @@ def externalise(
         files[uri] = data
         return uri
 
-    if all(binding.ByteSize() < least_bytes for binding in _bindings(closure)):
+    if all(binding.ByteSize() < min_bytes for binding in _bindings(closure)):
         return closure, files
     found = compiler_pb2.CompiledWorkflowClosure()
     found.CopyFrom(closure)
     for binding in _bindings(found):
-        _replace(binding.binding, keep, least_bytes)
+        _replace(binding.binding, keep, min_bytes)
     return found, files
 
 
@@ -57,7 +57,7 @@ def check_size(graph: graph_pb2.Graph, compressed_bytes: int, limit_bytes: int) 
         for node in workflow.nodes
         for part, size in _parts(node)
     ]
-    largest = ", ".join(f"{name} {size} bytes" for size, name in sorted(sizes, reverse=True)[:_NAMED])
+    largest = ", ".join(f"{name} {size} bytes" for size, name in sorted(sizes, reverse=True)[:_LARGEST_SHOWN])
     raise errors.ValueTooLarge(
         f"the graph has {compressed_bytes} bytes, compressed; the limit is {limit_bytes}. The largest: {largest}"
     )
@@ -74,13 +74,13 @@ def _parts(node: graph_pb2.Node) -> Iterator[tuple[str, int]]:
 def _bindings(closure: compiler_pb2.CompiledWorkflowClosure) -> Iterator[literals_pb2.Binding]:
     for compiled in [closure.primary, *closure.sub_workflows]:
         yield from compiled.template.outputs
-        for node in requirements.every_node(compiled.template):
+        for node in traversal.every_node(compiled.template):
             yield from node.inputs
 
 
-def _replace(data: literals_pb2.BindingData, keep: Keep, least_bytes: int) -> None:
+def _replace(data: literals_pb2.BindingData, keep: Keep, min_bytes: int) -> None:
     """Replace the largest constant parts; what holds promises is searched for smaller ones."""
-    if data.WhichOneof("value") in ("offloaded_metadata", "promise", None) or data.ByteSize() < least_bytes:
+    if data.WhichOneof("value") in ("offloaded_metadata", "promise", None) or data.ByteSize() < min_bytes:
         return
     if next(literals.promises(data), None) is None:
         literal = literals.resolve_binding(data, _no_source)
@@ -92,7 +92,7 @@ def _replace(data: literals_pb2.BindingData, keep: Keep, least_bytes: int) -> No
         data.offloaded_metadata.CopyFrom(reference)
         return
     for child in _children(data):
-        _replace(child, keep, least_bytes)
+        _replace(child, keep, min_bytes)
 
 
 def _children(data: literals_pb2.BindingData) -> Iterable[literals_pb2.BindingData]:

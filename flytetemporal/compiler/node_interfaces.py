@@ -4,57 +4,58 @@ from collections.abc import Callable, Mapping
 
 from flyteidl.core import interface_pb2, types_pb2, workflow_pb2
 
-from flytetemporal.compiler import problems, promises, requirements, scope
+from flytetemporal.compiler import problems, promises, traversal
+from flytetemporal.compiler.scope import Scope
 from flytetemporal.idl import identifiers, types
 
 TypedInterface = interface_pb2.TypedInterface
 
 
-def interface_of(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def interface_of(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     """Return the interface of a node, or None when a problem hides it; then the problem is noted.
 
     The children of a branch must have theirs already. The result may belong to another entity: do not change it.
     """
     target = node.WhichOneof("target")
     if target is None:
-        of.problems.value_required(node.id, "Target")
+        scope.problems.value_required(node.id, "Target")
         return None
-    return _KINDS[target](of, node)
+    return _KINDS[target](scope, node)
 
 
-def _task(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _task(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     if not node.task_node.HasField("reference_id"):
-        of.problems.value_required(node.id, "TaskNode.ReferenceId")
+        scope.problems.value_required(node.id, "TaskNode.ReferenceId")
         return None
     reference = node.task_node.reference_id
-    template = of.library.tasks.get(identifiers.entity_key(reference))
+    template = scope.library.tasks.get(identifiers.entity_key(reference))
     if template is None:
-        of.problems.task_not_found(node.id, identifiers.text(reference))
+        scope.problems.task_not_found(node.id, identifiers.text(reference))
         return None
     return template.interface
 
 
-def _workflow(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _workflow(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     match node.workflow_node.WhichOneof("reference"):
         case "launchplan_ref":
-            return _launch_plan(of, node)
+            return _launch_plan(scope, node)
         case "sub_workflow_ref":
             reference = node.workflow_node.sub_workflow_ref
-            template = of.library.sub_workflows.get(identifiers.entity_key(reference))
+            template = scope.library.sub_workflows.get(identifiers.entity_key(reference))
             if template is None:
-                of.problems.workflow_not_found(node.id, identifiers.text(reference))
+                scope.problems.workflow_not_found(node.id, identifiers.text(reference))
             return template.interface if template is not None else None
         case _:
-            of.problems.workflow_not_found(node.id, node.id)
+            scope.problems.workflow_not_found(node.id, node.id)
             return None
 
 
-def _launch_plan(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _launch_plan(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     """An input with a default counts only when it is bound; a fixed one is no input at all."""
     reference = node.workflow_node.launchplan_ref
-    launch_plan = of.library.launch_plans.get(identifiers.entity_key(reference))
+    launch_plan = scope.library.launch_plans.get(identifiers.entity_key(reference))
     if launch_plan is None:
-        of.problems.workflow_not_found(node.id, identifiers.text(reference))
+        scope.problems.workflow_not_found(node.id, identifiers.text(reference))
         return None
     bound = {binding.var for binding in node.inputs}
     interface = TypedInterface(outputs=launch_plan.closure.expected_outputs)
@@ -64,48 +65,48 @@ def _launch_plan(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | N
     return interface
 
 
-def _branch(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
-    interface = TypedInterface(inputs=promises.derived_variables(of, node))
-    children = [child for child in requirements.branch_children(node) if child.id in of.interfaces]
+def _branch(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+    interface = TypedInterface(inputs=promises.derived_variables(scope, node))
+    children = [child for child in traversal.branch_children(node) if child.id in scope.interfaces]
     if not children:
         return None
-    outputs = [of.interfaces[child.id].outputs.variables for child in children]
+    outputs = [scope.interfaces[child.id].outputs.variables for child in children]
     for name in sorted(outputs[0]):
         if all(name in others for others in outputs):
             kinds = [others[name].type for others in outputs]
-            _check_equal(of, node, name, kinds)
+            _check_equal(scope, node, name, kinds)
             interface.outputs.variables[name].type.CopyFrom(kinds[0])
     return interface
 
 
-def _check_equal(of: scope.Scope, node: workflow_pb2.Node, name: str, kinds: list[types_pb2.LiteralType]) -> None:
+def _check_equal(scope: Scope, node: workflow_pb2.Node, name: str, kinds: list[types_pb2.LiteralType]) -> None:
     first = types.text(kinds[0])
     for other in map(types.text, kinds[1:]):
         if other != first:
             description = f"Variable [{name}] (type [{other}]) doesn't match expected type [{first}]."
-            of.problems.add(problems.Code.MISMATCHING_TYPES, node.id, description)
+            scope.problems.add(problems.Code.MISMATCHING_TYPES, node.id, description)
 
 
-def _gate(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _gate(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     match node.gate_node.WhichOneof("condition"):
         case "approve":
-            variables = promises.derived_variables(of, node)
+            variables = promises.derived_variables(scope, node)
             return TypedInterface(inputs=variables, outputs=variables)
         case "signal":
-            return _signal(of, node)
+            return _signal(scope, node)
         case "sleep":
             return TypedInterface()
         case _:
-            of.problems.add(problems.Code.NO_CONDITION_FOUND, node.id, f"Gate node [{node.id}] has no condition.")
+            scope.problems.add(problems.Code.NO_CONDITION_FOUND, node.id, f"Gate node [{node.id}] has no condition.")
             return None
 
 
-def _signal(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _signal(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     signal = node.gate_node.signal
     if not signal.HasField("type"):
-        of.problems.value_required(node.id, "GateNode.Signal.Type")
+        scope.problems.value_required(node.id, "GateNode.Signal.Type")
     if not signal.output_variable_name:
-        of.problems.value_required(node.id, "GateNode.Signal.OutputVariableName")
+        scope.problems.value_required(node.id, "GateNode.Signal.OutputVariableName")
     if not signal.HasField("type") or not signal.output_variable_name:
         return None
     interface = TypedInterface()
@@ -113,17 +114,17 @@ def _signal(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     return interface
 
 
-def _array(of: scope.Scope, node: workflow_pb2.Node) -> TypedInterface | None:
+def _array(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
     array = node.array_node
     if not array.HasField("node"):
-        of.problems.value_required(node.id, "ArrayNode.Node")
+        scope.problems.value_required(node.id, "ArrayNode.Node")
         return None
     inner = workflow_pb2.Node()
     inner.CopyFrom(array.node)
     # The bindings of the array are those of the inner entity, and problems are told of the array.
     inner.id = node.id
     inner.inputs.MergeFrom(node.inputs)
-    interface = interface_of(of, inner)
+    interface = interface_of(scope, inner)
     if interface is None or not array.is_original_sub_node_interface.value:
         return interface
     return _listed(array, interface)
@@ -155,7 +156,7 @@ def _optional(literal_type: types_pb2.LiteralType) -> types_pb2.LiteralType:
     return types_pb2.LiteralType(union_type=types_pb2.UnionType(variants=[literal_type, types.NONE]))
 
 
-_KINDS: Mapping[str, Callable[[scope.Scope, workflow_pb2.Node], TypedInterface | None]] = {
+_KINDS: Mapping[str, Callable[[Scope, workflow_pb2.Node], TypedInterface | None]] = {
     "task_node": _task,
     "workflow_node": _workflow,
     "branch_node": _branch,

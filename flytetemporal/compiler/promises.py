@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import problems, scope
+from flytetemporal.compiler import problems
+from flytetemporal.compiler.scope import Scope
 from flytetemporal.idl import literals, types
 
 UNKNOWN = types_pb2.LiteralType()
@@ -22,7 +23,7 @@ def is_unknown(literal_type: types_pb2.LiteralType) -> bool:
 
 
 def promised_type(
-    of: scope.Scope, found: problems.Problems, consumer: tuple[str, str], reference: types_pb2.OutputReference
+    scope: Scope, found: problems.Problems, consumer: tuple[str, str], reference: types_pb2.OutputReference
 ) -> types_pb2.LiteralType | None:
     """Return the type of what ``reference`` names, for the input ``consumer`` (node id and variable).
 
@@ -30,22 +31,22 @@ def promised_type(
         The type, ``UNKNOWN`` where the provider has problems of its own, or None when there is no such thing; then the
         problem is noted in ``found``.
     """
-    provider = of.nodes.get(reference.node_id)
+    provider = scope.nodes.get(reference.node_id)
     if provider is None:
         found.node_not_found(reference.node_id)
         found.parameter_not_bound(*consumer)
         return None
-    if reference.node_id not in of.interfaces:
+    if reference.node_id not in scope.interfaces:
         return UNKNOWN
-    output = _output(of, found, consumer, provider, reference)
+    output = _output(scope, found, consumer, provider, reference)
     return None if output is None else _attribute(found, consumer, output, reference.attr_path)
 
 
-def derived_variables(of: scope.Scope, node: workflow_pb2.Node) -> interface_pb2.VariableMap:
+def derived_variables(scope: Scope, node: workflow_pb2.Node) -> interface_pb2.VariableMap:
     """Return the variables that a node's own bindings make up: the interface of a branch or an approval."""
     variables = interface_pb2.VariableMap()
     for binding in node.inputs:
-        literal_type = _binding_type(of, (node.id, binding.var), binding.binding)
+        literal_type = _binding_type(scope, (node.id, binding.var), binding.binding)
         variables.variables[binding.var].type.CopyFrom(literal_type)
     return variables
 
@@ -62,13 +63,13 @@ def output_type(
 
 
 def _output(
-    of: scope.Scope,
+    scope: Scope,
     found: problems.Problems,
     consumer: tuple[str, str],
     provider: workflow_pb2.Node,
     reference: types_pb2.OutputReference,
 ) -> types_pb2.LiteralType | None:
-    interface = of.interfaces[reference.node_id]
+    interface = scope.interfaces[reference.node_id]
     exact = output_type(provider, interface, reference.var)
     if exact is not None:
         return exact
@@ -115,17 +116,17 @@ def _attribute(
     return literal_type
 
 
-def _binding_type(of: scope.Scope, consumer: tuple[str, str], data: literals_pb2.BindingData) -> types_pb2.LiteralType:
+def _binding_type(scope: Scope, consumer: tuple[str, str], data: literals_pb2.BindingData) -> types_pb2.LiteralType:
     match data.WhichOneof("value"):
         case "promise":
-            return promised_type(of, of.problems, consumer, data.promise) or UNKNOWN
+            return promised_type(scope, scope.problems, consumer, data.promise) or UNKNOWN
         case "scalar":
             return _scalar_type(data.scalar)
         case "collection":
-            kinds = [_binding_type(of, consumer, element) for element in data.collection.bindings]
+            kinds = [_binding_type(scope, consumer, element) for element in data.collection.bindings]
             return types_pb2.LiteralType(collection_type=kinds[0] if kinds else UNKNOWN)
         case "map":
-            kinds = [_binding_type(of, consumer, data.map.bindings[key]) for key in sorted(data.map.bindings)]
+            kinds = [_binding_type(scope, consumer, data.map.bindings[key]) for key in sorted(data.map.bindings)]
             return types_pb2.LiteralType(map_value_type=kinds[0] if kinds else UNKNOWN)
         case _:
             return UNKNOWN

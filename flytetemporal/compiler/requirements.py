@@ -1,9 +1,10 @@
 """What a workflow refers to: tasks, launch plans and subworkflows at any depth."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from flyteidl.core import identifier_pb2, workflow_pb2
 
+from flytetemporal.compiler import traversal
 from flytetemporal.idl import identifiers
 
 _SortKey = tuple[int, str, str, str, str]
@@ -21,7 +22,7 @@ def requirements(
     launch_plans: dict[_SortKey, identifier_pb2.Identifier] = {}
     waiting, seen = [template], {identifiers.entity_key(template.id)}
     while waiting:
-        for node in every_node(waiting.pop()):
+        for node in traversal.every_node(waiting.pop()):
             if node.task_node.HasField("reference_id"):
                 tasks[_sort_key(node.task_node.reference_id)] = node.task_node.reference_id
             elif node.workflow_node.HasField("launchplan_ref"):
@@ -32,44 +33,6 @@ def requirements(
                     seen.add(key)
                     waiting.append(given[key])
     return [tasks[key] for key in sorted(tasks)], [launch_plans[key] for key in sorted(launch_plans)]
-
-
-def every_node(template: workflow_pb2.WorkflowTemplate) -> Iterator[workflow_pb2.Node]:
-    """Yield all nodes of a workflow: those in branches and arrays too, and the failure node."""
-    waiting = list(reversed(template.nodes))
-    if template.HasField("failure_node"):
-        waiting.insert(0, template.failure_node)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(reversed(inner_nodes(node)))
-
-
-def inner_nodes(node: workflow_pb2.Node) -> Sequence[workflow_pb2.Node]:
-    """Return the nodes directly inside a branch or array node, in order."""
-    match node.WhichOneof("target"):
-        case "branch_node":
-            return branch_children(node)
-        case "array_node" if node.array_node.HasField("node"):
-            return [node.array_node.node]
-        case _:
-            return []
-
-
-def branch_children(node: workflow_pb2.Node) -> list[workflow_pb2.Node]:
-    """Return the nodes of the cases of a branch node, the one of its else last."""
-    if_else = node.branch_node.if_else
-    children = [block.then_node for block in branch_blocks(node) if block.HasField("then_node")]
-    if if_else.HasField("else_node"):
-        children.append(if_else.else_node)
-    return children
-
-
-def branch_blocks(node: workflow_pb2.Node) -> list[workflow_pb2.IfBlock]:
-    """Return the cases of a branch node in the order they are tried."""
-    if_else = node.branch_node.if_else
-    first = [if_else.case] if if_else.HasField("case") else []
-    return [*first, *if_else.other]
 
 
 def _sort_key(identifier: identifier_pb2.Identifier) -> _SortKey:

@@ -11,8 +11,9 @@ from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import compiler_pb2, interface_pb2, literals_pb2, tasks_pb2, workflow_pb2
 
 from flytetemporal import errors
-from flytetemporal.compiler import branches, graph, nodes, requirements, scope
+from flytetemporal.compiler import branches, graph, nodes, traversal
 from flytetemporal.compiler.problems import Code, Problems
+from flytetemporal.compiler.scope import Library, Scope
 from flytetemporal.idl import identifiers, literals
 
 _ROOT = "root"
@@ -54,7 +55,7 @@ def _library(
     tasks: Iterable[compiler_pb2.CompiledTask],
     launch_plans: Iterable[launch_plan_pb2.LaunchPlan],
     problems: Problems,
-) -> scope.Library:
+) -> Library:
     workflows: dict[_Key, workflow_pb2.WorkflowTemplate] = {}
     for workflow in sub_workflows:
         if not workflow.HasField("id"):
@@ -68,7 +69,7 @@ def _library(
             templates.setdefault(identifiers.entity_key(task.template.id), task.template)
         else:
             problems.value_required("task", "Template.Id")
-    return scope.Library(
+    return Library(
         tasks=templates,
         launch_plans={identifiers.entity_key(launch_plan.id): launch_plan for launch_plan in launch_plans},
         sub_workflows=workflows,
@@ -76,7 +77,7 @@ def _library(
 
 
 def _reached(
-    template: workflow_pb2.WorkflowTemplate, library: scope.Library, problems: Problems
+    template: workflow_pb2.WorkflowTemplate, library: Library, problems: Problems
 ) -> dict[_Key, workflow_pb2.WorkflowTemplate]:
     """Return the workflow and the subworkflows inside it at any depth; one that contains itself is a problem."""
     primary = identifiers.entity_key(template.id)
@@ -102,50 +103,50 @@ def depth(template: workflow_pb2.WorkflowTemplate, sub_workflows: Iterable[workf
     One that contains itself counts as deep as its cycle is long; compiling refuses it.
     """
     given = {identifiers.entity_key(workflow.id): workflow for workflow in sub_workflows}
-    library = scope.Library(tasks={}, launch_plans={}, sub_workflows=given)
+    library = Library(tasks={}, launch_plans={}, sub_workflows=given)
     primary = identifiers.entity_key(template.id)
     contained = {primary: _contained(template, library)}
     contained.update({key: _contained(workflow, library) for key, workflow in given.items() if key != primary})
     return graph.height(primary, contained)
 
 
-def _contained(template: workflow_pb2.WorkflowTemplate, library: scope.Library) -> list[_Key]:
+def _contained(template: workflow_pb2.WorkflowTemplate, library: Library) -> list[_Key]:
     references = (
         identifiers.entity_key(node.workflow_node.sub_workflow_ref)
-        for node in requirements.every_node(template)
+        for node in traversal.every_node(template)
         if node.workflow_node.HasField("sub_workflow_ref")
     )
     return list(dict.fromkeys(key for key in references if key in library.sub_workflows))
 
 
 def _compile(
-    source: workflow_pb2.WorkflowTemplate, library: scope.Library, problems: Problems
+    source: workflow_pb2.WorkflowTemplate, library: Library, problems: Problems
 ) -> compiler_pb2.CompiledWorkflow:
     """Return one workflow compiled; meaningless when there are problems."""
     template = workflow_pb2.WorkflowTemplate()
     template.CopyFrom(source)
-    of = scope.Scope(template=template, library=library, problems=problems)
-    _check_requirements(of)
+    scope = Scope(template=template, library=library, problems=problems)
+    _check_requirements(scope)
     if not template.nodes:
         workflow_id = identifiers.text(template.id)
         problems.add(Code.NO_NODES_FOUND, workflow_id, f"Can't find any nodes in workflow [{workflow_id}].")
     elif _check_interface(template.interface, problems):
         _normalise(template)
-        _compile_nodes(of)
-    return compiler_pb2.CompiledWorkflow(template=template, connections=of.edges.connections())
+        _compile_nodes(scope)
+    return compiler_pb2.CompiledWorkflow(template=template, connections=scope.edges.connections())
 
 
-def _check_requirements(of: scope.Scope) -> None:
+def _check_requirements(scope: Scope) -> None:
     """Note tasks and launch plans that were not given; the nodes that refer to them have a problem of their own."""
-    for node in requirements.every_node(of.template):
+    for node in traversal.every_node(scope.template):
         if node.task_node.HasField("reference_id"):
             reference = node.task_node.reference_id
-            if identifiers.entity_key(reference) not in of.library.tasks:
-                of.problems.task_not_found(graph.START_NODE, identifiers.text(reference))
+            if identifiers.entity_key(reference) not in scope.library.tasks:
+                scope.problems.task_not_found(graph.START_NODE, identifiers.text(reference))
         elif node.workflow_node.HasField("launchplan_ref"):
             reference = node.workflow_node.launchplan_ref
-            if identifiers.entity_key(reference) not in of.library.launch_plans:
-                of.problems.workflow_not_found(graph.START_NODE, identifiers.text(reference))
+            if identifiers.entity_key(reference) not in scope.library.launch_plans:
+                scope.problems.workflow_not_found(graph.START_NODE, identifiers.text(reference))
 
 
 def _check_interface(interface: interface_pb2.TypedInterface, problems: Problems) -> bool:
@@ -165,7 +166,7 @@ def _normalise(template: workflow_pb2.WorkflowTemplate) -> None:
     """Give the workflow its start and end, its branch children their ids, and its inputs the node they come from."""
     template.interface.inputs.SetInParent()
     template.interface.outputs.SetInParent()
-    _name_start(template.outputs)
+    _refer_to_start_node(template.outputs)
     start = workflow_pb2.Node(id=graph.START_NODE)
     end = workflow_pb2.Node(id=graph.END_NODE, inputs=template.outputs)
     user_nodes = list(template.nodes)
@@ -174,34 +175,34 @@ def _normalise(template: workflow_pb2.WorkflowTemplate) -> None:
     failure_nodes = [template.failure_node] if template.HasField("failure_node") else []
     for node in [*template.nodes, *failure_nodes]:
         branches.qualify_children(node)
-    for node in requirements.every_node(template):
-        _name_start(node.inputs)
+    for node in traversal.every_node(template):
+        _refer_to_start_node(node.inputs)
 
 
-def _name_start(bindings: Iterable[literals_pb2.Binding]) -> None:
+def _refer_to_start_node(bindings: Iterable[literals_pb2.Binding]) -> None:
     """Name the start where bindings leave the node open: they mean the inputs of the workflow."""
     for binding in bindings:
         for reference in literals.promises(binding.binding):
             reference.node_id = reference.node_id or graph.START_NODE
 
 
-def _compile_nodes(of: scope.Scope) -> None:
-    start, end, *user_nodes = of.template.nodes
-    interface = of.template.interface
-    of.nodes.update({start.id: start, end.id: end})
-    of.interfaces[start.id] = interface_pb2.TypedInterface(outputs=interface.inputs)
-    of.interfaces[end.id] = interface_pb2.TypedInterface(inputs=interface.outputs)
+def _compile_nodes(scope: Scope) -> None:
+    start, end, *user_nodes = scope.template.nodes
+    interface = scope.template.interface
+    scope.nodes.update({start.id: start, end.id: end})
+    scope.interfaces[start.id] = interface_pb2.TypedInterface(outputs=interface.inputs)
+    scope.interfaces[end.id] = interface_pb2.TypedInterface(inputs=interface.outputs)
     for node in user_nodes:
-        nodes.add(of, node)
+        nodes.add(scope, node)
     # Nodes whose id is empty or taken have been told of; they would only confuse the graph.
-    members = {node.id: node for node in user_nodes if of.nodes.get(node.id) is node}
+    members = {node.id: node for node in user_nodes if scope.nodes.get(node.id) is node}
     for node in [*members.values(), end]:
-        nodes.connect(of, node)
-    if of.template.HasField("failure_node"):
-        nodes.add(of, of.template.failure_node)
-        nodes.connect_aside(of, [of.template.failure_node])
-    _connect_orphans(of.edges, members)
-    _check_walk(of, members)
+        nodes.connect(scope, node)
+    if scope.template.HasField("failure_node"):
+        nodes.add(scope, scope.template.failure_node)
+        nodes.connect_upstream_only(scope, [scope.template.failure_node])
+    _connect_orphans(scope.edges, members)
+    _check_walk(scope, members)
 
 
 def _connect_orphans(edges: graph.Edges, members: Iterable[str]) -> None:
@@ -212,17 +213,17 @@ def _connect_orphans(edges: graph.Edges, members: Iterable[str]) -> None:
             edges.add(node_id, graph.END_NODE)
 
 
-def _check_walk(of: scope.Scope, members: Iterable[str]) -> None:
+def _check_walk(scope: Scope, members: Iterable[str]) -> None:
     """Check that a walk from the start comes to every node and never comes back."""
-    successors = {node_id: sorted(consumers) for node_id, consumers in of.edges.downstream.items()}
+    successors = {node_id: sorted(consumers) for node_id, consumers in scope.edges.downstream.items()}
     cycle = graph.find_cycle(graph.START_NODE, successors)
     if cycle is not None:
-        of.problems.cycle(graph.START_NODE, cycle)
+        scope.problems.cycle(graph.START_NODE, cycle)
     visited = graph.reachable(graph.START_NODE, successors)
     missed = sorted(node_id for node_id in members if node_id not in visited)
     if missed:
         description = f"The Workflow contain unreachable nodes [{','.join(missed)}]."
-        of.problems.add(Code.UNREACHABLE_NODES, graph.START_NODE, description)
+        scope.problems.add(Code.UNREACHABLE_NODES, graph.START_NODE, description)
 
 
 def _unique(tasks: Iterable[compiler_pb2.CompiledTask]) -> list[compiler_pb2.CompiledTask]:

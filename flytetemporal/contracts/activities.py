@@ -8,7 +8,7 @@ from temporalio import activity
 
 from flytetemporal.contracts.v1 import arrays_pb2, continuation_pb2, control_pb2, execution_pb2
 
-HEARTBEAT = timedelta(seconds=15)
+HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """How long nothing may be heard of an activity before Temporal hands it to another worker."""
 
 

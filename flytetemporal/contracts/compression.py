@@ -11,7 +11,7 @@ from temporalio.converter import PayloadCodec
 
 ENCODING = b"binary/zlib"
 # Below this there is little to win.
-SMALLEST_BYTES = 4 * 1024
+MIN_BYTES = 4 * 1024
 # More would cost more time than the server saves by writing less.
 LEVEL = 1
 
@@ -29,7 +29,7 @@ class ZlibCodec(PayloadCodec):
 
 
 def _compressed(payload: Payload) -> Payload:
-    if payload.ByteSize() < SMALLEST_BYTES:
+    if payload.ByteSize() < MIN_BYTES:
         return payload
     data = zlib.compress(payload.SerializeToString(), LEVEL)
     return Payload(metadata={"encoding": ENCODING}, data=data)

@@ -17,19 +17,6 @@ SEARCH_EXECUTION = "FlyteExecution"
 SEARCH_WORKFLOW = "FlyteWorkflow"
 SEARCH_ATTRIBUTES = (SEARCH_PROJECT, SEARCH_DOMAIN, SEARCH_EXECUTION, SEARCH_WORKFLOW)
 
-# Literals of one node travel inline up to this size, the map as a whole; anything larger stays in the store.
-INLINE_LITERALS_BYTES = 16 * 1024
-# Gzipped graphs up to this size travel in the start argument.
-INLINE_GRAPH_BYTES = 256 * 1024
-# A larger one could not travel at all: it is one payload, of which Temporal takes 2 MB.
-MOST_GRAPH_BYTES = 1536 * 1024
-# Constants of a graph from this size on lie in files of their own.
-CONSTANT_BYTES = 16 * 1024
-# What every activity of an execution is told of its settings.
-MOST_SETTINGS_BYTES = 128 * 1024
-# A map that an activity returns although it lies nowhere else.
-MOST_RETURNED_BYTES = 256 * 1024
-
 
 def engine_queue(cluster: str) -> str:
     """Return the task queue of workflows and of the engine's short activities."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from flyteidl.core import literals_pb2, types_pb2
 
 from flytetemporal import errors
-from flytetemporal.idl import attributes, offloading
+from flytetemporal.idl import attribute_paths, offloading
 
 Source = Callable[[str], literals_pb2.LiteralMap]
 """Gives the outputs of a node by its id; those of ``start-node`` are the inputs of the workflow."""
@@ -107,24 +107,24 @@ def _promised(
 ) -> literals_pb2.Literal:
     node_id = reference.node_id
     if not node_id:
-        raise attributes.failure("BadSpecificationError", node_id, "a promise needs the id of a node")
+        raise attribute_paths.failure("BadSpecificationError", node_id, "a promise needs the id of a node")
     index, name = split_variable(reference.var)
     name = aliases.get(node_id, {}).get(name, name)
     outputs = source(node_id)
     if name not in outputs.literals:
-        raise attributes.failure("OutputsNotFoundError", node_id, f"Failed to find [{node_id}].[{reference.var}]")
+        raise attribute_paths.failure("OutputsNotFoundError", node_id, f"Failed to find [{node_id}].[{reference.var}]")
     literal = outputs.literals[name]
     if index is not None:
-        literal = _indexed(offloading.opened(literal, loaded), index, reference)
-    return attributes.walk(literal, reference.attr_path, node_id, loaded) if reference.attr_path else literal
+        literal = _indexed(offloading.dereferenced(literal, loaded), index, reference)
+    return attribute_paths.walk(literal, reference.attr_path, node_id, loaded) if reference.attr_path else literal
 
 
 def _indexed(literal: literals_pb2.Literal, index: int, reference: types_pb2.OutputReference) -> literals_pb2.Literal:
     where = f"[{reference.node_id}].[{reference.var}]"
     if literal.WhichOneof("value") != "collection":
-        raise attributes.failure("BadSpecificationError", reference.node_id, f"{where} does not name a collection")
+        raise attribute_paths.failure("BadSpecificationError", reference.node_id, f"{where} does not name a collection")
     elements = literal.collection.literals
     if index >= len(elements):
         text = f"Failed to find {where}: the collection holds {len(elements)} values"
-        raise attributes.failure("OutputsNotFoundError", reference.node_id, text)
+        raise attribute_paths.failure("OutputsNotFoundError", reference.node_id, text)
     return elements[index]

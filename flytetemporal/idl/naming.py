@@ -15,9 +15,9 @@ EXECUTION_NAME_LIMIT = 20
 GENERATED_NAME_LIMIT = 50
 LABEL_LIMIT = 63
 # Of the hashes in Flyte's node ids and names of attempts: of tens of thousands two are likely equal.
-FLYTE_BITS = 32
+FLYTE_HASH_BITS = 32
 # Of hashes that may be taken for unique.
-DISTINCT_BITS = 64
+UNIQUE_HASH_BITS = 64
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"
@@ -55,19 +55,19 @@ def node_path(spec_node_id: str, parent_id: str = "", parent_attempt: int = 0) -
     return join([parent_id, str(parent_attempt), spec_node_id]) if parent_id else spec_node_id
 
 
-def node_id(path: str, bits: int = FLYTE_BITS) -> str:
+def node_id(path: str, bits: int = FLYTE_HASH_BITS) -> str:
     """Return the id of a node's execution."""
     return fixed_length(path, NODE_ID_LIMIT, bits)
 
 
-def generated_name(execution_name: str, node_id: str, attempt: int, bits: int = DISTINCT_BITS) -> str:
+def generated_name(execution_name: str, node_id: str, attempt: int, bits: int = UNIQUE_HASH_BITS) -> str:
     """Return the name of a task attempt: its pod or process, and the last part of its raw output directory."""
     return fixed_length(join([execution_name, node_id, str(attempt)]), GENERATED_NAME_LIMIT, bits)
 
 
 def child_execution_name(execution_name: str, node_id: str, attempt: int) -> str:
     """Return the name of the execution that a launch plan node starts."""
-    return fixed_length(join([execution_name, node_id, str(attempt)]), EXECUTION_NAME_LIMIT, DISTINCT_BITS)
+    return fixed_length(join([execution_name, node_id, str(attempt)]), EXECUTION_NAME_LIMIT, UNIQUE_HASH_BITS)
 
 
 def label(text: str) -> str:

@@ -17,7 +17,7 @@ Loaded = Mapping[str, literals_pb2.Literal]
 """Literals that were read, by the address of their file."""
 
 NOTHING_LOADED: Loaded = {}
-OLDEST_READER = (1, 13, 14)
+MIN_FLYTEKIT_VERSION = (1, 13, 14)
 """The first flytekit that reads offloaded literals."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -28,7 +28,7 @@ def is_offloaded(literal: literals_pb2.Literal) -> bool:
     return literal.HasField("offloaded_metadata")
 
 
-def opened(literal: literals_pb2.Literal, loaded: Loaded) -> literals_pb2.Literal:
+def dereferenced(literal: literals_pb2.Literal, loaded: Loaded) -> literals_pb2.Literal:
     """Return the literal that a reference stands for; every other one as it is.
 
     Raises:
@@ -63,35 +63,35 @@ def references(literals: Iterable[literals_pb2.Literal]) -> Iterator[literals_pb
             case "collection":
                 yield from references(literal.collection.literals)
             case "map":
-                yield from references(in_order(literal.map))
+                yield from references(values_by_name(literal.map))
             case "scalar" if literal.scalar.WhichOneof("value") == "union":
                 yield from references([literal.scalar.union.value])
             case _:
                 continue
 
 
-def in_order(values: literals_pb2.LiteralMap) -> Iterator[literals_pb2.Literal]:
+def values_by_name(values: literals_pb2.LiteralMap) -> Iterator[literals_pb2.Literal]:
     """Yield the values of a map in the order of its keys."""
     for name in sorted(values.literals):
         yield values.literals[name]
 
 
-def put_in(literal: literals_pb2.Literal, loaded: Loaded) -> None:
+def inline(literal: literals_pb2.Literal, loaded: Loaded) -> None:
     """Replace, at any depth, the references to what was loaded; the hash of a reference stays with its value."""
     match literal.WhichOneof("value"):
         case "offloaded_metadata":
             found = loaded.get(literal.offloaded_metadata.uri)
             if found is not None:
                 _replace(literal, found)
-                put_in(literal, loaded)
+                inline(literal, loaded)
         case "collection":
             for element in literal.collection.literals:
-                put_in(element, loaded)
+                inline(element, loaded)
         case "map":
             for element in literal.map.literals.values():
-                put_in(element, loaded)
+                inline(element, loaded)
         case "scalar" if literal.scalar.WhichOneof("value") == "union":
-            put_in(literal.scalar.union.value, loaded)
+            inline(literal.scalar.union.value, loaded)
         case _:
             return
 
@@ -103,7 +103,7 @@ def may_be_list(literal: literals_pb2.Literal) -> bool:
     return any(variant.WhichOneof("type") in ("collection_type", None) for variant in variants)
 
 
-def is_structure(literal: literals_pb2.Literal) -> bool:
+def may_be_structure(literal: literals_pb2.Literal) -> bool:
     """Say whether a reference stands for a value that attribute paths convert."""
     known = literal.offloaded_metadata.inferred_type
     return known.WhichOneof("type") is None or known.simple == types_pb2.STRUCT
@@ -120,7 +120,7 @@ def reads_references(template: tasks_pb2.TaskTemplate) -> bool:
         return False
     if template.type == "raw-container" or template.container.data_config.enabled:
         return False
-    return tuple(int(part) for part in found.groups()) >= OLDEST_READER
+    return tuple(int(part) for part in found.groups()) >= MIN_FLYTEKIT_VERSION
 
 
 def _replace(literal: literals_pb2.Literal, found: literals_pb2.Literal) -> None:

@@ -48,7 +48,7 @@ def task_rank(phase: T.Phase) -> int:
     return _TASK_RANK.get(phase, _FINAL)
 
 
-def refuse_workflow(current: W.Phase, cluster: str, event: event_pb2.WorkflowExecutionEvent) -> None:
+def check_workflow_event(current: W.Phase, cluster: str, event: event_pb2.WorkflowExecutionEvent) -> None:
     """Refuse an event that Flyte refuses.
 
     Raises:
@@ -63,7 +63,7 @@ def refuse_workflow(current: W.Phase, cluster: str, event: event_pb2.WorkflowExe
             f" [{identifiers.execution_text(event.execution_id)}]"
         )
     if target != W.QUEUED:
-        refuse_producer(event.producer_id, cluster)
+        check_producer(event.producer_id, cluster)
     if current in WORKFLOW_TERMINAL:
         raise already_terminal(W.Phase.Name(current), W.Phase.Name(target))
     if (current, target) == (W.RUNNING, W.QUEUED) or (current == W.ABORTING and target not in WORKFLOW_TERMINAL):
@@ -73,7 +73,7 @@ def refuse_workflow(current: W.Phase, cluster: str, event: event_pb2.WorkflowExe
         )
 
 
-def refuse_node(current: N.Phase, event: event_pb2.NodeExecutionEvent) -> None:
+def check_node_event(current: N.Phase, event: event_pb2.NodeExecutionEvent) -> None:
     """Refuse an event of a known node that Flyte refuses.
 
     Raises:
@@ -89,7 +89,7 @@ def refuse_node(current: N.Phase, event: event_pb2.NodeExecutionEvent) -> None:
         raise already_terminal(N.Phase.Name(event.phase), N.Phase.Name(event.phase), N.Phase.Name(current))
 
 
-def refuse_task(current: T.Phase, version: int, event: event_pb2.TaskExecutionEvent) -> None:
+def check_task_event(current: T.Phase, version: int, event: event_pb2.TaskExecutionEvent) -> None:
     """Refuse an event of a known task execution that Flyte refuses.
 
     Raises:
@@ -122,7 +122,7 @@ def already_terminal(reported: str, target: str, stored: str = "") -> errors.Alr
     )
 
 
-def refuse_producer(producer: str, cluster: str) -> None:
+def check_producer(producer: str, cluster: str) -> None:
     """Refuse an event from a cluster that does not own the execution.
 
     Raises:

@@ -27,7 +27,7 @@ class _Frame:
         return f"  {place} in {self.function}" + (f": {self.code}" if self.code else "")
 
 
-def user_first(message: str) -> str:
+def user_frames_first(message: str) -> str:
     """Return the message with the exception and the user's frames, innermost first, before the rest."""
     if HEADING not in message or not message.lstrip().startswith(("Trace:", HEADING)):
         return message

@@ -10,7 +10,7 @@ from flyteidl.core import literals_pb2, types_pb2
 from google.protobuf import json_format
 
 from flytetemporal import errors
-from flytetemporal.idl import attributes, prototext, schemas
+from flytetemporal.idl import attribute_paths, json_schemas, prototext
 
 LiteralType = types_pb2.LiteralType
 
@@ -137,7 +137,9 @@ def _structs_castable(upstream: LiteralType, downstream: LiteralType) -> bool:
         return True
     if upstream.metadata == downstream.metadata:
         return True
-    return schemas.accepts(json_format.MessageToDict(downstream.metadata), json_format.MessageToDict(upstream.metadata))
+    return json_schemas.accepts(
+        json_format.MessageToDict(downstream.metadata), json_format.MessageToDict(upstream.metadata)
+    )
 
 
 def _bare(literal_type: LiteralType) -> LiteralType:
@@ -248,7 +250,7 @@ _CHECKS: Mapping[str, Callable[[LiteralType, LiteralType], bool]] = {
 
 
 def _infer_binary(scalar: literals_pb2.Scalar) -> LiteralType:
-    is_msgpack = scalar.binary.tag == attributes.MSGPACK
+    is_msgpack = scalar.binary.tag == attribute_paths.MSGPACK
     return LiteralType(simple=types_pb2.STRUCT if is_msgpack else types_pb2.BINARY)
 
 

@@ -14,7 +14,7 @@ import msgpack
 from flyteidl.core import literals_pb2
 
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import attributes, locations
+from flytetemporal.idl import attribute_paths, locations
 
 _TEMPLATE = re.compile(r"\{\{\s*[.$](?P<name>[A-Za-z]+)(?:\.(?P<variable>[^}\s]+))?\s*\}\}")
 _TASK_TEMPLATE = "tasktemplatepath"
@@ -121,7 +121,7 @@ def _scalar_text(scalar: literals_pb2.Scalar) -> str:
             return scalar.blob.uri
         case "schema":
             return scalar.schema.uri
-        case "binary" if scalar.binary.tag == attributes.MSGPACK:
+        case "binary" if scalar.binary.tag == attribute_paths.MSGPACK:
             return _go_text(_decode(scalar.binary.value, strict_map_key=False))
         case kind:
             raise InvalidRequest(f"a scalar of kind [{kind}] has no text form")

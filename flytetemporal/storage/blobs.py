@@ -41,11 +41,11 @@ class BlobStore:
             NotFound: there is no such object.
             Unavailable: the store does not answer.
         """
-        return await asyncio.to_thread(self.read_now, uri)
+        return await asyncio.to_thread(self.read_sync, uri)
 
     async def write(self, uri: str, data: bytes) -> None:
         """Write an object whole; readers see the old bytes or the new ones, never a part."""
-        await asyncio.to_thread(self.write_now, uri, data)
+        await asyncio.to_thread(self.write_sync, uri, data)
 
     async def write_stream(self, uri: str, chunks: AsyncIterable[bytes], md5: bytes = b"") -> None:
         """Write an object as it arrives; it appears whole, or not at all.
@@ -61,37 +61,37 @@ class BlobStore:
             if md5 and digest.digest() != md5:
                 raise InvalidRequest("the content does not have the MD5 that it was announced with")
             spool.seek(0)
-            await asyncio.to_thread(self._copy_now, uri, spool)
+            await asyncio.to_thread(self._copy_sync, uri, spool)
 
     async def download(self, uri: str, path: Path) -> None:
         """Copy an object into a file, whatever its size. Raises ``NotFound``."""
-        await asyncio.to_thread(self._download_now, uri, path)
+        await asyncio.to_thread(self._download_sync, uri, path)
 
     async def upload(self, path: Path, uri: str) -> None:
         """Copy a file into an object, which appears whole or not at all. Raises ``NotFound`` when there is no file."""
 
         def copy() -> None:
             with path.open("rb") as source:
-                self._copy_now(uri, source)
+                self._copy_sync(uri, source)
 
         with self._translated(str(path)):
             await asyncio.to_thread(copy)
 
     async def tree(self, uri: str) -> list[str]:
         """Return the sorted names, below ``uri``, of all objects at any depth; none when there is no such folder."""
-        return await asyncio.to_thread(self._tree_now, uri)
+        return await asyncio.to_thread(self._tree_sync, uri)
 
     async def delete(self, uri: str) -> None:
         """Remove an object; one that is not there is no error."""
-        await asyncio.to_thread(self._delete_now, uri)
+        await asyncio.to_thread(self._delete_sync, uri)
 
     async def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
-        return await asyncio.to_thread(self._exists_now, uri)
+        return await asyncio.to_thread(self._exists_sync, uri)
 
     async def size_bytes(self, uri: str) -> int:
         """Return the object's size. Raises ``NotFound``."""
-        return await asyncio.to_thread(self._size_now, uri)
+        return await asyncio.to_thread(self._size_sync, uri)
 
     async def md5(self, uri: str) -> bytes:
         """Return the MD5 of the object's content, 16 raw bytes. Raises ``NotFound``."""
@@ -111,7 +111,7 @@ class BlobStore:
 
     async def presign(self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
         """Return a link that the store itself honours. Raises ``Unavailable`` when it cannot sign."""
-        return await asyncio.to_thread(self._presign_now, verb, uri, lifetime, md5)
+        return await asyncio.to_thread(self._presign_sync, verb, uri, lifetime, md5)
 
     def owns(self, uri: str) -> bool:
         """Say whether ``uri`` lies under the root, without climbing out of it."""
@@ -123,7 +123,7 @@ class BlobStore:
         """Return the path that an absolute path or a ``file://`` URI names, None for every other store."""
         return Path(uri.removeprefix("file://")) if uri.startswith(("file://", "/")) else None
 
-    def read_now(self, uri: str) -> bytes:
+    def read_sync(self, uri: str) -> bytes:
         """Read, blocking; for threads only."""
         with self._translated(uri):
             path = self.local_path(uri)
@@ -132,30 +132,30 @@ class BlobStore:
             data: bytes = self._filesystem(uri).cat_file(uri)
             return data
 
-    def write_now(self, uri: str, data: bytes) -> None:
+    def write_sync(self, uri: str, data: bytes) -> None:
         """Write, blocking; for threads only."""
         with self._translated(uri):
             path = self.local_path(uri)
             if path is None:
                 self._filesystem(uri).pipe_file(uri, data)
                 return
-            scratch = _scratch(path)
-            scratch.write_bytes(data)
-            os.replace(scratch, path)
+            temporary = _temporary_path(path)
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
 
-    def _copy_now(self, uri: str, source: IO[bytes]) -> None:
+    def _copy_sync(self, uri: str, source: IO[bytes]) -> None:
         with self._translated(uri):
             path = self.local_path(uri)
             if path is None:
                 with self._filesystem(uri).open(uri, "wb") as target:
                     shutil.copyfileobj(source, target)
                 return
-            scratch = _scratch(path)
-            with scratch.open("wb") as target:
+            temporary = _temporary_path(path)
+            with temporary.open("wb") as target:
                 shutil.copyfileobj(source, target)
-            os.replace(scratch, path)
+            os.replace(temporary, path)
 
-    def _download_now(self, uri: str, path: Path) -> None:
+    def _download_sync(self, uri: str, path: Path) -> None:
         with self._translated(uri):
             source = self.local_path(uri)
             if source is not None:
@@ -163,7 +163,7 @@ class BlobStore:
             else:
                 self._filesystem(uri).get_file(uri, str(path))
 
-    def _tree_now(self, uri: str) -> list[str]:
+    def _tree_sync(self, uri: str) -> list[str]:
         with self._translated(uri):
             folder = self.local_path(uri)
             if folder is not None:
@@ -172,7 +172,7 @@ class BlobStore:
             base = uri.split("://", 1)[1].strip("/") + "/"
             return sorted(name.lstrip("/").removeprefix(base) for name in self._filesystem(uri).find(uri))
 
-    def _delete_now(self, uri: str) -> None:
+    def _delete_sync(self, uri: str) -> None:
         with contextlib.suppress(NotFound), self._translated(uri):
             path = self.local_path(uri)
             if path is not None:
@@ -180,17 +180,17 @@ class BlobStore:
             else:
                 self._filesystem(uri).rm_file(uri)
 
-    def _exists_now(self, uri: str) -> bool:
+    def _exists_sync(self, uri: str) -> bool:
         with self._translated(uri):
             path = self.local_path(uri)
             return path.is_file() if path is not None else bool(self._filesystem(uri).exists(uri))
 
-    def _size_now(self, uri: str) -> int:
+    def _size_sync(self, uri: str) -> int:
         with self._translated(uri):
             path = self.local_path(uri)
             return path.stat().st_size if path is not None else int(self._filesystem(uri).size(uri))
 
-    def _presign_now(self, verb: str, uri: str, lifetime: timedelta, md5: bytes) -> str:
+    def _presign_sync(self, verb: str, uri: str, lifetime: timedelta, md5: bytes) -> str:
         seconds = int(lifetime.total_seconds())
         encoded = base64.b64encode(md5).decode()
         with self._translated(uri):
@@ -203,7 +203,7 @@ class BlobStore:
             return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
 
     @staticmethod
-    def _refuse_climbing(uri: str) -> None:
+    def _check_path(uri: str) -> None:
         """Parts of addresses come from clients; none may lead out of the folder it was joined to."""
         if ".." in uri.split("/"):
             raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..'")
@@ -216,7 +216,7 @@ class BlobStore:
 
     @contextlib.contextmanager
     def _translated(self, uri: str) -> Any:
-        self._refuse_climbing(uri)
+        self._check_path(uri)
         try:
             yield
         except FlyteError:
@@ -228,7 +228,7 @@ class BlobStore:
             raise meaning from e
 
 
-def _scratch(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     """Return a name beside ``path`` that nobody else uses; a rename from it is atomic."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")

@@ -33,7 +33,7 @@ async def execute(
         activity,
         argument,
         start_to_close_timeout=limit,
-        heartbeat_timeout=activities.HEARTBEAT,
+        heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
         retry_policy=retry_policy,
         summary=summary,
     )

@@ -24,13 +24,13 @@ class NodeIds:
     def of(self, name: str) -> str:
         """Return the id that a node has, or would be given now; this changes nothing."""
         flytes = naming.node_id(name)
-        return flytes if self._may_have(name, flytes) else naming.node_id(name, naming.DISTINCT_BITS)
+        return flytes if self._may_have(name, flytes) else naming.node_id(name, naming.UNIQUE_HASH_BITS)
 
     def take(self, name: str) -> str:
         """Return the id of a node, which it keeps."""
         flytes = naming.node_id(name)
         if not self._may_have(name, flytes):
-            return naming.node_id(name, naming.DISTINCT_BITS)
+            return naming.node_id(name, naming.UNIQUE_HASH_BITS)
         if self._distinct and flytes != name:
             self._names[flytes] = name
         return flytes

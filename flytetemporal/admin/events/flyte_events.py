@@ -34,7 +34,7 @@ async def create_workflow_event(
         await offload.offload(deps, event)
     async with deps.sessions.begin() as session:
         state = await event_rows.lock_execution(session, event.execution_id)
-        phases.refuse_workflow(state.closure.phase, state.cluster, event)
+        phases.check_workflow_event(state.closure.phase, state.cluster, event)
         _require_time(event)
         if event.phase in (phases.W.UNDEFINED, phases.W.QUEUED):
             await _reassign(session, event, state)
@@ -58,7 +58,7 @@ async def create_node_event(
         except errors.NotFound as error:
             text = identifiers.execution_text(execution_id)
             raise errors.NotFound(f"Failed to get existing execution id: [{text}] with err: {error.message}") from error
-        phases.refuse_producer(event.producer_id, execution.cluster)
+        phases.check_producer(event.producer_id, execution.cluster)
         execution_lookup.check_node_id(event.id)
         _require_time(event)
         state = (await event_rows.load_nodes(session, execution_id, [event.id.node_id])).get(event.id.node_id)
@@ -66,7 +66,7 @@ async def create_node_event(
             await _require_parents(session, event)
             state = NodeState(node_execution_pb2.NodeExecution(id=event.id))
         else:
-            phases.refuse_node(state.execution.closure.phase, event)
+            phases.check_node_event(state.execution.closure.phase, event)
             if event.HasField("workflow_node_metadata"):
                 await execution_lookup.execution(session, event.workflow_node_metadata.execution_id)
         batches.link(state, event, deps.blobs.root)
@@ -94,14 +94,14 @@ async def create_task_event(
         await offload.offload(deps, event)
     async with deps.sessions.begin() as session:
         execution = await event_rows.lock_execution(session, execution_id)
-        phases.refuse_producer(event.producer_id, execution.cluster)
+        phases.check_producer(event.producer_id, execution.cluster)
         wanted = event_rows.task_key(identifier)
         state = (await event_rows.load_tasks(session, execution_id, [wanted])).get(wanted)
         if state is None:
             await _require_node(session, identifier.node_execution_id)
             state = TaskState(task_execution_pb2.TaskExecution(id=identifier))
         else:
-            phases.refuse_task(state.execution.closure.phase, state.phase_version, event)
+            phases.check_task_event(state.execution.closure.phase, state.phase_version, event)
         state.phase_version = task_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_tasks(session, [state])

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
 from flytetemporal.admin.executions.lru import Lru
 from flytetemporal.admin.registry import registration
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers
 from flytetemporal.storage.blobs import BlobStore
@@ -113,7 +113,7 @@ async def of_wrapper(
 async def inline_graph(blobs: BlobStore, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionInput:
     """Return the start argument with its graph inside when that is small enough to travel."""
     reference = argument.stored_graph
-    if not argument.HasField("stored_graph") or reference.size_bytes > workflows.INLINE_GRAPH_BYTES:
+    if not argument.HasField("stored_graph") or reference.size_bytes > limits.MAX_INLINE_GRAPH_BYTES:
         return argument
     graph = _graphs.get(reference.sha256)
     if graph is None:

@@ -13,7 +13,7 @@ from flytetemporal.admin.executions.launch_targets import LaunchTarget
 from flytetemporal.admin.settings.execution_settings import Config
 from flytetemporal.admin.settings.run_policies import RunPolicies
 from flytetemporal.config.admin import AdminSettings
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts.limits import MAX_INLINE_LITERALS_BYTES, MAX_SETTINGS_BYTES
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, locations, times
 
@@ -111,9 +111,9 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         ValueTooLarge: the settings are too large to be told to every activity.
     """
     size = launch.settings.ByteSize()
-    if size > workflows.MOST_SETTINGS_BYTES:
+    if size > MAX_SETTINGS_BYTES:
         raise errors.ValueTooLarge(
-            f"the settings of execution [{launch.id.name}] have {size} bytes; {workflows.MOST_SETTINGS_BYTES} are the "
+            f"the settings of execution [{launch.id.name}] have {size} bytes; {MAX_SETTINGS_BYTES} are the "
             f"most: {_sizes(launch.settings)}"
         )
     argument = contract_pb2.ExecutionInput(
@@ -130,7 +130,7 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
         argument.parent.CopyFrom(metadata.parent_node_execution)
-    if launch.inputs.ByteSize() <= workflows.INLINE_LITERALS_BYTES:
+    if launch.inputs.ByteSize() <= MAX_INLINE_LITERALS_BYTES:
         argument.inputs.literals.CopyFrom(launch.inputs)
     else:
         argument.inputs.uri = launch.inputs_uri

@@ -63,7 +63,7 @@ async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: in
     """
     room = limit - values.ByteSize() - MARGIN_BYTES if limit else sys.maxsize
     passed_over: set[str] = set()
-    for literal in offloading.in_order(values):
+    for literal in offloading.values_by_name(values):
         while wanted := [found.uri for found in offloading.references([literal]) if found.uri not in passed_over]:
             loaded: dict[str, literals_pb2.Literal] = {}
             for uri in dict.fromkeys(wanted):
@@ -73,7 +73,7 @@ async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: in
                 else:
                     loaded[uri] = value
                     room -= value.ByteSize() * wanted.count(uri)
-            offloading.put_in(literal, loaded)
+            offloading.inline(literal, loaded)
 
 
 async def _offloaded(deps: Dependencies, uri: str, room: int) -> literals_pb2.Literal | None:

@@ -25,7 +25,7 @@ from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import descriptions, entity_lists, launch_plans, registration
 from flytetemporal.compiler import compact, constants, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import digest, identifiers, locations, times
 
@@ -183,12 +183,12 @@ def _prepare(
     key = identifiers.entity_key(request.id)
     uri = closure_uri(deps.blobs.root, key)
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
-    lean, constant_files = constants.externalise(
-        compiled, locations.join(deps.blobs.root, "metadata/constants"), workflows.CONSTANT_BYTES
+    lean, constant_files = constants.offload(
+        compiled, locations.join(deps.blobs.root, "metadata/constants"), limits.MIN_OFFLOADED_CONSTANT_BYTES
     )
     walked, used = compact.compact(lean)
     graph, templates = _content(deps.blobs.root, walked), _content(deps.blobs.root, used)
-    constants.check_size(walked, len(graph[1]), workflows.MOST_GRAPH_BYTES)
+    constants.check_size(walked, len(graph[1]), limits.MAX_GRAPH_BYTES)
     files = {
         **constant_files,
         uri: closure.SerializeToString(deterministic=True),

@@ -24,7 +24,7 @@ from flytetemporal.cli.wiring import connections, deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
-from flytetemporal.rpc.channel import AdminClient
+from flytetemporal.rpc.admin_client import AdminClient
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.workflows.array import ArrayWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow

@@ -74,7 +74,7 @@ class Run:
     @property
     def hash_bits(self) -> int:
         """Bits of the hashes in names of attempts and elements that are too long."""
-        return naming.DISTINCT_BITS if self.argument.distinct_names else naming.FLYTE_BITS
+        return naming.UNIQUE_HASH_BITS if self.argument.distinct_names else naming.FLYTE_HASH_BITS
 
     def is_interruptible(self, node: graph_pb2.Node) -> bool:
         """Apply Flyte's precedence: node, execution, workflow default."""

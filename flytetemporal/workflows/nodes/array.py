@@ -13,7 +13,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
-from flytetemporal.idl import array_errors, locations, naming
+from flytetemporal.idl import error_text, locations, naming
 from flytetemporal.workflows import cancellation, engine_activities
 from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
@@ -175,7 +175,7 @@ class _Array:
         errors = [
             (error.index, error.message) for first in sorted(self._outcomes) for error in self._outcomes[first].errors
         ]
-        return array_errors.summary(errors)
+        return error_text.of_elements(errors)
 
     async def _gathered(self) -> execution_pb2.NodeOutputs:
         node, uri = self._node, locations.outputs_uri(self._node.output_dir())

@@ -130,7 +130,7 @@ async def run_attempt(
             task_queue=waiting.task_queue,
             activity_id=waiting.activity_id,
             start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
-            heartbeat_timeout=activities.HEARTBEAT,
+            heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",

@@ -4,7 +4,7 @@ import pytest
 from flyteidl.core import errors_pb2, execution_pb2, literals_pb2, tasks_pb2
 
 from flytetemporal.activities.offloading import Limits, Offloading
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.idl import error_text, locations
 from tests.fixtures.task_attempts import Bench, sample, template, text
 
@@ -124,4 +124,4 @@ async def test_what_a_task_says_of_its_failure_fits_into_an_event(bench: Bench, 
 
     assert result.failure.error.message.startswith("mmm")
     assert len(result.failure.error.message) <= error_text.LIMIT
-    assert result.ByteSize() < workflows.MOST_GRAPH_BYTES
+    assert result.ByteSize() < limits.MAX_GRAPH_BYTES

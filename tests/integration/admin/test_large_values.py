@@ -21,7 +21,7 @@ from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import offloading
 from flytetemporal.rpc import methods, server
-from flytetemporal.rpc.channel import AdminClient
+from flytetemporal.rpc.admin_client import AdminClient
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import (
     DOMAIN,

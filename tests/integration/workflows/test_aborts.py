@@ -216,7 +216,7 @@ async def test_an_attempt_that_fails_while_it_is_stopped_is_not_tried_again(engi
 async def test_an_abort_ends_a_run_whose_tasks_worker_is_gone(
     engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activities, "HEARTBEAT", timedelta(seconds=1))
+    monkeypatch.setattr(activities, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
     runs = engine_runs
     runs.scripts["n0"] = for_ever
     runs.silent.add("n0")
@@ -234,7 +234,7 @@ async def test_an_abort_ends_a_run_whose_tasks_worker_is_gone(
 async def test_a_deadline_ends_a_node_whose_tasks_worker_is_gone(
     engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activities, "HEARTBEAT", timedelta(seconds=3))
+    monkeypatch.setattr(activities, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
     runs = engine_runs
     runs.scripts["n0"] = for_ever
     runs.silent.add("n0")

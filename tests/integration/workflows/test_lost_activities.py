@@ -72,7 +72,7 @@ async def test_every_activity_is_missed_when_nothing_is_heard_of_it(engine_runs:
     assert kinds >= {"run_task", "record_events", "plan_array", "gather_elements", "compile_dynamic", "read_signal"}
     assert kinds >= {"launch_child", "copy_outputs"}
     heartbeat = duration_pb2.Duration()
-    heartbeat.FromTimedelta(activities.HEARTBEAT)
+    heartbeat.FromTimedelta(activities.HEARTBEAT_TIMEOUT)
     assert [
         attributes.activity_type.name for attributes in scheduled if attributes.heartbeat_timeout != heartbeat
     ] == []
@@ -82,7 +82,7 @@ async def test_another_worker_does_what_a_dead_one_had_begun(
     engine_runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, tries = engine_runs, 0
-    monkeypatch.setattr(activities, "HEARTBEAT", timedelta(seconds=1))
+    monkeypatch.setattr(activities, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
     monkeypatch.setattr(heartbeats, "BEATS_PER_TIMEOUT", 1e-6)  # The worker is silent, as if it were dead.
     write = Files.write_message
 

@@ -11,7 +11,7 @@ from flytetemporal.activities.arrays import ArrayActivities, ElementReader
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
-from flytetemporal.contracts import workflows
+from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations
@@ -318,7 +318,7 @@ async def test_a_child_whose_inputs_exceed_the_limit_fails_its_node_by_name(blob
 
 
 async def test_a_graph_that_cannot_travel_is_refused(blobs: Counting) -> None:
-    reference = execution_pb2.ContentReference(uri=blobs.root, size_bytes=workflows.MOST_GRAPH_BYTES + 1)
+    reference = execution_pb2.ContentReference(uri=blobs.root, size_bytes=limits.MAX_GRAPH_BYTES + 1)
 
     with pytest.raises(ValueTooLarge, match="can travel"):
         await DataActivities(blobs).load_graph(reference)

@@ -32,7 +32,7 @@ def test_only_what_is_large_and_constant_leaves_the_closure() -> None:
     )
     before = closure.SerializeToString(deterministic=True)
 
-    found, files = constants.externalise(closure, "s3://store/constants", 1000)
+    found, files = constants.offload(closure, "s3://store/constants", 1000)
 
     bindings = {one.id: one.inputs[0].binding for one in found.primary.template.nodes[2:]}
     reference = bindings["n0"].offloaded_metadata
@@ -51,7 +51,7 @@ def test_beside_promises_each_large_constant_leaves_by_itself() -> None:
     big = closure.primary.template.nodes[2].inputs[0].binding.collection.bindings[0]
     big.CopyFrom(listed(*(const(number) for number in range(500))))
 
-    found, files = constants.externalise(closure, "s3://store", 1000)
+    found, files = constants.offload(closure, "s3://store", 1000)
 
     first, second = found.primary.template.nodes[2].inputs[0].binding.collection.bindings
     assert first.offloaded_metadata.inferred_type == LIST
@@ -62,7 +62,7 @@ def test_beside_promises_each_large_constant_leaves_by_itself() -> None:
 def test_without_large_constants_the_closure_is_the_same() -> None:
     closure = compiled(workflow(nodes=[node()]))
 
-    assert constants.externalise(closure, "s3://store", 1000) == (closure, {})
+    assert constants.offload(closure, "s3://store", 1000) == (closure, {})
 
 
 def test_the_depth_is_that_of_the_deepest_subworkflow() -> None:

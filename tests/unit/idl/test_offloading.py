@@ -4,7 +4,7 @@ import pytest
 from flyteidl.core import literals_pb2, tasks_pb2, types_pb2
 
 from flytetemporal import errors
-from flytetemporal.idl import attributes, literals, offloading
+from flytetemporal.idl import attribute_paths, literals, offloading
 
 Literal = literals_pb2.Literal
 STRING = types_pb2.LiteralType(simple=types_pb2.STRING)
@@ -74,7 +74,7 @@ def test_references_are_found_and_replaced_at_any_depth(holder: Callable[[Litera
     literal, whole = holder(far()), holder(text("x"))
 
     assert [found.uri for found in offloading.references([literal])] == [URI]
-    offloading.put_in(literal, {URI: text("x")})
+    offloading.inline(literal, {URI: text("x")})
     assert not list(offloading.references([literal]))
     assert literal.WhichOneof("value") == whole.WhichOneof("value")
     assert text("x").scalar.SerializeToString() in literal.SerializeToString()
@@ -84,7 +84,7 @@ def test_the_hash_of_a_reference_stays_with_its_value() -> None:
     literal = far()
     known = literal.hash
 
-    offloading.put_in(literal, {URI: text("x")})
+    offloading.inline(literal, {URI: text("x")})
 
     assert literal.scalar == text("x").scalar
     assert literal.hash == known
@@ -93,7 +93,7 @@ def test_the_hash_of_a_reference_stays_with_its_value() -> None:
 def test_references_inside_an_offloaded_value_are_replaced_too() -> None:
     literal = far(kind=types_pb2.LiteralType(collection_type=STRING))
 
-    offloading.put_in(literal, {URI: listed(far("s3://store/inner")), "s3://store/inner": text("x")})
+    offloading.inline(literal, {URI: listed(far("s3://store/inner")), "s3://store/inner": text("x")})
 
     assert literal.collection.literals[0].scalar == text("x").scalar
 
@@ -143,13 +143,13 @@ def test_an_index_before_the_name_opens_an_offloaded_list() -> None:
 
 
 def test_a_reference_at_the_end_of_a_path_is_passed_on() -> None:
-    assert attributes.walk(mapped(k=far()), path("k"), "n0") == far()
+    assert attribute_paths.walk(mapped(k=far()), path("k"), "n0") == far()
 
 
 def test_a_structure_at_the_end_of_a_path_is_opened_because_it_is_converted() -> None:
     packed = Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=b"\x07", tag="msgpack")))
 
     with pytest.raises(errors.ValueOffloaded):
-        attributes.walk(mapped(k=far(kind=STRUCT)), path("k"), "n0")
-    found = attributes.walk(mapped(k=far(kind=STRUCT)), path("k"), "n0", {URI: packed})
+        attribute_paths.walk(mapped(k=far(kind=STRUCT)), path("k"), "n0")
+    found = attribute_paths.walk(mapped(k=far(kind=STRUCT)), path("k"), "n0", {URI: packed})
     assert found.scalar.primitive.integer == 7

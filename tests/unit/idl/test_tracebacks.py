@@ -20,7 +20,7 @@ Message:
 
 
 def test_the_exception_and_the_users_frames_come_first() -> None:
-    assert tracebacks.user_first(MESSAGE).splitlines()[:4] == [
+    assert tracebacks.user_frames_first(MESSAGE).splitlines()[:4] == [
         "ValueError: bad 1",
         '  lib/inner.py:3 in deep: raise ValueError(f"bad {x}")',
         "  err.py:6 in t: return deep(a)",
@@ -29,7 +29,7 @@ def test_the_exception_and_the_users_frames_come_first() -> None:
 
 
 def test_nothing_is_lost() -> None:
-    assert tracebacks.user_first(MESSAGE).endswith(MESSAGE)
+    assert tracebacks.user_frames_first(MESSAGE).endswith(MESSAGE)
 
 
 def test_of_chained_exceptions_the_last_one_counts() -> None:
@@ -42,7 +42,7 @@ def test_of_chained_exceptions_the_last_one_counts() -> None:
         raise RuntimeError("worse")
     RuntimeError: worse"""
 
-    assert tracebacks.user_first(chained).splitlines()[:2] == [
+    assert tracebacks.user_frames_first(chained).splitlines()[:2] == [
         "RuntimeError: worse",
         '  err.py:9 in t: raise RuntimeError("worse")',
     ]
@@ -52,7 +52,7 @@ def test_only_the_innermost_frames_are_shown() -> None:
     frames = "\n".join(f'  File "/root/err.py", line {i}, in f\n    f()' for i in range(1, 90))
     text = f"Traceback (most recent call last):\n{frames}\nRecursionError: deep"
 
-    shown = tracebacks.user_first(text).splitlines()
+    shown = tracebacks.user_frames_first(text).splitlines()
 
     assert shown[:2] == ["RecursionError: deep", "  err.py:89 in f: f()"]
     assert shown[1 + tracebacks.SHOWN_FRAMES] == ""
@@ -65,4 +65,4 @@ def test_other_messages_stay_as_they_are() -> None:
         "the log says: Traceback (most recent call last):\n  nothing",
         "Trace:\n\n nothing",
     ):
-        assert tracebacks.user_first(text) == text
+        assert tracebacks.user_frames_first(text) == text

@@ -15,7 +15,7 @@ def test_names_with_one_hash_get_two_ids() -> None:
     ids = NodeIds(distinct=True)
 
     assert ids.take(FIRST) == HASH
-    assert ids.take(SECOND) == naming.node_id(SECOND, naming.DISTINCT_BITS) != HASH
+    assert ids.take(SECOND) == naming.node_id(SECOND, naming.UNIQUE_HASH_BITS) != HASH
     assert [ids.of(FIRST), ids.of(SECOND)] == [ids.take(FIRST), ids.take(SECOND)]
     assert ids.of(FIRST) == HASH
 
@@ -34,7 +34,7 @@ def test_only_so_many_names_are_kept() -> None:
     ids.take(FIRST)
     late = "the-forecast-of-another-shop"
 
-    assert ids.take(late) == naming.node_id(late, naming.DISTINCT_BITS)
+    assert ids.take(late) == naming.node_id(late, naming.UNIQUE_HASH_BITS)
     assert ids.hashed() == [FIRST]
     assert ids.take(FIRST) == HASH
 

@@ -38,7 +38,7 @@ def walk(
         ResolutionFailed: a key or index is missing, or a value on the way cannot be read.
     """
     for position, step in enumerate(path):
-        literal = offloading.opened(literal, loaded)
+        literal = offloading.dereferenced(literal, loaded)
         kind = literal.WhichOneof("value")
         if kind == "map":
             literal = _entry(literal.map, step, node_id)
@@ -46,9 +46,9 @@ def walk(
             literal = _element(literal.collection, step, node_id)
         else:
             return _inside(literal, path[position:], node_id)
-    if offloading.is_offloaded(literal) and not offloading.is_structure(literal):
+    if offloading.is_offloaded(literal) and not offloading.may_be_structure(literal):
         return literal
-    return _inside(offloading.opened(literal, loaded), (), node_id)
+    return _inside(offloading.dereferenced(literal, loaded), (), node_id)
 
 
 def failure(code: str, node_id: str, text: str) -> errors.ResolutionFailed:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flytetemporal import errors
-from flytetemporal.idl import attributes
+from flytetemporal.idl import attribute_paths
 from tests import strategies
 
 Literal = literals_pb2.Literal
@@ -48,7 +48,7 @@ def walk(literal: Literal, *steps: str | int) -> Literal:
         else types_pb2.PromiseAttribute(int_value=step)
         for step in steps
     ]
-    return attributes.walk(literal, path, "n0")
+    return attribute_paths.walk(literal, path, "n0")
 
 
 DATA = {"s": "text", "i": 3, "f": 1.5, "b": True, "none": None, "list": [{"x": 1}, 2], "map": {"y": [5]}}

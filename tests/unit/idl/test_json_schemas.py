@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from flytetemporal.idl import schemas
+from flytetemporal.idl import json_schemas
 
 INT = {"type": "integer"}
 STR = {"type": "string"}
@@ -44,4 +44,4 @@ RENAMED = {"$ref": "#/definitions/T", "definitions": {"T": record(value=INT, lef
     ],
 )
 def test_a_schema_accepts_what_it_can_read(downstream: Any, upstream: Any, expected: bool) -> None:
-    assert schemas.accepts(downstream, upstream) is expected
+    assert json_schemas.accepts(downstream, upstream) is expected
