@@ -1,4 +1,4 @@
-"""ArrayWorkflow: a row of elements of an array node that has too many for one history."""
+"""ArrayWorkflow: a shard of elements of an array node that has too many for one history."""
 
 import asyncio
 import contextlib
@@ -10,23 +10,23 @@ from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.array_report import ArrayReport
-from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.run import Program, Run, Scope
-from flytetemporal.workflows.node.signals import SignalBoard
-from flytetemporal.workflows.node.wait_registry import WaitingRoom
+from flytetemporal.workflows.node.signals import SignalCounts
+from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import elements
-from flytetemporal.workflows.nodes.elements import Elements, Row
+from flytetemporal.workflows.nodes.elements import ArrayShard, Elements
 from flytetemporal.workflows.walk import Abort
 
 
 @workflow.defn(name=workflows.ARRAY_WORKFLOW, sandboxed=False)
 class ArrayWorkflow:
-    """Runs a row of elements, tells of them by itself, and gathers what they leave."""
+    """Runs a shard of elements, tells of them by itself, and gathers what they leave."""
 
     def __init__(self) -> None:
-        self._waits = WaitingRoom()
+        self._waits = WaitRegistry()
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -35,25 +35,25 @@ class ArrayWorkflow:
 
     @workflow.run
     async def run(self, argument: arrays_pb2.ArrayInput) -> arrays_pb2.ElementsOutcome:
-        """Run the row to its end. It is cancelled when the array is stopped; failed elements do not fail it."""
-        run = Run(argument.execution, signals=SignalBoard(), children=Children(), waits=self._waits)
-        row = _row(argument, run)
-        report = ArrayReport(row.node, argument.task.id)
+        """Run the shard to its end. It is cancelled when the array is stopped; failed elements do not fail it."""
+        run = Run(argument.execution, signals=SignalCounts(), children=ChildOutcomes(), waits=self._waits)
+        shard = _shard(argument, run)
+        report = ArrayReport(shard.node, argument.task.id)
         run.reports.start()
         try:
-            async with report.telling():
-                outcome = await Elements(row, report, Abort()).run()
+            async with report.reporting():
+                outcome = await Elements(shard, report, Abort()).run()
         finally:
             report.flush()
             with contextlib.suppress(asyncio.CancelledError):
-                await cancellation.settled([asyncio.create_task(run.reports.close())])
+                await cancellation.wait_until_done([asyncio.create_task(run.reports.close())])
         if outcome.failed <= argument.tolerated:
-            uri = locations.part_uri(row.node.output_dir(), row.first)
-            await elements.gather(row.node, argument.task.output_names, row.first, outcome.attempts, uri)
+            uri = locations.part_uri(shard.node.output_dir(), shard.first)
+            await elements.gather(shard.node, argument.task.output_names, shard.first, outcome.attempts, uri)
         return outcome
 
 
-def _row(argument: arrays_pb2.ArrayInput, run: Run) -> Row:
+def _shard(argument: arrays_pb2.ArrayInput, run: Run) -> ArrayShard:
     program = Program(ParsedGraph((), ()), argument.execution.tasks)
     body = Body(graph_pb2.WorkflowGraph(), (), (), (), {})
     node = NodeRun(
@@ -64,7 +64,7 @@ def _row(argument: arrays_pb2.ArrayInput, run: Run) -> Row:
         event=argument.node_event,
         attempt=argument.attempt,
     )
-    return Row(
+    return ArrayShard(
         node=node,
         task=argument.task,
         plan=argument.plan,

@@ -30,15 +30,15 @@ class ArrayReport:
         self._failures = 0
 
     @contextlib.asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
+    async def reporting(self) -> AsyncIterator[None]:
         """Tell, while the block lasts, what changes: one event at a time, so that changes gather meanwhile."""
-        telling = asyncio.create_task(self._tell())
+        reporting = asyncio.create_task(self._report_changes())
         try:
             yield
         finally:
-            await cancellation.stopped([telling])
+            await cancellation.cancel_and_wait([reporting])
 
-    async def _tell(self) -> None:
+    async def _report_changes(self) -> None:
         while True:
             await workflow.wait_condition(lambda: bool(self._changed))
             self.phase(TaskPhase.RUNNING)
@@ -56,7 +56,7 @@ class ArrayReport:
             )
         )
 
-    def ended(self, result: execution_pb2.TaskAttemptResult) -> None:
+    def attempt_ended(self, result: execution_pb2.TaskAttemptResult) -> None:
         """Note what an attempt has left to be told."""
         for event in result.unreported:
             for resource in event.task.metadata.external_resources:

@@ -46,12 +46,12 @@ class Budget:
     max_attempts: int
     rules: Sequence[execution_pb2.RetryRule] = ()
     # Where the count is kept, so that the next run goes on counting.
-    note: continuation_pb2.OpenNode = field(default_factory=continuation_pb2.OpenNode)
+    progress: continuation_pb2.OpenNode = field(default_factory=continuation_pb2.OpenNode)
 
     @property
     def attempt(self) -> int:
         """The current attempt, from 0 on."""
-        return self.note.attempt
+        return self.progress.attempt
 
     def after(self, error: core_execution_pb2.ExecutionError, *, recoverable: bool) -> Retry:
         """Account for a failed attempt and return when the next one may follow.
@@ -66,8 +66,8 @@ class Budget:
         before, limit = self._failures(cause), self._retries(error, rule)
         if before >= limit:
             raise NodeFailure(_exhausted(error, before, limit))
-        self.note.failures[cause] = before + 1
-        self.note.attempt += 1
+        self.progress.failures[cause] = before + 1
+        self.progress.attempt += 1
         return Retry(cause, before + 1, limit, _pause(rule, before))
 
     @property
@@ -78,7 +78,7 @@ class Budget:
         return self._failures(self._cause(error, rule)) < self._retries(error, rule)
 
     def _failures(self, cause: str) -> int:
-        return self.note.failures.get(cause, 0)
+        return self.progress.failures.get(cause, 0)
 
     def _rule(self, error: core_execution_pb2.ExecutionError) -> execution_pb2.RetryRule | None:
         names = ("", error.code, _kind(error))
@@ -99,36 +99,36 @@ class Budget:
 def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
     """Return the budget of a node; ``retries`` are those of its task, for when the node has none."""
     rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
-    return Budget((node.node.retries or retries) + 1, rules, node.note)
+    return Budget((node.node.retries or retries) + 1, rules, node.progress)
 
 
 async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_execution_pb2.ExecutionError) -> None:
     """Wait until the next attempt may begin."""
     if retry.pause <= timedelta():
         return
-    note = budget.note
-    note.retry_at.FromDatetime(workflow.now() + retry.pause)
+    progress = budget.progress
+    progress.retry_at.FromDatetime(workflow.now() + retry.pause)
     last = core_execution_pb2.ExecutionError(
         code=error.code, kind=error.kind, message=error_text.headline(error.message)
     )
-    note.last_error.CopyFrom(last)
+    progress.last_error.CopyFrom(last)
     await paused(node, budget)
 
 
 async def paused(node: NodeRun, budget: Budget) -> None:
     """Wait for what is left of a pause, which may have begun in the run before."""
-    note = budget.note
-    if not note.HasField("retry_at"):
+    progress = budget.progress
+    if not progress.HasField("retry_at"):
         return
-    left = times.moment(note.retry_at) - workflow.now()
+    left = times.moment(progress.retry_at) - workflow.now()
     if left > timedelta():
         backoff = operations_pb2.BackoffWait(
-            until=note.retry_at, next_attempt=budget.attempt, last_error=note.last_error
+            until=progress.retry_at, next_attempt=budget.attempt, last_error=progress.last_error
         )
-        async with node.resting(lambda wait: wait.backoff.CopyFrom(backoff), timer=True):
+        async with node.idle(lambda wait: wait.backoff.CopyFrom(backoff), timer=True):
             await workflow.sleep(left, summary=f"{node.id} attempt {budget.attempt}")
-    note.ClearField("retry_at")
-    note.ClearField("last_error")
+    progress.ClearField("retry_at")
+    progress.ClearField("last_error")
 
 
 async def with_deadline(
@@ -143,18 +143,18 @@ async def with_deadline(
     if not limit:
         return await work(node)
     budget = budget_of(node, retries, task)
-    note = budget.note
+    progress = budget.progress
     while True:
         await paused(node, budget)
-        if not note.HasField("attempt_began_at"):
-            note.attempt_began_at.FromDatetime(workflow.now())
+        if not progress.HasField("attempt_began_at"):
+            progress.attempt_began_at.FromDatetime(workflow.now())
         try:
-            left = deadlines.left(limit, note.attempt_began_at)
+            left = deadlines.left(limit, progress.attempt_began_at)
             return await deadlines.within(left, work(node.at(budget.attempt)))
         except TimeoutError:
             error = timeout_expired(limit)
         for field_name in PER_ATTEMPT:
-            note.ClearField(field_name)
+            progress.ClearField(field_name)
         await pause(node, budget, budget.after(error, recoverable=True), error)
 
 

@@ -1,7 +1,7 @@
-"""Stop tasks and wait for them, whatever comes in between: clean-up is not cut short by a second cancellation.
+"""Cancel tasks and wait until they have ended: a second cancellation does not cut cleanup short.
 
-An activity that is stopped with ``WAIT_CANCELLATION_COMPLETED`` may answer all the same, or fail; no CancelledError is
-raised then, and ``is_cancelled`` has to be asked.
+An activity that is cancelled with ``WAIT_CANCELLATION_COMPLETED`` can still return a result or fail. No CancelledError
+is raised then, so a caller that must not continue asks ``is_cancelled``.
 """
 
 import asyncio
@@ -10,18 +10,19 @@ from typing import Any
 
 from temporalio import workflow
 
-from flytetemporal.workflows.throttling.workflow_task_budget import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
 
-async def settled(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Return when all tasks have ended; what they raised stays with them.
+async def wait_until_done(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Return when all tasks have ended. Their exceptions are not raised here.
 
     Raises:
-        asyncio.CancelledError: we were cancelled meanwhile. All tasks have ended all the same.
+        asyncio.CancelledError: the caller was cancelled in the meantime; all tasks have ended anyway.
     """
     cancelled = False
     while pending := [task for task in tasks if not task.done()]:
         try:
+            # workflow.wait keeps the order of the tasks; asyncio.wait iterates a set, which differs between replays.
             await workflow.wait(pending)
         except asyncio.CancelledError:
             cancelled = True
@@ -29,26 +30,26 @@ async def settled(tasks: Sequence[asyncio.Task[Any]]) -> None:
         raise asyncio.CancelledError
 
 
-async def stopped(tasks: Sequence[asyncio.Task[Any]], pace: Pace | None = None) -> None:
-    """Cancel all tasks, in order and at a ``pace`` if there may be many; return when they have ended.
+async def cancel_and_wait(tasks: Sequence[asyncio.Task[Any]], budget: WorkflowTaskBudget | None = None) -> None:
+    """Cancel all tasks in order and return when they have ended; with ``budget``, each takes a step of it first.
 
     Raises:
-        asyncio.CancelledError: we were cancelled meanwhile. All tasks have ended all the same.
+        asyncio.CancelledError: the caller was cancelled in the meantime; all tasks have ended anyway.
     """
     cancelled = False
     for task in tasks:
         try:
-            if pace is not None:
-                await pace.step()
+            if budget is not None:
+                await budget.take_step()
         except asyncio.CancelledError:
             cancelled = True
         task.cancel()
-    await settled(tasks)
+    await wait_until_done(tasks)
     if cancelled:
         raise asyncio.CancelledError
 
 
 def is_cancelled() -> bool:
-    """Say whether somebody has asked the current task to stop."""
+    """Whether the current task has been cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

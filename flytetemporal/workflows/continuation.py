@@ -32,14 +32,14 @@ EVENT_BYTES = 1024
 # At so many times that it no longer gives up.
 LAST_CHANCE = 3
 # How long nodes that could begin are kept waiting in vain.
-HOLD = timedelta(seconds=30)
+DRAIN_TIMEOUT = timedelta(seconds=30)
 TELLING_PATCH = "stopped_sleepers_tell"
 INLINE_BYTES = 256 * 1024
 PART_BYTES = 1024 * 1024
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=5)
 
 
-class Handover(Exception):
+class ContinueAsNewRequested(Exception):
     """The run ends here; the next one gets ``argument``."""
 
     def __init__(self, argument: execution_pb2.ExecutionInput) -> None:
@@ -54,8 +54,8 @@ class Level(Protocol):
         """Return where it stands."""
         ...
 
-    def hand_over(self, handover: Handover) -> bool:
-        """Have the walk raise ``handover``; False when it is ending anyway."""
+    def request_continue_as_new(self, request: ContinueAsNewRequested) -> bool:
+        """Have the walk raise ``request``; False when it is ending anyway."""
         ...
 
 
@@ -73,12 +73,12 @@ class Continuation:
         self._resumed: frozenset[str] = frozenset()
         self._levels: dict[str, Level] = {}
         self._open: dict[str, continuation_pb2.OpenNode] = {}
-        self._resting: dict[str, None] = {}
-        self._indivisible = 0
-        self._holding = False
+        self._idle: dict[str, None] = {}
+        self._postponements = 0
+        self._is_draining = False
         self._admission = _opened()
         self._disturbed = False
-        self._thawed = _opened()
+        self._unfrozen = _opened()
 
     async def restore(self) -> None:
         """Read where the run before stood, if there was one."""
@@ -116,10 +116,10 @@ class Continuation:
         return node_id in self._resumed
 
     def forget(self, node_id: str) -> None:
-        """Forget a parked node: it has been stopped."""
+        """Forget a suspended node: it has been stopped."""
         self._restored.pop(node_id, None)
 
-    def may_tarry(self, node_id: str) -> bool:
+    def may_be_delayed(self, node_id: str) -> bool:
         """Say whether a node need not begin at once: it is new, or all it did was to sleep.
 
         Others may have something to stop, which they can do only once they have begun.
@@ -127,7 +127,7 @@ class Continuation:
         return node_id not in self._restored or self.has_slept(node_id)
 
     def is_due(self, node_id: str) -> bool:
-        """Say whether a node is to go on that was open in the run before, or was parked, and has not begun yet."""
+        """Say whether a node is to go on that was open in the run before, or was suspended, and has not begun yet."""
         return node_id in self._restored
 
     def has_slept(self, node_id: str) -> bool:
@@ -147,19 +147,19 @@ class Continuation:
     @contextlib.asynccontextmanager
     async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
         """Have a node begin as soon as it may; gives what is kept of it, which it may fill in."""
-        if self.may_tarry(node_id):
+        if self.may_be_delayed(node_id):
             await self._admission_of(node_id)
         restored = self._restored.pop(node_id, None)
-        note = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored
-        self._open[node_id] = note
+        progress = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored
+        self._open[node_id] = progress
         try:
-            yield note
+            yield progress
         except Suspended:
-            self._restored[node_id] = note
+            self._restored[node_id] = progress
             raise
         finally:
             self._open.pop(node_id, None)
-            self._resting.pop(node_id, None)
+            self._idle.pop(node_id, None)
 
     async def _admission_of(self, node_id: str) -> None:
         """Return when a node may begin, or when one that has slept is stopped: it has to tell of that, so it goes on.
@@ -181,94 +181,94 @@ class Continuation:
             await self._admission.wait()
 
     @property
-    def is_holding(self) -> bool:
+    def is_draining(self) -> bool:
         """Nothing new may begin."""
         return not self._admission.is_set()
 
-    def _hold(self, *, holding: bool) -> None:
-        self._holding = holding
+    def _set_draining(self, *, draining: bool) -> None:
+        self._is_draining = draining
         self._admit()
 
     def _admit(self) -> None:
-        if self._holding and not self._indivisible:
+        if self._is_draining and not self._postponements:
             self._admission.clear()
         else:
             self._admission.set()
 
-    def note(self, node_id: str) -> continuation_pb2.OpenNode:
+    def progress(self, node_id: str) -> continuation_pb2.OpenNode:
         """Return what is kept of an open node; of anything else, elements of arrays for one, nothing is kept."""
         return self._open.get(node_id) or continuation_pb2.OpenNode()
 
     @contextlib.asynccontextmanager
-    async def resting(self, node_id: str, *, timer: bool = False) -> AsyncIterator[None]:
+    async def idle(self, node_id: str, *, timer: bool = False) -> AsyncIterator[None]:
         """Say that a node only waits, for what the next run can wait for as well; ``timer``: for time to pass."""
         if node_id not in self._open:
             yield
             return
-        self._resting[node_id] = None
+        self._idle[node_id] = None
         try:
             yield
-            if not self._thawed.is_set():
+            if not self._unfrozen.is_set():
                 # Time that has passed is seen by the next run; whatever else happened is not.
                 self._disturbed |= not timer
-                await self._thawed.wait()
+                await self._unfrozen.wait()
         finally:
-            self._resting.pop(node_id, None)
+            self._idle.pop(node_id, None)
 
     @contextlib.contextmanager
-    def indivisible(self) -> Iterator[None]:
+    def postponed(self) -> Iterator[None]:
         """Say that what follows cannot go on in another run."""
-        self._indivisible += 1
+        self._postponements += 1
         self._admit()
         try:
             yield
         finally:
-            self._indivisible -= 1
+            self._postponements -= 1
             self._admit()
 
     async def watch(self) -> None:
         """Hand over when it is time to; ends when the primary walk has been told, or is ending anyway."""
         while True:
             await workflow.wait_condition(lambda: self._length() >= self._limit)
-            self._hold(holding=True)
+            self._set_draining(draining=True)
             try:
-                if await self._hand_over(patient=self._limit >= LAST_CHANCE * self._events):
+                if await self._drain(patient=self._limit >= LAST_CHANCE * self._events):
                     return
             except (TimeoutError, FailureError):
                 self._limit = self._length() + self._events // 5
             finally:
-                self._thawed.set()
-                self._hold(holding=False)
+                self._unfrozen.set()
+                self._set_draining(draining=False)
 
     def _length(self) -> int:
         """Return the length of the history in events, counting many bytes as events too."""
         info = workflow.info()
         return max(info.get_current_history_length(), info.get_current_history_size() // EVENT_BYTES)
 
-    async def _hand_over(self, *, patient: bool) -> bool:
+    async def _drain(self, *, patient: bool) -> bool:
         """Wait for quiet, then end the run.
 
         Raises:
-            TimeoutError: it is not quiet after ``HOLD``, unless we are patient.
+            TimeoutError: it is not quiet after ``DRAIN_TIMEOUT``, unless we are patient.
             FailureError: the state cannot be stored.
         """
         while True:
             await workflow.wait_condition(
-                self._is_quiet, timeout=None if patient else HOLD, timeout_summary="continue as new"
+                self._is_idle, timeout=None if patient else DRAIN_TIMEOUT, timeout_summary="continue as new"
             )
             await self._reports.flush()
-            if not self._is_quiet():
+            if not self._is_idle():
                 continue
-            self._thawed.clear()
+            self._unfrozen.clear()
             self._disturbed = False
             told = self._reports.added
             argument = await self._next()
-            if self._is_quiet() and not self._disturbed and self._reports.added == told:
-                return self._levels[""].hand_over(Handover(argument))
-            self._thawed.set()
+            if self._is_idle() and not self._disturbed and self._reports.added == told:
+                return self._levels[""].request_continue_as_new(ContinueAsNewRequested(argument))
+            self._unfrozen.set()
 
-    def _is_quiet(self) -> bool:
-        return self._indivisible == 0 and len(self._resting) == len(self._open)
+    def _is_idle(self) -> bool:
+        return self._postponements == 0 and len(self._idle) == len(self._open)
 
     async def _next(self) -> execution_pb2.ExecutionInput:
         """Return the argument of the next run."""

@@ -14,14 +14,14 @@ from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
-from flytetemporal.workflows.continuation import Handover
+from flytetemporal.workflows.continuation import ContinueAsNewRequested
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node import run as runs
-from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.outcomes import NodeFailure, Values, system_failure, user_failure
 from flytetemporal.workflows.node.run import Program, Run, Scope
-from flytetemporal.workflows.node.signals import SignalBoard
-from flytetemporal.workflows.node.wait_registry import WaitingRoom
+from flytetemporal.workflows.node.signals import SignalCounts
+from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
 from flytetemporal.workflows.walk import Abort, Walk
 
@@ -34,19 +34,19 @@ class ExecutionWorkflow:
     """The one Temporal workflow type that interprets every Flyte workflow."""
 
     def __init__(self) -> None:
-        self._signals = SignalBoard()
-        self._children = Children()
-        self._waits = WaitingRoom()
+        self._signals = SignalCounts()
+        self._children = ChildOutcomes()
+        self._waits = WaitRegistry()
 
     @workflow.signal(name=workflows.SIGNAL_SET)
     def signal_set(self, signal_id: str) -> None:
         """Note that a Flyte signal has a new value."""
-        self._signals.tell(signal_id)
+        self._signals.increment(signal_id)
 
     @workflow.signal(name=workflows.CHILD_ENDED)
     def child_ended(self, state: execution_pb2.ChildState) -> None:
         """Note how an execution ended that a launch plan node started."""
-        self._children.tell(state)
+        self._children.add(state)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -59,8 +59,8 @@ class ExecutionWorkflow:
         run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
         try:
             outputs = await _walked(run)
-        except Handover as handover:
-            workflow.continue_as_new(handover.argument, task_timeout=workflow.info().task_timeout)
+        except ContinueAsNewRequested as requested:
+            workflow.continue_as_new(requested.argument, task_timeout=workflow.info().task_timeout)
         except NodeFailure as failure:
             _report(run, Phase.FAILED, error=failure.error)
             await _close(run, execution_pb2.ExecutionOutcome(phase=Phase.FAILED, error=failure.error))
@@ -139,7 +139,7 @@ def _report(
 async def _close(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
     """Deliver the last events. The end is decided by now: a cancellation that comes this late changes nothing."""
     with contextlib.suppress(asyncio.CancelledError):
-        await cancellation.settled([asyncio.create_task(_deliver(run, outcome))])
+        await cancellation.wait_until_done([asyncio.create_task(_deliver(run, outcome))])
 
 
 async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:

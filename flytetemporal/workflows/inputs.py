@@ -16,7 +16,7 @@ from flytetemporal.workflows.node.outcomes import BINDING_FAILURE, NodeFailure, 
 # Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
 RESOLVED_BYTES = 256 * 1024
 # Larger ones are not handed to the next run inline.
-LEFT_BYTES = 2 * 1024
+INLINE_OUTPUT_BYTES = 2 * 1024
 TIMEOUT = timedelta(seconds=120)
 
 
@@ -33,17 +33,19 @@ class Outputs:
         if aliases:
             self._aliases[node_id] = dict(aliases)
 
-    def left(self) -> Iterator[continuation_pb2.NodeLeft]:
+    def ended(self) -> Iterator[continuation_pb2.EndedNodeOutputs]:
         """Yield all outputs in a form that travels; large ones by their address."""
         for node_id, values in self._values.items():
-            left = continuation_pb2.NodeLeft(node_id=node_id, uri=values.uri, aliases=self._aliases.get(node_id, {}))
-            if values.literals is not None and (not values.uri or values.literals.ByteSize() <= LEFT_BYTES):
-                left.literals.CopyFrom(values.literals)
-            yield left
+            outputs = continuation_pb2.EndedNodeOutputs(
+                node_id=node_id, uri=values.uri, aliases=self._aliases.get(node_id, {})
+            )
+            if values.literals is not None and (not values.uri or values.literals.ByteSize() <= INLINE_OUTPUT_BYTES):
+                outputs.literals.CopyFrom(values.literals)
+            yield outputs
 
-    def restore(self, left: Iterable[continuation_pb2.NodeLeft]) -> None:
+    def restore(self, ended: Iterable[continuation_pb2.EndedNodeOutputs]) -> None:
         """Remember what the run before told of its outputs."""
-        for node in left:
+        for node in ended:
             values = Values(node.literals if node.HasField("literals") else None, node.uri)
             self.add(node.node_id, values, node.aliases)
 
@@ -123,7 +125,7 @@ async def resolve_stored(
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         await node.scope.run.reports.flush()
         request = execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to, inlined=inlined)
-        await node.scope.run.freight.load(request.ByteSize())
+        await node.scope.run.payload_budget.reserve(request.ByteSize())
         return await engine_activities.execute(
             activities.resolve_inputs,
             request,

@@ -19,7 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.workflows import engine_activities
-from flytetemporal.workflows.throttling.workflow_task_budget import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
 REPORT_BYTES = 384 * 1024
@@ -36,8 +36,8 @@ Entry = execution_pb2.StoredLiterals | events_pb2.Event
 class Reports:
     """Gathers entries and sends them; ``close`` returns when admin has them all."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, budget: WorkflowTaskBudget) -> None:
+        self._budget = budget
         self._entries: deque[Entry] = deque()
         self._in_flight = False
         # Entries that were added, and that were sent or refused.
@@ -124,7 +124,7 @@ class Reports:
                 self._in_flight = False
                 self._taken += len(report.files) + len(report.events)
             self._quiet_until = workflow.now() + LINGER
-            self._pace.boundary()
+            self._budget.renew()
 
     async def _linger(self) -> None:
         """Let more gather, unless somebody waits for what is there."""
@@ -133,7 +133,7 @@ class Reports:
         quiet_until = self._quiet_until
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._closing or self._flushes > 0 or self._pace.is_awaited or workflow.now() >= quiet_until,
+                lambda: self._closing or self._flushes > 0 or self._budget.has_waiters or workflow.now() >= quiet_until,
                 timeout=LONGEST_LINGER,
                 timeout_summary="more events to gather",
             )

@@ -18,9 +18,9 @@ from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.workflows import cancellation, deadlines, failing
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.continuation import TELLING_PATCH, Handover
+from flytetemporal.workflows.continuation import TELLING_PATCH, ContinueAsNewRequested
 from flytetemporal.workflows.inputs import Outputs
-from flytetemporal.workflows.launch_queue import Crowd, Sleeper
+from flytetemporal.workflows.launch_queue import LaunchQueue, SuspendedNode
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.graph import END, START
 from flytetemporal.workflows.node.node_run import NodeRun, Phase, node_run
@@ -84,14 +84,14 @@ class Walk:
         self._on_failing = on_failing
         self._body = scope.body
         self._waiting = [len(upstream) for upstream in self._body.upstream]
-        self._spoiled = [False] * len(self._body.nodes)
+        self._upstream_skipped = [False] * len(self._body.nodes)
         self._open = len(self._body.nodes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._crowd = Crowd(scope.run, self._node_id, self._start_task)
+        self._launch_queue = LaunchQueue(scope.run, self._node_id, self._start_task)
         self._ended: dict[int, asyncio.Future[None]] = {}
         self._is_ended = [False] * len(self._body.nodes)
         # Ended, and what follows is skipped.
-        self._is_spoiler = [False] * len(self._body.nodes)
+        self._propagates_skip = [False] * len(self._body.nodes)
         self._failure: NodeFailure | None = None
         self._failures: dict[int, NodeFailure] = {}
         self._failure_node: asyncio.Task[Values] | None = None
@@ -105,7 +105,7 @@ class Walk:
         Raises:
             NodeFailure: a node failed; everything that ran has been stopped or has ended.
             asyncio.CancelledError: the execution is being aborted; everything that ran has been stopped.
-            Handover: the execution goes on in a new run.
+            ContinueAsNewRequested: the execution goes on in a new run.
         """
         continuation = self.scope.run.continuation
         state = continuation.restored_level(self.scope.parent_id)
@@ -117,7 +117,7 @@ class Walk:
         with waits, continuation.walking(self.scope.parent_id, self):
             try:
                 await self._done
-                with continuation.indivisible():
+                with continuation.postponed():
                     failure = await self._failed()
             except asyncio.CancelledError:
                 if not self.scope.parent_id:
@@ -165,7 +165,7 @@ class Walk:
 
     def running(self) -> list[str]:
         """Return the ids of the nodes that run."""
-        return [self._node_id(position) for position in sorted([*self._tasks, *self._crowd.sleepers])]
+        return [self._node_id(position) for position in sorted([*self._tasks, *self._launch_queue.suspended])]
 
     def _node_id(self, position: int) -> str:
         return self.scope.node_id(self._body.nodes[position].id)
@@ -177,20 +177,20 @@ class Walk:
             NodeFailure: it failed, and its FAILED event is on the way.
             asyncio.CancelledError: it was stopped, and its ABORTED event, if it had begun, is on the way.
         """
-        async with self._slot(node), self._working(node) as note:
+        async with self._slot(node), self._working(node) as progress:
             try:
                 inputs = (sources or self.outputs).resolve(node.node.inputs)
             except ResolutionFailed as e:
                 failure = node_inputs.binding_failure(e)
                 _report_failure(node, failure)
                 raise failure from e
-            if not note.HasField("began_at"):
-                note.began_at.CopyFrom(runs.now())
+            if not progress.HasField("began_at"):
+                progress.began_at.CopyFrom(runs.now())
                 node.report(node.phase_event(Phase.QUEUED))
             return await self._run_queued(node, inputs)
 
     async def _run_queued(self, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-        limit = deadlines.left(ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), node.note.began_at)
+        limit = deadlines.left(ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), node.progress.began_at)
         try:
             return await deadlines.within(limit, self.run_kind(self, node, inputs))
         except NodeFailure as failure:
@@ -230,21 +230,21 @@ class Walk:
     async def _working(self, node: NodeRun) -> AsyncIterator[continuation_pb2.OpenNode]:
         continuation = self.scope.run.continuation
         async with contextlib.AsyncExitStack() as stack:
-            if continuation.is_holding:
+            if continuation.is_draining:
                 with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="continue as new"))):
-                    note = await stack.enter_async_context(continuation.working(node.id))
+                    progress = await stack.enter_async_context(continuation.working(node.id))
             else:
-                note = await stack.enter_async_context(continuation.working(node.id))
-            yield note
+                progress = await stack.enter_async_context(continuation.working(node.id))
+            yield progress
 
     def state(self) -> continuation_pb2.LevelState:
         """Return where the level stands, for the next run."""
         ended = [position for position, is_ended in enumerate(self._is_ended) if is_ended]
         return continuation_pb2.LevelState(
             parent_id=self.scope.parent_id,
-            ended=[position for position in ended if not self._is_spoiler[position]],
-            spoiled=[position for position in ended if self._is_spoiler[position]],
-            left=self.outputs.left(),
+            ended_with_outputs=[position for position in ended if not self._propagates_skip[position]],
+            ended_without_outputs=[position for position in ended if self._propagates_skip[position]],
+            outputs=self.outputs.ended(),
             failed=[
                 continuation_pb2.FailedNode(
                     position=position, error=failure.error, timed_out=isinstance(failure, NodeTimedOut)
@@ -253,26 +253,26 @@ class Walk:
             ],
         )
 
-    def hand_over(self, handover: Handover) -> bool:
+    def request_continue_as_new(self, request: ContinueAsNewRequested) -> bool:
         """Leave the walk to the next run; False when it is ending anyway."""
         if self._done.done():
             return False
-        self._done.set_exception(handover)
+        self._done.set_exception(request)
         return True
 
     def _restore(self, state: continuation_pb2.LevelState) -> None:
         """Go on where the run before stood: first what was open there, then what was about to begin."""
-        self.outputs.restore(state.left)
+        self.outputs.restore(state.outputs)
         for failed in state.failed:
             self._failures[failed.position] = NodeTimedOut() if failed.timed_out else NodeFailure(failed.error)
-        for positions, spoils in ((state.ended, False), (state.spoiled, True)):
+        for positions, skips in ((state.ended_with_outputs, False), (state.ended_without_outputs, True)):
             for position in positions:
                 self._open -= 1
                 self._is_ended[position] = True
-                self._is_spoiler[position] = spoils
+                self._propagates_skip[position] = skips
                 for successor in self._body.downstream[position]:
                     self._waiting[successor] -= 1
-                    self._spoiled[successor] |= spoils
+                    self._upstream_skipped[successor] |= skips
         ready = [position for position, left in enumerate(self._waiting) if left == 0 and not self._is_ended[position]]
         is_resumed = self.scope.run.continuation.is_resumed
         for position in sorted(ready, key=lambda n: not is_resumed(self.scope.node_id(self._body.nodes[n].id))):
@@ -299,7 +299,7 @@ class Walk:
             self._settle(position, values)
             for successor in self._body.downstream[position]:
                 self._waiting[successor] -= 1
-                self._spoiled[successor] |= values is None
+                self._upstream_skipped[successor] |= values is None
                 if self._waiting[successor] == 0 and self._begin(successor):
                     ended.append((successor, None))
         if self._open == 0 and not self._done.done():
@@ -309,7 +309,7 @@ class Walk:
         node = self._body.nodes[position]
         self._open -= 1
         self._is_ended[position] = True
-        self._is_spoiler[position] = values is None
+        self._propagates_skip[position] = values is None
         if values is not None:
             self.outputs.add(node.id, values, {alias.alias: alias.var for alias in node.output_aliases})
             if position == END:
@@ -321,11 +321,11 @@ class Walk:
         """Start a ready node; return True when it is skipped instead."""
         if self._stopping or self._failure is not None:
             return False
-        if self._spoiled[position]:
+        if self._upstream_skipped[position]:
             node = node_run(self.scope, self._body.nodes[position])
             node.report(node.phase_event(Phase.SKIPPED))
             return True
-        self._crowd.launch(position)
+        self._launch_queue.launch(position)
         return False
 
     def _start_task(self, position: int) -> None:
@@ -334,9 +334,9 @@ class Walk:
     async def _run(self, position: int) -> None:
         try:
             spec = self._body.nodes[position]
-            values = await self.run_node(node_run(self.scope, spec, may_park=not spec.timeout.ToTimedelta()))
-        except NodeSuspended as parked:
-            self._park(position, parked)
+            values = await self.run_node(node_run(self.scope, spec, may_suspend=not spec.timeout.ToTimedelta()))
+        except NodeSuspended as suspended:
+            self._suspend(position, suspended)
         except NodeFailure as failure:
             self._fail(position, failure)
         except asyncio.CancelledError:
@@ -351,21 +351,21 @@ class Walk:
         finally:
             self._tasks.pop(position, None)
 
-    def _park(self, position: int, parked: NodeSuspended) -> None:
-        self._crowd.park(position, parked)
+    def _suspend(self, position: int, suspended: NodeSuspended) -> None:
+        self._launch_queue.suspend(position, suspended)
         if self._stopping:
-            self._crowd.dismiss(position, self._tell_stopped)
+            self._launch_queue.discard(position, self._report_stopped)
 
-    def _tell_stopped(self, position: int, sleeper: Sleeper) -> None:
+    def _report_stopped(self, position: int, suspended: SuspendedNode) -> None:
         node = node_run(self.scope, self._body.nodes[position])
-        sleeper.report_aborted(node)
+        suspended.report_aborted(node)
         self._report_aborted(node)
 
     def fail(self, failure: NodeFailure) -> None:
         """End the walk with ``failure``, whatever the policy."""
         if self._failure is None:
             self._failure = failure
-            self._crowd.close()
+            self._launch_queue.close()
         if not self._done.done():
             self._done.set_result(None)
 
@@ -385,10 +385,12 @@ class Walk:
         self._stopping = True
         # Asked whatever runs: that may hang on the order of callbacks, which is another one in another Python.
         tells = workflow.patched(TELLING_PATCH)
-        self._crowd.close()
+        self._launch_queue.close()
         try:
-            if not self._crowd.is_empty:
-                await cancellation.settled([asyncio.create_task(self._crowd.dismiss_all(self._tell_stopped))])
+            if not self._launch_queue.is_empty:
+                await cancellation.wait_until_done(
+                    [asyncio.create_task(self._launch_queue.discard_all(self._report_stopped))]
+                )
         finally:
             await self._stop_running(tells=tells)
 
@@ -402,7 +404,7 @@ class Walk:
             if tells:
                 await self._have_due_nodes_begun()
         finally:
-            await cancellation.stopped(tasks, self.scope.run.pace)
+            await cancellation.cancel_and_wait(tasks, self.scope.run.workflow_task_budget)
 
     async def _have_due_nodes_begun(self) -> None:
         """Let nodes that were started in this very pass of the event loop begin, if there is something to tell of them.
@@ -410,13 +412,13 @@ class Walk:
         A task that is cancelled before it has begun does not run one line.
         """
         if any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks):
-            await cancellation.settled([asyncio.create_task(asyncio.sleep(0))])
+            await cancellation.wait_until_done([asyncio.create_task(asyncio.sleep(0))])
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:
-        """Yield what the nodes of this level wait for that have not begun, or that are parked."""
-        for position, sleeper in self._crowd.sleepers.items():
-            until, name = operations_pb2.TimerWait(until=sleeper.until), self._body.nodes[position].name
-            yield operations_pb2.Wait(node_id=self._node_id(position), name=name, since=sleeper.since, timer=until)
+        """Yield what the nodes of this level wait for that have not begun, or that are suspended."""
+        for position, suspended in self._launch_queue.suspended.items():
+            until, name = operations_pb2.TimerWait(until=suspended.until), self._body.nodes[position].name
+            yield operations_pb2.Wait(node_id=self._node_id(position), name=name, since=suspended.since, timer=until)
         for position, left in enumerate(self._waiting):
             if left == 0 or self._is_ended[position]:
                 continue

@@ -25,20 +25,20 @@ class RunState(_message.Message):
     def __init__(self, levels: _Optional[_Iterable[_Union[LevelState, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[OpenNode, _Mapping]]] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hashed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LevelState(_message.Message):
-    __slots__ = ("parent_id", "ended", "spoiled", "left", "failed")
+    __slots__ = ("parent_id", "ended_with_outputs", "ended_without_outputs", "outputs", "failed")
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
-    ENDED_FIELD_NUMBER: _ClassVar[int]
-    SPOILED_FIELD_NUMBER: _ClassVar[int]
-    LEFT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_WITH_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_WITHOUT_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     parent_id: str
-    ended: _containers.RepeatedScalarFieldContainer[int]
-    spoiled: _containers.RepeatedScalarFieldContainer[int]
-    left: _containers.RepeatedCompositeFieldContainer[NodeLeft]
+    ended_with_outputs: _containers.RepeatedScalarFieldContainer[int]
+    ended_without_outputs: _containers.RepeatedScalarFieldContainer[int]
+    outputs: _containers.RepeatedCompositeFieldContainer[EndedNodeOutputs]
     failed: _containers.RepeatedCompositeFieldContainer[FailedNode]
-    def __init__(self, parent_id: _Optional[str] = ..., ended: _Optional[_Iterable[int]] = ..., spoiled: _Optional[_Iterable[int]] = ..., left: _Optional[_Iterable[_Union[NodeLeft, _Mapping]]] = ..., failed: _Optional[_Iterable[_Union[FailedNode, _Mapping]]] = ...) -> None: ...
+    def __init__(self, parent_id: _Optional[str] = ..., ended_with_outputs: _Optional[_Iterable[int]] = ..., ended_without_outputs: _Optional[_Iterable[int]] = ..., outputs: _Optional[_Iterable[_Union[EndedNodeOutputs, _Mapping]]] = ..., failed: _Optional[_Iterable[_Union[FailedNode, _Mapping]]] = ...) -> None: ...
 
-class NodeLeft(_message.Message):
+class EndedNodeOutputs(_message.Message):
     __slots__ = ("node_id", "literals", "uri", "aliases")
     class AliasesEntry(_message.Message):
         __slots__ = ("key", "value")

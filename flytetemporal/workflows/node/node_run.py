@@ -33,7 +33,7 @@ class NodeRun:
     # Of a node that is no task; tasks name theirs.
     attempt: int = 0
     # Its walk can park it while it sleeps.
-    may_park: bool = False
+    may_suspend: bool = False
 
     def at(self, attempt: int) -> "NodeRun":
         """Return the same node in a later attempt."""
@@ -88,16 +88,16 @@ class NodeRun:
         return self.scope.run.waits.waiting(self.id, self.node.name, cause)
 
     @contextlib.asynccontextmanager
-    async def resting(self, cause: Cause, *, timer: bool = False) -> AsyncIterator[None]:
+    async def idle(self, cause: Cause, *, timer: bool = False) -> AsyncIterator[None]:
         """Say what the node waits for, and that the next run can wait for it as well; ``timer``: for time to pass."""
         with self.waiting(cause):
-            async with self.scope.run.continuation.resting(self.id, timer=timer):
+            async with self.scope.run.continuation.idle(self.id, timer=timer):
                 yield
 
     @property
-    def note(self) -> continuation_pb2.OpenNode:
+    def progress(self) -> continuation_pb2.OpenNode:
         """What the next run is told of the node."""
-        return self.scope.run.continuation.note(self.id)
+        return self.scope.run.continuation.progress(self.id)
 
     @property
     def is_resumed(self) -> bool:
@@ -129,10 +129,10 @@ class NodeRun:
         return dataclasses.replace(self.child_scope(body, attempt, program), depth=depth)
 
 
-def node_run(scope: Scope, node: graph_pb2.Node, *, may_park: bool = False) -> NodeRun:
+def node_run(scope: Scope, node: graph_pb2.Node, *, may_suspend: bool = False) -> NodeRun:
     """Return the execution of ``node`` in ``scope``."""
     node_id, data_dir = scope.take_node_id(node.id), scope.data_dir(node.id)
-    return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir), may_park=may_park)
+    return NodeRun(scope, node, node_id, data_dir, _event(scope, node, node_id, data_dir), may_suspend=may_suspend)
 
 
 def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> event_pb2.NodeExecutionEvent:

@@ -11,16 +11,16 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.continuation import Continuation
-from flytetemporal.workflows.node.children import Children
+from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
-from flytetemporal.workflows.node.signals import SignalBoard
-from flytetemporal.workflows.node.wait_registry import WaitingRoom
+from flytetemporal.workflows.node.signals import SignalCounts
+from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.report import Reports
-from flytetemporal.workflows.throttling.payload_budget import Freight
-from flytetemporal.workflows.throttling.shared_timers import Alarms
+from flytetemporal.workflows.throttling.payload_budget import PayloadBudget
+from flytetemporal.workflows.throttling.shared_timers import SharedTimers
 from flytetemporal.workflows.throttling.slots import Slots
-from flytetemporal.workflows.throttling.workflow_task_budget import Pace
+from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
 PRODUCER = "propeller"
 # Open activities of one run; far below the 2,000 at which Temporal refuses the workflow task.
@@ -32,13 +32,13 @@ class Run:
     """One execution."""
 
     argument: execution_pb2.ExecutionInput
-    signals: SignalBoard
-    children: Children
-    waits: WaitingRoom
+    signals: SignalCounts
+    children: ChildOutcomes
+    waits: WaitRegistry
     node_ids: NodeIds = field(init=False)
-    pace: Pace = field(default_factory=Pace)
-    freight: Freight = field(default_factory=Freight)
-    alarms: Alarms = field(default_factory=Alarms)
+    workflow_task_budget: WorkflowTaskBudget = field(default_factory=WorkflowTaskBudget)
+    payload_budget: PayloadBudget = field(default_factory=PayloadBudget)
+    shared_timers: SharedTimers = field(default_factory=SharedTimers)
     # Known once it was read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
@@ -48,7 +48,7 @@ class Run:
     parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reports = Reports(self.pace)
+        self.reports = Reports(self.workflow_task_budget)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.continuation = Continuation(self.argument, self.reports, self.node_ids)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
@@ -58,9 +58,9 @@ class Run:
     async def attempt(self, node_id: str) -> AsyncIterator[None]:
         """Take a place among the open activities for an attempt of a node; there is none while the run holds."""
         async with contextlib.AsyncExitStack() as stack:
-            async with self.continuation.resting(node_id):
+            async with self.continuation.idle(node_id):
                 await stack.enter_async_context(self.activity_window.held(node_id))
-                while self.continuation.is_holding:
+                while self.continuation.is_draining:
                     await stack.aclose()
                     await self.continuation.admission()
                     await stack.enter_async_context(self.activity_window.held(node_id))

@@ -1,6 +1,7 @@
-"""What open nodes wait for, so that somebody who asks gets an answer.
+"""What open nodes wait for, as the query ``waits`` answers it.
 
-Every node says what it waits for while it waits; a query reads it. Nothing here influences the run.
+Every node registers the cause of a wait while it waits. Nothing here influences the run, because a query runs in a
+worker's memory and is not part of the history.
 """
 
 import contextlib
@@ -18,9 +19,9 @@ from flytetemporal.idl import times
 LIMIT = 200
 
 Cause: TypeAlias = Callable[[operations_pb2.Wait], None]
-"""Fills in the cause of a wait, when somebody asks."""
+"""Fills in the cause of a wait when a query asks for it."""
 Level: TypeAlias = Callable[[], Iterator[operations_pb2.Wait]]
-"""Yields the waits of one level's nodes that have not begun."""
+"""Yields the waits of those nodes of a level that have no coroutine."""
 
 
 @dataclass(slots=True)
@@ -31,15 +32,15 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class WaitingRoom:
-    """One an execution."""
+class WaitRegistry:
+    """The waits of one execution."""
 
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _levels: dict[str, Level] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def waiting(self, node_id: str, name: str, cause: Cause) -> Iterator[None]:
-        """Say what a node waits for, until the block ends; what it said before comes back then."""
+        """Register what a node waits for while the block runs; afterwards its previous entry is restored."""
         before = self._entries.get(node_id)
         self._entries[node_id] = _Entry(name, workflow.now(), cause)
         try:
@@ -51,16 +52,16 @@ class WaitingRoom:
                 self._entries[node_id] = before
 
     @contextlib.contextmanager
-    def level(self, parent_id: str, not_begun: Level) -> Iterator[None]:
-        """Have the nodes of a level answered for that have not begun."""
-        self._levels[parent_id] = not_begun
+    def level(self, parent_id: str, waits: Level) -> Iterator[None]:
+        """Include ``waits`` in answers while the block runs."""
+        self._levels[parent_id] = waits
         try:
             yield
         finally:
             self._levels.pop(parent_id, None)
 
     def answer(self, node_id: str = "") -> operations_pb2.Waits:
-        """Return the waits of one node, or of all that have not ended: those that have begun first."""
+        """Return the waits of one node, or of all nodes that have not ended: those with a coroutine first."""
         found = operations_pb2.Waits()
         for wait in self._all():
             if node_id and wait.node_id != node_id:
@@ -76,5 +77,5 @@ class WaitingRoom:
             wait = operations_pb2.Wait(node_id=node_id, name=entry.name, since=times.timestamp(entry.since))
             entry.cause(wait)
             yield wait
-        for not_begun in self._levels.values():
-            yield from not_begun()
+        for waits in self._levels.values():
+            yield from waits()

@@ -1,6 +1,6 @@
 """Array nodes (map tasks): one element after another of lists of inputs, many at once.
 
-Rows of elements run here while there are few of them, otherwise each in a workflow of its own, so that no history
+Shards of elements run here while there are few of them, otherwise each in a workflow of its own, so that no history
 grows with the number of elements. The rules mirror flytepropeller's pkg/controller/nodes/array/handler.go.
 """
 
@@ -26,12 +26,12 @@ from flytetemporal.workflows.node.outcomes import (
     user_failure,
 )
 from flytetemporal.workflows.nodes import elements, inline_tasks
-from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, ROW, Elements, Row
+from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, SHARD_SIZE, ArrayShard, Elements
 from flytetemporal.workflows.walk import Walk
 
-# Of several rows: elements of one that run at once, and rows that do.
-ROW_WINDOW = 200
-ROWS_AT_ONCE = 20
+# Of several shards: elements of one that run at once, and shards that do.
+SHARD_WINDOW = 200
+SHARDS_AT_ONCE = 20
 # Executions of a launch plan tell this very workflow of their end, so its history limits their number.
 MOST_EXECUTIONS = 3000
 EXECUTIONS_AT_ONCE = 100
@@ -97,8 +97,8 @@ class _Array:
                 self._report.element(index, 0, TaskPhase.SUCCEEDED)
             return self._plan.outputs
         with self._node.waiting(lambda wait: wait.nested.node_ids.extend(self._shown())):
-            async with self._report.telling():
-                await self._run_rows()
+            async with self._report.reporting():
+                await self._run_shards()
         if self._failed() > self._tolerated:
             text = self._summary()
             code = "" if text else "ArrayNodeFailing"
@@ -108,9 +108,9 @@ class _Array:
     def _shown(self) -> Sequence[str]:
         return [node_id for running in self._running.values() for node_id in running()]
 
-    async def _run_rows(self) -> None:
-        """Run the rows in order, several at once, until all have ended or too many elements have failed."""
-        firsts = iter(range(0, self._plan.size, ROW))
+    async def _run_shards(self) -> None:
+        """Run the shards in order, several at once, until all have ended or too many elements have failed."""
+        firsts = iter(range(0, self._plan.size, SHARD_SIZE))
         window, at_once = self._pace()
         lanes = [asyncio.create_task(self._lane(firsts, window)) for _ in range(at_once)]
         try:
@@ -119,7 +119,7 @@ class _Array:
                 if self._is_over() or any(lane.done() and (lane.cancelled() or lane.exception()) for lane in lanes):
                     break
         finally:
-            await cancellation.stopped(lanes)
+            await cancellation.cancel_and_wait(lanes)
         if self._is_over():
             return
         for lane in lanes:
@@ -128,39 +128,39 @@ class _Array:
     async def _lane(self, firsts: Iterator[int], window: int) -> None:
         for first in firsts:
             tolerated = max(self._tolerated - self._failed(), 0)
-            row = Row(
+            shard = ArrayShard(
                 node=self._node,
                 task=self._task,
                 plan=self._plan,
                 first=first,
-                count=min(ROW, self._plan.size - first),
-                tolerated=ROW if self._node.node.array.runs_all else tolerated,
+                count=min(SHARD_SIZE, self._plan.size - first),
+                tolerated=SHARD_SIZE if self._node.node.array.runs_all else tolerated,
                 window=window,
             )
-            self._outcomes[first] = await self._run_row(row)
+            self._outcomes[first] = await self._run_shard(shard)
             if self._is_over():
                 return
 
-    async def _run_row(self, row: Row) -> arrays_pb2.ElementsOutcome:
+    async def _run_shard(self, shard: ArrayShard) -> arrays_pb2.ElementsOutcome:
         try:
-            if self._task is None or self._plan.size <= ROW:
-                running = Elements(row, self._report, self._walk.abort)
-                self._running[row.first] = running.running
+            if self._task is None or self._plan.size <= SHARD_SIZE:
+                running = Elements(shard, self._report, self._walk.abort)
+                self._running[shard.first] = running.running
                 return await running.run()
-            self._running[row.first] = lambda: [f"{self._node.id}-{self._node.attempt}-n{row.first}"]
-            return await _child(row, self._task, self._is_interruptible())
+            self._running[shard.first] = lambda: [f"{self._node.id}-{self._node.attempt}-n{shard.first}"]
+            return await _child(shard, self._task, self._is_interruptible())
         finally:
-            self._running.pop(row.first, None)
+            self._running.pop(shard.first, None)
 
     def _pace(self) -> tuple[int, int]:
-        """Return how many elements of a row run at once, and how many rows."""
+        """Return how many elements of a shard run at once, and how many shards."""
         most = self._node.node.array.parallelism.value
-        if self._plan.size <= ROW:
+        if self._plan.size <= SHARD_SIZE:
             return most or (EXECUTIONS_AT_ONCE if self._task is None else 0), 1
         if self._task is None:
             return min(most or EXECUTIONS_AT_ONCE, EXECUTIONS_AT_ONCE), 1
-        window = min(most or ROW_WINDOW, ROW_WINDOW)
-        return window, min(most // window, ROWS_AT_ONCE) if most else ROWS_AT_ONCE
+        window = min(most or SHARD_WINDOW, SHARD_WINDOW)
+        return window, min(most // window, SHARDS_AT_ONCE) if most else SHARDS_AT_ONCE
 
     def _is_interruptible(self) -> bool:
         return self._node.scope.run.is_interruptible(self._node.node.array.node)
@@ -181,7 +181,7 @@ class _Array:
         node, uri = self._node, locations.outputs_uri(self._node.output_dir())
         variables = list(self._task.output_names if self._task is not None else self._plan.variables)
         attempts = [number for first in sorted(self._outcomes) for number in self._outcomes[first].attempts]
-        if self._task is None or self._plan.size <= ROW:
+        if self._task is None or self._plan.size <= SHARD_SIZE:
             return await elements.gather(node, variables, 0, attempts, uri)
         parts = [locations.part_uri(node.output_dir(), first) for first in sorted(self._outcomes)]
         return await engine_activities.execute(
@@ -223,7 +223,7 @@ async def _plan(
         bound_inputs=array.bound_inputs,
         inputs_uri=node.inputs_uri,
         directory=node.output_dir(),
-        chunk_size=ROW,
+        chunk_size=SHARD_SIZE,
     )
     if array.HasField("job"):
         request.job.CopyFrom(array.job)
@@ -234,7 +234,7 @@ async def _plan(
         request.outputs_uri = locations.outputs_uri(node.output_dir())
     if inputs.WhichOneof("value") == "deferred":
         await node.scope.run.reports.flush()
-    await node.scope.run.freight.load(request.ByteSize())
+    await node.scope.run.payload_budget.reserve(request.ByteSize())
     plan = await engine_activities.execute(
         activities.plan_array,
         request,
@@ -259,9 +259,9 @@ def _least(array: graph_pb2.ArrayNode, size: int) -> int:
             return size
 
 
-async def _child(row: Row, task: graph_pb2.TaskSummary, interruptible: bool) -> arrays_pb2.ElementsOutcome:
-    """Run a row in a workflow of its own."""
-    node = row.node
+async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: bool) -> arrays_pb2.ElementsOutcome:
+    """Run a shard in a workflow of its own."""
+    node = shard.node
     execution = execution_pb2.ExecutionInput()
     execution.CopyFrom(node.scope.run.argument)
     for name in ("inline_graph", "stored_graph", "inputs", "parent"):
@@ -276,20 +276,20 @@ async def _child(row: Row, task: graph_pb2.TaskSummary, interruptible: bool) -> 
         attempt=node.attempt,
         node_event=node.event,
         task=task,
-        plan=row.plan,
-        first=row.first,
-        count=row.count,
-        tolerated=row.tolerated,
-        window=row.window,
+        plan=shard.plan,
+        first=shard.first,
+        count=shard.count,
+        tolerated=shard.tolerated,
+        window=shard.window,
     )
     outcome: arrays_pb2.ElementsOutcome = await workflow.execute_child_workflow(
         workflows.ARRAY_WORKFLOW,
         argument,
         result_type=arrays_pb2.ElementsOutcome,
-        id=f"{naming.temporal_workflow_id(node.execution_id)}:{node.id}:{node.attempt}:{row.first}",
+        id=f"{naming.temporal_workflow_id(node.execution_id)}:{node.id}:{node.attempt}:{shard.first}",
         parent_close_policy=ParentClosePolicy.TERMINATE,
         cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         task_timeout=workflow.info().task_timeout,
-        static_summary=f"{node.id} elements {row.first} to {row.first + row.count - 1}",
+        static_summary=f"{node.id} elements {shard.first} to {shard.first + shard.count - 1}",
     )
     return outcome

@@ -29,7 +29,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     if not node.is_resumed:
         node.report(node.phase_event(Phase.RUNNING))
     child = node_run(node.child_scope(node.scope.body), chosen)
-    async with node.resting(lambda wait: wait.nested.node_ids.append(child.id)):
+    async with node.idle(lambda wait: wait.nested.node_ids.append(child.id)):
         await walk.ended(chosen.upstream)
         try:
             outputs = await walk.run_node(child)

@@ -37,7 +37,7 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     node.scope.run.parallelism.give_back(node.id)
     node.event.is_dynamic = node.event.is_parent = True
     nested = Walk(scope, walk.run_kind, walk.abort)
-    async with node.resting(lambda wait: wait.nested.node_ids.extend(nested.running())):
+    async with node.idle(lambda wait: wait.nested.node_ids.extend(nested.running())):
         try:
             outputs = await nested.run(Values(literals_pb2.LiteralMap(), ""))
         except NodeTimedOut as e:
@@ -54,9 +54,9 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
 
 
 async def _program(node: NodeRun, attempt: int) -> Program:
-    if node.note.dynamic.WhichOneof("graph") is None:
-        node.note.dynamic.CopyFrom(await _compiled(node, attempt))
-    compiled = node.note.dynamic
+    if node.progress.dynamic.WhichOneof("graph") is None:
+        node.progress.dynamic.CopyFrom(await _compiled(node, attempt))
+    compiled = node.progress.dynamic
     if compiled.HasField("error"):
         raise NodeFailure(compiled.error)
     gzipped = compiled.inline_graph

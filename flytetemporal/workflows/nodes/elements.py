@@ -1,4 +1,4 @@
-"""A row of elements of an array node: each tries until it succeeds or its budget is spent."""
+"""A shard of elements of an array node: each tries until it succeeds or its budget is spent."""
 
 import asyncio
 import dataclasses
@@ -23,16 +23,16 @@ from flytetemporal.workflows.walk import Abort
 
 TaskPhase = core_execution_pb2.TaskExecution
 # Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.
-ROW = 500
+SHARD_SIZE = 500
 DATA_TIMEOUT = timedelta(minutes=5)
 PATCH = "elements-take-steps"
-# Of a row's errors; what nobody would read is only counted.
+# Of a shard's errors; what nobody would read is only counted.
 ERRORS = 100
 ERROR_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ArrayShard:
     """Elements ``first`` to ``first + count - 1`` of the array ``node``; ``task`` is unset for launch plans.
 
     So many as ``tolerated`` may fail before the others are stopped; so many as ``window`` run at once, 0: all.
@@ -56,7 +56,7 @@ class Row:
         if self.node.node.array.HasField("job"):
             return execution_pb2.ElementInputs(whole_uri=self.node.inputs_uri)
         return execution_pb2.ElementInputs(
-            chunk_uri=locations.chunk_uri(self.node.output_dir(), self.first // ROW),
+            chunk_uri=locations.chunk_uri(self.node.output_dir(), self.first // SHARD_SIZE),
             position=index - self.first,
             shared_uri=self.plan.shared_uri,
             listed=not self.node.node.array.takes_element,
@@ -75,34 +75,34 @@ class Row:
             ),
             data_dir=locations.element_dir(self.node.output_dir(), index),
             attempt=0,
-            may_park=False,
+            may_suspend=False,
         )
 
 
 class Elements:
-    """Runs a row."""
+    """Runs a shard."""
 
-    def __init__(self, row: Row, report: ArrayReport, abort: Abort) -> None:
-        self._row = row
+    def __init__(self, shard: ArrayShard, report: ArrayReport, abort: Abort) -> None:
+        self._shard = shard
         self._report = report
         self._abort = abort
-        self._window = Slots("concurrency", row.window)
-        self._attempts = [0] * row.count
+        self._window = Slots("concurrency", shard.window)
+        self._attempts = [0] * shard.count
         self._failures: dict[int, str] = {}
         self._open: dict[str, None] = {}
-        self._left = row.count
+        self._left = shard.count
         self._durations: literals_pb2.LiteralMap | None = None
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> arrays_pb2.ElementsOutcome:
-        """Run the row until all its elements have ended, or too many have failed and the others were stopped."""
-        if self._row.task is not None and self._row.task.type == inline_tasks.CORE_SLEEP:
+        """Run the shard until all its elements have ended, or too many have failed and the others were stopped."""
+        if self._shard.task is not None and self._shard.task.type == inline_tasks.CORE_SLEEP:
             self._durations = await self._read()
-        running = [asyncio.create_task(self._one(self._row.first + n)) for n in range(self._row.count)]
+        running = [asyncio.create_task(self._one(self._shard.first + n)) for n in range(self._shard.count)]
         try:
             await self._done
         finally:
-            await cancellation.stopped(running)
+            await cancellation.cancel_and_wait(running)
         failures = list(self._failures.items())
         return arrays_pb2.ElementsOutcome(
             attempts=self._attempts,
@@ -115,11 +115,11 @@ class Elements:
         return list(self._open)
 
     async def _one(self, index: int) -> None:
-        node = self._row.element(index)
+        node = self._shard.element(index)
         try:
             async with self._window.held(node.id):
                 self._open[node.id] = None
-                self._attempts[index - self._row.first] = await self._run(node, index) + 1
+                self._attempts[index - self._shard.first] = await self._run(node, index) + 1
         except NodeFailure as failure:
             self._failures[index] = failure.error.message[:ERROR_CHARACTERS]
         except asyncio.CancelledError:
@@ -132,20 +132,20 @@ class Elements:
         finally:
             self._open.pop(node.id, None)
         self._left -= 1
-        if (self._left == 0 or len(self._failures) > self._row.tolerated) and not self._done.done():
+        if (self._left == 0 or len(self._failures) > self._shard.tolerated) and not self._done.done():
             self._done.set_result(None)
 
     async def _run(self, node: NodeRun, index: int) -> int:
         """Run an element to its end and return the attempt that succeeded."""
-        if self._row.task is None:
+        if self._shard.task is None:
             return await self._child(node, index)
         if self._durations is not None:
             return await self._sleep(node, index, self._durations)
-        return await self._task(node, index, self._row.task)
+        return await self._task(node, index, self._shard.task)
 
     async def _task(self, node: NodeRun, index: int, summary: graph_pb2.TaskSummary) -> int:
         budget = attempts.budget_of(node, summary.retries, summary.id.name)
-        inputs = execution_pb2.NodeInputs(element=self._row.inputs(index))
+        inputs = execution_pb2.NodeInputs(element=self._shard.inputs(index))
         while True:
             number = budget.attempt
             element = execution_pb2.ArrayElement(
@@ -158,7 +158,7 @@ class Elements:
                 if cancellation.is_cancelled():
                     self._report.element(index, number, TaskPhase.ABORTED)
                 raise
-            self._report.ended(result)
+            self._report.attempt_ended(result)
             if result.dynamic:
                 self._report.element(index, number, TaskPhase.FAILED)
                 raise user_failure("DynamicElement", "an element of an array cannot be dynamic")
@@ -174,11 +174,11 @@ class Elements:
         values = literals_pb2.LiteralMap()
         for name, literal in durations.literals.items():
             mapped = literal.WhichOneof("value") == "collection"
-            position = index - self._row.first
+            position = index - self._shard.first
             values.literals[name].CopyFrom(literal.collection.literals[position] if mapped else literal)
         self._report.element(index, 0, TaskPhase.RUNNING)
         try:
-            await inline_tasks.sleep(node, values)
+            await inline_tasks.sleep_element(node, values)
         except BaseException:
             self._report.element(index, 0, TaskPhase.ABORTED)
             raise
@@ -188,24 +188,26 @@ class Elements:
     async def _take_turn(self, node: NodeRun) -> None:
         # Elements that are not shown report nothing, so that no pump would ever hand out turns again.
         if workflow.patched(PATCH):
-            await node.scope.run.pace.step()
+            await node.scope.run.workflow_task_budget.take_step()
         else:
-            await node.scope.run.pace.turn()
+            await node.scope.run.workflow_task_budget.take_turn()
 
     async def _child(self, node: NodeRun, index: int) -> int:
         child = launch_plan.child_id(node)
-        request = execution_pb2.LaunchRequest(create=launch_plan.request(node, child), element=self._row.inputs(index))
+        request = execution_pb2.LaunchRequest(
+            create=launch_plan.request(node, child), element=self._shard.inputs(index)
+        )
         await launch_plan.launch(node, request)
-        outcome = await launch_plan.ended(self._abort, node, child)
-        await launch_plan.take_over(node, outcome)
+        outcome = await launch_plan.wait_for_child(self._abort, node, child)
+        await launch_plan.copy_outputs(node, outcome)
         return 0
 
     async def _read(self) -> literals_pb2.LiteralMap:
         found = await engine_activities.execute(
             activities.read_elements,
-            self._row.inputs(self._row.first),
+            self._shard.inputs(self._shard.first),
             limit=DATA_TIMEOUT,
-            summary=f"inputs of elements of {self._row.node.id}",
+            summary=f"inputs of elements of {self._shard.node.id}",
         )
         return found.literals
 

@@ -43,7 +43,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 async def _sleep(node: NodeRun, duration: timedelta) -> Values:
-    await inline_tasks.slept(node, duration)
+    await inline_tasks.sleep_until_due(node, duration)
     node.report(node.phase_event(Phase.SUCCEEDED))
     return Values(literals_pb2.LiteralMap(), "")
 
@@ -92,10 +92,10 @@ async def _signal(
     # Whoever reads that a node waits for a signal may set it at once: it is said when clients can.
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work=f"signal {signal_id}"))):
         while True:
-            if node.note.asked:
-                async with node.resting(lambda wait: wait.signal.CopyFrom(asked)):
+            if node.progress.asked:
+                async with node.idle(lambda wait: wait.signal.CopyFrom(asked)):
                     await signals.changed(signal_id, count)
-                node.note.asked = False
+                node.progress.asked = False
             count = signals.count(signal_id)
             state = await engine_activities.execute(
                 activities.read_signal, request, summary=f"{node.id} signal {signal_id}"
@@ -103,7 +103,7 @@ async def _signal(
             if state.HasField("outputs"):
                 literals = state.outputs.literals if state.outputs.HasField("literals") else None
                 return Values(literals, state.outputs.uri)
-            node.note.asked = True
+            node.progress.asked = True
 
 
 def _succeeded(node: NodeRun, outputs: Values) -> Values:

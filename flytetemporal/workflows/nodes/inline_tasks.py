@@ -27,7 +27,7 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
             "BadTaskDefinition",
             f"echo task [{summary.id.name}] has {len(names)} inputs and {len(outputs)} outputs; one of each may be",
         )
-    await node.scope.run.pace.turn()
+    await node.scope.run.workflow_task_budget.take_turn()
     values = await node_inputs.materialise(node, inputs)
     uri = locations.outputs_uri(node.output_dir())
     if values.literals is None:
@@ -45,14 +45,14 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
 async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
     """Wait for the duration that the task is given; a zero or negative one is over at once."""
     duration = timedelta()
-    if not node.note.HasField("wakes_at"):
-        await node.scope.run.pace.turn()
+    if not node.progress.HasField("wakes_at"):
+        await node.scope.run.workflow_task_budget.take_turn()
         duration = _duration(node, await _given_duration(node, inputs))
         if node.attempt == 0:
             node.report(node.phase_event(Phase.RUNNING))
         report_task(node, summary, TaskPhase.RUNNING)
     try:
-        await slept(node, duration, _report_aborted)
+        await sleep_until_due(node, duration, _report_aborted)
     except (NodeSuspended, GeneratorExit):  # It sleeps on: parked, or in a run that this worker has let go of.
         raise
     except BaseException:
@@ -62,33 +62,35 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
     return _finish(node, summary, outputs)
 
 
-async def sleep(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
+async def sleep_element(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
     """Wait for the duration that an element of an array is given."""
-    await slept(node, _duration(node, values))
+    await sleep_until_due(node, _duration(node, values))
 
 
 def _report_aborted(node: NodeRun) -> None:
     report_task(node, node.scope.program.graph.tasks[node.node.task.task], TaskPhase.ABORTED)
 
 
-async def slept(node: NodeRun, duration: timedelta, report_aborted: Callable[[NodeRun], None] | None = None) -> None:
+async def sleep_until_due(
+    node: NodeRun, duration: timedelta, report_aborted: Callable[[NodeRun], None] | None = None
+) -> None:
     """Wait for time to pass: for ``duration``, or for what is left of it.
 
     Raises:
         NodeSuspended: the node is one of many that sleep, and ``report_aborted`` says what to report if it is stopped.
     """
-    note = node.note
-    if not note.HasField("wakes_at"):
-        note.wakes_at.FromDatetime(workflow.now() + duration)
-    left = times.moment(note.wakes_at) - workflow.now()
+    progress = node.progress
+    if not progress.HasField("wakes_at"):
+        progress.wakes_at.FromDatetime(workflow.now() + duration)
+    left = times.moment(progress.wakes_at) - workflow.now()
     if left > timedelta():
-        if node.may_park and report_aborted is not None and node.scope.run.alarms.is_crowded:
-            raise NodeSuspended(note.wakes_at, report_aborted)
-        until = operations_pb2.TimerWait(until=note.wakes_at)
-        async with node.resting(lambda wait: wait.timer.CopyFrom(until), timer=True):
-            await node.scope.run.alarms.sleep(left, summary=f"{node.id} sleeps")
-        await node.scope.run.pace.step()
-    note.ClearField("wakes_at")
+        if node.may_suspend and report_aborted is not None and node.scope.run.shared_timers.should_suspend:
+            raise NodeSuspended(progress.wakes_at, report_aborted)
+        until = operations_pb2.TimerWait(until=progress.wakes_at)
+        async with node.idle(lambda wait: wait.timer.CopyFrom(until), timer=True):
+            await node.scope.run.shared_timers.sleep(left, summary=f"{node.id} sleeps")
+        await node.scope.run.workflow_task_budget.take_step()
+    progress.ClearField("wakes_at")
 
 
 ECHO, CORE_SLEEP = "echo", "core-sleep"

@@ -20,7 +20,7 @@ from flytetemporal.workflows.walk import Abort, Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
 # A child tells its end by itself. Only when Temporal or its record was meddled with does somebody have to ask.
-FIRST_LOOK = timedelta(minutes=10)
+FIRST_CHECK = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=6)
 WorkflowPhase = core_execution_pb2.WorkflowExecution
 
@@ -28,15 +28,15 @@ WorkflowPhase = core_execution_pb2.WorkflowExecution
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Launch the child, wait for its end, take over its outputs; when stopped, stop the child."""
     child = child_id(node)
-    if not node.note.launched:
+    if not node.progress.launched:
         values = await node_inputs.materialise(node, inputs)
         await launch(node, execution_pb2.LaunchRequest(create=request(node, child), inputs=values.message()))
     node.event.workflow_node_metadata.execution_id.CopyFrom(child)
-    if not node.note.launched:
+    if not node.progress.launched:
         node.report(node.phase_event(Phase.RUNNING))
-    node.note.launched = True
-    outcome = await ended(walk.abort, node, child)
-    taken = await take_over(node, outcome)
+    node.progress.launched = True
+    outcome = await wait_for_child(walk.abort, node, child)
+    taken = await copy_outputs(node, outcome)
     event = node.phase_event(Phase.SUCCEEDED)
     event.output_uri = taken.uri
     node.report(event)
@@ -50,7 +50,7 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
         NodeFailure: it cannot be launched.
     """
     await node.scope.run.reports.flush()  # The child's record names the record of this node.
-    await node.scope.run.freight.load(wanted.ByteSize())
+    await node.scope.run.payload_budget.reserve(wanted.ByteSize())
     launched = await engine_activities.execute(
         activities.launch_child,
         wanted,
@@ -60,13 +60,13 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
         raise NodeFailure(launched.error)
 
 
-async def ended(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
+async def wait_for_child(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
     """Return how a child ended; when we are stopped, stop the child."""
     try:
-        async with node.resting(lambda wait: wait.child.execution_id.CopyFrom(child)):
-            return await _ended(node, child)
+        async with node.idle(lambda wait: wait.child.execution_id.CopyFrom(child)):
+            return await _child_outcome(node, child)
     except asyncio.CancelledError:
-        await cancellation.settled([asyncio.create_task(_terminate(abort, node, child))])
+        await cancellation.wait_until_done([asyncio.create_task(_terminate(abort, node, child))])
         raise
 
 
@@ -113,11 +113,11 @@ def _origin(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
     }
 
 
-async def _ended(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
-    pause = FIRST_LOOK
+async def _child_outcome(node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
+    pause = FIRST_CHECK
     while True:
         try:
-            return await deadlines.within(pause, node.scope.run.children.ended(child.name))
+            return await deadlines.within(pause, node.scope.run.children.outcome(child.name))
         except TimeoutError:
             pause = min(2 * pause, LONGEST_PAUSE)
         state = await engine_activities.execute(
@@ -136,7 +136,7 @@ async def _terminate(abort: Abort, node: NodeRun, child: ChildId) -> None:
     )
 
 
-async def take_over(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
+async def copy_outputs(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
     """Copy the outputs of a child to where this node's belong.
 
     Raises:

@@ -18,7 +18,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         if node.attempt == 0:
             node.report(node.phase_event(Phase.RUNNING))
     nested = Walk(scope, walk.run_kind, walk.abort)
-    async with node.resting(lambda wait: wait.nested.node_ids.extend(nested.running())):
+    async with node.idle(lambda wait: wait.nested.node_ids.extend(nested.running())):
         outputs = await nested.run(values)
     return complete(node, outputs)
 

@@ -31,19 +31,19 @@ RETRY = RetryPolicy(
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Run attempts until one succeeds or the budgets are spent."""
     summary = node.scope.program.graph.tasks[node.node.task.task]
-    pure_task = inline_tasks.TASK_TYPES.get(summary.type)
-    if pure_task is not None:
+    inline_task = inline_tasks.TASK_TYPES.get(summary.type)
+    if inline_task is not None:
         return await attempts.with_deadline(
-            node, lambda attempt: pure_task(attempt, summary, inputs), summary.retries, summary.id.name
+            node, lambda attempt: inline_task(attempt, summary, inputs), summary.retries, summary.id.name
         )
     budget = attempts.budget_of(node, summary.retries, summary.id.name)
     while True:
         await attempts.paused(node, budget)
-        if budget.note.HasField("dynamic"):
+        if budget.progress.HasField("dynamic"):
             try:
                 return await dynamic.run(walk, node, budget.attempt)
             except dynamic.ChildTimedOut as failed:
-                budget.note.ClearField("dynamic")
+                budget.progress.ClearField("dynamic")
                 await attempts.pause(node, budget, budget.after(failed.error, recoverable=True), failed.error)
                 continue
         try:
@@ -61,7 +61,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             raise asyncio.CancelledError
         if result.dynamic:
             node.scope.run.reports.forward(result.unreported)
-            budget.note.dynamic.SetInParent()
+            budget.progress.dynamic.SetInParent()
             continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
 
@@ -122,7 +122,7 @@ async def run_attempt(
     )
     if inputs.WhichOneof("value") == "deferred":
         await run_.reports.flush()
-    await run_.freight.load(attempt.ByteSize())
+    await run_.payload_budget.reserve(attempt.ByteSize())
     with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
         return await workflow.execute_activity(
             activities.run_task,

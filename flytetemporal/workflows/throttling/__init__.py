@@ -1,1 +1,1 @@
-"""Bounds on what one workflow task does, sends and keeps in memory."""
+"""Bounds on what one workflow task does and sends, and on what a run keeps in memory."""

@@ -1,19 +1,20 @@
-"""Bounds what one workflow task sends: Temporal takes 4 MB of it, however many activities it schedules.
+"""A bound on the bytes that one workflow task sends: the server refuses a response of more than 4 MB.
 
-A single argument is kept small by other means. This is about hundreds of them at once.
+The size of a single argument is bounded elsewhere. This bounds the sum when one workflow task schedules hundreds of
+activities.
 """
 
 import asyncio
 
 from temporalio import workflow
 
-# With room for what does not pass here: events, timers, results.
+# Half of the server's limit: events of the pump, timers and results are not counted here.
 BYTES = 2 * 1024 * 1024
 PATCH = "freight"
 
 
-class Freight:
-    """Counts the bytes of the arguments of one workflow task; the next one begins anew."""
+class PayloadBudget:
+    """Counts the bytes of the arguments that the current workflow task sends; each workflow task starts at zero."""
 
     def __init__(self, most: int = BYTES) -> None:
         self._most = most
@@ -21,14 +22,19 @@ class Freight:
         self._bytes = 0
         self._turn = asyncio.Lock()
 
-    async def load(self, size: int) -> None:
-        """Return at once while there is room for ``size`` bytes, otherwise in a later workflow task."""
-        async with self._turn:  # First come, first served; one timer for all that wait.
+    async def reserve(self, size: int) -> None:
+        """Return at once if ``size`` more bytes fit, otherwise in the first later workflow task in which they do.
+
+        A size over the whole budget is let through alone.
+        """
+        # The lock is first come, first served, and one timer serves all that wait.
+        async with self._turn:
             while not self._fits(size) and workflow.patched(PATCH):
-                # Not a wait for the next event: there may be none.
+                # A timer ends the workflow task. To wait for the next event instead could deadlock: there may be none.
                 await workflow.sleep(0.001, summary="room for more arguments")
 
     def _fits(self, size: int) -> bool:
+        # The length of the history grows only between workflow tasks, so it identifies the current one on replay too.
         task = workflow.info().get_current_history_length()
         if task != self._task:
             self._task, self._bytes = task, 0

@@ -1,6 +1,7 @@
-"""Timers of nodes that sleep. A few have one each; of many, those that end at about the same time share one.
+"""Timers of nodes that sleep: the first few have their own, the others share one if they wake at about the same time.
 
-A timer costs two events of the history and a workflow task; forty thousand sleepers would not fit into any.
+A timer costs two events of the history and a workflow task, so timers of 40,000 sleeping nodes would not fit into one
+history.
 """
 
 import asyncio
@@ -11,99 +12,101 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-# So many sleepers have timers of their own.
-FEW = 50
-# Among more, a sleeper may wake so much late.
-GRAIN = timedelta(milliseconds=100)
+# Sleeping nodes with a timer each.
+OWN_TIMERS = 50
+# A node that shares a timer can wake this much late.
+RESOLUTION = timedelta(milliseconds=100)
 PATCH = "shared-timers"
-PARKING_PATCH = "parked-sleepers"
+SUSPENSION_PATCH = "parked-sleepers"
 
 
 @dataclass(slots=True)
-class _Bell:
-    """One timer. ``waiting`` sleep until it rings, and ``calls`` are made then, in the order of their keys."""
+class _Timer:
+    """A shared timer. ``waiting`` counts the coroutines and calls that need it; ``calls`` run in order of insertion."""
 
-    rung: "asyncio.Future[None]"
+    fired: "asyncio.Future[None]"
     waiting: int = 0
-    timer: "asyncio.Task[None] | None" = None
+    task: "asyncio.Task[None] | None" = None
     calls: dict[int, Callable[[], None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """Names a call that was asked for: ``key`` among those of the bell ``number``."""
+class ScheduledCall:
+    """A handle to cancel a call: ``key`` among the calls of the timer ``number``."""
 
     number: int
     key: int
 
 
 @dataclass(slots=True)
-class Alarms:
-    """The sleepers of one run."""
+class SharedTimers:
+    """The timers of one run. A timer's number is its deadline in units of ``RESOLUTION``, rounded up."""
 
-    _sleepers: int = 0
-    _asked: int = 0
-    _bells: dict[int, _Bell] = field(default_factory=dict)
+    _sleeping: int = 0
+    _last_key: int = 0
+    _timers: dict[int, _Timer] = field(default_factory=dict)
 
     @property
-    def is_crowded(self) -> bool:
-        """So many sleep that the next one had better be parked."""
-        return self._sleepers >= FEW and workflow.patched(PARKING_PATCH)
+    def should_suspend(self) -> bool:
+        """Whether so many nodes sleep that the next one should be suspended."""
+        return self._sleeping >= OWN_TIMERS and workflow.patched(SUSPENSION_PATCH)
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
-        """Return after ``duration`` at the earliest; ``summary`` is shown by Temporal's UI."""
-        self._sleepers += 1
+        """Return after ``duration`` at the earliest; Temporal's UI shows ``summary`` unless the timer is shared."""
+        self._sleeping += 1
         try:
-            if self._sleepers > FEW and workflow.patched(PATCH):
-                await self._shared(duration)
+            if self._sleeping > OWN_TIMERS and workflow.patched(PATCH):
+                await self._sleep_shared(duration)
             else:
                 await workflow.sleep(duration, summary=summary)
         finally:
-            self._sleepers -= 1
+            self._sleeping -= 1
 
-    def call(self, duration: timedelta, wake: Callable[[], None]) -> Alarm:
-        """Have ``wake`` called after ``duration`` at the earliest."""
-        self._sleepers += 1
-        self._asked += 1
-        number, bell = self._bell(duration)
-        bell.waiting += 1
-        bell.calls[self._asked] = wake
-        return Alarm(number, self._asked)
+    def call_later(self, duration: timedelta, wake: Callable[[], None]) -> ScheduledCall:
+        """Call ``wake`` after ``duration`` at the earliest."""
+        self._sleeping += 1
+        self._last_key += 1
+        number, timer = self._timer(duration)
+        timer.waiting += 1
+        timer.calls[self._last_key] = wake
+        return ScheduledCall(number, self._last_key)
 
-    def forget(self, alarm: Alarm) -> None:
-        """Take back what ``call`` was asked for; nothing happens when it has been made."""
-        bell = self._bells.get(alarm.number)
-        if bell is not None and bell.calls.pop(alarm.key, None) is not None:
-            self._sleepers -= 1
-            self._leave(alarm.number, bell)
+    def cancel(self, call: ScheduledCall) -> None:
+        """Cancel a scheduled call; a call that was made already is left alone."""
+        timer = self._timers.get(call.number)
+        if timer is not None and timer.calls.pop(call.key, None) is not None:
+            self._sleeping -= 1
+            self._release(call.number, timer)
 
-    async def _shared(self, duration: timedelta) -> None:
-        number, bell = self._bell(duration)
-        bell.waiting += 1
+    async def _sleep_shared(self, duration: timedelta) -> None:
+        number, timer = self._timer(duration)
+        timer.waiting += 1
         try:
-            await asyncio.shield(bell.rung)
+            # Without the shield a node that is cancelled would cancel the future that all others wait for.
+            await asyncio.shield(timer.fired)
         finally:
-            self._leave(number, bell)
+            self._release(number, timer)
 
-    def _bell(self, duration: timedelta) -> tuple[int, _Bell]:
-        number = math.ceil((workflow.time() + duration.total_seconds()) / GRAIN.total_seconds())
-        bell = self._bells.get(number)
-        if bell is None:
-            bell = self._bells[number] = _Bell(asyncio.get_running_loop().create_future())
-            bell.timer = asyncio.create_task(self._ring(number, bell))
-        return number, bell
+    def _timer(self, duration: timedelta) -> tuple[int, _Timer]:
+        number = math.ceil((workflow.time() + duration.total_seconds()) / RESOLUTION.total_seconds())
+        timer = self._timers.get(number)
+        if timer is None:
+            timer = self._timers[number] = _Timer(asyncio.get_running_loop().create_future())
+            timer.task = asyncio.create_task(self._fire(number, timer))
+        return number, timer
 
-    def _leave(self, number: int, bell: _Bell) -> None:
-        bell.waiting -= 1
-        if bell.waiting == 0 and bell.timer is not None and not bell.rung.done():
-            bell.timer.cancel()
-            self._bells.pop(number, None)
+    def _release(self, number: int, timer: _Timer) -> None:
+        """Cancel the timer if nothing else needs it."""
+        timer.waiting -= 1
+        if timer.waiting == 0 and timer.task is not None and not timer.fired.done():
+            timer.task.cancel()
+            self._timers.pop(number, None)
 
-    async def _ring(self, number: int, bell: _Bell) -> None:
-        left = number * GRAIN.total_seconds() - workflow.time()
+    async def _fire(self, number: int, timer: _Timer) -> None:
+        left = number * RESOLUTION.total_seconds() - workflow.time()
         await workflow.sleep(max(left, 0.001), summary="nodes that sleep")
-        self._bells.pop(number, None)
-        bell.rung.set_result(None)
-        for wake in bell.calls.values():
-            self._sleepers -= 1
+        self._timers.pop(number, None)
+        timer.fired.set_result(None)
+        for wake in timer.calls.values():
+            self._sleeping -= 1
             wake()

@@ -1,4 +1,4 @@
-"""A bounded number of slots, first come, first served, that knows who holds them."""
+"""A bounded number of slots, first come, first served, that records who holds them."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.workflows.throttling.suspension import Suspended
 
-# An answer names no more holders than a person reads.
+# Holders that one answer names.
 SHOWN = 10
 
 
 class Slots:
-    """``limit`` slots; 0 means that there is no limit."""
+    """``limit`` slots; 0 means no limit."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
@@ -23,11 +23,11 @@ class Slots:
 
     @contextlib.asynccontextmanager
     async def held(self, holder: str) -> AsyncIterator[None]:
-        """Hold a slot; ``holder`` is a node id. One that is parked meanwhile keeps it until it has come back."""
+        """Hold a slot while the block runs; ``holder`` is a node id. A suspended node keeps its slot until it ends."""
         if self._semaphore is None:
             yield
             return
-        if holder not in self._holders:
+        if holder not in self._holders:  # A node that was suspended has its slot already.
             await self._semaphore.acquire()
             self._holders[holder] = None
         try:
@@ -40,17 +40,17 @@ class Slots:
         self.give_back(holder)
 
     def give_back(self, holder: str) -> None:
-        """Give a slot back early: what runs below the holder needs slots of its own."""
+        """Release a slot early, because the nodes below the holder need slots; do nothing if it has none."""
         if self._semaphore is not None and holder in self._holders:
             del self._holders[holder]
             self._semaphore.release()
 
     @property
     def is_free(self) -> bool:
-        """Nobody would have to wait."""
+        """Whether the next holder gets a slot at once."""
         return self._semaphore is None or not self._semaphore.locked()
 
     def wait(self) -> operations_pb2.SlotWait:
-        """Return what somebody waits for who waits for a slot now."""
+        """Return the cause of a wait for a slot, with the first of its holders."""
         holders = itertools.islice(self._holders, SHOWN)
         return operations_pb2.SlotWait(limit_name=self._name, limit=self._limit, holders=holders)

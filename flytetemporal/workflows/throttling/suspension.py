@@ -1,5 +1,5 @@
-"""The signal that a node's coroutine ends although the node goes on sleeping."""
+"""The exception that ends a node's coroutine while the node sleeps on."""
 
 
 class Suspended(Exception):
-    """What the node holds, a slot for one, stays its own until it wakes. See ``node/suspension``."""
+    """The node sleeps without a coroutine and keeps what it holds, such as a slot. See ``node/suspension``."""

@@ -1,10 +1,14 @@
-"""Bounds on what one workflow task may do.
+"""A bound on the work of one workflow task.
 
-Temporal ends a workflow task whose thread does not yield for two seconds, and refuses one with too many commands.
-Nodes that need no activity take a turn here; turns are handed out again when the event pump's activity has answered,
-which is a real boundary between workflow tasks. Whatever may come in thousands at once (nodes that begin, wake or are
-stopped) takes a step; steps are handed out again at such a boundary or, when none comes soon, after a short timer.
-Nothing here looks at the clock.
+Temporal's SDK treats a workflow task that does not yield for two seconds as deadlocked, and the server refuses one with
+too many commands. Two quotas bound it:
+
+* Turns, for nodes that need no activity. They are renewed when the event pump's activity has completed, which is
+  always a new workflow task.
+* Steps, for everything that thousands of nodes can do at once: start, wake, stop. They are renewed at the same time or,
+  if that takes longer, by a short timer.
+
+Nothing here reads the clock, so a replay makes the same choices.
 """
 
 import asyncio
@@ -15,12 +19,12 @@ from temporalio import workflow
 
 TURNS = 400
 STEPS = 200
-BREATH = timedelta(milliseconds=10)
+RENEWAL_INTERVAL = timedelta(milliseconds=10)
 PATCH = "steps"
 
 
-class _Ration:
-    """Hands out at most ``limit`` pieces between two calls of ``renew``, first come, first served."""
+class _Quota:
+    """At most ``limit`` permits between two calls of ``renew``, first come, first served."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -28,18 +32,18 @@ class _Ration:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
-    def is_awaited(self) -> bool:
+    def has_waiters(self) -> bool:
         return bool(self._waiting)
 
-    def take_one(self) -> bool:
-        """Take a piece if one is left."""
+    def try_take(self) -> bool:
+        """Take a permit if one is left; return whether there was one."""
         if self._left > 0:
             self._left -= 1
             return True
         return False
 
     async def take(self) -> None:
-        if self.take_one():
+        if self.try_take():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
@@ -49,50 +53,51 @@ class _Ration:
         self._left = self._limit
         while self._waiting and self._left > 0:
             future = self._waiting.popleft()
-            if not future.done():
+            if not future.done():  # A waiter that was cancelled takes no permit.
                 self._left -= 1
                 future.set_result(None)
 
 
-class Pace:
-    """Hands out at most ``TURNS`` turns and ``STEPS`` steps between two boundaries."""
+class WorkflowTaskBudget:
+    """At most ``turns`` turns and ``steps`` steps between two renewals."""
 
     def __init__(self, turns: int = TURNS, steps: int = STEPS) -> None:
-        self._turns = _Ration(turns)
-        self._steps = _Ration(steps)
-        self._breath: asyncio.Task[None] | None = None
+        self._turns = _Quota(turns)
+        self._steps = _Quota(steps)
+        self._renewal: asyncio.Task[None] | None = None
 
-    async def turn(self) -> None:
-        """Return at once while there are turns left, otherwise after the next boundary that has one."""
+    async def take_turn(self) -> None:
+        """Return at once while turns are left, otherwise after the first renewal that has one."""
         await self._turns.take()
 
-    async def step(self) -> None:
-        """Return at once while there are steps left, otherwise after the next boundary or breath that has one."""
-        if self.has_step():
+    async def take_step(self) -> None:
+        """Return at once while steps are left, otherwise after the first renewal that has one."""
+        if self.try_take_step():
             return
-        if self._breath is None:
-            self._breath = asyncio.create_task(self._breathe())
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew_steps())
         await self._steps.take()
 
-    def has_step(self) -> bool:
-        """Take a step if one is left; whoever gets none must ask for one with ``step``."""
-        return self._steps.take_one() or not workflow.patched(PATCH)
+    def try_take_step(self) -> bool:
+        """Take a step if one is left; return whether there was one. Otherwise call ``take_step``."""
+        # The marker is requested only when the steps are used up: small executions never record it.
+        return self._steps.try_take() or not workflow.patched(PATCH)
 
     @property
-    def is_awaited(self) -> bool:
-        """Somebody waits for the next boundary."""
-        return self._turns.is_awaited or self._steps.is_awaited
+    def has_waiters(self) -> bool:
+        """Whether a coroutine waits for the next renewal."""
+        return self._turns.has_waiters or self._steps.has_waiters
 
-    def boundary(self) -> None:
-        """Hand out turns and steps again."""
+    def renew(self) -> None:
+        """Start both quotas anew: a new workflow task has begun."""
         self._turns.renew()
         self._steps.renew()
 
-    async def _breathe(self) -> None:
-        """Let the worker yield as long as somebody waits for a step."""
+    async def _renew_steps(self) -> None:
+        """Renew the steps in one workflow task after another while coroutines wait for them."""
         while True:
-            await workflow.sleep(BREATH, summary="a breath between many nodes")
+            await workflow.sleep(RENEWAL_INTERVAL, summary="pause between many nodes")
             self._steps.renew()
-            if not self._steps.is_awaited:
-                self._breath = None
+            if not self._steps.has_waiters:
+                self._renewal = None
                 return

@@ -8,7 +8,7 @@ from flyteidl.core import literals_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.engine_runs import EngineRuns, failed, integer, succeeded
-from tests.integration.workflows.test_arrays import array, lists, told
+from tests.integration.workflows.test_arrays import array, lists, task_phases
 
 ErrorKind = core_execution_pb2.ExecutionError
 NONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Void()))
@@ -42,7 +42,7 @@ async def test_a_job_is_as_large_as_its_lists_and_one_task_to_clients(runs: Engi
 
     assert phase == "SUCCEEDED"
     assert runs.outputs() == lists(o0=[2, 3, 4])
-    assert (told(runs)[0], told(runs)[1], told(runs)[-1]) == ("QUEUED", "RUNNING", "SUCCEEDED")
+    assert (task_phases(runs)[0], task_phases(runs)[1], task_phases(runs)[-1]) == ("QUEUED", "RUNNING", "SUCCEEDED")
     assert {event.task_type for event in runs.task_events} == {"container_array"}
     event = next(event for event in runs.node_events if event.id.node_id == "n0")
     assert (event.is_array, event.target_entity.name) == (False, "t")

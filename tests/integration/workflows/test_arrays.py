@@ -59,7 +59,7 @@ def resources(runs: EngineRuns) -> dict[tuple[int, int], str]:
     return found
 
 
-def told(runs: EngineRuns) -> list[str]:
+def task_phases(runs: EngineRuns) -> list[str]:
     return [TaskPhase.Phase.Name(event.phase) for event in runs.task_events]
 
 
@@ -100,7 +100,7 @@ async def test_a_node_gives_lists_of_what_elements_leave(runs: EngineRuns) -> No
     assert runs.outputs() == lists(o0=[12, 23, 34])
     assert runs.phases()["n0"] == ["QUEUED", "RUNNING", "SUCCEEDED"]
     assert set(runs.phases()) == {"start-node", "n0", "end-node"}
-    assert (told(runs)[0], told(runs)[1], told(runs)[-1]) == ("QUEUED", "RUNNING", "SUCCEEDED")
+    assert (task_phases(runs)[0], task_phases(runs)[1], task_phases(runs)[-1]) == ("QUEUED", "RUNNING", "SUCCEEDED")
     assert resources(runs) == {(index, 0): "SUCCEEDED" for index in range(3)}
     event = next(event for event in runs.node_events if event.id.node_id == "n0")
     assert (event.is_array, event.HasField("target_entity")) == (True, False)
@@ -158,7 +158,7 @@ async def test_too_many_failures_stop_the_other_elements(runs: EngineRuns) -> No
     error = runs.workflow_events[-1].error
     assert (error.code, error.message) == ("", "[1]: Negative happened\n")
     assert error.kind == core_execution_pb2.ExecutionError.UNKNOWN
-    assert (told(runs)[-1], runs.phases()["n0"][-1]) == ("FAILED", "FAILED")
+    assert (task_phases(runs)[-1], runs.phases()["n0"][-1]) == ("FAILED", "FAILED")
     assert resources(runs) == {(0, 0): "ABORTED", (1, 0): "FAILED", (2, 0): "ABORTED"}
 
 
@@ -342,7 +342,7 @@ async def test_an_abort_stops_the_elements(runs: EngineRuns) -> None:
         assert await runs.wait(handle) == "ABORTED"
 
     assert runs.phases()["n0"][-1] == "ABORTED"
-    assert told(runs)[-1] == "ABORTED"
+    assert task_phases(runs)[-1] == "ABORTED"
     assert set(resources(runs).values()) == {"ABORTED"}
 
 

@@ -48,7 +48,7 @@ def runs(engine_runs: EngineRuns) -> EngineRuns:
     return engine_runs
 
 
-def told_twice(runs: EngineRuns) -> list[tuple[str, str, str]]:
+def reported_twice(runs: EngineRuns) -> list[tuple[str, str, str]]:
     """Return the phases of nodes that were reported more than once, by execution and node."""
     phases = Counter(
         (event.id.execution_id.name, event.id.node_id, NodePhase.Phase.Name(event.phase)) for event in runs.node_events
@@ -65,8 +65,8 @@ async def test_a_long_chain_runs_in_many_short_histories(runs: EngineRuns) -> No
     assert phase == "SUCCEEDED"
     assert runs.outputs() == int_map(o0=LENGTH)
     assert len(runs.attempts) == LENGTH
-    assert told_twice(runs) == []
-    assert runs.told(handle) == ["RUNNING", "SUCCEEDING", "SUCCEEDED"]
+    assert reported_twice(runs) == []
+    assert runs.workflow_phases(handle) == ["RUNNING", "SUCCEEDING", "SUCCEEDED"]
     assert len(found) > 3
     assert max(len(history.events) for history in found) < 2 * LIMIT
     assert {history.events[-1].event_type for history in found[:-1]} == {
@@ -85,7 +85,7 @@ async def test_many_nodes_at_once_wait_for_the_next_run(runs: EngineRuns) -> Non
 
     assert phase == "SUCCEEDED"
     assert len(runs.attempts) == 200
-    assert told_twice(runs) == []
+    assert reported_twice(runs) == []
     assert len(found) > 3
 
 
@@ -224,7 +224,7 @@ async def test_a_node_goes_on_waiting_in_the_next_run(runs: EngineRuns, case: Wa
 
     assert phase == "SUCCEEDED"
     assert len(found) > 2
-    assert told_twice(runs) == []
+    assert reported_twice(runs) == []
     assert runs.phases()["w"][-1] == "SUCCEEDED"
     # What depends on nothing but the clock may not be asked for again and again.
     assert len(runs.attempts) == LENGTH + case.attempts
@@ -273,7 +273,7 @@ async def test_failures_of_earlier_runs_are_remembered(runs: EngineRuns) -> None
     assert len(found) > 2
     assert len(runs.attempts) == LENGTH + 1
     assert runs.phases()["n1"] == ["SKIPPED"]
-    assert told_twice(runs) == []
+    assert reported_twice(runs) == []
 
 
 async def test_a_failure_in_a_later_run_runs_the_failure_node(runs: EngineRuns) -> None:
@@ -304,7 +304,7 @@ async def test_a_large_state_goes_by_the_store(runs: EngineRuns, monkeypatch: py
 
 
 async def test_a_run_that_gets_no_rest_goes_on(runs: EngineRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(continuation, "HOLD", timedelta(milliseconds=200))
+    monkeypatch.setattr(continuation, "DRAIN_TIMEOUT", timedelta(milliseconds=200))
     runs.history_events = 2 * LIMIT
     runs.scripts["w"] = for_ever
     never_rests = Waiting(task_node("w", [0], [constant("a", 1)]), "attempt", time_passes)
@@ -364,4 +364,4 @@ async def test_nodes_to_which_flyte_gives_one_id_run_beside_each_other_and_in_la
     assert (ids[now], ids[before]) == (naming.node_id(now), naming.node_id(before))
     assert (ids[beside], ids[later]) == (naming.node_id(beside, 64), naming.node_id(later, 64))
     assert len(set(ids.values())) == len(ids) == LENGTH + 6
-    assert told_twice(runs) == []
+    assert reported_twice(runs) == []

@@ -105,7 +105,7 @@ async def test_a_child_that_was_aborted_fails_its_node(runs: EngineRuns) -> None
 
 
 async def test_a_child_that_does_not_tell_its_end_is_asked(runs: EngineRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch_plan, "FIRST_LOOK", timedelta(milliseconds=200))
+    monkeypatch.setattr(launch_plan, "FIRST_CHECK", timedelta(milliseconds=200))
     runs.children["child"] = chain(1)
     runs.scripts["n0"] = for_ever
     graph = launching()

@@ -9,16 +9,16 @@ from temporalio.client import WorkflowHandle
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
-from flytetemporal.workflows.throttling.shared_timers import FEW
+from flytetemporal.workflows.throttling.shared_timers import OWN_TIMERS
 from flytetemporal.workflows.throttling.workflow_task_budget import STEPS
 from tests.fixtures.engine_runs import EngineRuns, NodePhase, body, constant, int_map, task_node, task_summary
 from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import boom
 from tests.integration.workflows.test_aborts import for_ever, waits_for
-from tests.integration.workflows.test_continuation import told_twice
+from tests.integration.workflows.test_continuation import reported_twice
 
 TaskPhase = core_execution_pb2.TaskExecution
-MANY = 4 * FEW
+MANY = 4 * OWN_TIMERS
 CROWD = 6 * STEPS
 
 
@@ -46,7 +46,7 @@ async def test_many_sleepers_share_timers(engine_runs: EngineRuns) -> None:
 
     assert phase == "SUCCEEDED"
     assert all(phases[-1] == "SUCCEEDED" for phases in runs.phases().values())
-    assert await timers(handle) < 2 * FEW
+    assert await timers(handle) < 2 * OWN_TIMERS
 
 
 async def test_an_abort_wakes_many_sleepers(engine_runs: EngineRuns) -> None:
@@ -107,12 +107,12 @@ async def test_a_crowd_sleeps_on_in_the_next_run(engine_runs: EngineRuns) -> Non
 
     assert phase == "SUCCEEDED"
     assert len(found) > 1
-    assert told_twice(runs) == []
+    assert reported_twice(runs) == []
     assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
 
 
 async def test_nodes_that_are_parked_keep_their_slots(engine_runs: EngineRuns) -> None:
-    runs, limit = engine_runs, 2 * FEW
+    runs, limit = engine_runs, 2 * OWN_TIMERS
 
     async with runs.workers():
         handle = await runs.start(sleepers(2 * limit, 500), int_map(), max_parallelism=limit)
@@ -183,7 +183,7 @@ def sleepers_at_every_depth(count: int, milliseconds: int, depth: int) -> graph_
 
 async def test_an_abort_that_comes_as_sleepers_wake_reaches_them(engine_runs: EngineRuns) -> None:
     # An abort goes from level to level while nodes wake: at some depth it strikes between a node's wake and its begin.
-    runs, depth, each = engine_runs, 5, FEW
+    runs, depth, each = engine_runs, 5, OWN_TIMERS
 
     async with runs.workers():
         handle = await runs.start(sleepers_at_every_depth(each, 3_000, depth), int_map())
