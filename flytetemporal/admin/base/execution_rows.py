@@ -6,7 +6,7 @@ Lookup by id, with Flyte's errors, is in ``execution_lookup``.
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from flyteidl.admin import node_execution_pb2, task_execution_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import identifier_pb2
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, SignalRow, TaskExecutionRow
 from flytetemporal.idl import identifiers
 from flytetemporal.idl.identifiers import ExecutionKey
+
+TRIMMED_ERROR_BYTES = 100
 
 AnyRow = ExecutionRow | NodeExecutionRow | TaskExecutionRow | SignalRow
 SelectedColumns = Row[*tuple[Any, ...]]
@@ -68,6 +70,13 @@ def task_execution(
     )
     message.closure.MergeFromString(row.closure)
     return message
+
+
+def trim_error(closure: execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure) -> None:
+    """Cut the text of an error to its first 100 bytes, as Flyte's lists do."""
+    text = closure.error.message.encode()
+    if len(text) > TRIMMED_ERROR_BYTES:
+        closure.error.message = text[:TRIMMED_ERROR_BYTES].decode(errors="ignore")
 
 
 async def parents_among(

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
-from flyteidl.core import identifier_pb2
 from flyteidl.event import event_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import event_rows, offload
+from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState, NodeState, TaskKey, TaskState
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.idl import identifiers, phases
@@ -36,28 +35,12 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
         return events_pb2.RecordEventsResponse()
     execution_id = _execution_of(request.events)
     for event in request.events:
-        await offload.offload(deps, _inner(event))
+        await inline_data.offload(deps, _inner(event))
     async with deps.sessions.begin() as session:
         batch = await _Batch.load(session, execution_id, request.events, deps.blobs.root)
         applied = sum(batch.apply(event) for event in request.events)
         await batch.store(session)
     return events_pb2.RecordEventsResponse(applied=applied)
-
-
-def task_execution_id(event: event_pb2.TaskExecutionEvent) -> identifier_pb2.TaskExecutionIdentifier:
-    """Return the id of the task execution that an event speaks of."""
-    return identifier_pb2.TaskExecutionIdentifier(
-        task_id=event.task_id, node_execution_id=event.parent_node_execution_id, retry_attempt=event.retry_attempt
-    )
-
-
-def link(state: NodeState, event: event_pb2.NodeExecutionEvent, root: str) -> None:
-    """Note what the row of a node holds besides its message: its parents and its compiled closure."""
-    state.parent_node_id = state.parent_node_id or event.parent_node_metadata.node_id
-    if event.HasField("parent_task_metadata") and state.parent_task is None:
-        state.parent_task = event_rows.parent_task_key(event.parent_task_metadata.id)
-    state.dynamic_closure_uri = offload.dynamic_closure_uri(root, event) or state.dynamic_closure_uri
-    state.event_version = max(state.event_version, event.event_version)
 
 
 class _Batch:
@@ -82,7 +65,7 @@ class _Batch:
         cls, session: AsyncSession, execution_id: ExecutionId, events: Iterable[events_pb2.Event], root: str
     ) -> "_Batch":
         execution = await event_rows.lock_execution(session, execution_id)
-        wanted = {event_rows.task_key(task_execution_id(e.task)) for e in events if e.HasField("task")}
+        wanted = {event_rows.task_key(event_rows.task_execution_id(e.task)) for e in events if e.HasField("task")}
         node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | {node_id for node_id, _, _ in wanted}
         nodes = await event_rows.load_nodes(session, execution_id, node_ids) if node_ids else {}
         tasks = await event_rows.load_tasks(session, execution_id, wanted) if wanted else {}
@@ -109,14 +92,14 @@ class _Batch:
         if state is None:
             state = self._nodes[event.id.node_id] = NodeState(node_execution_pb2.NodeExecution(id=event.id))
         before = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
-        link(state, event, self._root)
+        event_rows.link(state, event, self._root)
         after = (state.parent_node_id, state.parent_task, state.dynamic_closure_uri, state.event_version)
         changed = node_events.advance(state.execution, event) or before != after
         state.changed |= changed
         return changed
 
     def _apply_task(self, event: event_pb2.TaskExecutionEvent) -> bool:
-        identifier = task_execution_id(event)
+        identifier = event_rows.task_execution_id(event)
         key = event_rows.task_key(identifier)
         self._require_node(event)
         state = self._tasks.get(key)
@@ -171,7 +154,7 @@ def _cause(closure: execution_pb2.ExecutionClosure) -> str:
     return "Workflow aborted." if closure.phase == phases.W.ABORTED else "The workflow has ended."
 
 
-def _inner(event: events_pb2.Event) -> offload.AnyEvent:
+def _inner(event: events_pb2.Event) -> inline_data.AnyEvent:
     if event.HasField("workflow"):
         return event.workflow
     return event.node if event.HasField("node") else event.task
@@ -198,7 +181,7 @@ def _checked_key(event: events_pb2.Event) -> identifiers.ExecutionKey:
             execution_lookup.check_node_id(event.node.id)
             identifier = event.node.id.execution_id
         case "task":
-            execution_lookup.check_task_id(task_execution_id(event.task))
+            execution_lookup.check_task_id(event_rows.task_execution_id(event.task))
             identifier = event.task.parent_node_execution_id.execution_id
         case _:
             raise errors.InvalidRequest("an event without content")

@@ -12,6 +12,7 @@ from typing import Any
 from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import catalog_pb2, identifier_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
 from sqlalchemy import ColumnElement, Table, Text, any_, func, literal, select, update
 from sqlalchemy.dialects import postgresql
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base import execution_lookup, execution_rows
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
+from flytetemporal.admin.events import inline_data
 from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.identifiers import EntityKey
 
@@ -70,6 +72,25 @@ def task_key(identifier: identifier_pb2.TaskExecutionIdentifier) -> TaskKey:
         identifiers.entity_key(identifier.task_id),
         identifier.retry_attempt,
     )
+
+
+def task_execution_id(event: event_pb2.TaskExecutionEvent) -> identifier_pb2.TaskExecutionIdentifier:
+    """Return the id of the task execution that an event is about."""
+    return identifier_pb2.TaskExecutionIdentifier(
+        task_id=event.task_id, node_execution_id=event.parent_node_execution_id, retry_attempt=event.retry_attempt
+    )
+
+
+def link(state: NodeState, event: event_pb2.NodeExecutionEvent, root: str) -> None:
+    """Merge what a node's row holds besides its message: its parents, its compiled closure and its event version.
+
+    Only some events of a node carry them, and late ones may lack them, so that known values stay.
+    """
+    state.parent_node_id = state.parent_node_id or event.parent_node_metadata.node_id
+    if event.HasField("parent_task_metadata") and state.parent_task is None:
+        state.parent_task = parent_task_key(event.parent_task_metadata.id)
+    state.dynamic_closure_uri = inline_data.dynamic_closure_uri(root, event) or state.dynamic_closure_uri
+    state.event_version = max(state.event_version, event.event_version)
 
 
 def parent_task_key(identifier: identifier_pb2.TaskExecutionIdentifier) -> bytes:

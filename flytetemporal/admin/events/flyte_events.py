@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import batches, event_rows, offload
+from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskState
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.progress import node_events, task_events, workflow_events
@@ -28,10 +28,10 @@ async def create_workflow_event(
     if not event.HasField("execution_id"):
         raise errors.InvalidRequest("Workflow event handler was called without execution_id")
     execution_lookup.check_execution_id(event.execution_id)
-    offload.check_size(event, deps.settings.max_data_bytes)
+    inline_data.check_size(event, deps.settings.max_data_bytes)
     if event.WhichOneof("output_result") == "output_data":
         await _require_execution(deps, event.execution_id)
-        await offload.offload(deps, event)
+        await inline_data.offload(deps, event)
     async with deps.sessions.begin() as session:
         state = await event_rows.lock_execution(session, event.execution_id)
         phases.check_workflow_event(state.closure.phase, state.cluster, event)
@@ -51,7 +51,7 @@ async def create_node_event(
     execution_id = event.id.execution_id
     if _carries_data(event):
         await _require_execution(deps, execution_id)
-        await offload.offload(deps, event)
+        await inline_data.offload(deps, event)
     async with deps.sessions.begin() as session:
         try:
             execution = await event_rows.lock_execution(session, execution_id)
@@ -69,7 +69,7 @@ async def create_node_event(
             phases.check_node_event(state.execution.closure.phase, event)
             if event.HasField("workflow_node_metadata"):
                 await execution_lookup.execution(session, event.workflow_node_metadata.execution_id)
-        batches.link(state, event, deps.blobs.root)
+        event_rows.link(state, event, deps.blobs.root)
         node_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_nodes(session, [state])
@@ -85,13 +85,13 @@ async def create_task_event(
         raise errors.InvalidRequest("missing event")
     if not event.HasField("occurred_at"):
         raise errors.InvalidRequest("missing occurred_at")
-    identifier = batches.task_execution_id(event)
+    identifier = event_rows.task_execution_id(event)
     execution_lookup.check_task_id(identifier)
-    offload.check_size(event, deps.settings.max_data_bytes)
+    inline_data.check_size(event, deps.settings.max_data_bytes)
     execution_id = identifier.node_execution_id.execution_id
     if _carries_data(event):
         await _require_execution(deps, execution_id)
-        await offload.offload(deps, event)
+        await inline_data.offload(deps, event)
     async with deps.sessions.begin() as session:
         execution = await event_rows.lock_execution(session, execution_id)
         phases.check_producer(event.producer_id, execution.cluster)

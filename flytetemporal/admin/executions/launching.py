@@ -17,10 +17,10 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, ProjectRow
-from flytetemporal.admin.events import offload
-from flytetemporal.admin.executions import delivery, launch_targets, records, requests, single_task
+from flytetemporal.admin.events import inline_data
+from flytetemporal.admin.executions import delivery, launch_checks, launch_records, launch_targets, single_task
+from flytetemporal.admin.executions.launch_records import Launch, Linkage
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
-from flytetemporal.admin.executions.records import Launch, Linkage
 from flytetemporal.admin.settings import execution_settings, run_policies
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces
@@ -33,12 +33,12 @@ async def create(
 ) -> execution_pb2.ExecutionCreateResponse:
     """Launch a launch plan or a single task."""
     await validation.check_project_and_domain(deps, request.project, request.domain)
-    requests.check_name(request.name)
-    requests.check_spec(request)
+    launch_checks.check_name(request.name)
+    launch_checks.check_spec(request)
     validation.check_labels(request.spec.labels)
     validation.check_notifications(request.spec.notifications.notifications)
     launch = await _prepare(deps, request)
-    argument = records.engine_input(launch, deps.blobs.root, deps.settings)
+    argument = launch_records.engine_input(launch, deps.blobs.root, deps.settings)
     await _record(deps, launch, argument)
     await delivery.start(deps, argument)
     return execution_pb2.ExecutionCreateResponse(id=launch.id)
@@ -68,7 +68,7 @@ async def recover(
 ) -> execution_pb2.ExecutionCreateResponse:
     """Launch an execution again, reusing the nodes that succeeded."""
     await _earlier(deps, request.id, given=request.HasField("id"))
-    requests.check_name(request.name)
+    launch_checks.check_name(request.name)
     raise errors.Unimplemented("executions cannot be recovered yet; relaunch runs all nodes again")
 
 
@@ -97,17 +97,17 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
         await check_concurrency_limit(session, target)
-    requests.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
+    launch_checks.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
     namespace = f"{request.project}-{request.domain}"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
-        project=request.project, domain=request.domain, name=request.name or requests.new_name()
+        project=request.project, domain=request.domain, name=request.name or launch_checks.new_name()
     )
     return Launch(
         id=execution_id,
-        spec=records.stored_spec(spec, config, linkage, namespace, single_task=is_task),
+        spec=launch_records.stored_spec(spec, config, linkage, namespace, single_task=is_task),
         target=target,
         linkage=linkage,
-        settings=records.engine_settings(
+        settings=launch_records.engine_settings(
             config,
             labels,
             policies,
@@ -117,7 +117,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         ),
         user_inputs=given,
         inputs=inputs,
-        directory=offload.metadata_dir(deps.blobs.root, execution_id),
+        directory=inline_data.metadata_dir(deps.blobs.root, execution_id),
     )
 
 
@@ -175,7 +175,7 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
     """Store the row and the inputs. The row comes first, so that a taken name leaves the other's inputs alone."""
     async with deps.sessions.begin() as session:
         try:
-            await records.insert(session, launch, argument, datetime.now(UTC))
+            await launch_records.insert(session, launch, argument, datetime.now(UTC))
         except IntegrityError as error:
             text = str(error.orig).splitlines()[0]
             raise errors.AlreadyExists(f"value with matching already exists ({text})") from error

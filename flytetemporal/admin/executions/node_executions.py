@@ -114,7 +114,7 @@ async def _list(
     rows = (await session.scalars(page.apply(query))).all()
     found = await _messages(session, rows)
     for node in found:
-        stored_data.trim_error(node.closure)
+        execution_rows.trim_error(node.closure)
     return node_execution_pb2.NodeExecutionList(node_executions=found, token=page.next_token(rows))
 
 

@@ -20,7 +20,6 @@ DataResponse = (
     | task_execution_pb2.TaskExecutionGetDataResponse
 )
 
-TRIMMED_ERROR_BYTES = 100
 # Left for the rest of an answer: clients take 4 MB, and it holds two maps.
 MARGIN_BYTES = 4096
 
@@ -103,10 +102,3 @@ def flyte_urls(node_id: identifier_pb2.NodeExecutionIdentifier, attempt: int | N
         parts.append(str(attempt))
     prefix = f"flyte://v1/{'/'.join(parts)}"
     return common_pb2.FlyteURLs(inputs=f"{prefix}/i", outputs=f"{prefix}/o")
-
-
-def trim_error(closure: Closure) -> None:
-    """Cut the error's text to what lists show."""
-    text = closure.error.message.encode()
-    if len(text) > TRIMMED_ERROR_BYTES:
-        closure.error.message = text[:TRIMMED_ERROR_BYTES].decode(errors="ignore")

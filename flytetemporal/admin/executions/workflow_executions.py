@@ -10,13 +10,13 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.executions import delivery, launching, metrics, stored_data
+from flytetemporal.admin.executions import delivery, execution_metrics, launching, stored_data
 from flytetemporal.idl import phases, times
 
 create = launching.create
 relaunch = launching.relaunch
 recover = launching.recover
-get_metrics = metrics.get_metrics
+get_metrics = execution_metrics.get_metrics
 
 
 async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
@@ -58,7 +58,7 @@ async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRe
         rows = (await session.scalars(page.apply(query))).all()
     found = [message(row) for row in rows]
     for execution in found:
-        stored_data.trim_error(execution.closure)
+        execution_rows.trim_error(execution.closure)
     return execution_pb2.ExecutionList(executions=found, token=page.next_token(rows))
 
 
