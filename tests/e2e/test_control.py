@@ -118,7 +118,7 @@ def test_a_signal_may_be_set_before_its_gate_is_reached(client: Client) -> None:
 
 def test_a_running_task_is_explained_and_ended_by_force(client: Client) -> None:
     execution_id = client.start("control", "waiting")
-    wait_until(lambda: "runs attempt 0" in flytetemporal(client, "why", execution_id.name, "n0"))
+    wait_until(lambda: "running attempt 0" in flytetemporal(client, "why", execution_id.name, "n0"))
 
     flytetemporal(client, "terminate", execution_id.name, "--cause", "enough", "--force")
 

@@ -1,4 +1,4 @@
-"""Say what a node waits for in one sentence. Pure."""
+"""The sentences of ``flytetemporal why``: what a node waits for. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,13 +11,18 @@ from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import error_text, times, types
 
 State = operations_pb2.AttemptWait
-ABOUT_TO = "is about to go on"
-# One sentence names no more nodes than a person reads.
+# A sentence names at most this many nodes, so that it stays readable.
 SHOWN = 10
+# What the engine itself does for a node, by the name that the workflow's answer has for it.
+_ENGINE_WORK = {
+    "inputs": "resolve its inputs",
+    "compiling": "compile its dynamic workflow",
+    "continue as new": "continue in a new run",
+}
 
 
 def add_activity(wait: operations_pb2.Wait, activity: PendingActivity, pollers: int, now: datetime) -> None:
-    """Add what Temporal knows of the attempt's activity and of the workers that could take it."""
+    """Add Temporal's state of the attempt's activity, and the number of workers that poll its task queue."""
     attempt = wait.attempt
     attempt.state = activity.state
     attempt.pollers = pollers
@@ -33,65 +38,78 @@ def add_activity(wait: operations_pb2.Wait, activity: PendingActivity, pollers: 
 
 
 def sentence(wait: operations_pb2.Wait) -> str:
-    """Return the cause of a wait as people say it."""
+    """Return one sentence, without its full stop, that starts with the node's id."""
     match wait.WhichOneof("cause"):
-        case "nodes":
-            text = f"waits for {_listed(wait.nodes.node_ids)}" if wait.nodes.node_ids else ABOUT_TO
+        case "nodes" if wait.nodes.node_ids:
+            text = f"waits for {_listed(wait.nodes.node_ids)}"
+        case "nested" if wait.nested.node_ids:
+            children = "its child" if len(wait.nested.node_ids) == 1 else "its children"
+            text = f"waits for {children} {_listed(wait.nested.node_ids)}"
         case "slot":
             text = _slot(wait.slot)
         case "signal":
-            kind = types.text(wait.signal.type).removeprefix("simple:").lower()
-            text = (
-                f'waits for signal "{wait.signal.signal_id}" ({kind}): approve or set it in the console or by SetSignal'
-            )
+            text = _signal(wait.signal)
         case "timer":
-            text = f"waits until {_moment(wait.timer.until)}"
+            text = f"sleeps until {_moment(wait.timer.until)}"
         case "backoff":
             text = _backoff(wait.backoff)
         case "attempt":
             text = _attempt(wait)
-        case "nested":
-            text = f"waits for {_listed(wait.nested.node_ids)} below it" if wait.nested.node_ids else ABOUT_TO
         case "child":
-            text = f"waits for execution {wait.child.execution_id.name}"
+            text = f"waits for execution {wait.child.execution_id.name} to end"
         case "engine":
-            text = f"waits for the engine ({wait.engine.work})"
+            text = f"waits for the engine to {_engine_work(wait.engine.work)}"
         case _:
-            text = ABOUT_TO
+            text = "is about to continue"
     return f"{wait.node_id} {text}"
 
 
+def _engine_work(work: str) -> str:
+    return f"read {work}" if work.startswith("signal ") else _ENGINE_WORK.get(work, f"finish: {work}")
+
+
 def _slot(slot: operations_pb2.SlotWait) -> str:
-    more = " and others" if len(slot.holders) < slot.limit else ""
-    holders = f", held by {_listed(slot.holders)}{more}" if slot.holders else ""
-    wanted = "the only slot" if slot.limit == 1 else f"one of {slot.limit} slots"
+    wanted = "the only slot" if slot.limit == 1 else f"one of the {slot.limit} slots"
+    # The workflow names a few holders only, however many there are.
+    others = " and others" if len(slot.holders) < slot.limit else ""
+    holders = f", held by {_listed(slot.holders)}{others}" if slot.holders else ""
     return f"waits for {wanted} of {slot.limit_name}{holders}"
+
+
+def _signal(signal: operations_pb2.SignalWait) -> str:
+    kind = types.text(signal.type).removeprefix("simple:").lower()
+    if kind == "boolean":
+        advice = "approve or reject it in the console, or with FlyteRemote.approve or FlyteRemote.reject"
+    else:
+        advice = "set it in the console, or with FlyteRemote.set_input"
+    return f'waits for signal "{signal.signal_id}" ({kind}): {advice}'
 
 
 def _backoff(backoff: operations_pb2.BackoffWait) -> str:
     error = backoff.last_error
     kind = core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
     return (
-        f"begins attempt {backoff.next_attempt} at {_moment(backoff.until)}, after {kind} {error.code}: {error.message}"
+        f"starts attempt {backoff.next_attempt} at {_moment(backoff.until)}; "
+        f"the last attempt failed with {kind} {error.code}: {error.message}"
     )
 
 
 def _attempt(wait: operations_pb2.Wait) -> str:
     found = wait.attempt
     attempt = f"attempt {found.attempt}"
-    again = f" (try {found.tries}, after: {found.last_failure})" if found.last_failure else ""
+    again = f" (try {found.tries}; the last try failed: {found.last_failure})" if found.last_failure else ""
     match found.state:
         case State.SCHEDULED if found.pollers == 0:
-            return f"has {attempt}{again} waiting for a worker: none polls task queue {found.task_queue}"
+            return f"waits for a worker to run {attempt}{again}: none polls task queue {found.task_queue}, start one"
         case State.SCHEDULED:
-            workers = "the worker" if found.pollers == 1 else f"one of {found.pollers} workers"
-            return f"has {attempt}{again} waiting for a free place on {workers} of task queue {found.task_queue}"
+            workers = "the worker" if found.pollers == 1 else f"one of the {found.pollers} workers"
+            return f"waits for a free slot on {workers} of task queue {found.task_queue} to run {attempt}{again}"
         case State.RUNNING:
-            return f"runs {attempt} since {_moment(wait.since)}{again}"
+            return f"has been running {attempt} since {_moment(wait.since)}{again}"
         case State.CANCEL_REQUESTED:
-            return f"stops {attempt}"
+            return f"is stopping {attempt}"
         case State.BACKING_OFF:
-            return f"tries {attempt} again at {_moment(found.next_try_at)}, after: {found.last_failure}"
+            return f"repeats {attempt} at {_moment(found.next_try_at)}; the last try failed: {found.last_failure}"
         case _:
             return f"is about to run {attempt}"
 

@@ -1,4 +1,4 @@
-"""OperationsService: what Flyte's API has no call for."""
+"""OperationsService: explain an execution (``flytetemporal why``), and end one by force. Flyte's API has neither."""
 
 from datetime import UTC, datetime
 
@@ -23,27 +23,29 @@ _ENDED = tuple(name for name, phase in phases.N.Phase.items() if phase in phases
 
 
 class OperationsService:
-    """Explains executions that wait, and ends those that do not end."""
+    """Explains executions that wait, and ends those that do not end themselves."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
     async def Explain(self, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:
-        """Say what an execution, or one node of it, waits for."""
+        """Explain what an execution, or one of its nodes, waits for."""
         return await explain(self._deps, request)
 
     async def ForceTerminate(
         self, request: operations_pb2.ForceTerminateRequest
     ) -> operations_pb2.ForceTerminateResponse:
-        """End an execution at once, without waiting for its clean-up."""
+        """End an execution at once, without its cleanup."""
         return await force_terminate(self._deps, request)
 
 
 async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:
-    """Ask the running workflow what its nodes wait for, and Temporal about their activities.
+    """Query the running workflow for what its nodes wait for, and Temporal for the state of their activities.
+
+    If the workflow cannot answer, the explanation comes from the rows.
 
     Raises:
-        NotFound: there is no such execution, or no such node in it.
+        NotFound: the execution does not exist, or the node is not part of it.
     """
     execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
     async with deps.sessions() as session:
@@ -64,15 +66,18 @@ async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) ->
 async def force_terminate(
     deps: Dependencies, request: operations_pb2.ForceTerminateRequest
 ) -> operations_pb2.ForceTerminateResponse:
-    """Record the abort, end the workflow, close all that is open. Needs no worker.
+    """Record the abort, terminate the workflow, close the execution with its open nodes and tasks. Needs no worker.
+
+    Does nothing if the execution has ended.
 
     Raises:
-        NotFound: there is no such execution.
-        Unavailable: Temporal does not answer; the abort is recorded, and the sweep delivers it.
+        NotFound: the execution does not exist.
+        Unavailable: Temporal does not answer; the abort is recorded, and the sweeper delivers it.
     """
     terminate = admin_execution_pb2.ExecutionTerminateRequest(cause=request.cause)
     if request.HasField("execution_id"):
         terminate.id.CopyFrom(request.execution_id)
+    # Row first: if admin dies before the workflow is terminated, the sweeper delivers the recorded abort.
     try:
         await workflow_executions.record_abort(deps, terminate)
     except errors.AlreadyTerminal:
@@ -86,9 +91,10 @@ def _notes(row: ExecutionRow, closure: admin_execution_pb2.ExecutionClosure) -> 
     if closure.phase in phases.WORKFLOW_TERMINAL:
         return [f"the execution has ended: {phase}{_reason(closure)}"]
     if closure.phase == phases.W.ABORTING:
-        return [f"the execution is being aborted ({row.abort_cause or 'no cause was given'}) and stops what it started"]
+        cause = f"cause: {row.abort_cause}" if row.abort_cause else "no cause was given"
+        return [f"the execution is being aborted ({cause}) and stops its open nodes"]
     if closure.phase == phases.W.UNDEFINED:
-        return ["the execution is recorded and has not begun"]
+        return ["the execution is recorded, its workflow has not reported a start yet"]
     return []
 
 
@@ -109,21 +115,23 @@ async def _add_waits(
     cluster: str,
     response: operations_pb2.ExplainResponse,
 ) -> bool:
-    """Add what the workflow says; return whether it could be asked."""
+    """Add the waits that the workflow reports; return whether it could be queried."""
     queue = workflows.engine_queue(cluster)
     pollers = None
     try:
         pollers = await deps.engine.pollers(queue, workflows_too=True)
-        if pollers == 0:  # A query would only run into its time-out.
-            response.notes.append(f"no worker polls task queue {queue}: nothing goes on until one does")
+        if pollers == 0:  # A query needs a worker and would only run into its timeout.
+            response.notes.append(f"no worker polls task queue {queue}: start one, the execution waits for it")
             return False
         found = await deps.engine.waits(request.execution_id, request.node_id)
     except errors.NotFound:
-        response.notes.append("Temporal does not know its workflow: the sweeper starts or closes it within a minute")
+        response.notes.append(
+            "Temporal knows no workflow of this execution: wait a minute for the sweeper to start or close it"
+        )
         return False
     except errors.Unavailable as e:
-        polled = "" if pollers is None else f" ({pollers} lately polled task queue {queue})"
-        response.notes.append(f"the engine cannot be asked now{polled}: {e.message}")
+        polled = "" if pollers is None else f" (recent pollers of task queue {queue}: {pollers})"
+        response.notes.append(f"the workflow cannot be queried now, try again{polled}: {e.message}")
         return False
     response.waits.extend(found.waits)
     response.more = found.more
@@ -134,7 +142,7 @@ async def _add_waits(
 async def _add_activities(
     deps: Dependencies, execution_id: ExecutionId, response: operations_pb2.ExplainResponse
 ) -> None:
-    """Add what Temporal knows of the attempts; while it does not answer, what the workflow said has to do."""
+    """Add Temporal's state of the attempts; without it the waits stay as the workflow reported them."""
     waits = [wait for wait in response.waits if wait.HasField("attempt")]
     if not waits:
         return
@@ -150,7 +158,7 @@ async def _add_activities(
                 pollers[queue] = await deps.engine.pollers(queue)
             explanations.add_activity(wait, activity, pollers[queue], now)
     except errors.Unavailable as e:
-        response.notes.append(f"nothing is known of attempts and workers now: {e.message}")
+        response.notes.append(f"the state of attempts and workers is unknown now, try again: {e.message}")
 
 
 async def _add_node(
@@ -160,10 +168,12 @@ async def _add_node(
     *,
     asked: bool,
 ) -> None:
-    """Say what is recorded of a node that does not wait. ``asked``: its workflow had its say, or has ended.
+    """Add what is recorded of a node that the workflow did not report as waiting.
+
+    ``asked``: the workflow answered or has ended, so a node without a row does not exist.
 
     Raises:
-        NotFound: neither the workflow nor any record knows it.
+        NotFound: the node does not exist.
     """
     identifier = identifier_pb2.NodeExecutionIdentifier(node_id=request.node_id, execution_id=request.execution_id)
     async with deps.sessions() as session:
@@ -171,23 +181,23 @@ async def _add_node(
     if row is None and asked:
         raise execution_lookup.missing_node(identifier)
     if row is None:
-        response.notes.append(f"nothing was heard of node {request.node_id}: it has not begun, or does not exist")
+        response.notes.append(f"no event of node {request.node_id} was received: it has not started, or does not exist")
     elif row.phase in _ENDED:
         response.notes.append(f"node {request.node_id} has ended: {row.phase}")
     else:
-        response.notes.append(_last_heard(request.node_id, row.phase))
+        response.notes.append(_last_event(request.node_id, row.phase))
 
 
 async def _add_recorded(
     deps: Dependencies, execution_id: ExecutionId, response: operations_pb2.ExplainResponse
 ) -> None:
-    """Add the open nodes that are recorded, when the engine cannot say more."""
+    """Add the open nodes from the rows, if the workflow cannot be queried."""
     row = NodeExecutionRow
     query = select(row.node_id, row.phase).where(execution_rows.of_execution(row, execution_id), row.phase.in_(_OPEN))
     async with deps.sessions() as session:
         found = (await session.execute(query.order_by(row.id).limit(NODES))).all()
-    response.notes.extend(_last_heard(node_id, phase) for node_id, phase in found)
+    response.notes.extend(_last_event(node_id, phase) for node_id, phase in found)
 
 
-def _last_heard(node_id: str, phase: str) -> str:
-    return f"node {node_id} was {phase} when it was last heard of"
+def _last_event(node_id: str, phase: str) -> str:
+    return f"the last event of node {node_id} reported it as {phase}"

@@ -1,4 +1,4 @@
-"""What the workflow, Temporal and the records say of an execution is put together."""
+"""An explanation combines the answers of the workflow, of Temporal and of the rows."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -109,10 +109,10 @@ async def test_attempts_are_told_with_their_activities_and_workers(
     answer = await explain(deps)
 
     assert [wait.text for wait in answer.waits] == [
-        "n0 runs attempt 0 since 2026-01-02T12:00:00Z",
-        f"n1 has attempt 0 waiting for a free place on one of 2 workers of task queue {TASKS}",
-        "n2 has attempt 0 waiting for a worker: none polls task queue elsewhere",
-        f"n3 tries attempt 0 again at {later:%Y-%m-%dT%H:%M:%SZ}, after: no store",
+        "n0 has been running attempt 0 since 2026-01-02T12:00:00Z",
+        f"n1 waits for a free slot on one of the 2 workers of task queue {TASKS} to run attempt 0",
+        "n2 waits for a worker to run attempt 0: none polls task queue elsewhere, start one",
+        f"n3 repeats attempt 0 at {later:%Y-%m-%dT%H:%M:%SZ}; the last try failed: no store",
         "n4 is about to run attempt 0",
     ]
     assert not answer.notes
@@ -132,7 +132,7 @@ async def test_a_node_that_does_not_wait_is_told_as_recorded(deps: Dependencies,
     await report(deps, "n1", N.RUNNING)
 
     assert list((await explain(deps, "n0")).notes) == ["node n0 has ended: SUCCEEDED"]
-    assert list((await explain(deps, "n1")).notes) == ["node n1 was RUNNING when it was last heard of"]
+    assert list((await explain(deps, "n1")).notes) == ["the last event of node n1 reported it as RUNNING"]
     with pytest.raises(errors.NotFound, match="missing entity of type node execution"):
         await explain(deps, "n2")
 
@@ -145,8 +145,9 @@ async def test_workers_that_do_not_answer_are_counted_and_records_stand_in(
     await report(deps, "n1", N.RUNNING)
 
     assert list((await explain(deps)).notes) == [
-        f"the engine cannot be asked now (1 lately polled task queue {ENGINE}): nobody answered in time",
-        "node n1 was RUNNING when it was last heard of",
+        f"the workflow cannot be queried now, try again (recent pollers of task queue {ENGINE}: 1): "
+        "nobody answered in time",
+        "the last event of node n1 reported it as RUNNING",
     ]
     assert (await explain(deps, "n0")).notes[-1] == "node n0 has ended: SUCCEEDED"
 
@@ -154,7 +155,9 @@ async def test_workers_that_do_not_answer_are_counted_and_records_stand_in(
 async def test_while_temporal_is_down_records_stand_in(deps: Dependencies, running: RecordingEngine) -> None:
     running.down = True
 
-    assert list((await explain(deps)).notes) == ["the engine cannot be asked now: the engine does not answer"]
+    assert list((await explain(deps)).notes) == [
+        "the workflow cannot be queried now, try again: the engine does not answer"
+    ]
 
 
 async def test_what_was_never_started_is_said_to_be_recorded(deps: Dependencies, engine: RecordingEngine) -> None:
@@ -162,10 +165,10 @@ async def test_what_was_never_started_is_said_to_be_recorded(deps: Dependencies,
     engine.workers = {ENGINE: 1}
 
     assert list((await explain(deps)).notes) == [
-        "the execution is recorded and has not begun",
-        "Temporal does not know its workflow: the sweeper starts or closes it within a minute",
+        "the execution is recorded, its workflow has not reported a start yet",
+        "Temporal knows no workflow of this execution: wait a minute for the sweeper to start or close it",
     ]
-    assert (await explain(deps, "n0")).notes[-1].startswith("nothing was heard of node n0")
+    assert (await explain(deps, "n0")).notes[-1].startswith("no event of node n0 was received")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ async def test_what_was_never_started_is_said_to_be_recorded(deps: Dependencies,
         ("FAILED", {"error": {"message": "it broke"}}, "has ended: FAILED: it broke"),
         ("ABORTED", {"abort_metadata": {"cause": "enough"}}, "has ended: ABORTED: enough"),
         ("SUCCEEDED", {}, "has ended: SUCCEEDED"),
-        ("ABORTING", {}, "is being aborted (enough) and stops what it started"),
+        ("ABORTING", {}, "is being aborted (cause: enough) and stops its open nodes"),
     ],
 )
 async def test_an_end_is_told_with_its_reason(

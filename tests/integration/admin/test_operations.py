@@ -1,4 +1,4 @@
-"""An execution is explained by whoever still answers, and ended although nobody does."""
+"""Explain asks whatever part still answers; a forced end needs none of them."""
 
 import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -27,8 +27,8 @@ async def test_without_a_worker_that_is_said(installation: Installation) -> None
 
     assert answer.phase == W.RUNNING
     assert list(answer.notes) == [
-        f"no worker polls task queue fte-{installation.cluster}: nothing goes on until one does",
-        "node n0 was RUNNING when it was last heard of",
+        f"no worker polls task queue fte-{installation.cluster}: start one, the execution waits for it",
+        "the last event of node n0 reported it as RUNNING",
     ]
 
 
@@ -45,7 +45,7 @@ async def test_a_node_that_has_not_begun_is_not_denied_while_nobody_can_be_asked
 
     answer = await explain(installation, execution_id.name, "n7")
 
-    assert answer.notes[-1] == "nothing was heard of node n7: it has not begun, or does not exist"
+    assert answer.notes[-1] == "no event of node n7 was received: it has not started, or does not exist"
 
 
 async def test_what_is_not_there_is_not_explained(installation: Installation) -> None:

@@ -25,11 +25,11 @@ Wait = operations_pb2.Wait
         (Wait(node_id="n3", nodes={"node_ids": ["n0", "n1", "n2"]}), "n3 waits for n0, n1 and n2"),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 2, "holders": ["n0", "n2"]}),
-            "n1 waits for one of 2 slots of max_parallelism, held by n0 and n2",
+            "n1 waits for one of the 2 slots of max_parallelism, held by n0 and n2",
         ),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 25, "holders": ["n0", "n2"]}),
-            "n1 waits for one of 25 slots of max_parallelism, held by n0 and n2 and others",
+            "n1 waits for one of the 25 slots of max_parallelism, held by n0 and n2 and others",
         ),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 1, "holders": ["n0"]}),
@@ -41,9 +41,14 @@ Wait = operations_pb2.Wait
         ),
         (
             Wait(node_id="n1", signal={"signal_id": "go", "type": types_pb2.LiteralType(simple=types_pb2.BOOLEAN)}),
-            'n1 waits for signal "go" (boolean): approve or set it in the console or by SetSignal',
+            'n1 waits for signal "go" (boolean): approve or reject it in the console, '
+            "or with FlyteRemote.approve or FlyteRemote.reject",
         ),
-        (Wait(node_id="n1", timer={"until": NOON}), "n1 waits until 2026-01-02T12:00:00Z"),
+        (
+            Wait(node_id="n1", signal={"signal_id": "n", "type": types_pb2.LiteralType(simple=types_pb2.INTEGER)}),
+            'n1 waits for signal "n" (integer): set it in the console, or with FlyteRemote.set_input',
+        ),
+        (Wait(node_id="n1", timer={"until": NOON}), "n1 sleeps until 2026-01-02T12:00:00Z"),
         (
             Wait(
                 node_id="n1",
@@ -57,12 +62,18 @@ Wait = operations_pb2.Wait
                     },
                 },
             ),
-            "n1 begins attempt 2 at 2026-01-02T12:00:00Z, after USER OOMKilled: too big",
+            "n1 starts attempt 2 at 2026-01-02T12:00:00Z; the last attempt failed with USER OOMKilled: too big",
         ),
-        (Wait(node_id="n1", nested={"node_ids": ["n1-0-n0"]}), "n1 waits for n1-0-n0 below it"),
-        (Wait(node_id="n1", nested={}), "n1 is about to go on"),
-        (Wait(node_id="n1", engine={"work": "inputs"}), "n1 waits for the engine (inputs)"),
-        (Wait(node_id="n1"), "n1 is about to go on"),
+        (Wait(node_id="n1", nested={"node_ids": ["n1-0-n0"]}), "n1 waits for its child n1-0-n0"),
+        (
+            Wait(node_id="n1", nested={"node_ids": ["n1-0-n0", "n1-0-n1"]}),
+            "n1 waits for its children n1-0-n0 and n1-0-n1",
+        ),
+        (Wait(node_id="n1", child={"execution_id": {"name": "c1"}}), "n1 waits for execution c1 to end"),
+        (Wait(node_id="n1", nested={}), "n1 is about to continue"),
+        (Wait(node_id="n1", engine={"work": "inputs"}), "n1 waits for the engine to resolve its inputs"),
+        (Wait(node_id="n1", engine={"work": "signal go"}), "n1 waits for the engine to read signal go"),
+        (Wait(node_id="n1"), "n1 is about to continue"),
     ],
 )
 def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
@@ -86,20 +97,20 @@ def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime 
 @pytest.mark.parametrize(
     ("found", "pollers", "says"),
     [
-        (activity("SCHEDULED"), 0, "has attempt 1 waiting for a worker: none polls task queue q"),
-        (activity("SCHEDULED"), 1, "has attempt 1 waiting for a free place on the worker of task queue q"),
-        (activity("SCHEDULED"), 3, "has attempt 1 waiting for a free place on one of 3 workers of task queue q"),
-        (activity("STARTED"), 1, "runs attempt 1 since 2026-01-02T12:00:00Z"),
+        (activity("SCHEDULED"), 0, "waits for a worker to run attempt 1: none polls task queue q, start one"),
+        (activity("SCHEDULED"), 1, "waits for a free slot on the worker of task queue q to run attempt 1"),
+        (activity("SCHEDULED"), 3, "waits for a free slot on one of the 3 workers of task queue q to run attempt 1"),
+        (activity("STARTED"), 1, "has been running attempt 1 since 2026-01-02T12:00:00Z"),
         (
             activity("STARTED", 2, "worker died"),
             1,
-            "runs attempt 1 since 2026-01-02T12:00:00Z (try 2, after: worker died)",
+            "has been running attempt 1 since 2026-01-02T12:00:00Z (try 2; the last try failed: worker died)",
         ),
-        (activity("CANCEL_REQUESTED"), 1, "stops attempt 1"),
+        (activity("CANCEL_REQUESTED"), 1, "is stopping attempt 1"),
         (
             activity("SCHEDULED", 2, "no store\nand more"),
             1,
-            "tries attempt 1 again at 2026-01-02T12:00:00Z, after: no store",
+            "repeats attempt 1 at 2026-01-02T12:00:00Z; the last try failed: no store",
         ),
     ],
 )
@@ -110,13 +121,16 @@ def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivity, pol
 def test_a_next_try_whose_time_has_come_waits_for_a_worker() -> None:
     said = told(activity("SCHEDULED", 2, "worker died"), 0, AFTER)
 
-    assert said == "n1 has attempt 1 (try 2, after: worker died) waiting for a worker: none polls task queue q"
+    assert said == (
+        "n1 waits for a worker to run attempt 1 (try 2; the last try failed: worker died): "
+        "none polls task queue q, start one"
+    )
 
 
 def test_the_planned_time_of_the_next_try_counts_before_the_scheduled_one() -> None:
     found = activity("SCHEDULED", 2, "no store", planned=AFTER)
 
-    assert told(found, 1, AT_NOON) == "n1 tries attempt 1 again at 2026-01-02T12:00:01Z, after: no store"
+    assert told(found, 1, AT_NOON) == "n1 repeats attempt 1 at 2026-01-02T12:00:01Z; the last try failed: no store"
 
 
 def told(found: PendingActivity, pollers: int, now: datetime) -> str:
