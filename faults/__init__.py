@@ -1,6 +1,7 @@
-"""The fault suite: many executions while every process of the stack is killed at random and the store fails at random.
+"""The fault suite: many executions while processes of the stack are killed and writes to the store fail at random.
 
-``python -m faults`` starts a stack, launches executions of every kind, kills, waits for all to end and judges what is
-recorded, what the tasks really did and what is left running. One seed decides which executions, what is done to them
-and what is killed when; which writes of the store fail is left to chance.
+``python -m faults`` starts a stack, launches executions of every kind, kills processes, waits until all executions have
+ended, and then judges the records, the notes of the tasks and the processes left running. A seed decides the
+executions, the signals and aborts sent to them, and the kills. Which writes to the store fail is not seeded: the
+processes of the stack draw that for themselves.
 """

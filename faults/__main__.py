@@ -1,4 +1,4 @@
-"""``python -m faults``: see the package."""
+"""``python -m faults``: start a stack, run the suite on it, print the verdict."""
 
 import asyncio
 import contextlib
@@ -26,28 +26,28 @@ from faults.kinds import KINDS
 from flytetemporal.cli.dev import background
 
 HERE = Path(__file__).parent
-# About what an execution of the suite has in all: some hand over to a second run, the longer ones to more.
+# About the length of a history of the suite, so that some executions continue as new once, and long ones repeatedly.
 HISTORY_EVENTS = 35
 OPEN_WORKFLOWS = "WorkflowType = 'ExecutionWorkflow' AND ExecutionStatus = 'Running'"
 QUIET_SECONDS = 30.0
 
 
 @click.command()
-@click.option("--runs", default=1000, show_default=True, help="Executions.")
-@click.option("--seed", type=int, default=None, help="Of an earlier run, to repeat it.")
-@click.option("--kill-every", default=3.0, show_default=True, help="Mean seconds between kills; 0: none.")
-@click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write fails.")
+@click.option("--runs", default=1000, show_default=True, help="Number of executions.")
+@click.option("--seed", type=int, default=None, help="Seed of an earlier run, to repeat it.")
+@click.option("--kill-every", default=3.0, show_default=True, help="Mean seconds between kills; 0: no kills.")
+@click.option("--store-failures", default=0.01, show_default=True, help="Probability that a write to the store fails.")
 @click.option("--concurrency", default=60, show_default=True, help="Executions open at once.")
 @click.option(
     "--settle",
     default=600.0,
     show_default=True,
-    help="Seconds an execution may take; then it is slow, and stuck after as long without kills.",
+    help="Seconds after which an execution is slow; if it takes that long again without kills, it is stuck.",
 )
-@click.option("--seconds", default=0.0, show_default=True, help="Launch no more after this long; 0: launch all.")
-@click.option("--keep", is_flag=True, help="Keep the stack's folder when something is wrong.")
+@click.option("--seconds", default=0.0, show_default=True, help="Stop launching after this time; 0: launch all.")
+@click.option("--keep", is_flag=True, help="Keep the stack's folder if the verdict is not clean.")
 def main(**options: Any) -> None:
-    """Run executions of every kind while everything is killed, and judge what is left."""
+    """Run executions of every kind while processes are killed, and judge the result."""
     sys.exit(0 if run(**options) else 1)
 
 
@@ -62,7 +62,7 @@ def run(
     seconds: float = 0.0,
     keep: bool = False,
 ) -> bool:
-    """Run the suite and print its counts; return whether all is well."""
+    """Run the suite and print its counts; return whether the verdict is clean."""
     seed = secrets.randbelow(10**6) if seed is None else seed
     print(
         f"seed {seed}: {runs} executions, a kill every {kill_every} s, {store_failures:.0%} of writes fail", flush=True
@@ -75,7 +75,7 @@ def run(
                 _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds)
             )
         for pid in judge.orphans(folder / "notes", folder / "home"):
-            verdict.add("orphans", f"process {pid} runs without its stack")
+            verdict.add("orphans", f"process {pid} still runs after its stack has stopped")
     for count, found in verdict.found.items():
         for what in found[:50]:
             print(f"  {count}: {what}")
@@ -108,7 +108,7 @@ async def _suite(
 
     async def stop_killing() -> None:
         killing.cancel()
-        await asyncio.gather(killing, return_exceptions=True)
+        await asyncio.gather(killing, return_exceptions=True)  # Waits for its end; a TaskGroup would raise.
 
     try:
         stuck = await executions.run_all(runs, concurrency, settle, seconds, stop_killing)
@@ -120,15 +120,15 @@ async def _suite(
         killing.cancel()
         await executions.close()
     for _ in range(left):
-        verdict.add("open workflows", "a workflow runs although its execution has ended")
+        verdict.add("open workflows", "a workflow still runs after all executions have ended")
     for pid in orphans:
-        verdict.add("orphans", f"process {pid} runs although every execution has ended")
+        verdict.add("orphans", f"process {pid} still runs after all executions have ended")
     _print(launched, records, killer, folder, time.monotonic() - began)
     return verdict
 
 
 async def _quiet(state: dict[str, Any], notes: Path, home: Path) -> tuple[int, list[int]]:
-    """Return how many workflows and which processes are left; those that are about to end get a moment."""
+    """Return the number of open workflows and the processes left, after up to 30 s in which they can end."""
     deadline = time.monotonic() + QUIET_SECONDS
     while True:
         left, orphans = await _open_workflows(state), judge.orphans(notes, home)
@@ -144,14 +144,14 @@ def _print(runs: Sequence[Run], records: Records, killer: Killer, folder: Path, 
     print(f"  {len(runs)} executions in {seconds:.0f} s: " + ", ".join(f"{n} {end}" for end, n in sorted(ends.items())))
     for run in runs:
         if run.waited:
-            print(f"  slow: {run.name} ({run.kind.workflow}) had not ended in its time: {run.waited}")
+            print(f"  slow: {run.name} ({run.kind.workflow}) did not end in time: {run.waited}")
     killed = ", ".join(f"{name} {n}" for name, n in sorted(killer.kills.items())) or "nothing"
     again = judge.done_twice(folder / "notes")
     print(f"  killed: {killed}; failed writes: {lost}; attempts done again after a kill: {again}")
 
 
 async def _open_workflows(state: dict[str, Any]) -> int:
-    """Return how many workflows of executions still run, when Temporal is there to be asked."""
+    """Return how many workflows of executions still run, once Temporal answers."""
     while True:
         with contextlib.suppress(RuntimeError, RPCError):
             client = await Client.connect(state["temporal_address"], namespace=state["temporal_namespace"])
@@ -161,7 +161,7 @@ async def _open_workflows(state: dict[str, Any]) -> int:
 
 @contextlib.contextmanager
 def _troubled(folder: Path, rate: float) -> Iterator[None]:
-    """Have writes fail in the processes that start while the context is open, and runs continue as new often."""
+    """Make writes fail, and runs continue as new often, in the processes that start while the context is open."""
     changed = {
         "FLYTETEMPORAL_ADMIN__HISTORY_EVENTS": str(HISTORY_EVENTS),
         "FAULTS_STORE_RATE": str(rate) if rate else "",
@@ -186,11 +186,11 @@ def _register(state: dict[str, Any]) -> str:
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "register"]
     options = ["-p", PROJECT, "-d", DOMAIN, "--version", version, "faults/program.py"]
     done = None
-    for _ in range(5):  # Writes fail at registration, too.
+    for _ in range(5):  # Injected write failures hit registration, too.
         done = subprocess.run([*command, *options], cwd=HERE.parent, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return version
-    raise SystemExit(f"the program cannot be registered: {done}")
+    raise SystemExit(f"pyflyte register failed five times, last with: {done}")
 
 
 if __name__ == "__main__":

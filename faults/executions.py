@@ -1,4 +1,4 @@
-"""Launch executions, do to them what people do, and wait until all have ended. Failed calls are repeated."""
+"""Launch executions, signal and abort them as users do, and wait until all have ended. Failed calls are repeated."""
 
 import asyncio
 import math
@@ -19,9 +19,9 @@ from flytetemporal.cli.commands import why
 from flytetemporal.contracts.v1 import operations_pb2
 
 PROJECT, DOMAIN = "flytesnacks", "development"
-PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-# Fork servers die more often than Flyte's three system retries allow for.
-PATIENT = {"flytetemporal.io/retry": "[{cause: SYSTEM, retries: 100}]"}
+TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+# The suite kills fork servers more often than Flyte's three system retries allow for.
+RETRIES = {"flytetemporal.io/retry": "[{cause: SYSTEM, retries: 100}]"}
 POLL_SECONDS = 0.5
 CALL_SECONDS = 20.0
 OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'ABORTING')"
@@ -29,9 +29,10 @@ OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'AB
 
 @dataclass
 class Run:
-    """One execution of the suite. ``late``: its abort was refused, as it had ended. ``trouble``: a call was refused.
+    """One execution of the suite.
 
-    ``waited``: what it waited for when its time was over. ``waits``: what it still waits for when left in peace.
+    ``late``: its abort was refused because it had ended. ``trouble``: the error of another refused call.
+    ``waited``: what it waited for when its time was over. ``waits``: what it waited for after that time without kills.
     """
 
     name: str
@@ -69,10 +70,10 @@ class Executions:
         launch_seconds: float,
         stop_killing: Callable[[], Awaitable[None]],
     ) -> list[str]:
-        """Launch all, ``concurrency`` open at once; return the names of those that have not ended in the end.
+        """Launch all runs, ``concurrency`` open at once; return the names of those that are stuck.
 
-        After ``launch_seconds``, unless they are 0, no more are launched. What has not ended in time is slow; it is
-        stuck when it does not end in as much time again while nothing is killed.
+        After ``launch_seconds``, if that is not 0, no more are launched. A run is slow if it does not end within
+        ``settle_seconds``, and stuck if it does not end within as much time again without kills.
         """
         ended = {run.name: asyncio.Event() for run in runs}
         slots = asyncio.Semaphore(concurrency)
@@ -87,41 +88,42 @@ class Executions:
                 open_ones[run.name] = asyncio.create_task(self._whole(run, ended[run.name]))
                 run.waited = await self._unless_ended(run, open_ones[run.name], settle_seconds)
 
-        async def in_peace(run: Run) -> None:
+        async def without_kills(run: Run) -> None:
             run.waits = await self._unless_ended(run, open_ones[run.name], settle_seconds)
 
-        async with asyncio.TaskGroup() as group:  # Without the watcher nobody would be seen to end.
+        async with asyncio.TaskGroup() as group:  # If the watcher fails, no run is seen to end: fail all.
             watching = group.create_task(self._watch(ended))
+            # These gathers only wait: the tasks belong to the group, which cancels them if one fails.
             await asyncio.gather(*[group.create_task(one(run)) for run in runs])
             await stop_killing()
-            await asyncio.gather(*[group.create_task(in_peace(run)) for run in runs if run.waited])
+            await asyncio.gather(*[group.create_task(without_kills(run)) for run in runs if run.waited])
             watching.cancel()
         for whole in open_ones.values():
             whole.cancel()
         return [run.name for run in runs if run.waits]
 
     async def _unless_ended(self, run: Run, whole: asyncio.Task[None], seconds: float) -> str:
-        """Give a run so much time; return what it waits for when that was not enough."""
+        """Wait for the end of a run for ``seconds``; return what it waits for if it has not ended."""
         done, _ = await asyncio.wait([whole], timeout=seconds)
         if done:
             whole.result()
             return ""
-        return await self._explained(run.name) or "nobody knows"
+        return await self._explained(run.name) or "no explanation"
 
     async def _whole(self, run: Run, ended: asyncio.Event) -> None:
-        """Launch a run, do to it what is to be done, and wait until it has ended."""
+        """Launch a run, signal or abort it as its kind says, and wait until it has ended."""
         acting = asyncio.create_task(self._act(run))
         try:
             await self._launch(run)
             run.created.set()
             await ended.wait()
-            if run.kind.aborted:  # The answer tells whether it came too late.
+            if run.kind.aborted:  # The answer says whether the abort came too late.
                 await acting
         finally:
             acting.cancel()
 
     async def _explained(self, name: str) -> str:
-        """Return what ``flytetemporal why`` says of an execution."""
+        """Return the output of ``flytetemporal why`` for an execution."""
         request = operations_pb2.ExplainRequest(execution_id=_execution_id(name))
         call = self._channel.unary_unary(
             why.EXPLAIN,
@@ -133,7 +135,7 @@ class Executions:
         async def ask() -> None:
             answers[:] = [await call(request, timeout=CALL_SECONDS)]
 
-        await _patiently(ask, {"NOT_FOUND"})
+        await _retried(ask, {"NOT_FOUND"})
         return "; ".join(line.strip() for answer in answers for line in why.lines(name, answer))
 
     async def _watch(self, ended: Mapping[str, asyncio.Event]) -> None:
@@ -144,7 +146,7 @@ class Executions:
             await asyncio.sleep(POLL_SECONDS)
 
     async def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Ask the database, again while it does not answer."""
+        """Query the database; repeat the query until it answers."""
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._database, connect_timeout=5) as connection:
@@ -168,9 +170,9 @@ class Executions:
             domain=DOMAIN,
             name=run.name,
             inputs=literals_pb2.LiteralMap(literals=inputs),
-            spec=execution_pb2.ExecutionSpec(launch_plan=plan, annotations=common_pb2.Annotations(values=PATIENT)),
+            spec=execution_pb2.ExecutionSpec(launch_plan=plan, annotations=common_pb2.Annotations(values=RETRIES)),
         )
-        await _patiently(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+        await _retried(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
 
     async def _act(self, run: Run) -> None:
         await run.created.wait()
@@ -184,36 +186,36 @@ class Executions:
         for name, value in run.kind.signals.items():
             signal_id = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=_execution_id(run.name))
             request = signal_pb2.SignalSetRequest(id=signal_id, value=value)
-            while await self._set(request) == "INVALID_ARGUMENT":  # noqa: ASYNC110  The gate is not there yet.
+            while await self._set(request) == "INVALID_ARGUMENT":  # noqa: ASYNC110  The gate is not reached yet.
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _abort(self, run: Run) -> None:
         if not run.kind.aborted:
             return
         await asyncio.sleep(run.abort_after)
-        abort = execution_pb2.ExecutionTerminateRequest(id=_execution_id(run.name), cause="the fault suite says so")
-        answer = await _patiently(
+        abort = execution_pb2.ExecutionTerminateRequest(id=_execution_id(run.name), cause="aborted by the fault suite")
+        answer = await _retried(
             lambda: self._admin.TerminateExecution(abort, timeout=CALL_SECONDS), {"FAILED_PRECONDITION"}
         )
         run.late = answer == "FAILED_PRECONDITION"
 
     async def _set(self, request: signal_pb2.SignalSetRequest) -> str:
-        return await _patiently(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
+        return await _retried(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
 
 
 def _execution_id(name: str) -> identifier_pb2.WorkflowExecutionIdentifier:
     return identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
 
 
-async def _patiently(call: Callable[[], Awaitable[Any]], expected: set[str]) -> str:
-    """Call until it is answered; return the name of an expected refusal, or nothing."""
+async def _retried(call: Callable[[], Awaitable[Any]], expected: set[str]) -> str:
+    """Call until there is an answer; return the status name of an expected refusal, or an empty text."""
     while True:
         try:
             await call()
         except grpc.aio.AioRpcError as e:
             if e.code().name in expected:
                 return e.code().name
-            if e.code() not in PASSING:
+            if e.code() not in TRANSIENT:
                 raise
             await asyncio.sleep(POLL_SECONDS)
         else:

@@ -1,4 +1,4 @@
-"""What is wrong in the end: with what is recorded, with what tasks did, with what is left running."""
+"""Judge a run of the suite: the records, the notes of its tasks, and the processes left running."""
 
 import dataclasses
 import itertools
@@ -33,25 +33,25 @@ class Verdict:
         self.found[count].append(what)
 
     def line(self) -> str:
-        """Return the counts."""
+        """Return the counts as one line."""
         return ", ".join(f"{count} {len(self.found[count])}" for count in COUNTS)
 
     @property
     def clean(self) -> bool:
-        """Nothing was wrong."""
+        """Whether there are no violations."""
         return not any(self.found.values())
 
 
 @dataclass
 class Records:
-    """What the database says, by execution: phase and error code; nodes; attempts by node; children."""
+    """The records in the database, by execution: phase and error code, nodes, attempts by node, children."""
 
     executions: dict[str, tuple[str, str]] = field(default_factory=dict)
     nodes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     attempts: dict[str, dict[str, dict[int, str]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
-    # By execution and node: the phase of each element's attempt, by its name.
+    # By execution and node: the phase of each element's attempt by the name of the attempt.
     elements: dict[str, dict[str, dict[str, str]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
@@ -59,7 +59,7 @@ class Records:
 
 
 async def read(executions: Executions) -> Records:
-    """Read all."""
+    """Read all records of the suite."""
     records = Records()
     for name, phase, code in await executions.query("select execution_name, phase, error_code from executions"):
         records.executions[name] = (phase, code or "")
@@ -82,7 +82,7 @@ async def read(executions: Executions) -> Records:
 
 
 def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: Path, kills: Sequence[float]) -> Verdict:
-    """Compare what is recorded and noted with what each kind asks for."""
+    """Compare records and notes with what the kind of each run requires."""
     verdict = Verdict()
     by_name = {run.name: run for run in runs}
     for name in stuck:
@@ -100,12 +100,12 @@ def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: P
             _judge_elements(verdict, run, records.nodes[run.name], records.elements[run.name])
             _judge_notes(verdict, run, records, notes(folder / run.name), kills)
     for name in sorted(records.executions.keys() - {run.name for run in family}):
-        verdict.add("repeated", f"nobody asked for execution {name}")
+        verdict.add("repeated", f"execution {name} was launched by none of the runs")
     return verdict
 
 
 def _with_children(verdict: Verdict, records: Records, runs: Sequence[Run]) -> Iterator[Run]:
-    """Yield the runs and what they launched."""
+    """Yield the runs and their child executions."""
     for run in runs:
         kind = run.kind.after(max(records.attempts[run.name].get(run.kind.dynamic, {0: ""})))
         yield dataclasses.replace(run, kind=kind)
@@ -161,9 +161,9 @@ def _judge_attempts(
 
 
 def _agree(node_phase: str, phases: Mapping[int, str]) -> bool:
-    """Say whether only the last attempt may have succeeded, and has when the node has.
+    """Whether the attempts fit their node: only the last one can have succeeded, and has if the node has.
 
-    The abort of an execution may find a node between the end of its attempt and its own.
+    An abort can reach a node after its attempt has succeeded and before the node has: such a node is ABORTED.
     """
     succeeded = [attempt for attempt, phase in phases.items() if phase == OK]
     if node_phase == OK or (node_phase == "ABORTED" and succeeded):
@@ -186,7 +186,7 @@ def _judge_elements(
 
 
 def _recorded(run: Run, records: Records) -> dict[str, str]:
-    """Return the phase of each attempt by its name, of elements of map tasks too."""
+    """Return the phase of each attempt, elements of map tasks included, by the name of the attempt."""
     attempts = {
         naming.generated_name(run.name, node, number): phase
         for node, phases in records.attempts[run.name].items()
@@ -198,7 +198,7 @@ def _recorded(run: Run, records: Records) -> dict[str, str]:
 
 
 def _leaving_notes(run: Run, records: Records) -> set[str]:
-    """Return the names of the attempts that note what they do."""
+    """Return the names of the attempts whose tasks write notes."""
     attempts, elements = records.attempts[run.name], records.elements[run.name]
     tasks = {naming.generated_name(run.name, node, n) for node in run.kind.tasks for n in attempts.get(node, ())}
     return tasks.union(*(elements.get(node, ()) for node in run.kind.elements))
@@ -218,21 +218,21 @@ def _judge_notes(
 
 
 def _judge_tries(verdict: Verdict, about: str, lines: Sequence[Note], kills: Sequence[float]) -> None:
-    """A try follows another of the same attempt only when something was killed in between, and never beside it."""
+    """Check that an attempt ran again only after a kill, and never while an earlier try of it was alive."""
     starts = [line for line in lines if line["event"] == "start"]
     for line in starts:
         if line["running"]:
-            verdict.add("repeated", f"{about} was started beside itself")
+            verdict.add("repeated", f"{about} was started while an earlier try was running")
     for first, second in itertools.pairwise(starts):
         if not any(first["at"] - 1 <= kill <= second["at"] for kill in kills):
-            verdict.add("repeated", f"{about} was started twice for no reason")
+            verdict.add("repeated", f"{about} was started again without a kill in between")
     ends = [line["pid"] for line in lines if line["event"] == "end"]
     if len(ends) > len(set(ends)) or not set(ends) <= {line["pid"] for line in starts}:
         verdict.add("repeated", f"{about} ended more often than it started")
 
 
 def notes(path: Path) -> dict[str, list[Note]]:
-    """Return what the tasks of an execution noted, by the name of the attempt."""
+    """Return the notes of an execution's tasks by the name of the attempt."""
     found: dict[str, list[Note]] = defaultdict(list)
     if path.exists():
         for line in path.read_text().splitlines():
@@ -242,13 +242,16 @@ def notes(path: Path) -> dict[str, list[Note]]:
 
 
 def done_twice(folder: Path) -> int:
-    """Return how many attempts did all their work again after a kill; nothing can rule that out, it is only counted."""
+    """Return how many attempts did all their work twice.
+
+    That is no violation: an activity whose worker dies after the work and before the report must run again.
+    """
     every = (lines for path in folder.iterdir() for lines in notes(path).values())
     return sum(len([line for line in lines if line["event"] == "end"]) > 1 for lines in every)
 
 
 def orphans(folder: Path, home: Path) -> list[int]:
-    """Return processes of tasks that still run, or that tasks have left behind."""
+    """Return the ids of processes of tasks, and of their child processes, that still run."""
     lines = [line for path in folder.iterdir() for tries in notes(path).values() for line in tries]
     noted = [(line["pid"], line["began"]) for line in lines]
     return sorted({*processes.alive(noted), *processes.tagged(home)})

@@ -1,4 +1,4 @@
-"""Ends processes of a stack with SIGKILL, at random instants."""
+"""Kill processes of a stack with SIGKILL at random moments."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from flytetemporal.cli.dev import home
 from flytetemporal.cli.dev.home import Home
 
 FORK_SERVER = "fork server"
-# How often each is chosen, and how many deaths a minute its supervisor takes for an accident.
+# The weight of each choice, and the deaths per minute that its supervisor tolerates before it gives up.
 TARGETS = {"worker": (4, 4), "admin": (3, 4), "temporal": (1, 2), "postgres": (1, 2), FORK_SERVER: (3, 20)}
 _MODULE = b"flytetemporal.plugins.process.forkserver"
 
 
 class Killer:
-    """Kills until it is told to stop; ``kills`` counts, ``moments`` tells when."""
+    """Kills processes until cancelled. ``kills`` counts them by name, ``moments`` holds the times, in epoch seconds."""
 
     def __init__(self, folder: Path, dice: random.Random, mean_seconds: float) -> None:
         self._home = Home(folder)
@@ -30,7 +30,7 @@ class Killer:
         self.moments: list[float] = []
 
     async def run(self) -> None:
-        """Kill for ever."""
+        """Kill until cancelled."""
         while True:
             await asyncio.sleep(self._dice.expovariate(1 / self._mean))
             name = self._dice.choices(list(TARGETS), [weight for weight, _ in TARGETS.values()])[0]

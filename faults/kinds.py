@@ -1,4 +1,4 @@
-"""The kinds of executions, and what must be recorded of each in the end."""
+"""The kinds of executions, and the records that each must have at its end."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,30 +12,31 @@ START = {"start-node": OK}
 
 
 def integer(value: int) -> literals_pb2.Literal:
-    """Return an integer."""
+    """Return an integer literal."""
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value)))
 
 
 def text(value: str) -> literals_pb2.Literal:
-    """Return a string."""
+    """Return a string literal."""
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=value)))
 
 
 def boolean(value: bool) -> literals_pb2.Literal:
-    """Return a boolean."""
+    """Return a boolean literal."""
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=value)))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``phase`` and ``nodes`` are what is recorded in the end, alternatives separated by a bar.
+    """A workflow of the program, and the records that its executions must end with.
 
-    ``tasks`` are the nodes whose tasks leave notes.
-    ``weight``: how often it is chosen. ``signals`` are set while it runs. ``aborted``: so many seconds after its start,
-    at most, somebody aborts it, or tries to; ``nodes`` then are those that it may have. ``races``: it is so short that
-    it may be over when an abort that was accepted reaches it. ``child``: what it launches, ``children`` times.
-    ``dynamic``: the node whose workflow names its nodes after the attempt that made it.
-    ``elements``: of each map task how many elements succeed; they leave notes too.
+    ``phase`` is the phase of the execution; ``nodes`` are the phases of its nodes, alternatives separated by a bar.
+    ``weight``: the relative frequency. ``tasks``: the nodes whose tasks write notes. ``signals``: set while it runs.
+    ``aborted``: the suite aborts it at most this many seconds after its start, or tries to; it then has a subset of
+    ``nodes``. ``races``: it is so short that it can end before an accepted abort reaches it.
+    ``child``: the workflow that it launches, ``children`` times.
+    ``dynamic``: the node whose inner nodes are named after the attempt that compiled them.
+    ``elements``: for each map task the number of elements that succeed; they write notes, too.
     """
 
     workflow: str
@@ -54,7 +55,7 @@ class Kind:
     elements: Mapping[str, int] = field(default_factory=dict)
 
     def after(self, attempt: int) -> "Kind":
-        """Return what must be recorded when the dynamic node's workflow is that of a later attempt."""
+        """Return the kind as its records look if ``attempt`` compiled the dynamic node's workflow."""
         if not self.dynamic:
             return self
         first, last = f"{self.dynamic}-0-", f"{self.dynamic}-{attempt}-"
@@ -92,7 +93,7 @@ KINDS = (
     _failing("exhausted", 4),
     _failing("failing", 5),
     Kind("cleaned", 5, FAILED, {**START, "n0": FAILED, "fn0": OK}, ("n0", "fn0")),
-    # While no worker is there, the node's own deadline passes before the attempt's.
+    # While no worker runs, the node's own deadline can pass before the timeout of its attempt.
     Kind("timed_out", 3, FAILED, {**START, "n0": f"{FAILED}|TIMED_OUT"}),
     Kind("sleeping", 6, OK, {**ENDS, "n0": OK, "n1": OK}, ("n1",)),
     Kind("given", 6, OK, {**ENDS, "n0": OK, "n1": OK}, ("n1",), signals={"number": integer(5)}),
@@ -119,5 +120,5 @@ KINDS = (
 
 
 def child_kind(parent: Kind) -> Kind:
-    """Return what a child of ``parent`` must be like."""
+    """Return the kind of the children of ``parent``."""
     return next(kind for kind in KINDS if kind.workflow == parent.child)

@@ -1,15 +1,15 @@
-"""Which processes tasks have left running. Linux only."""
+"""Find processes of tasks that still run. Linux only."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 _TAG = b"FLYTETEMPORAL_ATTEMPT="
-# Of /proc/PID/stat, counted behind the name, which may hold anything.
+# Fields of /proc/PID/stat, counted from behind the name, which can contain spaces and parentheses.
 _STATE, _BEGAN = 0, 19
 
 
 def began(pid: int) -> str:
-    """Return when a process began, which with its id names it for ever; an empty text when it is gone or a zombie."""
+    """Return the start time of a process, which with its id is unique; an empty text if it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -20,13 +20,13 @@ def began(pid: int) -> str:
 def alive(noted: Iterable[tuple[int, str]]) -> list[int]:
     """Return those of the noted processes that still run.
 
-    What tasks noted is asked first: a fork of the warm server shows the environment of the server, not its own.
+    Notes are needed besides ``tagged``: /proc shows a fork of the fork server with the environment of the server.
     """
     return sorted({pid for pid, moment in noted if began(pid) == moment})
 
 
 def tagged(home: Path) -> list[int]:
-    """Return the programs that tasks of the stack in ``home`` started and that still run, noted or not."""
+    """Return the running programs that tasks of the stack in ``home`` started, noted or not."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:

@@ -1,4 +1,4 @@
-"""What the fault suite runs. Every task notes what it does in a file of its execution, one line a write."""
+"""The workflows that the fault suite runs. Tasks append notes to a file per execution, one line per write."""
 
 import functools
 import json
@@ -35,7 +35,7 @@ def note(folder: str, event: str, pid: int = 0) -> None:
 
 
 def running(path: str) -> list[int]:
-    """Processes of earlier tries of this very attempt that are alive: there must be none."""
+    """Return the processes of earlier tries of this attempt that are alive: there must be none."""
     if not os.path.exists(path):
         return []
     with open(path) as file:
@@ -44,7 +44,7 @@ def running(path: str) -> list[int]:
 
 
 def began(pid: int) -> str:
-    """When a process began; an empty text when it is gone or a zombie."""
+    """Return the start time of a process; an empty text if it is gone or a zombie."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -103,7 +103,7 @@ def slow(folder: str) -> int:
 
 @task
 def leave(folder: str) -> int:
-    """Leaves a program behind, in a session of its own, which must not outlive the attempt."""
+    """Leave a program behind in its own session, which must not outlive the attempt."""
     note(folder, "start")
     left = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     note(folder, "left", left.pid)

@@ -1,7 +1,7 @@
-"""Put first on PYTHONPATH: writes to the object store fail now and then in the processes of a stack.
+"""Make writes to the object store fail at random in every Python process that has this folder first on PYTHONPATH.
 
-FAULTS_STORE_RATE is the probability, FAULTS_STORE_LOG the file that gets a line for each failure. Nothing of the
-product knows of this.
+FAULTS_STORE_RATE is the probability; each failure appends a line to the file FAULTS_STORE_LOG. The import hook patches
+the store when a process imports it, so that the product has no code for this.
 """
 
 import importlib.abc

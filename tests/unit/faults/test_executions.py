@@ -1,4 +1,4 @@
-"""What the fault suite calls slow, and what stuck."""
+"""Which runs the fault suite calls slow, and which stuck."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,7 +11,7 @@ from tests.fixtures.waiting import bounded
 
 
 class Played(Executions):
-    """Executions that end when they are said to, in a stack that is not there."""
+    """Executions that end when the test says so; there is no stack."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ async def test_what_ends_when_nothing_dies_any_longer_is_slow_and_not_stuck(play
 async def test_what_does_not_end_in_peace_is_stuck(played: Played) -> None:
     _, stuck = await all_run(played, ["quick", "never"], settle=0.1)
 
-    assert (stuck.waited, stuck.waits) == ("never waits", "nobody knows")
+    assert (stuck.waited, stuck.waits) == ("never waits", "no explanation")
 
 
 async def test_what_is_never_launched_is_neither(played: Played) -> None:

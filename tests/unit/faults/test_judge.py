@@ -1,4 +1,4 @@
-"""What the fault suite's judge calls wrong. A judge that cannot find anything would say that all is well."""
+"""The violations that the judge of the fault suite finds. A judge that finds none would call every run clean."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ RACING = kind("chain", phase="ABORTED")
 
 @pytest.fixture
 def single() -> Records:
-    """A single task as it should be."""
+    """The records of a single task without a violation."""
     records = Records(executions={NAME: ("SUCCEEDED", "")})
     records.nodes[NAME] = dict.fromkeys(("start-node", "n0", "end-node"), "SUCCEEDED")
     records.attempts[NAME]["n0"] = {0: "SUCCEEDED"}
@@ -39,7 +39,7 @@ def single() -> Records:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Notes of a single task as they should be."""
+    """The notes of a single task without a violation."""
     note(tmp_path, "start")
     note(tmp_path, "end", at=10.1)
     return tmp_path
@@ -223,7 +223,7 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
 def test_a_noted_process_that_runs_is_an_orphan_until_it_is_gone(
     tmp_path: Path, sleeper: "subprocess.Popen[bytes]"
 ) -> None:
-    # Its environment does not tell: forks of the fork server are like that.
+    # Its environment does not identify it, as with forks of the fork server.
     note(tmp_path, "start", pid=sleeper.pid, began=processes.began(sleeper.pid))
 
     assert judge.orphans(tmp_path, tmp_path / "home") == [sleeper.pid]
@@ -252,7 +252,7 @@ def test_a_program_that_a_task_of_this_stack_started_is_an_orphan(tmp_path: Path
 
 @pytest.fixture
 def mapped(tmp_path: Path) -> Records:
-    """A map task as it should be."""
+    """The records of a map task without a violation."""
     records = Records(executions={NAME: ("SUCCEEDED", "")})
     records.nodes[NAME] = dict.fromkeys(("start-node", "n0", "end-node"), "SUCCEEDED")
     records.attempts[NAME]["n0"] = {0: "SUCCEEDED"}
