@@ -1,1 +1,1 @@
-"""What the control plane does by itself, and what operators ask of it."""
+"""The sweeper, which repairs executions, and the operations that explain or force them."""

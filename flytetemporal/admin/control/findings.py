@@ -1,4 +1,4 @@
-"""What the sweeper finds and repairs: one log line and one count each."""
+"""The findings of the sweeper: each repair is one log line and one count."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Findings:
-    """The findings of one round."""
+    """Counts the repairs of one round of the sweeper."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -22,7 +22,7 @@ class Findings:
     def add(
         self, finding: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier | None = None, **details: object
     ) -> None:
-        """Note that something was found and repaired; ``finding`` names it."""
+        """Log and count a repair. docs/operations.md lists the values of ``finding``."""
         self.counts[finding] += 1
         FOUND.labels(finding).inc()
         if execution_id is not None:

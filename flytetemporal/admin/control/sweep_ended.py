@@ -1,4 +1,4 @@
-"""Rows and workflows that do not agree on whether an execution has ended."""
+"""The sweeper's repairs of executions whose row and workflow, or parent and child, disagree about the end."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,17 @@ from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
 TERMINAL = tuple(phases.W.Phase.Name(phase) for phase in sorted(phases.WORKFLOW_TERMINAL))
-# The label by which flytekit names, on what an eager workflow launches, the execution of that workflow.
+# The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
+# execution of the eager workflow.
 EAGER_LABEL = "eager-exec"
-# Of a row that has never been started, or whose workflow has not begun to run.
-NOT_BEGUN = "UNDEFINED"
+# The phase of a row whose workflow was not started, or has not reported yet.
+NOT_STARTED = "UNDEFINED"
 
 
 async def close_ended(deps: Dependencies, findings: Findings, after: int) -> int:
-    """Close open rows whose workflow has ended or is gone: one page, from row number ``after`` on.
+    """Close open rows whose workflow has ended or is lost: one page of rows, from row number ``after``.
 
-    Returns the row number to go on with; 0 after the last page.
+    Returns the row number to continue from in the next round; 0 after the last page.
     """
     row = ExecutionRow
     query = (
@@ -55,16 +56,18 @@ async def _close_if_ended(
     try:
         outcome = await deps.engine.ended(execution_id)
     except errors.NotFound:
-        if phase == NOT_BEGUN:
+        if phase == NOT_STARTED:  # start_recorded takes care of it.
             return
-        outcome = engine.failed("WorkflowNotFound", "Temporal does not know the workflow of this execution any more")
+        outcome = engine.failed(
+            "WorkflowNotFound", "Temporal no longer knows the workflow of this execution; relaunch it"
+        )
     if outcome is not None and await closing.close(deps, execution_id, outcome):
         phase = phases.W.Phase.Name(outcome.phase)
         findings.add("ended_unreported", execution_id, phase=phase, reason=outcome.error.message)
 
 
 async def end_finished(deps: Dependencies, findings: Findings) -> None:
-    """End workflows that run although their execution has ended: somebody reset one that was over."""
+    """Terminate workflows whose execution has ended: an operator reset them in Temporal after their end."""
     async for page in deps.engine.running_executions(PAGE):
         over = await _terminal(deps, [identifiers.execution_key(execution_id) for execution_id in page])
         for execution_key in over:
@@ -72,12 +75,15 @@ async def end_finished(deps: Dependencies, findings: Findings) -> None:
             try:
                 await deps.engine.terminate(execution_id, "the execution has ended; relaunch it to run it again")
             except errors.NotFound:
-                continue  # It was about to end.
+                continue  # The workflow ended since the list was read.
             findings.add("running_after_end", execution_id)
 
 
 async def _terminal(deps: Dependencies, keys: Sequence[ExecutionKey]) -> list[ExecutionKey]:
-    """Return those executions that ended some time ago; what has just ended closes its workflow by itself."""
+    """Return those executions that ended more than ``close_grace`` ago.
+
+    A workflow reports the end of its execution before it ends itself, so a recent end needs no repair.
+    """
     row = ExecutionRow
     columns = (row.execution_project, row.execution_domain, row.execution_name)
     query = select(*columns).where(
@@ -88,10 +94,10 @@ async def _terminal(deps: Dependencies, keys: Sequence[ExecutionKey]) -> list[Ex
 
 
 async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
-    """Abort executions that are there for the sake of another one that has ended.
+    """Abort executions that were launched for another execution, which has ended.
 
-    These are the children of launch plan nodes, and what an eager workflow has launched and, having failed, awaits no
-    more: flytekit's own clean-up is only part of eager workflows that were registered as workflows.
+    These are the children of launch plan nodes, and the executions that a failed eager workflow no longer awaits:
+    flytekit stops those itself only if the eager workflow was registered as a workflow.
     """
     child, parent, tag = aliased(ExecutionRow), aliased(ExecutionRow), ExecutionTagRow
     orphan = (
@@ -122,7 +128,7 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
             await workflow_executions.terminate(
                 deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause)
             )
-        except errors.AlreadyTerminal:
+        except errors.AlreadyTerminal:  # It ended since the query.
             continue
         findings.add("parent_ended", execution_id, parent=parent_name)
 

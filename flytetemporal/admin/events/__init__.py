@@ -1,1 +1,1 @@
-"""Events that workers report, applied to rows."""
+"""Apply reported events to the rows of executions, nodes and tasks."""

@@ -1,7 +1,8 @@
-"""Apply many events of one execution at once: the engine's way to report.
+"""Apply a batch of events of one execution: how our own engine reports.
 
-One transaction, one lock, one read and one write per table, whatever the number of events. Nothing is refused for its
-order: repeated and late events change nothing, parents may follow their children.
+A batch costs one transaction, one lock, one read and one write per table, whatever the number of its events. No event
+is refused because of its order: repeated and late events change nothing, and a child's event can precede its parent's.
+Flyte's own RPCs, which take one event and refuse such events, are in ``flyte_events``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,11 +30,12 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
 
     Raises:
         NotFound: the execution does not exist.
-        InvalidRequest: the events are of several executions, or malformed.
+        InvalidRequest: the events belong to several executions, or one is malformed.
     """
     if not request.events:
         return events_pb2.RecordEventsResponse()
     execution_id = _execution_of(request.events)
+    # Before the transaction: no lock is held while the object store is written. Repeated writes go to the same URIs.
     for event in request.events:
         await inline_data.offload(deps, _inner(event))
     async with deps.sessions.begin() as session:
@@ -44,7 +46,7 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
 
 
 class _Batch:
-    """The rows that a batch touches."""
+    """The rows that a batch changes, held in memory between one read and one write."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class _Batch:
         cls, session: AsyncSession, execution_id: ExecutionId, events: Iterable[events_pb2.Event], root: str
     ) -> "_Batch":
         execution = await event_rows.lock_execution(session, execution_id)
+        # Rows of tasks need the rows of their nodes, too: see _require_node.
         wanted = {event_rows.task_key(event_rows.task_execution_id(e.task)) for e in events if e.HasField("task")}
         node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | {node_id for node_id, _, _ in wanted}
         nodes = await event_rows.load_nodes(session, execution_id, node_ids) if node_ids else {}
@@ -82,7 +85,7 @@ class _Batch:
         before = closure.phase
         changed = workflow_events.advance(closure, event)
         if closure.phase == phases.W.ABORTED and before not in (phases.W.ABORTING, phases.W.ABORTED):
-            # Nobody asked us for it.
+            # No TerminateExecution came before, so the abort has no recorded cause.
             closure.abort_metadata.cause = CANCELLED_IN_TEMPORAL
         self._execution.changed |= changed
         return changed
@@ -110,7 +113,10 @@ class _Batch:
         return changed
 
     def _require_node(self, event: event_pb2.TaskExecutionEvent) -> None:
-        """Make room for a task whose node was not told of yet; the node's own events fill it in."""
+        """Add a row for the node of a task if there is none; the node's own events, which come later, fill it in.
+
+        Clients do not see such a node: its phase is UNDEFINED, and reads leave it out.
+        """
         identifier = event.parent_node_execution_id
         if identifier.node_id in self._nodes:
             return
@@ -120,7 +126,7 @@ class _Batch:
         self._nodes[identifier.node_id] = NodeState(execution, changed=True)
 
     async def store(self, session: AsyncSession) -> None:
-        """Store what changed; when the execution has ended, close what is still open below it."""
+        """Store the changed rows; if the execution has ended, close the open rows below it."""
         if self._execution.changed:
             await event_rows.store_execution(session, self._execution_id, self._execution)
         await event_rows.store_nodes(session, self._nodes.values())
@@ -130,7 +136,10 @@ class _Batch:
 
 
 async def close_open(session: AsyncSession, execution_id: ExecutionId, closure: execution_pb2.ExecutionClosure) -> None:
-    """Abort the nodes and task executions that have not ended although their execution has."""
+    """Abort the open nodes and task executions of an execution that has ended.
+
+    The caller holds the lock of the execution, so that no event can open a node in between.
+    """
     nodes = await event_rows.open_nodes(session, execution_id)
     tasks = await event_rows.open_tasks(session, execution_id)
     error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
@@ -168,7 +177,7 @@ def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionId:
             raise errors.InvalidRequest(f"event {position}: missing occurred_at")
         keys.add(_checked_key(event))
     if len(keys) != 1:
-        raise errors.InvalidRequest(f"a batch speaks of one execution, not of {len(keys)}")
+        raise errors.InvalidRequest(f"the events of a batch must belong to one execution, these belong to {len(keys)}")
     return identifiers.execution_identifier(keys.pop())
 
 
@@ -184,5 +193,5 @@ def _checked_key(event: events_pb2.Event) -> identifiers.ExecutionKey:
             execution_lookup.check_task_id(event_rows.task_execution_id(event.task))
             identifier = event.task.parent_node_execution_id.execution_id
         case _:
-            raise errors.InvalidRequest("an event without content")
+            raise errors.InvalidRequest("an event has none of workflow, node and task set")
     return identifiers.execution_key(identifier)

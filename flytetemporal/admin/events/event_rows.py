@@ -309,7 +309,7 @@ async def _store(
 
 
 def _text_array(texts: Iterable[str]) -> ColumnElement[list[str]]:
-    # One array parameter whatever the number of ids: the statement stays the same, and so does its cached plan.
+    # One array parameter whatever the number of ids: IN would make another statement for each number.
     return literal(sorted(set(texts)), postgresql.ARRAY(Text))
 
 

@@ -1,6 +1,7 @@
-"""Apply events to rows: Flyte's three RPCs, one event each, with Flyte's refusals.
+"""Flyte's three event RPCs: one event each, refused as flyteadmin refuses it.
 
-The engine's own way is ``event_batches``: many events at once, nothing refused for its order.
+Our own engine reports through ``batches``, which takes many events and refuses none because of its order.
+Checks and their order mirror flyteadmin's pkg/manager/impl/{execution,node_execution,task_execution}_manager.go.
 """
 
 from flyteidl.admin import event_pb2 as admin_event_pb2
@@ -29,6 +30,8 @@ async def create_workflow_event(
         raise errors.InvalidRequest("Workflow event handler was called without execution_id")
     execution_lookup.check_execution_id(event.execution_id)
     inline_data.check_size(event, deps.settings.max_data_bytes)
+    # Data is stored before the transaction: no lock is held while the object store is written. If the event is then
+    # refused, a later valid event overwrites the file.
     if event.WhichOneof("output_result") == "output_data":
         await _require_execution(deps, event.execution_id)
         await inline_data.offload(deps, event)
@@ -58,6 +61,7 @@ async def create_node_event(
         except errors.NotFound as error:
             text = identifiers.execution_text(execution_id)
             raise errors.NotFound(f"Failed to get existing execution id: [{text}] with err: {error.message}") from error
+        # flyteadmin looks the execution up before it checks the event: an unknown execution is reported first.
         phases.check_producer(event.producer_id, execution.cluster)
         execution_lookup.check_node_id(event.id)
         _require_time(event)
@@ -109,7 +113,7 @@ async def create_task_event(
 
 
 async def _require_execution(deps: Dependencies, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> None:
-    """Refuse an unknown execution before anything is stored for it."""
+    """Refuse an unknown execution before any data is stored for it. Raises ``NotFound``."""
     async with deps.sessions() as session:
         await execution_lookup.execution(session, identifier)
 
@@ -131,7 +135,7 @@ async def _require_node(session: AsyncSession, identifier: identifier_pb2.NodeEx
 
 
 async def _reassign(session: AsyncSession, event: event_pb2.WorkflowExecutionEvent, state: ExecutionState) -> None:
-    """Note the cluster that took the execution over; only before it runs."""
+    """Record the cluster that took the execution over. Flyte allows that only before the execution runs."""
     if event.producer_id in ("", phases.ANY_PRODUCER, state.cluster):
         return
     state.cluster = event.producer_id

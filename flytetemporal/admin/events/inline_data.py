@@ -1,6 +1,6 @@
-"""Move what an event carries inline into the object store; rows hold addresses only.
+"""Move data that an event carries inline to the object store: rows hold URIs only.
 
-Places mirror flyteadmin's pkg/manager/impl/{node,task}_execution_manager.go and pkg/common/data_store.go.
+Paths mirror flyteadmin's pkg/manager/impl/{node,task}_execution_manager.go and pkg/common/data_store.go.
 """
 
 from flyteidl.core import identifier_pb2, literals_pb2
@@ -15,12 +15,12 @@ _INPUTS, _OUTPUTS = "offloaded_inputs", "offloaded_outputs"
 
 
 def metadata_dir(root: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
-    """Return the directory of what admin itself writes for an execution."""
+    """Return the directory of the files that admin itself writes for an execution."""
     return locations.join(root, "metadata", *identifiers.execution_key(execution_id))
 
 
 def dynamic_closure_uri(root: str, event: event_pb2.NodeExecutionEvent) -> str:
-    """Return where the closure lies that a dynamic node compiled; empty when the event brings none."""
+    """Return the URI of the closure that a dynamic node compiled; empty if the event carries none."""
     dynamic = event.task_node_metadata.dynamic_workflow
     if not dynamic.HasField("compiled_workflow"):
         return ""
@@ -30,10 +30,10 @@ def dynamic_closure_uri(root: str, event: event_pb2.NodeExecutionEvent) -> str:
 
 
 def check_size(event: event_pb2.WorkflowExecutionEvent | event_pb2.TaskExecutionEvent, limit: int) -> None:
-    """Refuse outputs that are too large to travel inline.
+    """Check the size of inline outputs. ``limit`` is in bytes; 0 means no limit.
 
     Raises:
-        QuotaExceeded: they are.
+        QuotaExceeded: the outputs are larger.
     """
     size = event.output_data.ByteSize()
     if limit and size > limit:
@@ -41,7 +41,10 @@ def check_size(event: event_pb2.WorkflowExecutionEvent | event_pb2.TaskExecution
 
 
 async def offload(deps: Dependencies, event: AnyEvent) -> None:
-    """Store the event's inline inputs, outputs and compiled closure, and put addresses in their place."""
+    """Store an event's inline inputs, outputs and compiled closure, and put URIs in their place.
+
+    The URIs derive from ids, so a repeated event overwrites the same files.
+    """
     directory = _directory(deps.blobs.root, event)
     if event.WhichOneof("output_result") == "output_data":
         event.output_uri = await _stored(deps, locations.join(directory, _OUTPUTS), event.output_data)

@@ -1,4 +1,4 @@
-"""EventService: what workers report, in batches. Our own service; Flyte's three event RPCs are in AdminService."""
+"""EventService: takes batches of events from workers. It is our own; Flyte's three event RPCs are in AdminService."""
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import batches
@@ -6,11 +6,11 @@ from flytetemporal.contracts.v1 import events_pb2
 
 
 class EventService:
-    """Takes events of one execution at a time."""
+    """Applies batches of events; each batch is of one execution."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
     async def RecordEvents(self, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
-        """Apply the events in one transaction; repeated and late ones change nothing."""
+        """Apply the events in one transaction. Repeated and late events change nothing."""
         return await batches.record_events(self._deps, request)

@@ -1,4 +1,4 @@
-"""Close executions whose own workflow will not report their end."""
+"""Close executions whose workflow does not report their end: it was terminated, lost or never started."""
 
 import contextlib
 from datetime import UTC, datetime
@@ -20,9 +20,9 @@ ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 
 
 async def close(deps: Dependencies, execution_id: ExecutionId, outcome: execution_pb2.ExecutionOutcome) -> bool:
-    """Record the end of an execution and of all that is open below it; return whether it was open.
+    """Record the end of an execution and of its open nodes and tasks; return whether it was open.
 
-    An execution that is being aborted ends ABORTED, whatever else happened to its workflow.
+    An execution that is being aborted ends as ABORTED, whatever the outcome of its workflow.
     """
     async with deps.sessions.begin() as session:
         state = await event_rows.find_and_lock_execution(session, execution_id)
@@ -30,17 +30,21 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
             return False
         aborting = state.closure.phase == phases.W.ABORTING
         event = _event(execution_id, execution_pb2.ExecutionOutcome(phase=phases.W.ABORTED) if aborting else outcome)
+        # A recorded abort has its cause already; an abort made in Temporal has it in the outcome only.
         if event.phase == phases.W.ABORTED and not aborting:
             state.closure.abort_metadata.cause = outcome.error.message
         workflow_events.advance(state.closure, event)
         await event_rows.store_execution(session, execution_id, state)
         await batches.close_open(session, execution_id, state.closure)
-    await _tell_parent(deps, execution_id, event)
+    # After the commit: a parent that reads the child at once must find it ended.
+    await _notify_parent(deps, execution_id, event)
     return True
 
 
-async def _tell_parent(deps: Dependencies, execution_id: ExecutionId, event: event_pb2.WorkflowExecutionEvent) -> None:
-    """Tell the execution that launched this one; what its own workflow would have done."""
+async def _notify_parent(
+    deps: Dependencies, execution_id: ExecutionId, event: event_pb2.WorkflowExecutionEvent
+) -> None:
+    """Signal the end to the execution that launched this one, in place of the workflow that can no longer do so."""
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, execution_id)
     metadata = admin_execution_pb2.ExecutionSpec.FromString(row.spec).metadata
@@ -50,22 +54,23 @@ async def _tell_parent(deps: Dependencies, execution_id: ExecutionId, event: eve
     if event.HasField("error"):
         outcome.error.CopyFrom(event.error)
     state = execution_pb2.ChildState(execution_id=execution_id, outcome=outcome)
-    with contextlib.suppress(errors.NotFound, errors.Unavailable):  # The parent looks by itself now and then.
+    # A lost signal only costs time: the parent polls its children at long intervals.
+    with contextlib.suppress(errors.NotFound, errors.Unavailable):
         await deps.engine.child_ended(metadata.parent_node_execution.execution_id, state)
 
 
 async def close_aborted(deps: Dependencies, execution_id: ExecutionId) -> bool:
-    """Record the end of an abort that no workflow will report; return whether the execution was open."""
+    """Record the end of an abort that no workflow reports; return whether the execution was open."""
     return await close(deps, execution_id, execution_pb2.ExecutionOutcome(phase=phases.W.ABORTED))
 
 
 async def force(deps: Dependencies, execution_id: ExecutionId, cause: str) -> bool:
-    """End the workflow without its clean-up and close the execution; return whether it was open.
+    """Terminate the workflow, without its cleanup, and close the execution; return whether it was open.
 
     Raises:
         Unavailable: Temporal does not answer.
     """
-    with contextlib.suppress(errors.NotFound):  # Nothing runs: all the better.
+    with contextlib.suppress(errors.NotFound):  # No workflow runs, so there is only the row to close.
         await deps.engine.terminate(execution_id, cause)
     return await close_aborted(deps, execution_id)
 

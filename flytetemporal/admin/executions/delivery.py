@@ -1,4 +1,7 @@
-"""Start what is recorded, stop what is being aborted; both may be repeated at will."""
+"""Deliver recorded starts and aborts to Temporal.
+
+Both are idempotent: the call that records one delivers it, and the sweeper delivers it again if that failed.
+"""
 
 import structlog
 from flyteidl.core import identifier_pb2
@@ -16,11 +19,11 @@ _log = structlog.get_logger(__name__)
 
 
 async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> bool:
-    """Start an execution's workflow; return whether it was started now. What fails here is repeated by the sweep."""
+    """Start an execution's workflow; return whether this call started it. The sweeper repeats a start that fails."""
     execution_id = argument.execution_id
     try:
         started = await deps.engine.start(await launch_targets.inline_graph(deps.blobs, argument))
-    except (errors.Unavailable, errors.NotFound) as error:
+    except (errors.Unavailable, errors.NotFound) as error:  # NotFound: the store has lost the graph.
         _log.warning("execution_not_started", execution=_text(execution_id), error=error.message)
         return False
     await _stop_if_aborted(deps, execution_id)
@@ -28,10 +31,10 @@ async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> b
 
 
 async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
-    """Ask a recorded abort of the engine; where nothing runs, the execution is closed at once.
+    """Cancel the workflow of an execution whose abort is recorded; if none runs, close the execution at once.
 
     Raises:
-        Unavailable: Temporal does not answer; the sweep repeats it.
+        Unavailable: Temporal does not answer; the sweeper repeats the call.
     """
     try:
         await deps.engine.cancel(execution_id, reason)
@@ -40,7 +43,10 @@ async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecut
 
 
 async def _stop_if_aborted(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> None:
-    """Stop the workflow again when its execution was aborted while it was being started."""
+    """Cancel the workflow that was just started if its execution was aborted meanwhile.
+
+    The abort found no workflow to cancel if it came between the commit of the row and the start.
+    """
     query = select(ExecutionRow.phase).where(execution_rows.of_execution(ExecutionRow, execution_id))
     async with deps.sessions() as session:
         phase = (await session.execute(query)).scalar_one()
@@ -49,7 +55,7 @@ async def _stop_if_aborted(deps: Dependencies, execution_id: identifier_pb2.Work
 
 
 async def try_cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
-    """Ask a recorded abort of the engine; while Temporal does not answer, leave it to the sweep."""
+    """Deliver a recorded abort; leave it to the sweeper if Temporal does not answer."""
     try:
         await cancel(deps, execution_id, reason)
     except errors.Unavailable as error:

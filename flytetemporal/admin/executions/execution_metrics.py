@@ -1,4 +1,7 @@
-"""Load what the span tree of an execution is made of; ``metric_spans`` builds it."""
+"""GetExecutionMetrics: load the records of an execution and its children. ``metric_spans`` builds the tree of spans.
+
+Metrics of our own processes, for Prometheus, are not here.
+"""
 
 from flyteidl.admin import execution_pb2, workflow_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2
@@ -16,7 +19,7 @@ from flytetemporal.admin.executions.metric_spans import Recorded
 async def get_metrics(
     deps: Dependencies, request: execution_pb2.WorkflowExecutionGetMetricsRequest
 ) -> execution_pb2.WorkflowExecutionGetMetricsResponse:
-    """Return where the time of an execution went: spans down to ``depth`` levels, all of them when it is negative."""
+    """Return the spans of an execution, ``depth`` levels deep; all levels if ``depth`` is negative."""
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     recorded = await _load(deps, request.id, request.depth)
     return execution_pb2.WorkflowExecutionGetMetricsResponse(span=metric_spans.of_execution(recorded, request.depth))
@@ -38,7 +41,7 @@ async def _load(deps: Dependencies, identifier: identifier_pb2.WorkflowExecution
         recorded.definition.CopyFrom(definition.compiled_workflow)
     for node_id, uri in uris.items():
         recorded.dynamic[node_id] = await deps.blobs.read_message(uri, compiler_pb2.CompiledWorkflowClosure)
-    if depth != 1:
+    if depth != 1:  # A child is two levels down: the launch plan node, then the child execution itself.
         await _load_children(deps, recorded, depth - 2)
     return recorded
 

@@ -1,4 +1,4 @@
-"""Check a request for an execution before anything is looked up.
+"""Check a launch request by itself, before any lookup; and choose a name if it has none.
 
 Order and texts mirror flyteadmin's pkg/manager/impl/validation/execution_validator.go.
 """
@@ -25,7 +25,7 @@ def new_name() -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that cannot be part of paths and labels; empty means: choose one."""
+    """Refuse a name that cannot be part of paths and labels. An empty name is valid: the server chooses one."""
     if len(name) > _NAME_LIMIT:
         raise errors.InvalidRequest(f"size of name exceeded length {_NAME_LIMIT} : {name}")
     if name and not _NAME.fullmatch(name.lower()):
@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
 
 
 def check_spec(request: execution_pb2.ExecutionCreateRequest) -> None:
-    """Refuse a spec that names nothing to run, or settings that cannot work."""
+    """Refuse a spec that names no launch plan or task, and settings that cannot work. Raises ``InvalidRequest``."""
     if not request.HasField("spec"):
         raise errors.InvalidRequest("missing spec")
     _check_launch_entity(request.spec.launch_plan)
@@ -43,9 +43,9 @@ def check_spec(request: execution_pb2.ExecutionCreateRequest) -> None:
 
 
 def check_raw_output_prefix(prefix: str) -> None:
-    """Refuse a place for raw data that is no URI; every task of the execution would fail on it."""
+    """Refuse a raw output prefix that is no URI: every task of the execution would fail on it."""
     if prefix and not _URI.fullmatch(prefix):
-        raise errors.InvalidRequest(f"invalid value for output_location_prefix: [{prefix}] is no URI")
+        raise errors.InvalidRequest(f"invalid value for output_location_prefix: [{prefix}] is not a URI")
 
 
 def _check_launch_entity(identifier: identifier_pb2.Identifier) -> None:

@@ -1,4 +1,4 @@
-"""What is stored of a launch: the row, its tags, and the argument of its workflow."""
+"""The stored records of a launch: the execution's row and tags, and the start argument of its workflow."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from flytetemporal.idl import identifiers, locations, times
 
 @dataclass(frozen=True, slots=True)
 class Linkage:
-    """Where an execution comes from: a node of its parent, or the execution that it repeats."""
+    """The origin of an execution: a node of its parent, or the execution that it repeats."""
 
     source_row: int = 0
     parent_node_row: int = 0
@@ -31,7 +31,7 @@ class Linkage:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A launch that passed every check. ``spec`` is what clients read back."""
+    """A launch that passed every check. ``spec`` is the spec that clients read back."""
 
     id: identifier_pb2.WorkflowExecutionIdentifier
     spec: execution_pb2.ExecutionSpec
@@ -44,19 +44,19 @@ class Launch:
 
     @property
     def inputs_uri(self) -> str:
-        """Where all inputs lie, defaults and fixed ones included."""
+        """The URI of all inputs, defaults and fixed ones included."""
         return locations.join(self.directory, "inputs")
 
     @property
     def user_inputs_uri(self) -> str:
-        """Where the inputs lie that the caller gave."""
+        """The URI of the inputs that the caller gave; a relaunch starts from them."""
         return locations.join(self.directory, "user_inputs")
 
 
 def stored_spec(
     request: execution_pb2.ExecutionSpec, config: Config, linkage: Linkage, namespace: str, *, single_task: bool
 ) -> execution_pb2.ExecutionSpec:
-    """Return the spec as it is stored: as requested, but for identity, parallelism and what the system knows better."""
+    """Return the spec as it is stored: the requested one, with principal, parallelism and system metadata set here."""
     spec = execution_pb2.ExecutionSpec()
     spec.CopyFrom(request)
     spec.ClearField("inputs")
@@ -68,6 +68,7 @@ def stored_spec(
         spec.metadata.nesting = linkage.nesting
     if linkage.cluster_label and not spec.execution_cluster_label.value:
         spec.execution_cluster_label.value = linkage.cluster_label
+    # As flyteadmin: the execution of a single task keeps both fields as requested.
     if not single_task:
         spec.metadata.ClearField("artifact_ids")
         spec.max_parallelism = config.max_parallelism
@@ -83,7 +84,7 @@ def engine_settings(
     namespace: str,
     cluster: str,
 ) -> contract_pb2.ExecutionSettings:
-    """Return the settings as the engine reads them."""
+    """Return the settings in the engine's form."""
     settings = contract_pb2.ExecutionSettings(
         max_parallelism=config.max_parallelism,
         overwrite_cache=config.overwrite_cache,
@@ -105,16 +106,16 @@ def engine_settings(
 
 
 def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_pb2.ExecutionInput:
-    """Return the argument of the execution's workflow; the graph stays a reference until the start.
+    """Return the start argument of the execution's workflow; its graph is a reference until the start.
 
     Raises:
-        ValueTooLarge: the settings are too large to be told to every activity.
+        ValueTooLarge: the settings are too large to be sent to every activity.
     """
     size = launch.settings.ByteSize()
     if size > MAX_SETTINGS_BYTES:
         raise errors.ValueTooLarge(
-            f"the settings of execution [{launch.id.name}] have {size} bytes; {MAX_SETTINGS_BYTES} are the "
-            f"most: {_sizes(launch.settings)}"
+            f"the settings of execution [{launch.id.name}] have {size} bytes, more than the limit of "
+            f"{MAX_SETTINGS_BYTES}; shorten them ({_sizes(launch.settings)})"
         )
     argument = contract_pb2.ExecutionInput(
         execution_id=launch.id,
@@ -143,7 +144,7 @@ def _sizes(settings: contract_pb2.ExecutionSettings) -> str:
 
 
 async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.ExecutionInput, now: datetime) -> None:
-    """Insert the row and the tags. A taken name raises what the database raises."""
+    """Insert the row and the tags. Raises SQLAlchemy's ``IntegrityError`` if the name is taken."""
     project, domain, name = identifiers.execution_key(launch.id)
     target, linkage = launch.target, launch.linkage
     row = ExecutionRow(
@@ -168,8 +169,10 @@ async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.E
         engine_input=argument.SerializeToString(),
     )
     session.add(row)
+    # Without the flush a taken name could violate the key of a tag first, and the error would name that.
     await session.flush()
-    # Flyte writes none for the execution of a single task; then a failed eager workflow cannot find its children.
+    # Flyte stores no tags for the execution of a single task. We do: a failed eager workflow finds its children by
+    # their labels, and so does the sweeper.
     session.add_all(_tags(launch))
 
 

@@ -1,6 +1,6 @@
-"""What a launch runs: a registered launch plan and its workflow, or a task in the wrapper made for it.
+"""The target of a launch: a registered launch plan and its workflow, or a task in its wrapper workflow.
 
-Registered entities never change, so what was parsed once is kept and looked up by row and digest.
+Registered entities never change, so parsed targets are cached by row and digest.
 """
 
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class LaunchTarget:
     task_templates: execution_pb2.ContentReference
     expected: interface_pb2.ParameterMap
     fixed: literals_pb2.LiteralMap
-    # Of a launch plan only.
+    # Only of a launch plan.
     launch_plan: launch_plan_pb2.LaunchPlanSpec | None = None
     launch_plan_row: int = 0
-    # Of a single task only.
+    # Only of a single task.
     task_row: int = 0
 
 
@@ -44,7 +44,7 @@ _graphs: Lru[str, bytes] = Lru(_GRAPHS)
 
 
 async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Identifier) -> LaunchTarget:
-    """Return what a launch plan runs.
+    """Return the target of a launch plan.
 
     Raises:
         NotFound: the launch plan does not exist.
@@ -58,7 +58,7 @@ async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Ident
     if found is None:
         raise registration.missing("LAUNCH_PLAN", identifier)
     launch_plan_id, digest, workflow_id, graph = found
-    # The reference to the graph tells apart stores as well as contents.
+    # Row numbers repeat between databases, as in tests; digest and graph reference tell their contents apart.
     key = (launch_plan_id, digest, workflow_id, graph)
     target = _targets.get(key)
     if target is None:
@@ -88,7 +88,7 @@ async def _read_launch_plan(session: AsyncSession, launch_plan_id: int, workflow
 async def of_wrapper(
     session: AsyncSession, workflow_id: identifier_pb2.Identifier, task_row: int
 ) -> LaunchTarget | None:
-    """Return what the wrapper of a single task runs; None when there is none yet. All its inputs are required."""
+    """Return the target of a single task's wrapper; None if it is not registered yet. All its inputs are required."""
     workflow = (await session.scalars(select(WorkflowRow).where(*_is(WorkflowRow, workflow_id)))).one_or_none()
     if workflow is None:
         return None
@@ -111,7 +111,10 @@ async def of_wrapper(
 
 
 async def inline_graph(blobs: BlobStore, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionInput:
-    """Return the start argument with its graph inside when that is small enough to travel."""
+    """Return the start argument, with the graph itself in place of its reference if it is small enough.
+
+    The stored argument keeps the reference, so that rows stay small.
+    """
     reference = argument.stored_graph
     if not argument.HasField("stored_graph") or reference.size_bytes > limits.MAX_INLINE_GRAPH_BYTES:
         return argument

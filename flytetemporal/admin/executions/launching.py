@@ -1,7 +1,7 @@
 """Launch executions: check, resolve, record, commit, then start.
 
-The row is committed before Temporal is asked: a row without a run can be found and started (``execution_start``), a run
-without a row could not. The order of checks mirrors flyteadmin's pkg/manager/impl/execution_manager.go.
+The row is committed before the workflow is started. The sweeper finds a row without a workflow and starts it; nothing
+could find a workflow without a row. The order of checks mirrors flyteadmin's pkg/manager/impl/execution_manager.go.
 """
 
 import asyncio
@@ -47,7 +47,10 @@ async def create(
 async def relaunch(
     deps: Dependencies, request: execution_pb2.ExecutionRelaunchRequest
 ) -> execution_pb2.ExecutionCreateResponse:
-    """Launch an execution again with the same spec and the inputs its caller gave."""
+    """Launch an execution again with the same spec and the inputs that its caller gave.
+
+    Defaults and fixed inputs are resolved again, as in Flyte, so only the caller's own inputs are read back.
+    """
     row = await _earlier(deps, request.id, given=request.HasField("id"))
     spec = execution_pb2.ExecutionSpec.FromString(row.spec)
     spec.metadata.mode = Mode.RELAUNCH
@@ -66,10 +69,12 @@ async def relaunch(
 async def recover(
     deps: Dependencies, request: execution_pb2.ExecutionRecoverRequest
 ) -> execution_pb2.ExecutionCreateResponse:
-    """Launch an execution again, reusing the nodes that succeeded."""
+    """Refuse to recover an execution, which would reuse the nodes that succeeded. Raises ``Unimplemented``."""
     await _earlier(deps, request.id, given=request.HasField("id"))
     launch_checks.check_name(request.name)
-    raise errors.Unimplemented("executions cannot be recovered yet; relaunch runs all nodes again")
+    raise errors.Unimplemented(
+        f"execution {request.id.name} cannot be recovered: recovery is not supported yet; relaunch runs all nodes again"
+    )
 
 
 async def _earlier(
@@ -83,6 +88,7 @@ async def _earlier(
 async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateRequest) -> Launch:
     spec, given = request.spec, request.inputs if request.inputs.literals else request.spec.inputs
     is_task = spec.launch_plan.resource_type == identifier_pb2.TASK
+    # Outside the session below: the first launch of a task registers its wrapper in transactions of its own.
     target = await single_task.target(deps, spec.launch_plan) if is_task else None
     async with deps.sessions() as session:
         if target is None:
@@ -122,6 +128,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
 
 
 async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetadata) -> Linkage:
+    """Return the origin of a launch. As in Flyte, a child inherits its parent's user and cluster label."""
     if metadata.HasField("parent_node_execution"):
         node = await execution_lookup.node(session, metadata.parent_node_execution)
         parent = await execution_lookup.execution(session, metadata.parent_node_execution.execution_id)
@@ -140,14 +147,19 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
 
 
 async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels) -> dict[str, str]:
-    """Return the labels of an execution: its own, then those of its project."""
+    """Return the labels of an execution merged over those of its project."""
     query = select(ProjectRow.labels).where(ProjectRow.identifier == project)
     of_project = common_pb2.Labels.FromString((await session.execute(query)).scalar_one_or_none() or b"")
     return {**of_project.values, **labels.values}
 
 
 async def check_concurrency_limit(session: AsyncSession, target: LaunchTarget) -> None:
-    """Refuse a launch that the launch plan's concurrency policy says to skip."""
+    """Refuse a launch if the launch plan's concurrency policy skips it.
+
+    Raises:
+        AlreadyExists: as many executions of the launch plan, in any version, are open as the policy allows.
+    """
+    # Nothing locks the count: launches at the same instant can exceed the limit.
     if target.launch_plan is None or not target.launch_plan.concurrency_policy.max:
         return
     policy = target.launch_plan.concurrency_policy
@@ -172,7 +184,13 @@ async def check_concurrency_limit(session: AsyncSession, target: LaunchTarget) -
 
 
 async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
-    """Store the row and the inputs. The row comes first, so that a taken name leaves the other's inputs alone."""
+    """Store the row and the inputs.
+
+    Raises:
+        AlreadyExists: the name is taken.
+    """
+    # The inputs are written inside the transaction, after the insert: a taken name fails before it overwrites the
+    # inputs of the execution that has the name, and a row without inputs is never committed.
     async with deps.sessions.begin() as session:
         try:
             await launch_records.insert(session, launch, argument, datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""Where the time of an execution went: a tree of spans, built from stored times alone.
+"""Build the tree of spans of an execution, which shows where its time went, from stored times alone. Pure.
 
-The shape mirrors flyteadmin's pkg/manager/impl/metrics_manager.go. Subworkflows and failure nodes are found in the
-compiled closure itself, so that every recorded execution has a tree.
+The shape mirrors flyteadmin's pkg/manager/impl/metrics_manager.go. Unlike there, subworkflows and failure nodes are
+looked up in the compiled closure itself, so that no recorded execution lacks a tree.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,12 +23,12 @@ Stamp: TypeAlias = timestamp_pb2.Timestamp
 
 @dataclass(slots=True)
 class Recorded:
-    """All that is stored of an execution, as far as spans need it."""
+    """The stored records of an execution that spans are built from."""
 
     id: identifier_pb2.WorkflowExecutionIdentifier
     closure: execution_pb2.ExecutionClosure = field(default_factory=execution_pb2.ExecutionClosure)
     definition: compiler_pb2.CompiledWorkflowClosure = field(default_factory=compiler_pb2.CompiledWorkflowClosure)
-    # Node executions by the node id of their parent, "" at top level.
+    # Node executions by the node id of their parent; "" is the top level.
     levels: dict[str, list[NodeExecution]] = field(default_factory=dict)
     # By node id: attempts in order, the closure of a dynamic node, the execution of a launch plan node.
     tasks: dict[str, list[task_execution_pb2.TaskExecution]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Recorded:
 
 
 def of_execution(recorded: Recorded, depth: int) -> Span:
-    """Return the span of an execution and, ``depth`` levels down, of what it ran."""
+    """Return the span of an execution, with ``depth`` levels of spans inside it; all levels if negative."""
     closure = recorded.closure
     span = Span(start_time=closure.created_at, end_time=closure.updated_at, workflow_id=recorded.id)
     if depth == 0:
@@ -55,7 +55,7 @@ def of_execution(recorded: Recorded, depth: int) -> Span:
 
 
 class _Level:
-    """The nodes of one workflow: the top, a subworkflow, or what a dynamic node made."""
+    """The nodes of one workflow: the top one, a subworkflow, or the workflow of a dynamic node."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Level:
 
     @property
     def start(self) -> NodeExecution | None:
-        """The start node, once it has been told of."""
+        """The start node; None until it is reported."""
         return self._by_spec.get(_START)
 
     def last_before(self, spec_id: str) -> NodeExecution | None:
@@ -161,7 +161,7 @@ class _Level:
         yield from inner.teardown(node)
 
     def teardown(self, parent: NodeExecution) -> Iterator[Span]:
-        """Yield what the parent took to end after its last node."""
+        """Yield the time that the parent took to end after its last node."""
         last = self.last_before(_END)
         if last is not None:
             yield from _after("NODE_TEARDOWN", last.closure.updated_at, parent.closure.updated_at)
@@ -224,7 +224,7 @@ def _operation(name: str, start: Stamp, end: Stamp) -> Span:
 
 
 def _after(name: str, start: Stamp, end: Stamp) -> list[Span]:
-    """Return an operation, or nothing when it would end before it starts."""
+    """Return an operation; none if it would end before it starts."""
     return [_operation(name, start, end)] if times.moment(start) <= times.moment(end) else []
 
 

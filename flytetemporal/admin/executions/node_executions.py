@@ -1,4 +1,4 @@
-"""Node executions: read one, its data, its children, the workflow it made."""
+"""Node executions, as clients see them: one node, its data, its children, the workflow of a dynamic node."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,9 @@ from flytetemporal.admin.executions import stored_data
 from flytetemporal.db import filters
 from flytetemporal.idl import phases
 
-# A task told of itself before its node did: nothing is known of the node, and clients fail over one without a kind.
-_UNTOLD = phases.N.Phase.Name(phases.N.UNDEFINED)
+# The phase of a node that is known from an event of its task only. Clients fail on a node whose kind is
+# unknown, so reads leave it out until its own event arrives.
+_UNREPORTED = phases.N.Phase.Name(phases.N.UNDEFINED)
 
 
 async def get(
@@ -33,7 +34,7 @@ async def get(
 async def list_node_executions(
     deps: Dependencies, request: node_execution_pb2.NodeExecutionListRequest
 ) -> node_execution_pb2.NodeExecutionList:
-    """List the nodes at the top of an execution, or the children of the node ``unique_parent_id``."""
+    """List the top-level nodes of an execution, or the children of the node ``unique_parent_id``."""
     validation.check_present(request, "workflow_execution_id")
     execution_lookup.check_execution_id(request.workflow_execution_id)
     page = list_requests.page(request, list_schemas.NODE_EXECUTION, "ListNodeExecutions")
@@ -52,7 +53,7 @@ async def list_node_executions(
 async def list_for_task(
     deps: Dependencies, request: node_execution_pb2.NodeExecutionForTaskListRequest
 ) -> node_execution_pb2.NodeExecutionList:
-    """List the nodes that belong to a task execution."""
+    """List the nodes whose parent is a task execution."""
     validation.check_present(request, "task_execution_id")
     execution_lookup.check_task_id(request.task_execution_id)
     page = list_requests.page(request, list_schemas.NODE_EXECUTION, "ListNodeExecutionsForTask")
@@ -66,7 +67,7 @@ async def list_for_task(
 async def get_data(
     deps: Dependencies, request: node_execution_pb2.NodeExecutionGetDataRequest
 ) -> node_execution_pb2.NodeExecutionGetDataResponse:
-    """Return the inputs and outputs of a node, and the workflow it made when it is dynamic."""
+    """Return the inputs and outputs of a node, and its compiled workflow if it is dynamic."""
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
         row = await _node(session, request.id)
@@ -86,7 +87,7 @@ async def get_data(
 async def get_dynamic_workflow(
     deps: Dependencies, request: node_execution_pb2.GetDynamicNodeWorkflowRequest
 ) -> node_execution_pb2.DynamicNodeWorkflowResponse:
-    """Return the workflow that a dynamic node made."""
+    """Return the compiled workflow of a dynamic node. Raises ``NotFound`` if the node is not dynamic."""
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
         row = await _node(session, request.id)
@@ -97,13 +98,13 @@ async def get_dynamic_workflow(
 
 def _of(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Select[NodeExecutionRow]:
     return select(NodeExecutionRow).where(
-        execution_rows.of_execution(NodeExecutionRow, execution_id), NodeExecutionRow.phase != _UNTOLD
+        execution_rows.of_execution(NodeExecutionRow, execution_id), NodeExecutionRow.phase != _UNREPORTED
     )
 
 
 async def _node(session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier) -> NodeExecutionRow:
     row = await execution_lookup.node(session, identifier)
-    if row.phase == _UNTOLD:
+    if row.phase == _UNREPORTED:
         raise execution_lookup.missing_node(identifier)
     return row
 

@@ -1,4 +1,4 @@
-"""SignalService: values that gate nodes wait for."""
+"""SignalService: the values that gate nodes wait for, and their delivery to the workflow."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from flytetemporal.admin.base.models import SignalRow
 from flytetemporal.idl import identifiers, interfaces, types
 
 Key = tuple[str, str, str, str]
-# So long the call that set a signal may take to tell the engine.
+# The call that sets a signal delivers it, too; only after this time does the sweeper take over.
 UNDELIVERED_AGE = timedelta(seconds=5)
 PAGE = 500
 
@@ -23,13 +23,13 @@ _log = structlog.get_logger(__name__)
 
 
 class SignalService:
-    """A signal exists from the moment its gate is reached."""
+    """Creates, lists and sets signals. A signal exists once its gate is reached, or once a client creates it."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
     async def GetOrCreateSignal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
-        """Return a signal, creating it with the given type when it is new."""
+        """Return a signal; create it with the given type if there is none."""
         key = _key(request.id, given=request.HasField("id"))
         if not request.HasField("type"):
             raise validation.missing("type")
@@ -38,6 +38,7 @@ class SignalService:
             type=request.type.SerializeToString(),
         )
         async with self._deps.sessions.begin() as session:
+            # Several gates may create the same signal at once; the first one's type stays.
             await session.execute(statement.on_conflict_do_nothing())
             row = await session.get_one(SignalRow, key)
             return _message(row)
@@ -54,7 +55,7 @@ class SignalService:
         return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
 
     async def SetSignal(self, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
-        """Set the value of a signal that exists; setting it again overwrites."""
+        """Set the value of an existing signal; a later value overwrites it."""
         key = _key(request.id, given=request.HasField("id"))
         if not request.HasField("value"):
             raise validation.missing("value")
@@ -74,20 +75,22 @@ class SignalService:
                     f"requested signal value [{types.text(found)}] is not castable to existing signal type "
                     f"[{types.text(wanted)}]"
                 )
+            # Committed before delivery: the workflow reads the value from the row, and the sweeper repeats a lost
+            # delivery.
             row.value, row.undelivered = request.value.SerializeToString(), True
         await deliver(self._deps, request.id.execution_id, request.id.signal_id)
         return signal_pb2.SignalSetResponse()
 
 
 async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> bool:
-    """Tell the engine that a signal was set, which then reads it; return whether that is settled.
+    """Notify the workflow that a signal has a value, which it then reads; return whether no delivery is owed any more.
 
-    The value is recorded: what cannot be told now is told by the sweep.
+    The value is recorded. If Temporal does not answer, the sweeper delivers the signal later.
     """
     try:
         await deps.engine.signal_set(execution_id, signal_id)
     except errors.NotFound:
-        pass  # The run has ended, or it has not begun and its gate will find the value.
+        pass  # The workflow has ended, or it has not started and its gate finds the value when it is reached.
     except errors.Unavailable as e:
         _log.warning("signal_not_delivered", execution=execution_id.name, signal=signal_id, error=e.message)
         return False
@@ -99,7 +102,7 @@ async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecu
 
 
 async def undelivered(deps: Dependencies) -> list[tuple[identifier_pb2.WorkflowExecutionIdentifier, str]]:
-    """Return the signals that were set a while ago and that the engine was not told of."""
+    """Return at most 500 signals that were set some time ago and are not delivered."""
     query = (
         select(SignalRow).where(SignalRow.undelivered, SignalRow.updated_at < func.now() - UNDELIVERED_AGE).limit(PAGE)
     )

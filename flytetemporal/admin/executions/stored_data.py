@@ -1,4 +1,4 @@
-"""Inputs and outputs of executions, nodes and tasks, read back from the object store."""
+"""Read the inputs and outputs of executions, nodes and tasks back from the object store, for GetData calls."""
 
 import asyncio
 import sys
@@ -20,7 +20,7 @@ DataResponse = (
     | task_execution_pb2.TaskExecutionGetDataResponse
 )
 
-# Left for the rest of an answer: clients take 4 MB, and it holds two maps.
+# Left free for the rest of a response: clients accept 4 MB, and a response holds two maps.
 MARGIN_BYTES = 4096
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ async def add_inputs_and_outputs(deps: Dependencies, response: DataResponse, inp
 
 
 async def read(deps: Dependencies, uri: str) -> literals_pb2.LiteralMap:
-    """Return a stored map, or an empty one when it cannot be had."""
+    """Return a stored map; an empty one if there is none, it cannot be read, or it is larger than clients accept."""
     if not uri:
         return literals_pb2.LiteralMap()
     limit = deps.settings.max_data_bytes
@@ -56,17 +56,19 @@ async def read(deps: Dependencies, uri: str) -> literals_pb2.LiteralMap:
 
 
 async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: int) -> None:
-    """Put offloaded values in place of their references while there is room: who reads over the network has no store.
+    """Replace references to offloaded values by the values while they fit: a remote client has no access to the store.
 
-    What does not fit stays a reference, which tells type and size. Only files of this installation are read.
+    A value that does not fit stays a reference, which has its type and size. Only files of this installation are read:
+    the literals come from users, and a reference to a foreign file would make admin read it for them.
     """
     room = limit - values.ByteSize() - MARGIN_BYTES if limit else sys.maxsize
     passed_over: set[str] = set()
     for literal in offloading.values_by_name(values):
+        # A loaded value can hold references itself, so each literal is searched until none is left that fits.
         while wanted := [found.uri for found in offloading.references([literal]) if found.uri not in passed_over]:
             loaded: dict[str, literals_pb2.Literal] = {}
             for uri in dict.fromkeys(wanted):
-                value = await _offloaded(deps, uri, room // wanted.count(uri))  # It may stand in several places.
+                value = await _offloaded(deps, uri, room // wanted.count(uri))  # A value counts at each place.
                 if value is None:
                     passed_over.add(uri)
                 else:
@@ -76,7 +78,7 @@ async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: in
 
 
 async def _offloaded(deps: Dependencies, uri: str, room: int) -> literals_pb2.Literal | None:
-    """Return an offloaded value; None when it is not ours, cannot be read, or has more bytes than there is room for."""
+    """Return an offloaded value; None if it is not ours, cannot be read, or has more than ``room`` bytes."""
     if not deps.blobs.owns(uri):
         return None
     try:
@@ -96,7 +98,7 @@ async def _outputs(deps: Dependencies, closure: Closure) -> literals_pb2.Literal
 
 
 def flyte_urls(node_id: identifier_pb2.NodeExecutionIdentifier, attempt: int | None = None) -> common_pb2.FlyteURLs:
-    """Return the addresses under which the data proxy serves the data of a node, or of one attempt."""
+    """Return the flyte:// URLs at which the data proxy serves the data of a node, or of one attempt."""
     parts = [*identifiers.execution_key(node_id.execution_id), node_id.node_id]
     if attempt is not None:
         parts.append(str(attempt))

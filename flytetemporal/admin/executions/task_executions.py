@@ -1,4 +1,4 @@
-"""Task executions: the attempts of a node."""
+"""Task executions, the attempts of a node, as clients see them: one, its data, all of a node."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ async def get(
 async def list_task_executions(
     deps: Dependencies, request: task_execution_pb2.TaskExecutionListRequest
 ) -> task_execution_pb2.TaskExecutionList:
-    """List the attempts of a node; an unknown node has none."""
+    """List the attempts of a node. The list is empty if the node does not exist, as in Flyte."""
     validation.check_present(request, "node_execution_id")
     execution_lookup.check_node_id(request.node_execution_id)
     page = list_requests.page(request, list_schemas.TASK_EXECUTION, "ListTaskExecutions")

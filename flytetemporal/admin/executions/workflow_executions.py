@@ -1,4 +1,7 @@
-"""Executions: launch, read, archive, terminate."""
+"""Workflow executions, as clients see them: read, list, archive, abort.
+
+Launching is in ``launching``, metrics are in ``execution_metrics``; this module names their functions for the service.
+"""
 
 from datetime import UTC, datetime
 
@@ -25,6 +28,7 @@ async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetReq
     async with deps.sessions() as session:
         found = message(await execution_lookup.execution(session, request.id))
     system = found.spec.metadata.system_metadata
+    # As flyteadmin does for an execution that has no stored namespace.
     system.namespace = system.namespace or f"{request.id.project}-{request.id.domain}"
     return found
 
@@ -32,7 +36,7 @@ async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetReq
 async def get_data(
     deps: Dependencies, request: execution_pb2.WorkflowExecutionGetDataRequest
 ) -> execution_pb2.WorkflowExecutionGetDataResponse:
-    """Return the inputs and outputs of an execution."""
+    """Return the inputs and outputs of an execution; empty maps in place of what cannot be returned."""
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.id)
@@ -43,7 +47,7 @@ async def get_data(
 
 
 async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRequest) -> execution_pb2.ExecutionList:
-    """List the executions of a project and domain; archived ones only when a filter asks for a state."""
+    """List the executions of a project and domain, without archived ones unless a filter names the state."""
     validation.check_present(request.id, "project", "domain")
     page = list_requests.page(request, list_schemas.EXECUTION, "ListExecutions")
     query = select(ExecutionRow).where(
@@ -53,6 +57,7 @@ async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRe
         query = query.where(ExecutionRow.execution_name == request.id.name)
     if not page.filters_on("state"):
         query = query.where(ExecutionRow.state == execution_pb2.EXECUTION_ACTIVE)
+    # No list shows the start argument, which holds settings and small inputs: tens of kB per row.
     query = query.options(defer(ExecutionRow.engine_input))
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
@@ -65,7 +70,7 @@ async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRe
 async def update(
     deps: Dependencies, request: execution_pb2.ExecutionUpdateRequest
 ) -> execution_pb2.ExecutionUpdateResponse:
-    """Archive an execution or take it back; it may be in any phase."""
+    """Archive an execution, or make it active again, in any phase."""
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     if request.state not in execution_pb2.ExecutionState.values():
         raise errors.InvalidRequest("invalid value for state")
@@ -84,21 +89,24 @@ async def update(
 async def terminate(
     deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest
 ) -> execution_pb2.ExecutionTerminateResponse:
-    """Record an abort, then ask the engine for it. The engine reports the end."""
+    """Record an abort, then cancel the workflow. The workflow reports the end once its nodes have stopped."""
+    # Row first: if admin dies in between, the sweeper delivers the recorded abort. The reverse order could stop an
+    # execution without a record of who stopped it and why.
     await record_abort(deps, request)
     await delivery.try_cancel(deps, request.id, request.cause)
     return execution_pb2.ExecutionTerminateResponse()
 
 
 async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest) -> None:
-    """Record that an execution is to be aborted, and why.
+    """Set an execution to ABORTING and record the cause.
 
     Raises:
-        NotFound: there is no such execution.
-        AlreadyTerminal: it has ended.
+        NotFound: the execution does not exist.
+        AlreadyTerminal: the execution has ended.
     """
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     async with deps.sessions.begin() as session:
+        # The lock keeps events out: an end that is being reported is stored before this read or after the abort.
         row = await execution_lookup.locked_execution(session, request.id)
         closure = execution_pb2.ExecutionClosure.FromString(row.closure)
         if closure.phase in phases.WORKFLOW_TERMINAL:

@@ -227,7 +227,7 @@ REFUSALS: list[tuple[Create, str]] = [
     (launch(max_parallelism=-1), "invalid value for max_parallelism: -1 is negative"),
     (
         launch(raw_output_data_config=common_pb2.RawOutputDataConfig(output_location_prefix="nonsense")),
-        "invalid value for output_location_prefix: [nonsense] is no URI",
+        "invalid value for output_location_prefix: [nonsense] is not a URI",
     ),
 ]
 

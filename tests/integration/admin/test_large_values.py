@@ -43,7 +43,7 @@ def text(value: str) -> literals_pb2.Literal:
 
 
 def with_constant(data: literals_pb2.BindingData) -> workflow_pb2.WorkflowCreateRequest:
-    """A workflow whose node gives a constant to a task of texts."""
+    """A workflow whose node binds a constant to the input of a task of strings."""
     inner = core_workflow_pb2.Node(
         id="n0",
         inputs=[literals_pb2.Binding(var="a", binding=data)],
@@ -53,7 +53,7 @@ def with_constant(data: literals_pb2.BindingData) -> workflow_pb2.WorkflowCreate
 
 
 def chain(levels: int) -> workflow_pb2.WorkflowCreateRequest:
-    """Subworkflows so many levels deep, as templates."""
+    """Templates of subworkflows, nested ``levels`` deep."""
     request = workflow()
     template = request.spec.template
     for level in range(levels):
@@ -223,7 +223,7 @@ async def test_offloaded_values_are_shown_while_there_is_room(deps: Dependencies
 async def test_a_signal_is_as_large_as_a_message_may_be(
     deps: Dependencies, engine: RecordingEngine, size: int, accepted: bool
 ) -> None:
-    """The engine's client reads what admin took; what admin refuses is told as final, not as a quota."""
+    """The engine's client reads what admin took; what admin refuses is reported as final, not as a quota."""
     await registered_plan(deps, types_pb2.LiteralType(simple=types_pb2.INTEGER))
     await launch(deps, literals_pb2.LiteralMap(literals={"a": integer(1)}))
     settings = AdminSettings(grpc_port=ports.free())

@@ -1,4 +1,4 @@
-"""A task runs by itself, in a workflow made for it."""
+"""A single task runs in a wrapper workflow, which the first launch registers."""
 
 import asyncio
 

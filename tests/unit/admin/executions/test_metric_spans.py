@@ -1,4 +1,4 @@
-"""Span trees have the shape that Flyte gives them."""
+"""Span trees have the same shape as in Flyte."""
 
 import itertools
 
