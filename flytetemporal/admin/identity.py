@@ -1,34 +1,24 @@
 """IdentityService and AuthMetadataService of an installation without authentication.
 
-flytekit and flytectl ask for authentication metadata only after a call was refused as UNAUTHENTICATED, which never
-happens here, so the metadata service says UNIMPLEMENTED: an empty client configuration would send them to a login page
-that does not exist. The console asks who the user is and gets an anonymous one.
+The console asks who the user is; every user is anonymous. flytekit and flytectl ask for authentication metadata only
+after a call was refused as UNAUTHENTICATED, which does not happen here. So AuthMetadataService answers UNIMPLEMENTED
+with ``NO_AUTHENTICATION``: an empty client configuration would send users to a login page that does not exist.
 """
 
-from flyteidl.service import auth_pb2, identity_pb2
+from collections.abc import Mapping
 
-from flytetemporal.errors import Unimplemented
+from flyteidl.service import identity_pb2
 
-_NO_AUTH = "this installation asks for no authentication; use an insecure connection without an auth type"
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.rpc.methods import Function
 
-
-class IdentityService:
-    """Everybody is anonymous."""
-
-    async def UserInfo(self, _: identity_pb2.UserInfoRequest) -> identity_pb2.UserInfoResponse:
-        """Return a user without a subject."""
-        return identity_pb2.UserInfoResponse(name="anonymous", preferred_username="anonymous")
+NO_AUTHENTICATION = "this installation asks for no authentication; use an insecure connection without an auth type"
 
 
-class AuthMetadataService:
-    """There is nothing to log in to."""
+async def user_info(_: Dependencies, request: identity_pb2.UserInfoRequest) -> identity_pb2.UserInfoResponse:
+    """Return the anonymous user, who has no subject."""
+    del request
+    return identity_pb2.UserInfoResponse(name="anonymous", preferred_username="anonymous")
 
-    async def GetOAuth2Metadata(self, _: auth_pb2.OAuth2MetadataRequest) -> auth_pb2.OAuth2MetadataResponse:
-        """Refuse: there is no authorization server."""
-        raise Unimplemented(_NO_AUTH)
 
-    async def GetPublicClientConfig(
-        self, _: auth_pb2.PublicClientAuthConfigRequest
-    ) -> auth_pb2.PublicClientAuthConfigResponse:
-        """Refuse: there is no public client."""
-        raise Unimplemented(_NO_AUTH)
+METHODS: Mapping[str, Function[Dependencies]] = {"UserInfo": user_info}

@@ -1,17 +1,23 @@
 """One registry of methods, from protobuf service descriptors, that gRPC and HTTP both serve."""
 
-from collections.abc import Awaitable, Callable
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from flytetemporal.errors import Unimplemented
 
-Handler = Callable[[Message], Awaitable[Message]]
+D = TypeVar("D")
+Handler: TypeAlias = Callable[[Message], Awaitable[Message]]
+Function: TypeAlias = Callable[[D, Any], Awaitable[Message]]
+"""Serves one RPC: takes dependencies and request. ``bind`` checks the type of the request, hence ``Any`` here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +37,85 @@ class Method:
         return f"/{self.service}/{self.name}"
 
 
-def bind(service: ServiceDescriptor, implementation: object) -> list[Method]:
-    """Return the methods of ``service``; the implementation has an async method of the same name for each it serves."""
-    return [_method(service, descriptor, implementation) for descriptor in service.methods]
+def bind(
+    service: ServiceDescriptor,
+    functions: Mapping[str, Function[D]],
+    dependencies: D,
+    *,
+    unserved: Collection[str] = (),
+) -> list[Method]:
+    """Return the methods of ``service``, each served by the function of its name; ``unserved`` ones are UNIMPLEMENTED.
+
+    A function takes the dependencies and the request, and returns the response.
+
+    Raises:
+        TypeError: a method has no function, a function belongs to no method, or a function is annotated with other
+            messages than its method has. The text names all of them.
+    """
+    if problems := [*_unmatched(service, functions, unserved), *_mistyped(service, functions)]:
+        raise TypeError(f"{service.full_name} cannot be served: {'; '.join(problems)}")
+    served = {name: functools.partial(function, dependencies) for name, function in functions.items()}
+    return [_method(service, method, served.get(method.name)) for method in service.methods]
 
 
-def _method(service: ServiceDescriptor, descriptor: MethodDescriptor, implementation: object) -> Method:
-    handler = getattr(implementation, descriptor.name, None) or _unimplemented(service, descriptor)
+def refuse(service: ServiceDescriptor, reason: str) -> list[Method]:
+    """Return the methods of ``service``, each of which answers UNIMPLEMENTED with ``reason``."""
+    return [_method(service, method, _unimplemented(reason)) for method in service.methods]
+
+
+def _unmatched(
+    service: ServiceDescriptor, functions: Mapping[str, Function[D]], unserved: Collection[str]
+) -> Iterator[str]:
+    declared = service.methods_by_name
+    yield from (f"{name} has no function" for name in declared if name not in functions and name not in unserved)
+    yield from (f"{name} is not a method of the service" for name in (*functions, *unserved) if name not in declared)
+
+
+def _mistyped(service: ServiceDescriptor, functions: Mapping[str, Function[D]]) -> Iterator[str]:
+    """Yield the functions whose annotations differ from the descriptor.
+
+    mypy cannot compare the two: descriptors exist at run time only.
+    """
+    for method in service.methods:
+        if method.name not in functions:
+            continue
+        expected = (_message(method.input_type), _message(method.output_type))
+        found = _annotated(functions[method.name])
+        if found != expected:
+            yield f"{method.name} maps {_names(expected)}, its function {_names(found)}"
+
+
+def _annotated(function: Function[D]) -> tuple[object, object]:
+    """Return the types of the request and the response; None for one that is not annotated."""
+    hints = typing.get_type_hints(function)
+    _, request = inspect.signature(function).parameters
+    return hints.get(request), hints.get("return")
+
+
+def _names(types: tuple[object, object]) -> str:
+    return " to ".join(getattr(found, "__name__", str(found)) for found in types)
+
+
+def _method(service: ServiceDescriptor, method: MethodDescriptor, handler: Handler | None) -> Method:
     return Method(
         service=service.full_name,
-        name=descriptor.name,
-        request=message_factory.GetMessageClass(descriptor.input_type),
-        response=message_factory.GetMessageClass(descriptor.output_type),
-        rules=_rules(descriptor),
-        handler=handler,
+        name=method.name,
+        request=_message(method.input_type),
+        response=_message(method.output_type),
+        rules=_rules(method),
+        handler=handler or _unimplemented(f"{service.full_name}.{method.name} is not served here"),
     )
 
 
-def _unimplemented(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Handler:
+def _unimplemented(reason: str) -> Handler:
     async def handler(_: Message) -> Message:
-        raise Unimplemented(f"{service.full_name}.{descriptor.name} is not served here")
+        raise Unimplemented(reason)
 
     return handler
+
+
+def _message(descriptor: Descriptor) -> type[Message]:
+    return message_factory.GetMessageClass(descriptor)
 
 
 def _rules(descriptor: MethodDescriptor) -> tuple[http_pb2.HttpRule, ...]:

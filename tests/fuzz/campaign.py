@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.rpc import transcoding
-from flytetemporal.rpc.methods import Method, bind
+from flytetemporal.rpc.methods import Method, refuse
 from flytetemporal.rpc.transcoding import Route
 from tests.fixtures.stack import RunningStack
 from tests.fuzz import messages, requests
@@ -37,7 +37,7 @@ SERVICES = [
     events_pb2.DESCRIPTOR.services_by_name["EventService"],
     operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
 ]
-METHODS: list[Method] = [method for service in SERVICES for method in bind(service, object())]
+METHODS: list[Method] = [method for service in SERVICES for method in refuse(service, "only described here")]
 ROUTES: list[Route] = transcoding.routes(METHODS)
 CONTENT_TYPES = ["application/json", "application/octet-stream", "text/plain", "", "application/x-www-form-urlencoded"]
 BODIES = [b"[" * 10_000, b'{"a":' * 5_000, b"1" * 10_000, b'"\\ud800"', b"nan", b"{}", b"null"]

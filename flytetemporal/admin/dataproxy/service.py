@@ -3,6 +3,7 @@
 import base64
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import node_executions, task_executions
 from flytetemporal.errors import AlreadyExists, InvalidRequest, NotFound
 from flytetemporal.idl import identifiers, locations, times
+from flytetemporal.rpc.methods import Function
 from flytetemporal.storage.signing import Signer
 
 _FLYTE_URL = re.compile(
@@ -39,7 +41,7 @@ class DataProxyService:
         self._deps = deps
         self._signer = signer
 
-    async def CreateUploadLocation(
+    async def create_upload_location(
         self, request: dataproxy_pb2.CreateUploadLocationRequest
     ) -> dataproxy_pb2.CreateUploadLocationResponse:
         """Return where to put a file and how; a file of the same name and other content is not overwritten."""
@@ -62,7 +64,7 @@ class DataProxyService:
             headers=self._signer.headers(uri, request.content_md5),
         )
 
-    async def CreateDownloadLocation(
+    async def create_download_location(
         self, request: dataproxy_pb2.CreateDownloadLocationRequest
     ) -> dataproxy_pb2.CreateDownloadLocationResponse:
         """Return a link to an object of our store."""
@@ -76,7 +78,7 @@ class DataProxyService:
             expires_at=times.timestamp(datetime.now(UTC) + lifetime),
         )
 
-    async def CreateDownloadLink(
+    async def create_download_link(
         self, request: dataproxy_pb2.CreateDownloadLinkRequest
     ) -> dataproxy_pb2.CreateDownloadLinkResponse:
         """Return a link to a node's deck."""
@@ -90,7 +92,7 @@ class DataProxyService:
             signed_url=urls.signed_url, expires_at=urls.expires_at, pre_signed_urls=urls
         )
 
-    async def GetData(self, request: dataproxy_pb2.GetDataRequest) -> dataproxy_pb2.GetDataResponse:
+    async def get_data(self, request: dataproxy_pb2.GetDataRequest) -> dataproxy_pb2.GetDataResponse:
         """Return what a flyte:// address names."""
         address = _parse(request.flyte_url)
         if address.part == "d":
@@ -163,6 +165,14 @@ class DataProxyService:
                 f"expiresIn [{times.go_text(lifetime)}] cannot exceed max allowed expiration [{times.go_text(longest)}]"
             )
         return lifetime or longest
+
+
+METHODS: Mapping[str, Function[DataProxyService]] = {
+    "CreateUploadLocation": DataProxyService.create_upload_location,
+    "CreateDownloadLocation": DataProxyService.create_download_location,
+    "CreateDownloadLink": DataProxyService.create_download_link,
+    "GetData": DataProxyService.get_data,
+}
 
 
 class _UnknownNode(NotFound):

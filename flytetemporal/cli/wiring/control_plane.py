@@ -3,35 +3,48 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import ModuleType
 
 import structlog
 from flyteidl.service import admin_pb2, auth_pb2, dataproxy_pb2, identity_pb2, signal_pb2
+from google.protobuf.descriptor import ServiceDescriptor
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
+from flytetemporal.admin import identity, service
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.control.operations import OperationsService
 from flytetemporal.admin.dataproxy import files
+from flytetemporal.admin.dataproxy import service as dataproxy
 from flytetemporal.admin.dataproxy.service import DataProxyService
 from flytetemporal.admin.events.service import EventService
 from flytetemporal.admin.executions.signals import SignalService
-from flytetemporal.admin.identity import AuthMetadataService, IdentityService
-from flytetemporal.admin.service import AdminService
 from flytetemporal.cli.wiring import connections, console_links, readiness
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
-from flytetemporal.rpc.methods import Method, bind
+from flytetemporal.rpc.methods import Function, Method, bind, refuse
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import Signer
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_SIGNALS: Mapping[str, Function[SignalService]] = {
+    "GetOrCreateSignal": SignalService.GetOrCreateSignal,
+    "ListSignals": SignalService.ListSignals,
+    "SetSignal": SignalService.SetSignal,
+}
+_EVENTS: Mapping[str, Function[EventService]] = {"RecordEvents": EventService.RecordEvents}
+_OPERATIONS: Mapping[str, Function[OperationsService]] = {
+    "Explain": OperationsService.Explain,
+    "ForceTerminate": OperationsService.ForceTerminate,
+}
 
 
 @contextlib.asynccontextmanager
@@ -59,17 +72,25 @@ def signer(deps: Dependencies) -> Signer:
 
 
 def methods(deps: Dependencies, links: Signer) -> list[Method]:
-    """Return every method that admin serves."""
-    services = {
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminService(deps),
-        signal_pb2.DESCRIPTOR.services_by_name["SignalService"]: SignalService(deps),
-        dataproxy_pb2.DESCRIPTOR.services_by_name["DataProxyService"]: DataProxyService(deps, links),
-        identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]: IdentityService(),
-        auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"]: AuthMetadataService(),
-        events_pb2.DESCRIPTOR.services_by_name["EventService"]: EventService(deps),
-        operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]: OperationsService(deps),
-    }
-    return [method for descriptor, service in services.items() for method in bind(descriptor, service)]
+    """Return every method that admin serves.
+
+    Raises:
+        TypeError: a table of functions does not fit its service.
+    """
+    return [
+        *bind(_service(admin_pb2, "AdminService"), service.METHODS, deps),
+        *bind(_service(signal_pb2, "SignalService"), _SIGNALS, SignalService(deps)),
+        *bind(_service(dataproxy_pb2, "DataProxyService"), dataproxy.METHODS, DataProxyService(deps, links)),
+        *bind(_service(identity_pb2, "IdentityService"), identity.METHODS, deps),
+        *refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION),
+        *bind(_service(events_pb2, "EventService"), _EVENTS, EventService(deps)),
+        *bind(_service(operations_pb2, "OperationsService"), _OPERATIONS, OperationsService(deps)),
+    ]
+
+
+def _service(module: ModuleType, name: str) -> ServiceDescriptor:
+    services: Mapping[str, ServiceDescriptor] = module.DESCRIPTOR.services_by_name
+    return services[name]
 
 
 def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:

@@ -239,13 +239,18 @@ async def test_incomplete_ids_are_refused(deps: Dependencies, call: Any) -> None
 @pytest.fixture
 async def served(deps: Dependencies) -> AsyncIterator[tuple[grpc.aio.Channel, httpx.AsyncClient]]:
     settings = AdminSettings(grpc_port=ports.free())
-    bound = methods.bind(operations_pb2.DESCRIPTOR.services_by_name["OperationsService"], OperationsService(deps))
+    service = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
+    functions: dict[str, methods.Function[OperationsService]] = {
+        "Explain": OperationsService.Explain,
+        "ForceTerminate": OperationsService.ForceTerminate,
+    }
+    bound = methods.bind(service, functions, OperationsService(deps))
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
     transport = httpx.ASGITransport(gateway.http_app(bound, settings))
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel,
-        httpx.AsyncClient(transport=transport, base_url="http://admin") as http,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         yield channel, http
     await grpc_server.stop(0)

@@ -227,7 +227,12 @@ async def test_a_signal_is_as_large_as_a_message_may_be(
     await registered_plan(deps, types_pb2.LiteralType(simple=types_pb2.INTEGER))
     await launch(deps, literals_pb2.LiteralMap(literals={"a": integer(1)}))
     settings = AdminSettings(grpc_port=ports.free())
-    bound = methods.bind(signal_service_pb2.DESCRIPTOR.services_by_name["SignalService"], SignalService(deps))
+    service = signal_service_pb2.DESCRIPTOR.services_by_name["SignalService"]
+    functions: dict[str, methods.Function[SignalService]] = {
+        "GetOrCreateSignal": SignalService.GetOrCreateSignal,
+        "SetSignal": SignalService.SetSignal,
+    }
+    bound = methods.bind(service, functions, SignalService(deps), unserved=["ListSignals"])
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
     client = AdminClient(f"127.0.0.1:{settings.grpc_port}")

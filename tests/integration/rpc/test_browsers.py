@@ -9,6 +9,7 @@ from flytetemporal.config.admin import AdminSettings
 from flytetemporal.rpc import gateway, methods
 
 CONSOLE = "https://console.example.com"
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 JSON = {"content-type": "application/json"}
 
 
@@ -16,7 +17,7 @@ class Handlers:
     def __init__(self) -> None:
         self.registered = 0
 
-    async def RegisterProject(self, request: project_pb2.ProjectRegisterRequest) -> project_pb2.ProjectRegisterResponse:
+    async def register_project(self, _: project_pb2.ProjectRegisterRequest) -> project_pb2.ProjectRegisterResponse:
         self.registered += 1
         return project_pb2.ProjectRegisterResponse()
 
@@ -24,7 +25,9 @@ class Handlers:
 class Server:
     def __init__(self, **settings: object) -> None:
         self.handlers = Handlers()
-        bound = methods.bind(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], self.handlers)
+        functions = {"RegisterProject": Handlers.register_project}
+        others = ADMIN.methods_by_name.keys() - functions.keys()
+        bound = methods.bind(ADMIN, functions, self.handlers, unserved=others)
         self._app = gateway.http_app(bound, AdminSettings(**settings))  # type: ignore[arg-type]
 
     async def request(self, verb: str, url: str, headers: dict[str, str]) -> httpx.Response:

@@ -1,6 +1,6 @@
-"""One handler object behind a real gRPC server and the HTTP app."""
+"""Two functions behind a real gRPC server and the HTTP app."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,25 @@ from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import NotFound
 from flytetemporal.rpc import gateway, methods, server
 
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-class Handlers:
-    async def GetExecution(self, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
-        if request.id.name == "nosuch":
-            raise NotFound("missing entity")
-        if request.id.name == "broken":
-            raise KeyError("a defect")
-        return execution_pb2.Execution(id=request.id)
 
-    async def RegisterProject(self, request: project_pb2.ProjectRegisterRequest) -> project_pb2.ProjectRegisterResponse:
-        return project_pb2.ProjectRegisterResponse()
+async def get_execution(_: None, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
+    if request.id.name == "nosuch":
+        raise NotFound("missing entity")
+    if request.id.name == "broken":
+        raise KeyError("a defect")
+    return execution_pb2.Execution(id=request.id)
+
+
+async def register_project(_: None, __: project_pb2.ProjectRegisterRequest) -> project_pb2.ProjectRegisterResponse:
+    return project_pb2.ProjectRegisterResponse()
+
+
+FUNCTIONS: Mapping[str, methods.Function[None]] = {
+    "GetExecution": get_execution,
+    "RegisterProject": register_project,
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     settings = AdminSettings(grpc_port=ports.free(), max_message_bytes=100_000)
-    bound = methods.bind(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], Handlers())
+    bound = methods.bind(ADMIN, FUNCTIONS, None, unserved=ADMIN.methods_by_name.keys() - FUNCTIONS.keys())
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
     transport = httpx.ASGITransport(gateway.http_app(bound, settings))
@@ -75,7 +83,7 @@ async def test_errors_become_their_status(served: Served, name: str, code: grpc.
     assert "defect" not in str(raised.value.details())
 
 
-async def test_a_method_without_a_handler_is_unimplemented_by_name(served: Served) -> None:
+async def test_a_method_that_is_not_served_is_unimplemented_by_name(served: Served) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await served.admin.GetTask(execution_pb2.WorkflowExecutionGetRequest())
 

@@ -8,7 +8,7 @@ from flytetemporal.rpc import methods, transcoding
 
 
 def route(verb: str, path: str) -> tuple[transcoding.Route, dict[str, str]]:
-    bound = methods.bind(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], object())
+    bound = methods.refuse(admin_pb2.DESCRIPTOR.services_by_name["AdminService"], "not served")
     for candidate in transcoding.routes(bound):
         variables = candidate.match(path)
         if candidate.verb == verb and variables is not None:
