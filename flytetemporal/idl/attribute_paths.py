@@ -1,7 +1,7 @@
 """Walk an attribute path into a literal: maps, collections, msgpack values and protobuf structs.
 
-The rules mirror flytepropeller's pkg/controller/nodes/attr_path_resolver.go, with one exception: a text where a list
-needs an index is an error, not index 0.
+The rules mirror flytepropeller's pkg/controller/nodes/attr_path_resolver.go, with one exception: a key where a list
+needs an index is an error. Flyte takes it as index 0, because the unset integer of the step is 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from flytetemporal.idl import offloading
 
 MSGPACK = "msgpack"
 
-# The library has no types; these two lines give its doors one.
+# msgpack ships no type hints; these declarations stand in for them.
 _decode: Callable[..., object] = msgpack.loads
 _encode: Callable[..., bytes] = msgpack.dumps
 
@@ -28,14 +28,14 @@ Path = Sequence[types_pb2.PromiseAttribute]
 def walk(
     literal: literals_pb2.Literal, path: Path, node_id: str, loaded: offloading.Loaded = offloading.NOTHING_LOADED
 ) -> literals_pb2.Literal:
-    """Return what ``path`` names inside ``literal``, an output of the node ``node_id``.
+    """Return the value at ``path`` inside ``literal``, an output of the node ``node_id``.
 
-    Steps that are left over on a primitive, blob or other closed value change nothing. A reference at the end of the
-    path is passed on, unless what it stands for has to be converted.
+    Remaining steps on a primitive, a blob or another value without parts are ignored. An offloaded value at the end of
+    the path stays a reference, unless the walk has to convert it (msgpack and structs become plain literals).
 
     Raises:
-        ValueOffloaded: a reference on the way is not among ``loaded``.
-        ResolutionFailed: a key or index is missing, or a value on the way cannot be read.
+        ValueOffloaded: the path leads through an offloaded value that is not among ``loaded``.
+        ResolutionFailed: a key or index does not exist, or a value on the path cannot be decoded.
     """
     for position, step in enumerate(path):
         literal = offloading.dereferenced(literal, loaded)
@@ -52,7 +52,7 @@ def walk(
 
 
 def failure(code: str, node_id: str, text: str) -> errors.ResolutionFailed:
-    """Return the error of a value of ``node_id`` that cannot be had, in the form Flyte shows."""
+    """Return the error for an output of ``node_id`` that cannot be resolved, in Flyte's form."""
     return errors.ResolutionFailed(f"failed at Node[{node_id}]. {code}: {text}")
 
 

@@ -1,8 +1,8 @@
 """Evaluate the conditions of branch nodes.
 
 The rules mirror flytepropeller's pkg/controller/nodes/branch/{evaluator,comparator}.go. Two things that Flyte refuses
-work here: an optional value is compared by what it holds, and a value may be compared to none with EQ and NEQ
-(flytekit's ``is_none()``).
+work here: an optional value is compared by the value inside its union, and any value can be compared to none with EQ
+and NEQ (flytekit's ``is_none()``).
 """
 
 import operator
@@ -28,9 +28,9 @@ _EQUALITY = (_Comparison.EQ, _Comparison.NEQ)
 
 
 def evaluate(expression: condition_pb2.BooleanExpression, inputs: Mapping[str, literals_pb2.Literal]) -> bool:
-    """Return what ``expression`` says about the inputs of its branch node.
+    """Whether ``expression`` holds for the inputs of its branch node.
 
-    Both sides of a conjunction are always evaluated, so a broken side is found even where the other decides.
+    Both sides of a conjunction are always evaluated, so a malformed side is an error even if the other side decides.
 
     Raises:
         MalformedCondition: a variable is missing, or the operands cannot be compared.
@@ -98,7 +98,7 @@ def _operand(
 
 
 def _primitive(literal: literals_pb2.Literal, name: str) -> literals_pb2.Primitive | None:
-    """Return the primitive inside a literal; ``None`` stands for Flyte's none."""
+    """Return the primitive inside a literal, or ``None`` for Flyte's none type."""
     scalar = literal.scalar
     while scalar.WhichOneof("value") == "union":
         scalar = scalar.union.value.scalar
@@ -121,9 +121,11 @@ def _comparable(primitive: literals_pb2.Primitive) -> _Comparable:
         case "float_value":
             return primitive.float_value
         case "string_value":
+            # Go compares strings by their UTF-8 bytes.
             return primitive.string_value.encode()
         case "boolean":
             return primitive.boolean
+        # Like Flyte, times and durations are compared by whole seconds.
         case "datetime":
             return primitive.datetime.seconds
         case "duration":

@@ -1,7 +1,7 @@
-"""Digests of messages: Flyte's own for cache keys, ours for telling whether two registrations are the same.
+"""Digests of messages: Flyte's own for cache keys, ours for comparing registrations.
 
-``proto_hash`` must give what Flyte gives, because cache keys outlive engines and are compared with those that flytekit
-and old entries hold. ``digest`` is private and may change: its scheme stands before the value.
+``proto_hash`` must equal Flyte's hash, because cache keys are compared with keys computed by flytekit and with those of
+existing cache entries. ``digest`` is private and can change: its value starts with the name of its scheme.
 """
 
 import base64
@@ -23,9 +23,9 @@ def digest(message: Message) -> str:
     """Return ``v1:`` and the SHA-256 of the message's deterministic serialization.
 
     Map entries are sorted by key and fields by number, so equal messages have equal digests however they were built.
-    Protobuf does not promise the same bytes across releases; should they ever differ, a stored digest no longer matches
-    and the two messages must be compared themselves. Ten thousand nodes take some milliseconds this way, where
-    ``proto_hash`` takes seconds.
+    Protobuf does not guarantee the same bytes across its releases. If they ever differ, stored digests no longer match,
+    and callers have to compare the messages themselves. For ten thousand nodes this takes milliseconds; ``proto_hash``
+    takes seconds.
     """
     return f"{_SCHEME}:{hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()}"
 
@@ -36,7 +36,7 @@ def proto_hash(message: Message) -> bytes:
     Mirrors flytestdlib/pbhash/pbhash.go and the objecthash scheme it uses.
 
     Raises:
-        InvalidRequest: the message has no JSON form, like a struct that holds NaN.
+        InvalidRequest: the message has no JSON form, for example a struct that contains NaN.
     """
     try:
         tree = json_format.MessageToDict(message)
@@ -54,9 +54,10 @@ def _hash(value: Json) -> bytes:
     match value:
         case None:
             return _tagged(b"n", b"")
-        case bool():
+        case bool():  # Before int: bool is a subclass of it.
             return _tagged(b"b", b"1" if value else b"0")
         case int() | float():
+            # Go's JSON decoder turns every number into a float, so integers are hashed as floats too.
             return _tagged(b"f", normalised_float(float(value)).encode())
         case str():
             return _tagged(b"u", value.encode())

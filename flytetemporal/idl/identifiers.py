@@ -37,24 +37,24 @@ def execution_identifier(key: ExecutionKey) -> identifier_pb2.WorkflowExecutionI
 
 
 def resource_type_name(number: int) -> str:
-    """Return ``TASK`` and so on; the number itself for a kind that only a client newer than us knows."""
+    """Return ``TASK`` and so on; the number as text for a type that our FlyteIDL does not know yet."""
     return identifier_pb2.ResourceType.Name(number) if number in identifier_pb2.ResourceType.values() else str(number)
 
 
 def text(identifier: identifier_pb2.Identifier) -> str:
-    """Return ``resource_type:TASK project:"p" ...``, the form Flyte's messages show."""
+    """Return ``resource_type:TASK project:"p" ...``, the form used in Flyte's messages."""
     kind = resource_type_name(identifier.resource_type)
     prefix = f"resource_type:{kind} " if identifier.resource_type else ""
     return prefix + unqualified_text(identifier)
 
 
 def unqualified_text(identifier: identifier_pb2.Identifier) -> str:
-    """Return ``project:"p" domain:"d" name:"n" version:"v"``, leaving out what is empty."""
+    """Return ``project:"p" domain:"d" name:"n" version:"v"``, without empty fields."""
     return _fields(entity_key(identifier))
 
 
 def execution_text(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> str:
-    """Return ``project:"p" domain:"d" name:"n"``, leaving out what is empty."""
+    """Return ``project:"p" domain:"d" name:"n"``, without empty fields."""
     return _fields(execution_key(identifier))
 
 
@@ -64,7 +64,7 @@ def node_text(identifier: identifier_pb2.NodeExecutionIdentifier) -> str:
 
 
 def task_text(identifier: identifier_pb2.TaskExecutionIdentifier) -> str:
-    """Return ``task_id:{...} node_execution_id:{...}``; the attempt only when it is not the first."""
+    """Return ``task_id:{...} node_execution_id:{...}``, with ``retry_attempt`` unless it is 0."""
     retry = f" retry_attempt:{identifier.retry_attempt}" if identifier.retry_attempt else ""
     return (
         f"task_id:{{{unqualified_text(identifier.task_id)}}} "

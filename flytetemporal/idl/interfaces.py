@@ -15,7 +15,7 @@ _NANOS_LIMIT = 1_000_000_000
 def launch_inputs(
     expected: interface_pb2.ParameterMap, fixed: literals_pb2.LiteralMap, given: literals_pb2.LiteralMap
 ) -> literals_pb2.LiteralMap:
-    """Return all inputs of a launch: what was given, the defaults of the rest, and the fixed ones.
+    """Return all inputs of a launch: the given ones, defaults for the rest, and the fixed inputs.
 
     Raises:
         InvalidRequest: a value is missing, unknown, malformed or of the wrong type.
@@ -42,10 +42,10 @@ def launch_inputs(
 
 
 def check_literals(values: literals_pb2.LiteralMap, field: str) -> None:
-    """Refuse empty names, literals without a value, and datetimes out of range; ``field`` names the map in the text.
+    """Check that names are not empty, literals have a value, and datetimes are in range.
 
     Raises:
-        InvalidRequest: one of these was found.
+        InvalidRequest: a check fails; ``field`` names the map in the text.
     """
     for name in sorted(values.literals):
         if not name:

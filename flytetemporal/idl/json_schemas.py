@@ -1,9 +1,9 @@
 """Compare the JSON schemas that flytekit writes for dataclasses.
 
-A schema accepts another when every value of the other can be read as one of its own: objects by their properties,
-lists by their items, alternatives one by one. Keywords that only describe or restrict single values (``title``,
-``default``, ``format``, ``additionalProperties`` ...) are not compared, and neither is ``required``: flytekit always
-writes every field.
+A schema accepts another one if every value of the other is also valid for it: objects are compared by their
+properties, lists by their items, alternatives one by one. Keywords that only describe or restrict single values
+(``title``, ``default``, ``format``, ``additionalProperties`` ...) are not compared, and neither is ``required``:
+flytekit always writes every field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ _NUMBERS = frozenset({"integer", "number"})
 
 
 def accepts(downstream: Schema, upstream: Schema) -> bool:
-    """Say whether values described by ``upstream`` can be read as ``downstream``."""
+    """Whether values of the schema ``upstream`` can be read as ``downstream``."""
     return _Comparison(downstream, upstream).accepts(downstream, upstream)
 
 
 @dataclass(slots=True)
 class _Comparison:
-    """One comparison: the two documents, where references point into, and the pairs being compared."""
+    """A comparison of two documents; references are resolved in them. ``open_pairs`` are being compared."""
 
     downstream: Schema
     upstream: Schema
@@ -33,7 +33,9 @@ class _Comparison:
         if not isinstance(down, Mapping) or not isinstance(up, Mapping):
             return _is_anything(down) or bool(down == up)
         pair = (id(down), id(up))
-        if pair in self.open_pairs:  # A recursive type: equal so far, so equal.
+        if (
+            pair in self.open_pairs
+        ):  # A recursive type: no difference was found on the way here, so assume there is none.
             return True
         self.open_pairs.add(pair)
         try:
@@ -96,7 +98,7 @@ def _values(schema: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def _dereference(schema: Schema, document: Schema) -> Schema:
-    """Follow ``$ref`` inside the document; a reference that leads nowhere stays as it is."""
+    """Follow ``$ref`` inside the document; an unresolvable reference is returned as it is."""
     seen: set[str] = set()
     while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str) and schema["$ref"] not in seen:
         seen.add(schema["$ref"])

@@ -1,6 +1,6 @@
-"""Build literals from bindings: resolve promises, walk what they name, list what they refer to.
+"""Build literals from bindings: resolve promises and their attribute paths, list the promises of a binding.
 
-Pure: where outputs come from is the caller's matter (``source``). The rules mirror flytepropeller's
+Pure: the caller supplies the outputs of nodes (``source``). The rules mirror flytepropeller's
 pkg/controller/nodes/{resolve,output_resolver,var_name_parser}.go.
 """
 
@@ -13,10 +13,10 @@ from flytetemporal import errors
 from flytetemporal.idl import attribute_paths, offloading
 
 Source = Callable[[str], literals_pb2.LiteralMap]
-"""Gives the outputs of a node by its id; those of ``start-node`` are the inputs of the workflow."""
+"""Returns the outputs of a node by its id; the outputs of ``start-node`` are the inputs of the workflow."""
 
 Aliases = Mapping[str, Mapping[str, str]]
-"""For each node id, the output variable behind each alias."""
+"""Maps node id and alias to the output variable."""
 
 _INDEXED = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
 _NO_ALIASES: Aliases = {}
@@ -28,11 +28,11 @@ def resolve(
     aliases: Aliases = _NO_ALIASES,
     loaded: offloading.Loaded = offloading.NOTHING_LOADED,
 ) -> literals_pb2.LiteralMap:
-    """Return one literal for each binding.
+    """Return a literal for each binding.
 
     Raises:
-        ValueOffloaded: a promise names a part of an offloaded value that is not among ``loaded``.
-        ResolutionFailed: a promise names a value that is not there; the text says which binding.
+        ValueOffloaded: a promise refers to a part of an offloaded value that is not among ``loaded``.
+        ResolutionFailed: a promise refers to a value that does not exist; the text names the binding.
     """
     resolved = literals_pb2.LiteralMap()
     for binding in bindings:
@@ -51,13 +51,14 @@ def resolve_binding(
     aliases: Aliases = _NO_ALIASES,
     loaded: offloading.Loaded = offloading.NOTHING_LOADED,
 ) -> literals_pb2.Literal:
-    """Return the literal of one binding; without a value it is an empty literal.
+    """Return the literal of one binding; a binding without a value becomes an empty literal.
 
-    Scalars stay as given, unions included. The result may be part of what ``source`` returned: do not change it.
+    Scalars are returned as they are, unions included. The result can be part of a map that ``source`` returned: do not
+    change it.
 
     Raises:
-        ValueOffloaded: a promise names a part of an offloaded value that is not among ``loaded``.
-        ResolutionFailed: a promise names a value that is not there.
+        ValueOffloaded: a promise refers to a part of an offloaded value that is not among ``loaded``.
+        ResolutionFailed: a promise refers to a value that does not exist.
     """
     match data.WhichOneof("value"):
         case "scalar":
@@ -77,7 +78,10 @@ def resolve_binding(
 
 
 def promises(data: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReference]:
-    """Yield the promises of a binding at any depth, those of a map in the order of its keys."""
+    """Yield the promises of a binding at any depth.
+
+    Maps are walked in the order of their keys: protobuf maps have no stable order, and replayed code must see one.
+    """
     match data.WhichOneof("value"):
         case "promise":
             yield data.promise
@@ -92,13 +96,13 @@ def promises(data: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReferen
 
 
 def split_variable(name: str) -> tuple[int | None, str]:
-    """Return the index and the name of a promise's variable, which may be written ``[i].name``."""
+    """Return the index (None without one) and the name of a promise's variable: ``name`` or ``[i].name``."""
     match = _INDEXED.fullmatch(name)
     return (int(match[1]), match[2]) if match else (None, name)
 
 
 def is_small(values: literals_pb2.LiteralMap, limit_bytes: int) -> bool:
-    """Say whether the map may travel inline."""
+    """Whether the map is small enough to travel inline."""
     return values.ByteSize() <= limit_bytes
 
 

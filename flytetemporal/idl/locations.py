@@ -1,4 +1,4 @@
-"""Where the files of an execution lie in the object store. Pure path arithmetic.
+"""URIs of the files of an execution in the object store. Pure: nothing is read or written here.
 
 Mirrors flytepropeller's apis/flyteworkflow/v1alpha1/{paths,node_status,workflow_status}.go.
 """
@@ -21,7 +21,7 @@ METADATA_PREFIX = "metadata/propeller"
 
 
 def join(*parts: str) -> str:
-    """Join URI parts with single slashes; the scheme of the first stays as it is."""
+    """Join URI parts with single slashes; the first part keeps its scheme."""
     first, *rest = parts
     return "/".join([first.rstrip("/"), *(part.strip("/") for part in rest if part)])
 
@@ -32,12 +32,12 @@ def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdent
 
 
 def states_dir(execution_metadata_dir: str) -> str:
-    """Return where the engine keeps what one Temporal run hands to the next; Flyte has no such directory."""
+    """Return the directory of the states that one Temporal run passes to the next; Flyte has no such directory."""
     return join(execution_metadata_dir, "states")
 
 
 def data_dir(parent_output_dir: str, spec_node_id: str, *, top_level: bool) -> str:
-    """Return the directory that a node's attempts share; ``parent_output_dir`` is the metadata dir at top level."""
+    """Return the directory shared by a node's attempts; ``parent_output_dir`` is the metadata dir at top level."""
     directory = join(parent_output_dir, spec_node_id)
     return join(directory, "data") if top_level else directory
 
@@ -48,17 +48,17 @@ def output_dir(node_data_dir: str, attempt: int) -> str:
 
 
 def inputs_uri(node_data_dir: str) -> str:
-    """Return where a node's inputs lie."""
+    """Return the URI of a node's inputs."""
     return join(node_data_dir, INPUTS)
 
 
 def outputs_uri(node_output_dir: str) -> str:
-    """Return where an attempt's outputs lie."""
+    """Return the URI of an attempt's outputs."""
     return join(node_output_dir, OUTPUTS)
 
 
 def offloaded_uri(directory: str, variable: str) -> str:
-    """Return where the value of a variable lies that is too large for the map beside it."""
+    """Return the URI of the offloaded value of a variable, next to its literal map."""
     return join(directory, f"{quote(variable, safe='')}_offloaded_metadata.pb")
 
 
@@ -68,42 +68,42 @@ def parent(uri: str) -> str:
 
 
 def is_outputs(uri: str) -> bool:
-    """Say whether a file holds the outputs of a node, and not a part of them."""
+    """Whether a file contains all outputs of a node, as opposed to a part of them."""
     return posixpath.basename(uri) == OUTPUTS
 
 
 def element_dir(array_output_dir: str, index: int) -> str:
-    """Return the directory that the attempts of an array's element share."""
+    """Return the directory shared by the attempts of an array element."""
     return join(array_output_dir, str(index))
 
 
 def chunk_uri(array_output_dir: str, number: int) -> str:
-    """Return where the inputs of a row of an array's elements lie."""
+    """Return the URI of the inputs of one chunk of array elements."""
     return join(array_output_dir, f"elements-{number}.pb")
 
 
 def part_uri(array_output_dir: str, first: int) -> str:
-    """Return where the outputs of a row of an array's elements lie, by the index of its first one."""
+    """Return the URI of the outputs of consecutive array elements; ``first`` is the index of the first one."""
     return join(array_output_dir, f"outputs-{first}.pb")
 
 
 def raw_output_dir(raw_output_prefix: str, generated_name: str) -> str:
-    """Return where an attempt puts raw data."""
+    """Return the directory of an attempt's raw data."""
     return join(raw_output_prefix, naming.shard(generated_name), generated_name)
 
 
 def checkpoint_dir(raw_output_directory: str) -> str:
-    """Return where an attempt puts its checkpoints."""
+    """Return the directory of an attempt's checkpoints."""
     return join(raw_output_directory, "_flytecheckpoints")
 
 
 def log_uri(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
-    """Return where the captured output of a process task lies; derived from ids, so admin finds it without a row."""
+    """Return the URI of the log of a process task; it derives from ids, so admin finds it without a row."""
     return join(store, "logs", _execution_folder(execution_id), node_id, f"{attempt}.log")
 
 
 def log_path(execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
-    """Return the path, on admin's HTTP port, that serves the log of an attempt."""
+    """Return the path of an attempt's log on admin's HTTP port."""
     return f"/logs/{execution_id.project}/{execution_id.domain}/{execution_id.name}/{node_id}/{attempt}"
 
 

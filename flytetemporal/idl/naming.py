@@ -1,7 +1,7 @@
 """Derived names: node execution ids, child executions, task attempts, Temporal workflow ids.
 
-All names derive from ids, so every start, write and report can be repeated. The rules and the alphabet mirror
-flyteplugins' pluginmachinery/encoding/encoder.go and flytepropeller's nodes/common/utils.go.
+All names derive from ids, so every start, write and report can be repeated with the same effect. The rules and the
+alphabet mirror flyteplugins' pluginmachinery/encoding/encoder.go and flytepropeller's nodes/common/utils.go.
 """
 
 import base64
@@ -14,9 +14,9 @@ NODE_ID_LIMIT = 20
 EXECUTION_NAME_LIMIT = 20
 GENERATED_NAME_LIMIT = 50
 LABEL_LIMIT = 63
-# Of the hashes in Flyte's node ids and names of attempts: of tens of thousands two are likely equal.
+# Flyte hashes long node ids and attempt names to 32 bits. Among tens of thousands of names a collision is likely.
 FLYTE_HASH_BITS = 32
-# Of hashes that may be taken for unique.
+# A hash of this length can be treated as unique.
 UNIQUE_HASH_BITS = 64
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -26,7 +26,7 @@ _SHARD_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def fnv1a(data: bytes, bits: int) -> int:
-    """Return the FNV-1a hash of ``data`` with 32 or 64 bits."""
+    """Return the FNV-1a hash of ``data``; ``bits`` is 32 or 64."""
     value, prime = (0x811C9DC5, 0x01000193) if bits == 32 else (0xCBF29CE484222325, 0x100000001B3)
     mask = (1 << bits) - 1
     for byte in data:
@@ -35,7 +35,7 @@ def fnv1a(data: bytes, bits: int) -> int:
 
 
 def join(parts: Sequence[str]) -> str:
-    """Join with dashes, without a dash before the first non-empty part."""
+    """Join with dashes; empty parts at the start add none."""
     joined = ""
     for part in parts:
         joined = f"{joined}-{part}" if joined else part
@@ -43,7 +43,7 @@ def join(parts: Sequence[str]) -> str:
 
 
 def fixed_length(name: str, limit: int, bits: int) -> str:
-    """Return a name, or ``f`` and a base32 hash of it when it is longer than ``limit`` bytes."""
+    """Return a name, or ``f`` and its base32 hash if it is longer than ``limit`` bytes."""
     if len(name.encode()) <= limit:
         return name
     digest = fnv1a(name.encode(), bits).to_bytes(bits // 8, "big")
@@ -51,17 +51,17 @@ def fixed_length(name: str, limit: int, bits: int) -> str:
 
 
 def node_path(spec_node_id: str, parent_id: str = "", parent_attempt: int = 0) -> str:
-    """Return the full name of a node's execution; top-level nodes have no parent."""
+    """Return the full name of a node execution; top-level nodes have no parent."""
     return join([parent_id, str(parent_attempt), spec_node_id]) if parent_id else spec_node_id
 
 
 def node_id(path: str, bits: int = FLYTE_HASH_BITS) -> str:
-    """Return the id of a node's execution."""
+    """Return the id of a node execution."""
     return fixed_length(path, NODE_ID_LIMIT, bits)
 
 
 def generated_name(execution_name: str, node_id: str, attempt: int, bits: int = UNIQUE_HASH_BITS) -> str:
-    """Return the name of a task attempt: its pod or process, and the last part of its raw output directory."""
+    """Return the name of a task attempt, which names its pod or process and its raw output directory."""
     return fixed_length(join([execution_name, node_id, str(attempt)]), GENERATED_NAME_LIMIT, bits)
 
 
@@ -76,7 +76,7 @@ def label(text: str) -> str:
 
 
 def shard(name: str) -> str:
-    """Return two characters that spread raw output directories over the store."""
+    """Return the two-character prefix that spreads raw output directories over the partitions of the store."""
     index = fnv1a(name.encode(), 32) % 1296
     return _SHARD_ALPHABET[index // 36] + _SHARD_ALPHABET[index % 36]
 

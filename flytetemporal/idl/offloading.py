@@ -1,6 +1,6 @@
-"""Offloaded literals: a value in a file of its own, and in its place a reference that tells its size and type.
+"""Offloaded literals: the value is stored in its own file, and a reference with its size and type takes its place.
 
-Pure: who reads and writes the files is the caller's matter. The rules mirror flytepropeller's
+Pure: callers read and write the files. The rules mirror flytepropeller's
 pkg/controller/nodes/common/utils.go and flytekit's bin/entrypoint.py.
 """
 
@@ -14,25 +14,25 @@ from flyteidl.core import literals_pb2, tasks_pb2, types_pb2
 from flytetemporal import errors
 
 Loaded = Mapping[str, literals_pb2.Literal]
-"""Literals that were read, by the address of their file."""
+"""Literals that were read, by the URI of their file."""
 
 NOTHING_LOADED: Loaded = {}
 MIN_FLYTEKIT_VERSION = (1, 13, 14)
-"""The first flytekit that reads offloaded literals."""
+"""The first version of flytekit that reads offloaded literals."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 def is_offloaded(literal: literals_pb2.Literal) -> bool:
-    """Say whether the literal is a reference."""
+    """Whether the literal is a reference."""
     return literal.HasField("offloaded_metadata")
 
 
 def dereferenced(literal: literals_pb2.Literal, loaded: Loaded) -> literals_pb2.Literal:
-    """Return the literal that a reference stands for; every other one as it is.
+    """Return the value of a reference; other literals are returned as they are.
 
     Raises:
-        ValueOffloaded: it was not loaded.
+        ValueOffloaded: the value was not loaded.
     """
     while is_offloaded(literal):
         uri = literal.offloaded_metadata.uri
@@ -45,7 +45,7 @@ def dereferenced(literal: literals_pb2.Literal, loaded: Loaded) -> literals_pb2.
 def reference(
     literal: literals_pb2.Literal, uri: str, literal_type: types_pb2.LiteralType | None
 ) -> literals_pb2.Literal:
-    """Return the reference to ``literal``, which lies at ``uri``; its hash and metadata stay readable."""
+    """Return a reference to ``literal``, stored at ``uri``; the reference keeps its hash and metadata."""
     found = literals_pb2.Literal(hash=literal.hash or _content_hash(literal), metadata=literal.metadata)
     offloaded = found.offloaded_metadata
     offloaded.uri, offloaded.size_bytes = uri, literal.ByteSize()
@@ -55,7 +55,7 @@ def reference(
 
 
 def references(literals: Iterable[literals_pb2.Literal]) -> Iterator[literals_pb2.LiteralOffloadedMetadata]:
-    """Yield the references at any depth, those of a map in the order of its keys."""
+    """Yield the references at any depth; maps are walked in the order of their keys."""
     for literal in literals:
         match literal.WhichOneof("value"):
             case "offloaded_metadata":
@@ -77,7 +77,7 @@ def values_by_name(values: literals_pb2.LiteralMap) -> Iterator[literals_pb2.Lit
 
 
 def inline(literal: literals_pb2.Literal, loaded: Loaded) -> None:
-    """Replace, at any depth, the references to what was loaded; the hash of a reference stays with its value."""
+    """Replace the references to loaded values, at any depth; values keep the hashes of their references."""
     match literal.WhichOneof("value"):
         case "offloaded_metadata":
             found = loaded.get(literal.offloaded_metadata.uri)
@@ -97,22 +97,22 @@ def inline(literal: literals_pb2.Literal, loaded: Loaded) -> None:
 
 
 def may_be_list(literal: literals_pb2.Literal) -> bool:
-    """Say whether a reference stands for a list, as far as its type tells."""
+    """Whether a reference can be to a list; true if its type is unknown."""
     known = literal.offloaded_metadata.inferred_type
     variants = known.union_type.variants if known.WhichOneof("type") == "union_type" else [known]
     return any(variant.WhichOneof("type") in ("collection_type", None) for variant in variants)
 
 
 def may_be_structure(literal: literals_pb2.Literal) -> bool:
-    """Say whether a reference stands for a value that attribute paths convert."""
+    """Whether a reference can be to a value that attribute paths convert; true if its type is unknown."""
     known = literal.offloaded_metadata.inferred_type
     return known.WhichOneof("type") is None or known.simple == types_pb2.STRUCT
 
 
 def reads_references(template: tasks_pb2.TaskTemplate) -> bool:
-    """Say whether the task's program can read offloaded literals: flytekit can, from 1.13.14 on.
+    """Whether the task's program can read offloaded literals: flytekit can since 1.13.14.
 
-    What the co-pilot hands to a program that knows nothing of Flyte must be there itself.
+    Programs that the co-pilot stages data for know nothing of Flyte, so they need the values themselves.
     """
     runtime = template.metadata.runtime
     found = _VERSION.match(runtime.version)
@@ -132,6 +132,6 @@ def _replace(literal: literals_pb2.Literal, found: literals_pb2.Literal) -> None
 
 
 def _content_hash(literal: literals_pb2.Literal) -> str:
-    """Return what identifies the value to caches; any function of its content will do, and this one is fast."""
+    """Return a hash that identifies the value in cache keys; any hash of the content will do, and this one is fast."""
     digest = hashlib.sha256(literal.SerializeToString(deterministic=True)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

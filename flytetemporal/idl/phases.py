@@ -1,8 +1,8 @@
-"""Phases of executions, nodes and tasks: their order, which of them are final, and what Flyte refuses.
+"""Phases of executions, nodes and tasks: their order, which of them are final, and which changes Flyte refuses.
 
-Two readings of one event stream meet here. Flyte's own event RPCs refuse what is repeated or comes too late
-(``refuse_*``, after flyteadmin's pkg/manager/impl/{execution,node_execution,task_execution}_manager.go). Our batches
-never refuse: a phase only moves forward by rank, so any order and any repetition ends in the same phase.
+There are two ways to apply events. Flyte's own event RPCs refuse repeated and late events (``check_*``, after
+flyteadmin's pkg/manager/impl/{execution,node_execution,task_execution}_manager.go). Our batches refuse nothing: a phase
+only moves forward by rank, so any order and any repetition of events ends in the same phase.
 """
 
 from flyteidl.admin import event_pb2 as admin_event_pb2
@@ -20,7 +20,7 @@ WORKFLOW_TERMINAL = frozenset({W.SUCCEEDED, W.FAILED, W.ABORTED, W.TIMED_OUT})
 NODE_TERMINAL = frozenset({N.SUCCEEDED, N.FAILED, N.TIMED_OUT, N.ABORTED, N.SKIPPED, N.RECOVERED})
 TASK_TERMINAL = frozenset({T.SUCCEEDED, T.FAILED, T.ABORTED})
 
-# The producer that Flyte's engine names itself by default; it is never compared with a cluster.
+# The default producer id of Flyte's engine. Events with it are accepted on every cluster.
 ANY_PRODUCER = "propeller"
 
 _FINAL = 100
@@ -34,27 +34,27 @@ _TASK_RANK = {phase: rank for rank, phase in enumerate(_TASK_ORDER)}
 
 
 def workflow_rank(phase: W.Phase) -> int:
-    """Return how far along a phase is; all final phases share the highest rank."""
+    """Return the position of a phase in its life cycle; all final phases share the highest rank."""
     return _WORKFLOW_RANK.get(phase, _FINAL)
 
 
 def node_rank(phase: N.Phase) -> int:
-    """Return how far along a phase is; all final phases share the highest rank."""
+    """Return the position of a phase in its life cycle; all final phases share the highest rank."""
     return _NODE_RANK.get(phase, _FINAL)
 
 
 def task_rank(phase: T.Phase) -> int:
-    """Return how far along a phase is; all final phases share the highest rank."""
+    """Return the position of a phase in its life cycle; all final phases share the highest rank."""
     return _TASK_RANK.get(phase, _FINAL)
 
 
 def check_workflow_event(current: W.Phase, cluster: str, event: event_pb2.WorkflowExecutionEvent) -> None:
-    """Refuse an event that Flyte refuses.
+    """Check that Flyte accepts an event of an execution.
 
     Raises:
         AlreadyExists: the phase is recorded already.
         AlreadyTerminal: the execution has ended.
-        FailedPrecondition: the phase would go back, the execution is being aborted, or another cluster owns it.
+        FailedPrecondition: the phase would move back, the execution is being aborted, or another cluster owns it.
     """
     target = event.phase
     if target == current and target != W.QUEUED:
@@ -74,7 +74,7 @@ def check_workflow_event(current: W.Phase, cluster: str, event: event_pb2.Workfl
 
 
 def check_node_event(current: N.Phase, event: event_pb2.NodeExecutionEvent) -> None:
-    """Refuse an event of a known node that Flyte refuses.
+    """Check that Flyte accepts an event of a known node.
 
     Raises:
         AlreadyExists: the phase is recorded already.
@@ -85,12 +85,12 @@ def check_node_event(current: N.Phase, event: event_pb2.NodeExecutionEvent) -> N
             f"phase {N.Phase.Name(current)} is already recorded for node execution [{identifiers.node_text(event.id)}]"
         )
     if current in NODE_TERMINAL:
-        # Flyte names the phase that came, not the one that is stored.
+        # The detail contains the reported phase, not the stored one: a quirk of Flyte that its clients see.
         raise already_terminal(N.Phase.Name(event.phase), N.Phase.Name(event.phase), N.Phase.Name(current))
 
 
 def check_task_event(current: T.Phase, version: int, event: event_pb2.TaskExecutionEvent) -> None:
-    """Refuse an event of a known task execution that Flyte refuses.
+    """Check that Flyte accepts an event of a known task execution.
 
     Raises:
         AlreadyExists: the phase is recorded already in this version or a later one.
@@ -102,18 +102,18 @@ def check_task_event(current: T.Phase, version: int, event: event_pb2.TaskExecut
             f" of [{identifiers.unqualified_text(event.task_id)}]"
         )
     if current in TASK_TERMINAL:
-        # Flyte names the phase that came, not the one that is stored.
+        # The detail contains the reported phase, not the stored one: a quirk of Flyte that its clients see.
         raise already_terminal(T.Phase.Name(event.phase), T.Phase.Name(event.phase), T.Phase.Name(current))
 
 
 def already_ended(phase: str) -> errors.AlreadyTerminal:
-    """Return the refusal of an abort that comes too late, in Flyte's words."""
+    """Return the error of an abort after the end, in Flyte's words."""
     error = already_terminal(phase, "ABORTING")
     return errors.AlreadyTerminal("Cannot abort an already terminated workflow execution", details=error.details)
 
 
 def already_terminal(reported: str, target: str, stored: str = "") -> errors.AlreadyTerminal:
-    """Return the refusal with the detail that Flyte's clients look for; ``reported`` goes into the detail."""
+    """Return the error with the detail that Flyte's clients look for; ``reported`` is the phase in that detail."""
     detail = admin_event_pb2.EventFailureReason(
         already_in_terminal_state=admin_event_pb2.EventErrorAlreadyInTerminalState(current_phase=reported)
     )
@@ -123,10 +123,10 @@ def already_terminal(reported: str, target: str, stored: str = "") -> errors.Alr
 
 
 def check_producer(producer: str, cluster: str) -> None:
-    """Refuse an event from a cluster that does not own the execution.
+    """Check that an event comes from the cluster that owns the execution.
 
     Raises:
-        FailedPrecondition: this is such an event; carries the detail that Flyte's clients look for.
+        FailedPrecondition: it comes from another cluster; carries the detail that Flyte's clients look for.
     """
     if producer in ("", ANY_PRODUCER, cluster):
         return

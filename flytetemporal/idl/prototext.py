@@ -1,6 +1,6 @@
-"""The single-line text form of protobuf messages that Flyte's error messages show.
+"""The single-line text form of protobuf messages, as in Flyte's error messages.
 
-Fields come in the order of their declaration, ``name:value`` for scalars and ``name:{...}`` for messages.
+Fields are in the order of their declaration, ``name:value`` for scalars and ``name:{...}`` for messages.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\
 
 
 def one_line(message: Message, *, without: Iterable[str] = ()) -> str:
-    """Return the text of ``message``; fields named in ``without`` are left out at every depth."""
+    """Return the text of ``message`` without the fields named in ``without``, at every depth."""
     hidden = frozenset(without)
     return " ".join(_fields(message, hidden))
 

@@ -1,6 +1,6 @@
-"""Kubernetes resource quantities, ``500m`` or ``1Gi``, as exact numbers.
+"""Kubernetes resource quantities such as ``500m`` and ``1Gi`` as exact numbers.
 
-The Kubernetes client has a parser too; importing it costs every process a second.
+The Kubernetes client has a parser too, but importing it takes a second in every process.
 """
 
 import re
@@ -15,11 +15,11 @@ def parse(text: str) -> Decimal:
     """Return the amount in whole units: cores, bytes, devices.
 
     Raises:
-        ValueError: the text is no quantity.
+        ValueError: the text is not a quantity.
     """
     found = _QUANTITY.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no Kubernetes quantity")
+        raise ValueError(f"{text!r} is not a Kubernetes quantity")
     number, suffix, exponent = Decimal(found[1]), found[2], found[3]
     if exponent is not None:
         return number.scaleb(int(exponent))

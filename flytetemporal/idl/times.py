@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-# Go takes both signs that look like a mu.
+# Go accepts both the micro sign and the Greek letter mu.
 _MICROS = {
     "h": Fraction(3_600_000_000),
     "m": Fraction(60_000_000),
@@ -40,7 +40,7 @@ def duration(delta: timedelta) -> duration_pb2.Duration:
 
 
 def keep_earlier(stored: timestamp_pb2.Timestamp, candidate: timestamp_pb2.Timestamp) -> None:
-    """Change ``stored`` to ``candidate`` when that is earlier, or when ``stored`` holds no time."""
+    """Set ``stored`` to ``candidate`` if that is earlier, or if ``stored`` is unset."""
     if not candidate.ByteSize():
         return
     if not stored.ByteSize() or (candidate.seconds, candidate.nanos) < (stored.seconds, stored.nanos):
@@ -48,8 +48,8 @@ def keep_earlier(stored: timestamp_pb2.Timestamp, candidate: timestamp_pb2.Times
 
 
 def go_text(delta: timedelta) -> str:
-    """Return a duration as Flyte's messages show it: ``1h0m0s``, ``15s``, ``1.5s``, ``300ms``."""
-    micros = delta // timedelta(microseconds=1)  # A float would round centuries.
+    """Return a duration in Go's form, which Flyte's messages use: ``1h0m0s``, ``15s``, ``1.5s``, ``300ms``."""
+    micros = delta // timedelta(microseconds=1)  # Exact: a float would round long durations.
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     if micros == 0:
         return "0s"
@@ -65,16 +65,16 @@ def go_text(delta: timedelta) -> str:
 
 
 def from_go_text(text: str) -> timedelta:
-    """Return the duration that a text in Go's form means: ``2h30m``, ``90s``, ``1.5s``; to the microsecond.
+    """Parse a duration in Go's form, rounded to microseconds: ``2h30m``, ``90s``, ``1.5s``.
 
     Raises:
-        ValueError: it has another form, or means more than a timedelta holds.
+        ValueError: the text has another form, or is longer than a timedelta can be.
     """
     sign, body = (-1 if text.startswith("-") else 1), text[1:] if text[:1] in ("-", "+") else text
     parts = _PART.findall(body)
     well_formed = parts and "".join(number + unit for number, unit in parts) == body
     if body != "0" and not (well_formed and all(unit in _MICROS for _, unit in parts)):
-        raise ValueError(f"{text!r} is no duration such as 90s or 2h30m")
+        raise ValueError(f"{text!r} is not a duration such as 90s or 2h30m")
     try:
         return timedelta(microseconds=sign * round(sum(Fraction(number) * _MICROS[unit] for number, unit in parts)))
     except OverflowError as e:

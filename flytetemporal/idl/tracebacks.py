@@ -1,6 +1,7 @@
-"""Put what users look for first into errors that carry a Python traceback. Pure.
+"""Move the exception and the user's frames to the start of errors with a Python traceback. Pure.
 
-flytekit begins its messages with its own frames, and lists cut messages after 100 bytes: the rest would tell nothing.
+flytekit's messages start with its own frames, and lists cut messages after 100 bytes: without this they would show
+nothing of the user's error.
 """
 
 import re
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 
 HEADING = "Traceback (most recent call last):"
 SHOWN_FRAMES = 5
-# Code that is not the user's: installed packages and Python's own library.
+# Installed packages and Python's standard library: not the user's code.
 _FOREIGN = re.compile(r"/(site|dist)-packages/|/lib(64)?/python\d|^<")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
-# Tasks run in a folder of this name, in images as in process tasks; what lies above it is of no interest.
+# Tasks run in a folder of this name, in images as well as in process tasks. The path above it is of no use to the user.
 _TASK_FOLDER = "/root/"
 
 
@@ -28,10 +29,10 @@ class _Frame:
 
 
 def user_frames_first(message: str) -> str:
-    """Return the message with the exception and the user's frames, innermost first, before the rest."""
+    """Return the message with the exception and the user's frames, innermost first, put before it."""
     if HEADING not in message or not message.lstrip().startswith(("Trace:", HEADING)):
         return message
-    # Of chained exceptions the last one is what ended the task.
+    # The last of several chained exceptions is the one that ended the task.
     lines = message.rpartition(HEADING)[2].splitlines()
     exception = _exception(lines)
     if not exception:
@@ -52,7 +53,7 @@ def _frames(lines: list[str]) -> list[_Frame]:
 
 
 def _exception(lines: list[str]) -> str:
-    """Return the first line after the frames that is indented less than they are: the exception itself."""
+    """Return the first line that is indented less than the frames: the exception itself."""
     frame_indents = [len(line) - len(line.lstrip()) for line in lines if _FRAME.match(line)]
     if not frame_indents:
         return ""

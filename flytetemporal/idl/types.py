@@ -1,7 +1,7 @@
-"""Literal types: which fits which, what a literal's type is, how a type reads.
+"""Literal types: whether one is castable to another, the type of a literal, the text of a type.
 
-The rules mirror flytepropeller's pkg/compiler/validators/{typing,utils}.go, quirks included, because what Flyte accepts
-must be accepted here and its refusals are answers people know.
+The rules mirror flytepropeller's pkg/compiler/validators/{typing,utils}.go, quirks included: workflows that Flyte
+accepts must be accepted here, and users know its errors.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ LiteralType = types_pb2.LiteralType
 NONE = LiteralType(simple=types_pb2.NONE)
 _PARQUET = "parquet"
 
-# Columns of a schema name their type in an enum of their own.
+# Schema columns have their own enum of types.
 _Column = types_pb2.SchemaType.SchemaColumn
 _COLUMN_TO_SIMPLE: Mapping[int, int] = {
     _Column.INTEGER: types_pb2.INTEGER,
@@ -39,15 +39,15 @@ _PRIMITIVES: Mapping[str, LiteralType] = {
 
 
 def text(literal_type: LiteralType) -> str:
-    """Return the type as Flyte's messages show it, like ``collection_type:{simple:STRING}``.
+    """Return the type in the form of Flyte's messages, like ``collection_type:{simple:STRING}``.
 
-    JSON schemas and annotations are left out: they run to pages and nobody compares them by eye.
+    JSON schemas and annotations are left out: they can be pages long.
     """
     return prototext.one_line(literal_type, without=("metadata", "annotation")) or "unknown"
 
 
 def castable(upstream: LiteralType, downstream: LiteralType) -> bool:
-    """Say whether a value of type ``upstream`` may be bound to a parameter of type ``downstream``."""
+    """Whether a value of type ``upstream`` can be bound to a parameter of type ``downstream``."""
     variants = upstream.union_type.variants
     if len(variants) == 1 and castable(variants[0], downstream):
         return True
@@ -57,10 +57,10 @@ def castable(upstream: LiteralType, downstream: LiteralType) -> bool:
 
 
 def is_optional(literal_type: LiteralType) -> bool:
-    """Say whether a parameter of this type may stay unbound.
+    """Whether a parameter of this type can stay unbound.
 
-    Flyte asks each variant of a union for its simple type, and a variant that is not simple answers with the default,
-    which is NONE: so a union with a list or dataset among its variants may stay unbound too.
+    A quirk of Flyte: it reads the simple type of each variant of a union, and for a variant that is not simple that is
+    the default, NONE. So a union with a list or a dataset among its variants can stay unbound too.
     """
     return any(variant.simple == types_pb2.NONE for variant in literal_type.union_type.variants)
 
@@ -69,7 +69,7 @@ def infer(literal: literals_pb2.Literal) -> LiteralType:
     """Return the type of a literal; treat it as read-only.
 
     Raises:
-        InvalidRequest: the literal is of no known kind.
+        InvalidRequest: the kind of the literal is unknown.
     """
     match literal.WhichOneof("value"):
         case "scalar":
@@ -85,7 +85,7 @@ def infer(literal: literals_pb2.Literal) -> LiteralType:
 
 
 def infer_if_known(literal: literals_pb2.Literal) -> LiteralType | None:
-    """Return the type of a literal, or None when it is of no known kind."""
+    """Return the type of a literal, or None if its kind is unknown."""
     try:
         return infer(literal)
     except errors.InvalidRequest:
@@ -96,7 +96,7 @@ def infer_scalar(scalar: literals_pb2.Scalar) -> LiteralType:
     """Return the type of a scalar; treat it as read-only.
 
     Raises:
-        InvalidRequest: the scalar is of no known kind.
+        InvalidRequest: the kind of the scalar is unknown.
     """
     kind = scalar.WhichOneof("value")
     if kind == "primitive":
@@ -143,7 +143,7 @@ def _structs_castable(upstream: LiteralType, downstream: LiteralType) -> bool:
 
 
 def _bare(literal_type: LiteralType) -> LiteralType:
-    """Return the type without what does not count for equality."""
+    """Return the type without the fields that do not count for equality."""
     if not any(literal_type.HasField(name) for name in ("structure", "metadata", "annotation")):
         return literal_type
     bare = LiteralType()
@@ -234,7 +234,7 @@ def _castable_to_union(upstream: LiteralType, downstream: LiteralType) -> bool:
     wanted = downstream.union_type.variants
     if upstream.WhichOneof("type") == "union_type":
         return all(any(castable(offered, variant) for variant in wanted) for offered in upstream.union_type.variants)
-    # Two variants that both accept the value leave open which one it is.
+    # If two variants accept the value, its variant is ambiguous.
     return sum(castable(upstream, variant) for variant in wanted) == 1
 
 
@@ -279,7 +279,10 @@ _SCALARS: Mapping[str, Callable[[literals_pb2.Scalar], LiteralType]] = {
 
 
 def _infer_elements(elements: Iterable[literals_pb2.Literal]) -> LiteralType:
-    """Return the one type of all elements, or the union of their types sorted by text."""
+    """Return the common type of all elements, or the union of their types.
+
+    Types are sorted by their text, so that the result does not depend on the order of map entries.
+    """
     found: dict[bytes, LiteralType] = {}
     empty: LiteralType | None = None
     for element in elements:
@@ -302,7 +305,7 @@ def _is_empty(literal: literals_pb2.Literal) -> bool:
 
 
 def _merged(distinct: list[LiteralType]) -> LiteralType:
-    """Return the union of several types; lists of different elements become one list of a union, and so do maps."""
+    """Return the union of several types; lists of different types become one list of a union, and likewise maps."""
     kinds = {literal_type.WhichOneof("type") for literal_type in distinct}
     if kinds == {"collection_type"}:
         return LiteralType(collection_type=_union([literal_type.collection_type for literal_type in distinct]))

@@ -1,1 +1,1 @@
-"""Merge events into the closures that clients read."""
+"""Merge events into the closures that clients read: ``record`` as Flyte does, ``advance`` in any order. Pure."""

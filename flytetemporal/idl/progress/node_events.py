@@ -1,4 +1,4 @@
-"""Merge node events into a node execution. Changes its first argument; pure otherwise."""
+"""Merge node events into a node execution, which is changed in place. Pure otherwise."""
 
 from flyteidl.admin import node_execution_pb2
 from flyteidl.event import event_pb2
@@ -10,7 +10,7 @@ _SHOWS_DECK = phases.NODE_TERMINAL | {phases.N.RUNNING}
 
 
 def record(execution: node_execution_pb2.NodeExecution, event: event_pb2.NodeExecutionEvent) -> None:
-    """Apply an accepted event as Flyte does: its phase counts, whatever the order."""
+    """Apply an accepted event as Flyte does: the closure takes its phase, whatever the stored one is."""
     closure = execution.closure
     if event.HasField("task_node_metadata"):
         closure.ClearField("task_node_metadata")
@@ -24,8 +24,8 @@ def record(execution: node_execution_pb2.NodeExecution, event: event_pb2.NodeExe
 def advance(execution: node_execution_pb2.NodeExecution, event: event_pb2.NodeExecutionEvent) -> bool:
     """Move the node forward; return whether anything changed.
 
-    An event behind the stored phase only fills in what is not known. ``reported_at`` does not count here: it differs
-    between repetitions of one event.
+    An event behind the stored phase only fills in missing fields. ``reported_at`` is ignored, since it differs between
+    repetitions of an event.
     """
     closure = execution.closure
     if not closure.HasField("updated_at") or phases.node_rank(event.phase) > phases.node_rank(closure.phase):
@@ -55,7 +55,7 @@ def _merge_deck(
 ) -> None:
     if event.phase not in _SHOWS_DECK:
         return
-    # An end without a deck takes back the deck that was promised at the start.
+    # The start announces a deck before it exists. A final event without a deck withdraws it.
     if forward or (closure.phase not in phases.NODE_TERMINAL and not closure.deck_uri):
         closure.deck_uri = event.deck_uri
 
@@ -80,7 +80,7 @@ def _merge_task_metadata(
     stored.SetInParent()
     if reported.checkpoint_uri and (forward or not stored.checkpoint_uri):
         stored.checkpoint_uri = reported.checkpoint_uri
-    # Flyte shows a cache status only together with the key it speaks of.
+    # Flyte shows a cache status only together with its key.
     if reported.HasField("catalog_key") and (forward or not stored.HasField("catalog_key")):
         stored.cache_status = reported.cache_status
         stored.catalog_key.CopyFrom(reported.catalog_key)

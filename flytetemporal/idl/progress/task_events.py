@@ -1,4 +1,4 @@
-"""Merge task events into a task execution. Changes its first argument; pure otherwise."""
+"""Merge task events into a task execution, which is changed in place. Pure otherwise."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -15,11 +15,14 @@ _SCALARS = ("generated_name", "plugin_identifier", "instance_class")
 
 Logs = Sequence[TaskLog]
 Join = Callable[[Logs, Logs, phases.T.Phase, phases.T.Phase], list[TaskLog]]
-"""Joins stored and reported logs, given the phase that was reported and the one that is stored by now."""
+"""Joins stored and reported logs, given the reported phase and the stored phase after this event."""
 
 
 def record(execution: task_execution_pb2.TaskExecution, event: event_pb2.TaskExecutionEvent) -> int:
-    """Apply an accepted event as Flyte does: its phase counts, whatever the order. Return the phase version."""
+    """Apply an accepted event as Flyte does; return the phase version.
+
+    The closure takes the phase of the event, whatever the stored one is.
+    """
     closure = execution.closure
     known = closure.HasField("updated_at")
     repeated = known and not event.reasons and event.reason == closure.reason
@@ -34,8 +37,8 @@ def advance(
 ) -> tuple[bool, int]:
     """Move the attempt forward; return whether anything changed, and the phase version.
 
-    An event behind the stored phase and version only adds what is not known: reasons, logs, parts of the metadata.
-    ``reported_at`` does not count here: it differs between repetitions of one event.
+    An event behind the stored phase and version only adds what is missing: reasons, logs, parts of the metadata.
+    ``reported_at`` is ignored, since it differs between repetitions of an event.
     """
     closure = execution.closure
     here = phases.task_rank(closure.phase), version
@@ -127,7 +130,11 @@ def _newest_first(stored: Logs, reported: Logs, there: phases.T.Phase, _here: ph
 
 
 def _in_one_order(stored: Logs, reported: Logs, there: phases.T.Phase, here: phases.T.Phase) -> list[TaskLog]:
-    """Join so that the order of events does not matter: each event's own phase filters its logs, the last one all."""
+    """Join so that the order of events does not matter.
+
+    The phase of an event filters its own logs; a final stored phase filters all of them. Logs are sorted by name and
+    URI, and of two logs with the same key the one with the greater weight is kept.
+    """
     logs: dict[tuple[str, str], TaskLog] = {}
     for log in (*stored, *_shown(reported, there)):
         other = logs.setdefault((log.name, log.uri), log)

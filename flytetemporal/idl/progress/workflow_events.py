@@ -1,4 +1,4 @@
-"""Merge workflow events into the closure of an execution. Changes its first argument; pure otherwise."""
+"""Merge workflow events into the closure of an execution, which is changed in place. Pure otherwise."""
 
 from flyteidl.admin import execution_pb2
 from flyteidl.event import event_pb2
@@ -8,7 +8,7 @@ from flytetemporal.idl.progress import closures
 
 
 def record(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> None:
-    """Apply an accepted event as Flyte does: its phase counts, whatever the order."""
+    """Apply an accepted event as Flyte does: the closure takes its phase, whatever the stored one is."""
     closure.phase = event.phase
     closure.updated_at.CopyFrom(event.occurred_at)
     if event.phase == phases.W.RUNNING:
@@ -21,7 +21,7 @@ def record(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExe
 def advance(closure: execution_pb2.ExecutionClosure, event: event_pb2.WorkflowExecutionEvent) -> bool:
     """Move the closure forward; return whether anything changed.
 
-    An event behind the stored phase only fills in what is not known: when it started, how it failed.
+    An event behind the stored phase only fills in missing fields: the start time, the error.
     """
     before = closure.SerializeToString(deterministic=True)
     forward = phases.workflow_rank(event.phase) > phases.workflow_rank(closure.phase)
