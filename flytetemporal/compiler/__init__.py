@@ -1,1 +1,1 @@
-"""From workflow templates to compiled closures and to the graph the engine walks."""
+"""Compile workflow templates to closures, and closures to the graph that the engine walks. Pure."""

@@ -1,4 +1,4 @@
-"""Check what is bound to the inputs of a node, and find the nodes it comes from."""
+"""Check the bindings of a node's inputs, and find the nodes that provide the values."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from flytetemporal.idl import literals, types
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """The input whose binding is checked, and where its problems go."""
+    """An input whose binding is checked, and the collection that its problems are added to."""
 
     scope: Scope
     node: workflow_pb2.Node
@@ -30,7 +30,7 @@ class _Input:
 
 
 def providers(scope: Scope, bindings: Iterable[literals_pb2.Binding]) -> Iterator[str]:
-    """Yield the ids of the existing nodes that bindings refer to, in no order, some of them repeatedly."""
+    """Yield the ids of the existing nodes that bindings refer to, unordered and with duplicates."""
     for binding in bindings:
         for reference in literals.promises(binding.binding):
             if reference.node_id in scope.nodes:
@@ -38,7 +38,7 @@ def providers(scope: Scope, bindings: Iterable[literals_pb2.Binding]) -> Iterato
 
 
 def check(scope: Scope, node: workflow_pb2.Node) -> None:
-    """Note every problem of a node's bindings; a node whose interface is unknown is left alone."""
+    """Add the problems of a node's bindings; skip a node whose interface is unknown, which has its own problem."""
     interface = scope.interfaces.get(node.id)
     if interface is None:
         return

@@ -1,4 +1,4 @@
-"""Branch nodes: names of their children, their shape, and the conditions that choose between them."""
+"""Check branch nodes: the ids of their children, their shape and their conditions."""
 
 from flyteidl.core import condition_pb2, interface_pb2, literals_pb2, types_pb2, workflow_pb2
 
@@ -17,7 +17,7 @@ def qualify_children(node: workflow_pb2.Node) -> None:
 
 
 def check_shape(scope: Scope, node: workflow_pb2.Node) -> None:
-    """Note what a branch node lacks: a case, a node of a case, an answer when no case applies."""
+    """Add a problem for each missing part of a branch node: the first case, the node of a case, the default."""
     if_else = node.branch_node.if_else
     if not node.branch_node.HasField("if_else"):
         scope.problems.value_required(node.id, "Branch.IfElse")
@@ -34,7 +34,7 @@ def check_shape(scope: Scope, node: workflow_pb2.Node) -> None:
 
 
 def check_conditions(scope: Scope, node: workflow_pb2.Node) -> None:
-    """Note what the conditions of a branch node cannot compare; variables are the node's own inputs."""
+    """Add the problems of a branch node's conditions; their variables are the node's own inputs."""
     interface = scope.interfaces.get(node.id)
     variables = interface.inputs if interface is not None else promises.derived_variables(scope, node)
     for block in traversal.branch_blocks(node):
@@ -86,10 +86,10 @@ def _operand_type(
 
 
 def _comparable(left: types_pb2.LiteralType, right: types_pb2.LiteralType) -> bool:
-    """Say whether the engine can compare the two.
+    """Whether the engine can compare values of the two types.
 
-    Flyte wants equal types. An optional value against its plain type, an enum against a text and anything against none
-    (flytekit's ``is_none()``) can be compared too, so they are let through.
+    Flyte requires equal types. The engine can also compare an optional value with its plain type, an enum with a string
+    and any value with none (flytekit's ``is_none()``), so these are accepted.
     """
     if promises.is_unknown(left) or promises.is_unknown(right) or types.NONE in (left, right):
         return True

@@ -1,4 +1,7 @@
-"""Strip a compiled closure to the graph that the engine walks."""
+"""Strip a compiled closure to the graph that the engine walks.
+
+The graph is the input of replayed code: equal closures must give equal graphs, so everything here has an order.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,13 +21,14 @@ _Entity = TypeVar("_Entity")
 def compact(
     closure: compiler_pb2.CompiledWorkflowClosure,
 ) -> tuple[graph_pb2.Graph, graph_pb2.TaskTemplates]:
-    """Return the graph of a closure and, apart from it, the templates of the tasks it refers to.
+    """Return the graph of a closure and, separately, the templates of the tasks it refers to.
 
-    The primary workflow comes first, then the subworkflows in the order they are met. Only what is referred to is kept.
+    The primary workflow comes first, then the subworkflows in the order of their first reference. Unreferenced
+    subworkflows and tasks are left out.
 
     Raises:
-        Internal: the closure is not one that the compiler made.
-        InvalidRequest: a task of type container_array does not say what an array job is.
+        Internal: the closure was not made by the compiler.
+        InvalidRequest: the ``custom`` of a task of type container_array is not a valid ArrayJob.
     """
     entities = _Entities.of(closure)
     workflows, tasks = entities.workflows.referenced, entities.tasks.referenced
@@ -79,16 +83,16 @@ class _Entities:
 
 @dataclass(frozen=True, slots=True)
 class _Enclosing:
-    """The workflow whose nodes are stripped: its connections and the positions of its nodes."""
+    """The workflow whose nodes are being stripped: its connections and the positions of its nodes."""
 
     entities: _Entities
     upstream: Mapping[str, compiler_pb2.ConnectionSet.IdList]
     positions: Mapping[str, int]
 
     def upstream_positions(self, node_id: str) -> list[int]:
-        """Return the ascending positions of what a node waits for.
+        """Return the positions of the nodes that a node waits for, ascending.
 
-        A node inside a branch counts as the branch, and nothing waits for the branch it is in.
+        A node inside a branch has the position of the branch, and no node waits for the branch that contains it.
         """
         found = {self.positions[provider] for provider in self.upstream[node_id].ids}
         return sorted(found - {self.positions.get(node_id)})
@@ -119,7 +123,7 @@ def _set_positions(node: workflow_pb2.Node, position: int, positions: dict[str, 
 
 
 def _strip(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
-    """Fill ``stripped`` with what the engine needs of ``node``."""
+    """Fill ``stripped`` with the parts of ``node`` that the engine needs."""
     metadata = node.metadata
     stripped.id = node.id
     stripped.name = metadata.name
@@ -134,7 +138,7 @@ def _strip(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclos
 
 
 def _strip_connected(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:
-    """Fill ``stripped`` with a node that waits for others."""
+    """Fill ``stripped`` with a node and the positions of its upstream nodes."""
     _strip(stripped, node, enclosing)
     if node.id in enclosing.upstream:
         stripped.upstream.extend(enclosing.upstream_positions(node.id))

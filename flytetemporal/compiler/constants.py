@@ -1,7 +1,7 @@
-"""Take large constants out of the bindings of a closure: files of their own and references in their place.
+"""Offload large constants from the bindings of a closure to files, and put references in their place.
 
-A graph travels as one payload and its nodes' bindings in others; a constant of some size fits into none of them.
-Flyte keeps it in its workflow object, whose limit it then exceeds.
+A graph and the bindings of its nodes travel in payloads of limited size, which a large constant would exceed. Flyte
+keeps constants in its workflow object and exceeds the limit of that.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from flytetemporal.contracts.v1 import graph_pb2
 from flytetemporal.idl import literals, locations, types
 
 Keep = Callable[[bytes], str]
-"""Takes the serialized literal, returns the address where it will lie."""
+"""Takes a serialized literal and returns the URI at which it will be stored."""
 
 _LARGEST_SHOWN = 3
 
@@ -23,9 +23,10 @@ _LARGEST_SHOWN = 3
 def offload(
     closure: compiler_pb2.CompiledWorkflowClosure, directory: str, min_bytes: int
 ) -> tuple[compiler_pb2.CompiledWorkflowClosure, dict[str, bytes]]:
-    """Return the closure with constants of ``min_bytes`` and more replaced, and the files by address.
+    """Return the closure with references in place of constants of ``min_bytes`` or more, and the files by URI.
 
-    The files lie in ``directory``, named by their content. Without large constants the closure is returned as it is.
+    Files are named in ``directory`` by their content, so that compiling again gives the same closure. Nothing is
+    written here. Without large constants the given closure is returned.
     """
     files: dict[str, bytes] = {}
 
@@ -44,10 +45,10 @@ def offload(
 
 
 def check_size(graph: graph_pb2.Graph, compressed_bytes: int, limit_bytes: int) -> None:
-    """Refuse a graph that is too large to travel, naming what makes it so.
+    """Check that a graph is small enough to travel.
 
     Raises:
-        ValueTooLarge: it is.
+        ValueTooLarge: it is not; the text names the largest inputs and nodes.
     """
     if compressed_bytes <= limit_bytes:
         return
@@ -59,7 +60,7 @@ def check_size(graph: graph_pb2.Graph, compressed_bytes: int, limit_bytes: int) 
     ]
     largest = ", ".join(f"{name} {size} bytes" for size, name in sorted(sizes, reverse=True)[:_LARGEST_SHOWN])
     raise errors.ValueTooLarge(
-        f"the graph has {compressed_bytes} bytes, compressed; the limit is {limit_bytes}. The largest: {largest}"
+        f"the graph has {compressed_bytes} bytes, compressed; the limit is {limit_bytes}. The largest parts: {largest}"
     )
 
 
@@ -68,7 +69,7 @@ def _parts(node: graph_pb2.Node) -> Iterator[tuple[str, int]]:
     for binding in node.inputs:
         inputs += binding.ByteSize()
         yield f"input [{binding.var}]", binding.ByteSize()
-    yield "what else is", node.ByteSize() - inputs
+    yield "the rest", node.ByteSize() - inputs
 
 
 def _bindings(closure: compiler_pb2.CompiledWorkflowClosure) -> Iterator[literals_pb2.Binding]:
@@ -79,7 +80,7 @@ def _bindings(closure: compiler_pb2.CompiledWorkflowClosure) -> Iterator[literal
 
 
 def _replace(data: literals_pb2.BindingData, keep: Keep, min_bytes: int) -> None:
-    """Replace the largest constant parts; what holds promises is searched for smaller ones."""
+    """Replace the largest parts without promises; parts with promises are searched for smaller ones."""
     if data.WhichOneof("value") in ("offloaded_metadata", "promise", None) or data.ByteSize() < min_bytes:
         return
     if next(literals.promises(data), None) is None:
@@ -101,4 +102,4 @@ def _children(data: literals_pb2.BindingData) -> Iterable[literals_pb2.BindingDa
 
 
 def _no_source(node_id: str) -> literals_pb2.LiteralMap:
-    raise errors.Internal(f"a constant names the node {node_id}")
+    raise errors.Internal(f"a constant refers to the node {node_id}")

@@ -1,4 +1,4 @@
-"""Compile what a dynamic task returned: a job spec becomes a workflow without inputs and with the task's outputs.
+"""Compile the job spec that a dynamic task returned: a workflow without inputs and with the task's outputs.
 
 Mirrors flytepropeller's pkg/controller/nodes/dynamic/{utils,dynamic_workflow}.go.
 """
@@ -32,7 +32,7 @@ def template_of(
 def launch_plans_of(
     spec: dynamic_job_pb2.DynamicJobSpec, template: workflow_pb2.WorkflowTemplate
 ) -> list[identifier_pb2.Identifier]:
-    """Return the launch plans that have to be given to compile the spec."""
+    """Return the launch plans needed to compile the spec, sorted."""
     return requirements.requirements(template, spec.subworkflows)[1]
 
 
@@ -42,7 +42,7 @@ def compile_dynamic(
     parent: tasks_pb2.TaskTemplate,
     launch_plans: Sequence[launch_plan_pb2.LaunchPlan],
 ) -> compiler_pb2.CompiledWorkflowClosure:
-    """Return the closure. Its tasks get the parent container's configuration besides their own.
+    """Return the closure; its tasks inherit the configuration of the parent's container in addition to their own.
 
     Raises:
         CompileFailed: the message lists every problem.

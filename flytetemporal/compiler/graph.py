@@ -1,4 +1,7 @@
-"""Edges between the nodes of a workflow, and three questions about them; all linear in nodes plus edges."""
+"""Edges between the nodes of a workflow: reachability, height and cycles, all linear in nodes plus edges.
+
+Nothing here recurses: a chain of thousands of nodes would exceed Python's recursion limit.
+"""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,22 +17,22 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 @dataclass(slots=True)
 class Edges:
-    """The edges of one workflow by their two ends."""
+    """The edges of a workflow, by consumer and by provider."""
 
     upstream: dict[str, set[str]] = field(default_factory=dict)
     downstream: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, provider: str, consumer: str) -> None:
-        """Add an edge that both ends know."""
+        """Add an edge to both of its ends."""
         self.add_upstream(provider, consumer)
         self.downstream.setdefault(provider, set()).add(consumer)
 
     def add_upstream(self, provider: str, consumer: str) -> None:
-        """Add an edge that only the consumer knows: one that waits, but is not started by the walk."""
+        """Add an edge to its consumer only: it waits for the provider, but a walk from the start does not reach it."""
         self.upstream.setdefault(consumer, set()).add(provider)
 
     def connections(self) -> compiler_pb2.ConnectionSet:
-        """Return the edges as Flyte stores them, ids ascending."""
+        """Return the edges in Flyte's form; ids are sorted, because equal workflows must have equal closures."""
         connections = compiler_pb2.ConnectionSet()
         for node_id in sorted(self.downstream):
             connections.downstream[node_id].ids.extend(sorted(self.downstream[node_id]))
@@ -39,7 +42,7 @@ class Edges:
 
 
 def reachable(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> set[_Key]:
-    """Return what can be reached from ``start``, itself included."""
+    """Return the keys that can be reached from ``start``, including itself."""
     seen = {start}
     waiting = [start]
     while waiting:
@@ -53,7 +56,7 @@ def reachable(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> set[_Ke
 def height(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> int:
     """Return the number of edges of the longest path from ``start``; edges back into the path are not followed.
 
-    Like ``find_cycle`` it keeps its own stack and enters no key twice.
+    Like ``find_cycle`` a depth-first search that visits no key twice.
     """
     heights: dict[_Key, int] = {}
     path: dict[_Key, int] = {start: 0}
@@ -76,12 +79,11 @@ def height(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> int:
 
 
 def find_cycle(start: _Key, successors: Mapping[_Key, Iterable[_Key]]) -> list[_Key] | None:
-    """Return the path from ``start`` into the first cycle found, its first repeated key last; None without a cycle.
+    """Return the path from ``start`` into the first cycle found, ending with its first repeated key; None without one.
 
-    A depth-first search that never enters a finished key again and keeps its own stack, so neither stacked diamonds nor
-    long chains hurt.
+    A depth-first search that visits no finished key again, so the number of paths through the graph does not matter.
     """
-    path: dict[_Key, None] = {start: None}  # An ordered set: the keys on the way to where the search stands.
+    path: dict[_Key, None] = {start: None}  # An ordered set: the keys on the current path.
     finished: set[_Key] = set()
     stack = [(start, iter(successors.get(start, ())))]
     while stack:

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a node, by the kind of its target."""
+"""Find the interface of a node by the kind of its target."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,9 +12,10 @@ TypedInterface = interface_pb2.TypedInterface
 
 
 def interface_of(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
-    """Return the interface of a node, or None when a problem hides it; then the problem is noted.
+    """Return the interface of a node, or None if a problem prevents that; the problem is added.
 
-    The children of a branch must have theirs already. The result may belong to another entity: do not change it.
+    The children of a branch must have their interfaces already. The result can be part of another entity: do not change
+    it.
     """
     target = node.WhichOneof("target")
     if target is None:
@@ -51,7 +52,7 @@ def _workflow(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
 
 
 def _launch_plan(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
-    """An input with a default counts only when it is bound; a fixed one is no input at all."""
+    """Return the interface of a launch plan: required inputs, and those with a default if they are bound."""
     reference = node.workflow_node.launchplan_ref
     launch_plan = scope.library.launch_plans.get(identifiers.entity_key(reference))
     if launch_plan is None:
@@ -121,7 +122,7 @@ def _array(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
         return None
     inner = workflow_pb2.Node()
     inner.CopyFrom(array.node)
-    # The bindings of the array are those of the inner entity, and problems are told of the array.
+    # The array's bindings are those of the inner entity, and problems are reported for the array.
     inner.id = node.id
     inner.inputs.MergeFrom(node.inputs)
     interface = interface_of(scope, inner)
@@ -131,9 +132,9 @@ def _array(scope: Scope, node: workflow_pb2.Node) -> TypedInterface | None:
 
 
 def _listed(array: workflow_pb2.ArrayNode, interface: TypedInterface) -> TypedInterface:
-    """Return the interface of an array over an entity that handles one element.
+    """Return the interface of an array over an entity that handles one element: lists of its inputs and outputs.
 
-    Flyte's compiler does not do this and so refuses arrays over launch plans, which its engine could run.
+    Flyte's compiler does not do this, so it refuses arrays over launch plans, which Flyte's engine could run.
     """
     listed = TypedInterface()
     for name, variable in interface.inputs.variables.items():

@@ -1,4 +1,4 @@
-"""Check nodes one by one and join them with edges."""
+"""Check nodes one by one and connect them with edges."""
 
 from collections.abc import Iterable
 
@@ -12,9 +12,9 @@ _NAMELESS = "<node>"
 
 
 def add(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool = False) -> None:
-    """Check a node apart from its bindings and let others refer to it; its branch children first.
+    """Check a node, except for its bindings, and let others refer to it; children of a branch are added first.
 
-    A branch or approval takes its interface from its bindings at once, so what they name must have been added before.
+    The interface of a branch or an approval comes from its bindings, so the nodes they refer to must be added before.
     """
     if not node.id:
         scope.problems.value_required(_NAMELESS, "Id")
@@ -34,7 +34,7 @@ def add(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool = False) -> No
 
 
 def connect(scope: Scope, node: workflow_pb2.Node) -> None:
-    """Check the bindings of a node of the graph and add its edges; explicit ones are sorted in place."""
+    """Check the bindings of a node of the graph and add its edges; its explicit upstream ids are sorted in place."""
     node.upstream_node_ids.sort()
     for provider in node.upstream_node_ids:
         provider_id = provider or graph.START_NODE
@@ -48,7 +48,7 @@ def connect(scope: Scope, node: workflow_pb2.Node) -> None:
 
 
 def connect_upstream_only(scope: Scope, nodes: Iterable[workflow_pb2.Node]) -> None:
-    """Check the bindings of nodes outside the graph: they wait for others, but no walk passes through them."""
+    """Check the bindings of nodes in branches and of failure nodes: they wait for others, but no walk reaches them."""
     for node in nodes:
         bindings.check(scope, node)
         for provider_id in bindings.providers(scope, node.inputs):
@@ -57,9 +57,10 @@ def connect_upstream_only(scope: Scope, nodes: Iterable[workflow_pb2.Node]) -> N
 
 
 def _register(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool) -> bool:
-    """Let others refer to the node; False when its id is taken.
+    """Let others refer to the node; return False if its id is taken.
 
-    Flyte drops the second node of an id without a word. The same node in two cases of a branch is no mistake, though.
+    Flyte silently drops the second node with an id; here it is a problem. The same node in two cases of a branch is
+    valid.
     """
     if node.id not in scope.nodes:
         scope.nodes[node.id] = node

@@ -1,6 +1,6 @@
-"""What can be wrong with a workflow or task, all of it collected before anybody is told.
+"""Problems of a workflow or task, all collected before compiling fails.
 
-Codes and texts are those that Flyte's clients show (flytepropeller's pkg/compiler/errors).
+Codes and texts are those of Flyte, which its clients show (flytepropeller's pkg/compiler/errors).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """The code of a compile problem, as it stands in the message."""
+    """The code of a compile problem, as written in the message."""
 
     AMBIGUOUS_BINDING_UNION_VALUE = "AmbiguousBindingUnionValue"
     BRANCH_NODE_HAS_NO_CONDITION = "BranchNodeHasNoCondition"
@@ -40,7 +40,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and the node it is wrong with."""
+    """A single problem and the node that has it."""
 
     code: Code
     node_id: str
@@ -52,7 +52,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """A set of problems: what was found twice is told once."""
+    """A set of problems: duplicates are reported once."""
 
     found: set[Problem] = field(default_factory=set)
 
@@ -60,45 +60,45 @@ class Problems:
         return bool(self.found)
 
     def add(self, code: Code, node_id: str, description: str) -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.found.add(Problem(code, node_id, description))
 
     def text(self) -> str:
-        """Return the list that clients show, sorted by code, then text."""
+        """Return the list that clients show, sorted by code, then text, since a set has no stable order."""
         ordered = sorted(self.found, key=lambda problem: (problem.code, str(problem)))
         lines = [f"\tError {index}: {problem}\n" for index, problem in enumerate(ordered)]
         return f"Collected Errors: {len(ordered)}\n{''.join(lines)}"
 
     def value_required(self, node_id: str, name: str) -> None:
-        """Note that a mandatory field is missing."""
+        """Add: a mandatory field is missing."""
         self.add(Code.VALUE_REQUIRED, node_id, f"Value required [{name}].")
 
     def parameter_not_bound(self, node_id: str, variable: str) -> None:
-        """Note that nothing is bound to a mandatory input, or nothing that exists."""
+        """Add: a mandatory input is not bound, or bound to a value that does not exist."""
         self.add(Code.PARAMETER_NOT_BOUND, node_id, f"Parameter not bound [{variable}].")
 
     def node_not_found(self, node_id: str) -> None:
-        """Note that somebody refers to a node that does not exist."""
+        """Add: a reference to a node that does not exist."""
         self.add(Code.NODE_REFERENCE_NOT_FOUND, node_id, f"Referenced node [{node_id}] not found.")
 
     def variable_not_found(self, node_id: str, variable: str) -> None:
-        """Note that a node has no input or output of that name."""
+        """Add: a node has no input or output of that name."""
         description = f"Variable [{variable}] not found on node [{node_id}]."
         self.add(Code.VARIABLE_NAME_NOT_FOUND, node_id, description)
 
     def task_not_found(self, node_id: str, task: str) -> None:
-        """Note that a node refers to an unknown task."""
+        """Add: a node refers to an unknown task."""
         self.add(Code.TASK_REFERENCE_NOT_FOUND, node_id, f"Referenced Task [{task}] not found.")
 
     def workflow_not_found(self, node_id: str, workflow: str) -> None:
-        """Note that a node refers to an unknown launch plan or subworkflow."""
+        """Add: a node refers to an unknown launch plan or subworkflow."""
         self.add(Code.WORKFLOW_REFERENCE_NOT_FOUND, node_id, f"Referenced Workflow [{workflow}] not found.")
 
     def duplicate_id(self, node_id: str, what: str) -> None:
-        """Note that two things that must be told apart have one id."""
+        """Add: an id is used twice; ``what`` names the kind of the duplicates."""
         self.add(Code.DUPLICATE_ID, node_id, f"The id [{node_id}] is used by more than one {what}.")
 
     def cycle(self, node_id: str, path: Iterable[str]) -> None:
-        """Note that a path leads back to where it came from."""
+        """Add: a path through the workflow leads back to one of its own nodes."""
         description = f"A cycle was found while walking the Workflow [{'>'.join(path)}]."
         self.add(Code.CYCLE_DETECTED, node_id, description)

@@ -1,4 +1,4 @@
-"""Types of what nodes promise: outputs by name, index and attribute path."""
+"""Types of promised values: outputs of nodes by name, index and attribute path."""
 
 import re
 from collections.abc import Sequence
@@ -11,25 +11,25 @@ from flytetemporal.compiler.scope import Scope
 from flytetemporal.idl import literals, types
 
 UNKNOWN = types_pb2.LiteralType()
-"""The type of what cannot be typed here; it fits everywhere."""
+"""The type of values whose type cannot be determined; it matches every type."""
 
 _NAME = re.compile(r"\w+")
 _Path = Sequence[types_pb2.PromiseAttribute]
 
 
 def is_unknown(literal_type: types_pb2.LiteralType) -> bool:
-    """Say whether nothing is known of the type."""
+    """Whether the type is unknown."""
     return literal_type.WhichOneof("type") is None
 
 
 def promised_type(
     scope: Scope, found: problems.Problems, consumer: tuple[str, str], reference: types_pb2.OutputReference
 ) -> types_pb2.LiteralType | None:
-    """Return the type of what ``reference`` names, for the input ``consumer`` (node id and variable).
+    """Return the type of the value of ``reference``, for the input ``consumer`` (node id and variable).
 
     Returns:
-        The type, ``UNKNOWN`` where the provider has problems of its own, or None when there is no such thing; then the
-        problem is noted in ``found``.
+        The type, ``UNKNOWN`` if the provider has a problem itself, or None if the value does not exist; then the
+        problem is added to ``found``.
     """
     provider = scope.nodes.get(reference.node_id)
     if provider is None:
@@ -43,7 +43,7 @@ def promised_type(
 
 
 def derived_variables(scope: Scope, node: workflow_pb2.Node) -> interface_pb2.VariableMap:
-    """Return the variables that a node's own bindings make up: the interface of a branch or an approval."""
+    """Return the variables defined by a node's own bindings: the inputs of a branch or an approval."""
     variables = interface_pb2.VariableMap()
     for binding in node.inputs:
         literal_type = _binding_type(scope, (node.id, binding.var), binding.binding)
@@ -97,7 +97,7 @@ def _output(
 def _attribute(
     found: problems.Problems, consumer: tuple[str, str], literal_type: types_pb2.LiteralType, path: _Path
 ) -> types_pb2.LiteralType | None:
-    """Walk the path as far as types go; an untyped struct keeps its own type, as in Flyte."""
+    """Return the type at the end of the path; inside an untyped struct it is the struct's type, as in Flyte."""
     for step in path:
         match literal_type.WhichOneof("type"):
             case "collection_type":
@@ -135,5 +135,5 @@ def _binding_type(scope: Scope, consumer: tuple[str, str], data: literals_pb2.Bi
 def _scalar_type(scalar: literals_pb2.Scalar) -> types_pb2.LiteralType:
     try:
         return types.infer_scalar(scalar)
-    except errors.InvalidRequest:  # The check of the node's bindings reports it.
+    except errors.InvalidRequest:  # Checking the node's bindings reports it.
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""What a workflow refers to: tasks, launch plans and subworkflows at any depth."""
+"""Find the tasks and launch plans that a workflow and its subworkflows refer to."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ _SortKey = tuple[int, str, str, str, str]
 def requirements(
     template: workflow_pb2.WorkflowTemplate, sub_workflows: Iterable[workflow_pb2.WorkflowTemplate]
 ) -> tuple[list[identifier_pb2.Identifier], list[identifier_pb2.Identifier]]:
-    """Return the identifiers of all tasks and all launch plans needed to compile ``template``, sorted, each once.
+    """Return the identifiers of the tasks and the launch plans needed to compile ``template``, sorted and unique.
 
-    Subworkflows that are referred to but not given are left out; compiling reports them.
+    Subworkflows that are referred to but not given are skipped; compiling reports them.
     """
     given = {identifiers.entity_key(workflow.id): workflow for workflow in sub_workflows}
     tasks: dict[_SortKey, identifier_pb2.Identifier] = {}

@@ -1,4 +1,4 @@
-"""What the checks of one workflow share."""
+"""The state that the checks of a workflow share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from flytetemporal.idl import identifiers
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What the nodes of a workflow may refer to."""
+    """The entities that the nodes of a workflow can refer to."""
 
     tasks: Mapping[identifiers.EntityKey, tasks_pb2.TaskTemplate]
     launch_plans: Mapping[identifiers.EntityKey, launch_plan_pb2.LaunchPlan]
@@ -21,15 +21,15 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One workflow while it is compiled.
+    """A workflow while it is being compiled.
 
     Attributes:
-        template: our copy of the workflow, rewritten in place.
+        template: a copy of the workflow, rewritten in place.
         library: tasks, launch plans and subworkflows by key.
         problems: shared with the other workflows of the closure.
-        edges: those found so far.
-        nodes: the nodes that may be referred to so far, those inside branches too.
-        interfaces: inputs and outputs of these nodes; a node whose interface is unknown has none.
+        edges: the edges found so far.
+        nodes: the nodes that can be referred to so far, including those inside branches.
+        interfaces: the interfaces of these nodes; missing if a problem prevents finding it.
     """
 
     template: workflow_pb2.WorkflowTemplate

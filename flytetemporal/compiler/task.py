@@ -14,7 +14,7 @@ _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi
 
 
 def compile_task(template: tasks_pb2.TaskTemplate) -> compiler_pb2.CompiledTask:
-    """Return the compiled task: the template with both halves of its interface present; the argument stays as it is.
+    """Return the compiled task: a copy of the template in which inputs and outputs are set, even if they are empty.
 
     Raises:
         CompileFailed: the message lists every problem.
@@ -28,7 +28,7 @@ def compile_task(template: tasks_pb2.TaskTemplate) -> compiler_pb2.CompiledTask:
             _check_container(template, problems)
         case "k8s_pod":
             _check_pod(template.k8s_pod, problems)
-        case _:  # What other targets need, only their plugin knows.
+        case _:  # Only the plugin knows the requirements of other targets.
             pass
     if problems:
         raise errors.CompileFailed(f"task failed compilation with {problems.text()}")
@@ -62,7 +62,7 @@ def _check_container(template: tasks_pb2.TaskTemplate, problems: Problems) -> No
 
 
 def _check_pod(pod: tasks_pb2.K8sPod, problems: Problems) -> None:
-    """Check the parts of the pod spec that are read here; the cluster checks the rest when the pod is made."""
+    """Check the containers of the pod spec; the cluster checks the rest when the pod is created."""
     spec = json_format.MessageToDict(pod.pod_spec)
     containers = [spec.get("containers", []), spec.get("initContainers", [])]
     if not all(isinstance(group, list) and all(isinstance(one, dict) for one in group) for group in containers):

@@ -1,8 +1,9 @@
 """Compile a workflow: check all of it, then return the closure that Flyte's clients and our engine read.
 
-The order of the steps, and with it which problems are told, mirrors flytepropeller's
-pkg/compiler/workflow_compiler.go. Unlike there, nothing given is changed, every step is linear, and what Flyte lets
-pass or falls over is a problem: two nodes of one id, subworkflows that contain themselves.
+The order of the steps mirrors flytepropeller's pkg/compiler/workflow_compiler.go, because it decides which problems are
+reported. Unlike there, arguments are not changed, every step is linear in the size of the workflow, and two more things
+are problems: two nodes with the same id, which Flyte accepts, and subworkflows that contain themselves, which Flyte
+does not detect.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,10 +27,10 @@ def compile_workflow(
     tasks: Sequence[compiler_pb2.CompiledTask],
     launch_plans: Sequence[launch_plan_pb2.LaunchPlan],
 ) -> compiler_pb2.CompiledWorkflowClosure:
-    """Return the closure of a workflow; the arguments stay as they are.
+    """Return the closure of a workflow; the arguments are not changed.
 
-    All given subworkflows and tasks are part of the closure, tasks of one id once. Subworkflows that are not reached
-    from ``template`` stay uncompiled.
+    The closure contains all given subworkflows and tasks; of tasks with the same id the first. Subworkflows that
+    ``template`` does not reach stay uncompiled.
 
     Raises:
         CompileFailed: the message lists every problem.
@@ -79,7 +80,7 @@ def _library(
 def _reached(
     template: workflow_pb2.WorkflowTemplate, library: Library, problems: Problems
 ) -> dict[_Key, workflow_pb2.WorkflowTemplate]:
-    """Return the workflow and the subworkflows inside it at any depth; one that contains itself is a problem."""
+    """Return the workflow and its subworkflows at any depth; add a problem if one contains itself."""
     primary = identifiers.entity_key(template.id)
     reached = {primary: template}
     contained: dict[_Key, list[_Key]] = {}
@@ -98,9 +99,9 @@ def _reached(
 
 
 def depth(template: workflow_pb2.WorkflowTemplate, sub_workflows: Iterable[workflow_pb2.WorkflowTemplate]) -> int:
-    """Return how many levels of subworkflows lie below a workflow: 0 when it has none.
+    """Return the number of levels of subworkflows below a workflow: 0 if it has none.
 
-    One that contains itself counts as deep as its cycle is long; compiling refuses it.
+    The depth of a workflow that contains itself is the length of its cycle; compiling refuses it.
     """
     given = {identifiers.entity_key(workflow.id): workflow for workflow in sub_workflows}
     library = Library(tasks={}, launch_plans={}, sub_workflows=given)
@@ -122,7 +123,7 @@ def _contained(template: workflow_pb2.WorkflowTemplate, library: Library) -> lis
 def _compile(
     source: workflow_pb2.WorkflowTemplate, library: Library, problems: Problems
 ) -> compiler_pb2.CompiledWorkflow:
-    """Return one workflow compiled; meaningless when there are problems."""
+    """Return one compiled workflow; unusable if there are problems."""
     template = workflow_pb2.WorkflowTemplate()
     template.CopyFrom(source)
     scope = Scope(template=template, library=library, problems=problems)
@@ -137,7 +138,7 @@ def _compile(
 
 
 def _check_requirements(scope: Scope) -> None:
-    """Note tasks and launch plans that were not given; the nodes that refer to them have a problem of their own."""
+    """Add a problem for each missing task and launch plan, besides the problem of the node that refers to it."""
     for node in traversal.every_node(scope.template):
         if node.task_node.HasField("reference_id"):
             reference = node.task_node.reference_id
@@ -163,7 +164,7 @@ def _check_interface(interface: interface_pb2.TypedInterface, problems: Problems
 
 
 def _normalise(template: workflow_pb2.WorkflowTemplate) -> None:
-    """Give the workflow its start and end, its branch children their ids, and its inputs the node they come from."""
+    """Add the start and end nodes, qualify ids inside branches, let bindings to inputs refer to the start node."""
     template.interface.inputs.SetInParent()
     template.interface.outputs.SetInParent()
     _refer_to_start_node(template.outputs)
@@ -180,7 +181,7 @@ def _normalise(template: workflow_pb2.WorkflowTemplate) -> None:
 
 
 def _refer_to_start_node(bindings: Iterable[literals_pb2.Binding]) -> None:
-    """Name the start where bindings leave the node open: they mean the inputs of the workflow."""
+    """Let promises without a node refer to the start node: they mean the inputs of the workflow."""
     for binding in bindings:
         for reference in literals.promises(binding.binding):
             reference.node_id = reference.node_id or graph.START_NODE
@@ -192,9 +193,10 @@ def _compile_nodes(scope: Scope) -> None:
     scope.nodes.update({start.id: start, end.id: end})
     scope.interfaces[start.id] = interface_pb2.TypedInterface(outputs=interface.inputs)
     scope.interfaces[end.id] = interface_pb2.TypedInterface(inputs=interface.outputs)
+    # All nodes are added before any is connected: bindings can refer to nodes that come later in the list.
     for node in user_nodes:
         nodes.add(scope, node)
-    # Nodes whose id is empty or taken have been told of; they would only confuse the graph.
+    # Nodes whose id is empty or taken are problems already; edges to them would only add misleading ones.
     members = {node.id: node for node in user_nodes if scope.nodes.get(node.id) is node}
     for node in [*members.values(), end]:
         nodes.connect(scope, node)
@@ -206,6 +208,7 @@ def _compile_nodes(scope: Scope) -> None:
 
 
 def _connect_orphans(edges: graph.Edges, members: Iterable[str]) -> None:
+    """Connect nodes without edges to the start and the end, so that a walk starts them and waits for them."""
     for node_id in members:
         if node_id not in edges.upstream:
             edges.add(graph.START_NODE, node_id)
@@ -214,7 +217,7 @@ def _connect_orphans(edges: graph.Edges, members: Iterable[str]) -> None:
 
 
 def _check_walk(scope: Scope, members: Iterable[str]) -> None:
-    """Check that a walk from the start comes to every node and never comes back."""
+    """Check that a walk from the start reaches every node and has no cycle."""
     successors = {node_id: sorted(consumers) for node_id, consumers in scope.edges.downstream.items()}
     cycle = graph.find_cycle(graph.START_NODE, successors)
     if cycle is not None:
