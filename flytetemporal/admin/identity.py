@@ -5,12 +5,9 @@ after a call was refused as UNAUTHENTICATED, which does not happen here. So Auth
 with ``NO_AUTHENTICATION``: an empty client configuration would send users to a login page that does not exist.
 """
 
-from collections.abc import Mapping
-
 from flyteidl.service import identity_pb2
 
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.rpc.methods import Function
 
 NO_AUTHENTICATION = "this installation asks for no authentication; use an insecure connection without an auth type"
 
@@ -19,6 +16,3 @@ async def user_info(_: Dependencies, request: identity_pb2.UserInfoRequest) -> i
     """Return the anonymous user, who has no subject."""
     del request
     return identity_pb2.UserInfoResponse(name="anonymous", preferred_username="anonymous")
-
-
-METHODS: Mapping[str, Function[Dependencies]] = {"UserInfo": user_info}

@@ -1,16 +1,22 @@
-"""AdminService: which function serves which method. The functions are in the module of their resource."""
+"""The services that admin serves: which function serves which method.
+
+``rpc/methods.bind`` compares these tables with the services' descriptors when a control plane starts.
+"""
 
 from collections.abc import Mapping
 
+from flytetemporal.admin import identity
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import flyte_events
-from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
+from flytetemporal.admin.control import operations
+from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.admin.events import batches, flyte_events
+from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
 from flytetemporal.admin.settings import attributes, projects
 from flytetemporal.rpc.methods import Function
 
-METHODS: Mapping[str, Function[Dependencies]] = {
+ADMIN: Mapping[str, Function[Dependencies]] = {
     "CreateTask": tasks.create,
     "GetTask": tasks.get,
     "ListTaskIds": tasks.list_ids,
@@ -48,7 +54,7 @@ METHODS: Mapping[str, Function[Dependencies]] = {
     "GetTaskExecution": task_executions.get,
     "ListTaskExecutions": task_executions.list_task_executions,
     "GetTaskExecutionData": task_executions.get_data,
-    # Flyte's events, one per call; our workers send batches to EventService.
+    # One event per call, as Flyte's engine sends them. Our workers send batches, to EventService.
     "CreateWorkflowEvent": flyte_events.create_workflow_event,
     "CreateNodeEvent": flyte_events.create_node_event,
     "CreateTaskEvent": flyte_events.create_task_event,
@@ -68,4 +74,26 @@ METHODS: Mapping[str, Function[Dependencies]] = {
     "DeleteWorkflowAttributes": attributes.delete_workflow,
     "ListMatchableAttributes": attributes.list_all,
     "GetVersion": version.get,
+}
+
+SIGNALS: Mapping[str, Function[Dependencies]] = {
+    "GetOrCreateSignal": signals.get_or_create,
+    "ListSignals": signals.list_signals,
+    "SetSignal": signals.set_value,
+}
+
+DATA_PROXY: Mapping[str, Function[DataProxy]] = {
+    "CreateUploadLocation": DataProxy.create_upload_location,
+    "CreateDownloadLocation": DataProxy.create_download_location,
+    "CreateDownloadLink": DataProxy.create_download_link,
+    "GetData": DataProxy.get_data,
+}
+
+IDENTITY: Mapping[str, Function[Dependencies]] = {"UserInfo": identity.user_info}
+
+# Our own services: Flyte's API has no batches of events, and neither explains executions nor ends them by force.
+EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": batches.record_events}
+OPERATIONS: Mapping[str, Function[Dependencies]] = {
+    "Explain": operations.explain,
+    "ForceTerminate": operations.force_terminate,
 }

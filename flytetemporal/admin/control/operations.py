@@ -1,4 +1,4 @@
-"""OperationsService: explain an execution (``flytetemporal why``), and end one by force. Flyte's API has neither."""
+"""Explain an execution (``flytetemporal why``), and end one by force. Flyte's API has neither."""
 
 from datetime import UTC, datetime
 
@@ -20,23 +20,6 @@ ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 NODES = 200
 _OPEN = tuple(name for name, phase in phases.N.Phase.items() if phase not in phases.NODE_TERMINAL)
 _ENDED = tuple(name for name, phase in phases.N.Phase.items() if phase in phases.NODE_TERMINAL)
-
-
-class OperationsService:
-    """Explains executions that wait, and ends those that do not end themselves."""
-
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
-
-    async def Explain(self, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:
-        """Explain what an execution, or one of its nodes, waits for."""
-        return await explain(self._deps, request)
-
-    async def ForceTerminate(
-        self, request: operations_pb2.ForceTerminateRequest
-    ) -> operations_pb2.ForceTerminateResponse:
-        """End an execution at once, without its cleanup."""
-        return await force_terminate(self._deps, request)
 
 
 async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) -> operations_pb2.ExplainResponse:

@@ -1,4 +1,7 @@
-"""SignalService: the values that gate nodes wait for, and their delivery to the workflow."""
+"""Signals: the values that gate nodes wait for, and their delivery to the workflow.
+
+A signal exists once its gate is reached, or once a client creates it.
+"""
 
 from datetime import timedelta
 
@@ -22,64 +25,60 @@ PAGE = 500
 _log = structlog.get_logger(__name__)
 
 
-class SignalService:
-    """Creates, lists and sets signals. A signal exists once its gate is reached, or once a client creates it."""
+async def get_or_create(deps: Dependencies, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
+    """Return a signal; create it with the given type if there is none."""
+    key = _key(request.id, given=request.HasField("id"))
+    if not request.HasField("type"):
+        raise validation.missing("type")
+    statement = postgresql.insert(SignalRow).values(
+        **dict(zip(("execution_project", "execution_domain", "execution_name", "signal_id"), key, strict=True)),
+        type=request.type.SerializeToString(),
+    )
+    async with deps.sessions.begin() as session:
+        # Several gates may create the same signal at once; the first one's type stays.
+        await session.execute(statement.on_conflict_do_nothing())
+        row = await session.get_one(SignalRow, key)
+        return _message(row)
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
 
-    async def GetOrCreateSignal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
-        """Return a signal; create it with the given type if there is none."""
-        key = _key(request.id, given=request.HasField("id"))
-        if not request.HasField("type"):
-            raise validation.missing("type")
-        statement = postgresql.insert(SignalRow).values(
-            **dict(zip(("execution_project", "execution_domain", "execution_name", "signal_id"), key, strict=True)),
-            type=request.type.SerializeToString(),
-        )
-        async with self._deps.sessions.begin() as session:
-            # Several gates may create the same signal at once; the first one's type stays.
-            await session.execute(statement.on_conflict_do_nothing())
-            row = await session.get_one(SignalRow, key)
-            return _message(row)
+async def list_signals(deps: Dependencies, request: signal_pb2.SignalListRequest) -> signal_pb2.SignalList:
+    """List the signals of an execution."""
+    if not request.HasField("workflow_execution_id"):
+        raise validation.missing("execution_id")
+    validation.check_names(request.workflow_execution_id, "project", "domain", "name")
+    page = list_requests.page(request, list_schemas.SIGNAL, "ListSignals")
+    query = select(SignalRow).where(execution_rows.of_execution(SignalRow, request.workflow_execution_id))
+    async with deps.sessions() as session:
+        rows = (await session.scalars(page.apply(query))).all()
+    return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
 
-    async def ListSignals(self, request: signal_pb2.SignalListRequest) -> signal_pb2.SignalList:
-        """List the signals of an execution."""
-        if not request.HasField("workflow_execution_id"):
-            raise validation.missing("execution_id")
-        validation.check_names(request.workflow_execution_id, "project", "domain", "name")
-        page = list_requests.page(request, list_schemas.SIGNAL, "ListSignals")
-        query = select(SignalRow).where(execution_rows.of_execution(SignalRow, request.workflow_execution_id))
-        async with self._deps.sessions() as session:
-            rows = (await session.scalars(page.apply(query))).all()
-        return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
 
-    async def SetSignal(self, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
-        """Set the value of an existing signal; a later value overwrites it."""
-        key = _key(request.id, given=request.HasField("id"))
-        if not request.HasField("value"):
-            raise validation.missing("value")
-        interfaces.check_literals(literals_pb2.LiteralMap(literals={"value": request.value}), "signal")
-        async with self._deps.sessions.begin() as session:
-            row = await session.get(SignalRow, key, with_for_update=True)
-            if row is None:
-                project, domain, name, signal = key
-                raise errors.InvalidRequest(
-                    f"failed to validate that signal [{{{{{project} {domain} {name}}} {signal}}}] exists, "
-                    "err: [signal does not exist]"
-                )
-            wanted = types_pb2.LiteralType.FromString(row.type)
-            found = types.infer(request.value)
-            if not types.castable(found, wanted):
-                raise errors.InvalidRequest(
-                    f"requested signal value [{types.text(found)}] is not castable to existing signal type "
-                    f"[{types.text(wanted)}]"
-                )
-            # Committed before delivery: the workflow reads the value from the row, and the sweeper repeats a lost
-            # delivery.
-            row.value, row.undelivered = request.value.SerializeToString(), True
-        await deliver(self._deps, request.id.execution_id, request.id.signal_id)
-        return signal_pb2.SignalSetResponse()
+async def set_value(deps: Dependencies, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
+    """Set the value of an existing signal; a later value overwrites it."""
+    key = _key(request.id, given=request.HasField("id"))
+    if not request.HasField("value"):
+        raise validation.missing("value")
+    interfaces.check_literals(literals_pb2.LiteralMap(literals={"value": request.value}), "signal")
+    async with deps.sessions.begin() as session:
+        row = await session.get(SignalRow, key, with_for_update=True)
+        if row is None:
+            project, domain, name, signal = key
+            raise errors.InvalidRequest(
+                f"failed to validate that signal [{{{{{project} {domain} {name}}} {signal}}}] exists, "
+                "err: [signal does not exist]"
+            )
+        wanted = types_pb2.LiteralType.FromString(row.type)
+        found = types.infer(request.value)
+        if not types.castable(found, wanted):
+            raise errors.InvalidRequest(
+                f"requested signal value [{types.text(found)}] is not castable to existing signal type "
+                f"[{types.text(wanted)}]"
+            )
+        # Committed before delivery: the workflow reads the value from the row, and the sweeper repeats a lost
+        # delivery.
+        row.value, row.undelivered = request.value.SerializeToString(), True
+    await deliver(deps, request.id.execution_id, request.id.signal_id)
+    return signal_pb2.SignalSetResponse()
 
 
 async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> bool:

@@ -17,34 +17,19 @@ from starlette.routing import BaseRoute
 from flytetemporal.admin import identity, service
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
-from flytetemporal.admin.control.operations import OperationsService
 from flytetemporal.admin.dataproxy import files
-from flytetemporal.admin.dataproxy import service as dataproxy
-from flytetemporal.admin.dataproxy.service import DataProxyService
-from flytetemporal.admin.events.service import EventService
-from flytetemporal.admin.executions.signals import SignalService
+from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.cli.wiring import connections, console_links, readiness
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
-from flytetemporal.rpc.methods import Function, Method, bind, refuse
+from flytetemporal.rpc.methods import Method, bind, refuse
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import Signer
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-_SIGNALS: Mapping[str, Function[SignalService]] = {
-    "GetOrCreateSignal": SignalService.GetOrCreateSignal,
-    "ListSignals": SignalService.ListSignals,
-    "SetSignal": SignalService.SetSignal,
-}
-_EVENTS: Mapping[str, Function[EventService]] = {"RecordEvents": EventService.RecordEvents}
-_OPERATIONS: Mapping[str, Function[OperationsService]] = {
-    "Explain": OperationsService.Explain,
-    "ForceTerminate": OperationsService.ForceTerminate,
-}
 
 
 @contextlib.asynccontextmanager
@@ -78,13 +63,13 @@ def methods(deps: Dependencies, links: Signer) -> list[Method]:
         TypeError: a table of functions does not fit its service.
     """
     return [
-        *bind(_service(admin_pb2, "AdminService"), service.METHODS, deps),
-        *bind(_service(signal_pb2, "SignalService"), _SIGNALS, SignalService(deps)),
-        *bind(_service(dataproxy_pb2, "DataProxyService"), dataproxy.METHODS, DataProxyService(deps, links)),
-        *bind(_service(identity_pb2, "IdentityService"), identity.METHODS, deps),
+        *bind(_service(admin_pb2, "AdminService"), service.ADMIN, deps),
+        *bind(_service(signal_pb2, "SignalService"), service.SIGNALS, deps),
+        *bind(_service(dataproxy_pb2, "DataProxyService"), service.DATA_PROXY, DataProxy(deps, links)),
+        *bind(_service(identity_pb2, "IdentityService"), service.IDENTITY, deps),
         *refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION),
-        *bind(_service(events_pb2, "EventService"), _EVENTS, EventService(deps)),
-        *bind(_service(operations_pb2, "OperationsService"), _OPERATIONS, OperationsService(deps)),
+        *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),
+        *bind(_service(operations_pb2, "OperationsService"), service.OPERATIONS, deps),
     ]
 
 

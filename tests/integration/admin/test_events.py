@@ -14,8 +14,7 @@ from google.protobuf import timestamp_pb2
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.events import flyte_events
-from flytetemporal.admin.events.service import EventService
+from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.contracts.v1 import events_pb2
 from tests.fixtures.effort import statements
@@ -106,7 +105,7 @@ async def send_batch(deps: Dependencies, sent: Sequence[Sent]) -> int:
     batch = events_pb2.RecordEventsRequest()
     for event in sent:
         getattr(batch.events.add(), kinds[type(event)]).CopyFrom(event)
-    return (await EventService(deps).RecordEvents(batch)).applied
+    return (await batches.record_events(deps, batch)).applied
 
 
 async def get_execution(deps: Dependencies) -> execution_pb2.Execution:

@@ -17,12 +17,12 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from flytetemporal import errors
+from flytetemporal.admin import service
 from flytetemporal.admin.base import engine as engine_module
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import PendingActivity
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.control import operations
-from flytetemporal.admin.control.operations import OperationsService
 from flytetemporal.admin.events import batches
 from flytetemporal.cli.dev import ports
 from flytetemporal.config.admin import AdminSettings
@@ -227,24 +227,19 @@ async def test_a_forced_end_of_what_does_not_run_closes_it(deps: Dependencies, e
 
 @pytest.mark.parametrize("call", [operations_pb2.ExplainRequest, operations_pb2.ForceTerminateRequest])
 async def test_incomplete_ids_are_refused(deps: Dependencies, call: Any) -> None:
-    service = OperationsService(deps)
-    method: Any = service.Explain if call is operations_pb2.ExplainRequest else service.ForceTerminate
+    function: Any = operations.explain if call is operations_pb2.ExplainRequest else operations.force_terminate
 
     with pytest.raises(errors.InvalidRequest, match="missing id"):
-        await method(call())
+        await function(deps, call())
     with pytest.raises(errors.InvalidRequest, match="missing name"):
-        await method(call(execution_id={"project": PROJECT, "domain": DOMAIN}))
+        await function(deps, call(execution_id={"project": PROJECT, "domain": DOMAIN}))
 
 
 @pytest.fixture
 async def served(deps: Dependencies) -> AsyncIterator[tuple[grpc.aio.Channel, httpx.AsyncClient]]:
     settings = AdminSettings(grpc_port=ports.free())
-    service = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
-    functions: dict[str, methods.Function[OperationsService]] = {
-        "Explain": OperationsService.Explain,
-        "ForceTerminate": OperationsService.ForceTerminate,
-    }
-    bound = methods.bind(service, functions, OperationsService(deps))
+    descriptor = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
+    bound = methods.bind(descriptor, service.OPERATIONS, deps)
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
     transport = httpx.ASGITransport(gateway.http_app(bound, settings))

@@ -9,10 +9,10 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from flyteidl.service import signal_pb2 as signal_service_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin import service
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import WorkflowRow
 from flytetemporal.admin.executions import stored_data, workflow_executions
-from flytetemporal.admin.executions.signals import SignalService
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.settings import projects
 from flytetemporal.cli.dev import ports
@@ -227,12 +227,7 @@ async def test_a_signal_is_as_large_as_a_message_may_be(
     await registered_plan(deps, types_pb2.LiteralType(simple=types_pb2.INTEGER))
     await launch(deps, literals_pb2.LiteralMap(literals={"a": integer(1)}))
     settings = AdminSettings(grpc_port=ports.free())
-    service = signal_service_pb2.DESCRIPTOR.services_by_name["SignalService"]
-    functions: dict[str, methods.Function[SignalService]] = {
-        "GetOrCreateSignal": SignalService.GetOrCreateSignal,
-        "SetSignal": SignalService.SetSignal,
-    }
-    bound = methods.bind(service, functions, SignalService(deps), unserved=["ListSignals"])
+    bound = methods.bind(signal_service_pb2.DESCRIPTOR.services_by_name["SignalService"], service.SIGNALS, deps)
     grpc_server = server.grpc_server(bound, settings)
     await grpc_server.start()
     client = AdminClient(f"127.0.0.1:{settings.grpc_port}")

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.executions.signals import SignalService
+from flytetemporal.admin.executions import signals
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, STR, integer
 
@@ -17,64 +17,59 @@ EXECUTION = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=D
 TEXT = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value="yes")))
 
 
-@pytest.fixture
-def signals(deps: Dependencies) -> SignalService:
-    return SignalService(deps)
-
-
 def signal_id(name: str = "s") -> identifier_pb2.SignalIdentifier:
     return identifier_pb2.SignalIdentifier(signal_id=name, execution_id=EXECUTION)
 
 
-async def reach(signals: SignalService, name: str = "s", wanted: types_pb2.LiteralType = INT) -> signal_pb2.Signal:
-    return await signals.GetOrCreateSignal(signal_pb2.SignalGetOrCreateRequest(id=signal_id(name), type=wanted))
+async def reach(deps: Dependencies, name: str = "s", wanted: types_pb2.LiteralType = INT) -> signal_pb2.Signal:
+    return await signals.get_or_create(deps, signal_pb2.SignalGetOrCreateRequest(id=signal_id(name), type=wanted))
 
 
-async def set_value(signals: SignalService, value: literals_pb2.Literal, name: str = "s") -> None:
-    await signals.SetSignal(signal_pb2.SignalSetRequest(id=signal_id(name), value=value))
+async def set_value(deps: Dependencies, value: literals_pb2.Literal, name: str = "s") -> None:
+    await signals.set_value(deps, signal_pb2.SignalSetRequest(id=signal_id(name), value=value))
 
 
-async def test_a_signal_is_created_once_and_keeps_its_type(signals: SignalService) -> None:
-    created = await asyncio.gather(*(reach(signals) for _ in range(4)))
-    again = await reach(signals, wanted=STR)
+async def test_a_signal_is_created_once_and_keeps_its_type(deps: Dependencies) -> None:
+    created = await asyncio.gather(*(reach(deps) for _ in range(4)))
+    again = await reach(deps, wanted=STR)
 
     assert all(one == created[0] for one in created)
     assert again.type == INT
     assert not again.HasField("value")
 
 
-async def test_a_value_can_be_set_and_set_again(signals: SignalService) -> None:
-    await reach(signals)
+async def test_a_value_can_be_set_and_set_again(deps: Dependencies) -> None:
+    await reach(deps)
 
-    await set_value(signals, integer(1))
-    await set_value(signals, integer(2))
+    await set_value(deps, integer(1))
+    await set_value(deps, integer(2))
 
-    assert (await reach(signals)).value == integer(2)
+    assert (await reach(deps)).value == integer(2)
 
 
-async def test_a_signal_that_was_not_reached_or_of_another_type_is_refused(signals: SignalService) -> None:
+async def test_a_signal_that_was_not_reached_or_of_another_type_is_refused(deps: Dependencies) -> None:
     with pytest.raises(errors.InvalidRequest) as raised:
-        await set_value(signals, integer(1))
+        await set_value(deps, integer(1))
     assert raised.value.message == (
         f"failed to validate that signal [{{{{{PROJECT} {DOMAIN} e1}} s}}] exists, err: [signal does not exist]"
     )
-    await reach(signals)
+    await reach(deps)
     with pytest.raises(errors.InvalidRequest, match="is not castable"):
-        await set_value(signals, TEXT)
+        await set_value(deps, TEXT)
     with pytest.raises(errors.InvalidRequest):
-        await set_value(signals, literals_pb2.Literal())
+        await set_value(deps, literals_pb2.Literal())
 
 
-async def test_the_signals_of_an_execution_are_listed_in_pages(signals: SignalService) -> None:
+async def test_the_signals_of_an_execution_are_listed_in_pages(deps: Dependencies) -> None:
     for name in ("a", "b", "c"):
-        await reach(signals, name)
+        await reach(deps, name)
 
     request = signal_pb2.SignalListRequest(workflow_execution_id=EXECUTION, limit=2)
-    first = await signals.ListSignals(request)
+    first = await signals.list_signals(deps, request)
     request.token = first.token
-    second = await signals.ListSignals(request)
-    filtered = await signals.ListSignals(
-        signal_pb2.SignalListRequest(workflow_execution_id=EXECUTION, limit=5, filters="eq(signal_id,b)")
+    second = await signals.list_signals(deps, request)
+    filtered = await signals.list_signals(
+        deps, signal_pb2.SignalListRequest(workflow_execution_id=EXECUTION, limit=5, filters="eq(signal_id,b)")
     )
 
     assert [one.id.signal_id for one in first.signals] == ["c", "b"]
@@ -82,29 +77,27 @@ async def test_the_signals_of_an_execution_are_listed_in_pages(signals: SignalSe
     assert [one.id.signal_id for one in filtered.signals] == ["b"]
 
 
-async def test_names_that_no_row_can_hold_are_the_callers_mistake(signals: SignalService) -> None:
+async def test_names_that_no_row_can_hold_are_the_callers_mistake(deps: Dependencies) -> None:
     for name in ("", "a\0b", "s" * 256):
         with pytest.raises(errors.InvalidRequest):
-            await reach(signals, name)
+            await reach(deps, name)
 
 
-async def test_the_engine_is_told_of_a_value(signals: SignalService, engine: RecordingEngine) -> None:
+async def test_the_engine_is_told_of_a_value(deps: Dependencies, engine: RecordingEngine) -> None:
     engine.running.add("e1")
-    await reach(signals)
+    await reach(deps)
 
-    await set_value(signals, integer(1))
+    await set_value(deps, integer(1))
 
     assert engine.signalled == [("e1", "s")]
 
 
-async def test_a_value_is_kept_while_the_engine_is_down(
-    signals: SignalService, engine: RecordingEngine, deps: Dependencies
-) -> None:
+async def test_a_value_is_kept_while_the_engine_is_down(deps: Dependencies, engine: RecordingEngine) -> None:
     engine.down = True
-    await reach(signals)
+    await reach(deps)
 
-    await set_value(signals, integer(1))
+    await set_value(deps, integer(1))
 
-    assert (await reach(signals)).value == integer(1)
+    assert (await reach(deps)).value == integer(1)
     async with deps.sessions() as session:
         assert (await session.execute(text("select undelivered from signals"))).scalar_one()

@@ -16,8 +16,7 @@ from flytetemporal.admin.base.models import ExecutionTagRow
 from flytetemporal.admin.control import sweep_ended
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.control.sweeper import SweeperActivities
-from flytetemporal.admin.executions import workflow_executions
-from flytetemporal.admin.executions.signals import SignalService
+from flytetemporal.admin.executions import signals, workflow_executions
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
@@ -182,9 +181,9 @@ async def test_what_a_failed_eager_workflow_launched_is_aborted(installation: In
 
 async def test_a_signal_that_nobody_was_told_of_is_delivered(installation: Installation) -> None:
     execution_id = await installation.run("waits")
-    signals = SignalService(installation.deps)
     identifier = identifier_pb2.SignalIdentifier(signal_id="done", execution_id=execution_id)
-    await signals.GetOrCreateSignal(signal_pb2.SignalGetOrCreateRequest(id=identifier, type=INT))
+    request = signal_pb2.SignalGetOrCreateRequest(id=identifier, type=INT)
+    await signals.get_or_create(installation.deps, request)
     async with installation.deps.sessions.begin() as session:
         await session.execute(
             text("update signals set value = :value, undelivered = true, updated_at = now() - interval '1 minute'"),

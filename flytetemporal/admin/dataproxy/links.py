@@ -3,7 +3,6 @@
 import base64
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,6 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import node_executions, task_executions
 from flytetemporal.errors import AlreadyExists, InvalidRequest, NotFound
 from flytetemporal.idl import identifiers, locations, times
-from flytetemporal.rpc.methods import Function
 from flytetemporal.storage.signing import Signer
 
 _FLYTE_URL = re.compile(
@@ -34,7 +32,7 @@ class _Address:
     literal: str | None
 
 
-class DataProxyService:
+class DataProxy:
     """Links are signed by ``signer``; nothing outside the store and the raw data prefix is ever linked."""
 
     def __init__(self, deps: Dependencies, signer: Signer) -> None:
@@ -165,14 +163,6 @@ class DataProxyService:
                 f"expiresIn [{times.go_text(lifetime)}] cannot exceed max allowed expiration [{times.go_text(longest)}]"
             )
         return lifetime or longest
-
-
-METHODS: Mapping[str, Function[DataProxyService]] = {
-    "CreateUploadLocation": DataProxyService.create_upload_location,
-    "CreateDownloadLocation": DataProxyService.create_download_location,
-    "CreateDownloadLink": DataProxyService.create_download_link,
-    "GetData": DataProxyService.get_data,
-}
 
 
 class _UnknownNode(NotFound):
