@@ -5,10 +5,10 @@ No element's inputs or outputs travel through Temporal; what does is where they 
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from cachetools import LRUCache
 from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
@@ -197,7 +197,7 @@ class ElementReader:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._known: OrderedDict[str, asyncio.Task[literals_pb2.LiteralMap]] = OrderedDict()
+        self._known: LRUCache[str, asyncio.Task[literals_pb2.LiteralMap]] = LRUCache(CACHED_MAPS)
 
     async def read(
         self, element: execution_pb2.ElementInputs
@@ -229,12 +229,9 @@ class ElementReader:
         return values, lists if element.listed else values
 
     async def _map(self, uri: str) -> literals_pb2.LiteralMap:
-        reading = self._known.pop(uri, None)
+        reading = self._known.get(uri)
         if reading is None:
-            reading = asyncio.create_task(self._blobs.read_message(uri, literals_pb2.LiteralMap))
-        self._known[uri] = reading
-        while len(self._known) > CACHED_MAPS:
-            self._known.popitem(last=False)
+            reading = self._known[uri] = asyncio.create_task(self._blobs.read_message(uri, literals_pb2.LiteralMap))
         try:
             return await asyncio.shield(reading)
         except Exception:

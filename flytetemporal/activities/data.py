@@ -3,10 +3,10 @@
 import asyncio
 import gzip
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from cachetools import LRUCache
 from flyteidl.core import literals_pb2, tasks_pb2
 from google.protobuf.message import DecodeError
 from temporalio import activity
@@ -80,7 +80,7 @@ class TemplateCache:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._known: OrderedDict[str, graph_pb2.TaskTemplates] = OrderedDict()
+        self._known: LRUCache[str, graph_pb2.TaskTemplates] = LRUCache(CACHED_TEMPLATES)
 
     async def load(self, reference: execution_pb2.ContentReference, position: int) -> tasks_pb2.TaskTemplate:
         """Return one template; do not change it.
@@ -89,12 +89,10 @@ class TemplateCache:
             NotFound: there is no such file.
             Internal: the file is not what it was, or holds no such template.
         """
-        templates = self._known.pop(reference.sha256, None)
+        templates = self._known.get(reference.sha256)
         if templates is None:
             templates = _templates(await read_content(self._blobs, reference), reference.uri)
-        self._known[reference.sha256] = templates
-        while len(self._known) > CACHED_TEMPLATES:
-            self._known.popitem(last=False)
+            self._known[reference.sha256] = templates
         if position >= len(templates.tasks):
             raise Internal(f"{reference.uri} holds {len(templates.tasks)} task templates, none at {position}")
         return templates.tasks[position]

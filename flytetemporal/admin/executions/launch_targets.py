@@ -5,13 +5,13 @@ Registered entities never change, so parsed targets are cached by row and digest
 
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
-from flytetemporal.admin.executions.lru import Lru
 from flytetemporal.admin.registry import registration
 from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
@@ -39,8 +39,8 @@ class LaunchTarget:
     task_row: int = 0
 
 
-_targets: Lru[tuple[int, str, int, bytes], LaunchTarget] = Lru(_TARGETS)
-_graphs: Lru[str, bytes] = Lru(_GRAPHS)
+_targets: LRUCache[tuple[int, str, int, bytes], LaunchTarget] = LRUCache(_TARGETS)
+_graphs: LRUCache[str, bytes] = LRUCache(_GRAPHS)
 
 
 async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Identifier) -> LaunchTarget:
@@ -63,7 +63,7 @@ async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Ident
     target = _targets.get(key)
     if target is None:
         target = await _read_launch_plan(session, launch_plan_id, workflow_id)
-        _targets.put(key, target)
+        _targets[key] = target
     return target
 
 
@@ -121,7 +121,7 @@ async def inline_graph(blobs: BlobStore, argument: execution_pb2.ExecutionInput)
     graph = _graphs.get(reference.sha256)
     if graph is None:
         graph = await blobs.read(reference.uri)
-        _graphs.put(reference.sha256, graph)
+        _graphs[reference.sha256] = graph
     inlined = execution_pb2.ExecutionInput()
     inlined.CopyFrom(argument)
     inlined.inline_graph = graph
