@@ -5,7 +5,7 @@ is refused because of its order: repeated and late events change nothing, and a 
 Flyte's own RPCs, which take one event and refuse such events, are in ``flyte_events``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState, NodeState, TaskKey, TaskState
 from flytetemporal.contracts.v1 import events_pb2
@@ -64,14 +65,16 @@ class _Batch:
 
     @classmethod
     async def load(
-        cls, session: AsyncSession, execution_id: ExecutionId, events: Iterable[events_pb2.Event], root: str
+        cls, session: AsyncSession, execution_id: ExecutionId, events: Sequence[events_pb2.Event], root: str
     ) -> "_Batch":
         execution = await event_rows.lock_execution(session, execution_id)
-        # Rows of tasks need the rows of their nodes, too: see _require_node.
-        wanted = {event_rows.task_key(event_rows.task_execution_id(e.task)) for e in events if e.HasField("task")}
-        node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | {node_id for node_id, _, _ in wanted}
-        nodes = await event_rows.load_nodes(session, execution_id, node_ids) if node_ids else {}
-        tasks = await event_rows.load_tasks(session, execution_id, wanted) if wanted else {}
+        task_nodes = {e.task.parent_node_execution_id.node_id for e in events if e.HasField("task")}
+        # Tasks need the rows of their nodes, too: see _require_node.
+        node_ids = {e.node.id.node_id for e in events if e.HasField("node")} | task_nodes
+        wanted_nodes = event_rows.of_nodes(NodeExecutionRow, node_ids)
+        wanted_tasks = event_rows.of_nodes(TaskExecutionRow, task_nodes)
+        nodes = await event_rows.load_nodes(session, execution_id, wanted_nodes) if node_ids else {}
+        tasks = await event_rows.load_tasks(session, execution_id, wanted_tasks) if task_nodes else {}
         return cls(execution_id, root, execution, nodes, tasks)
 
     def apply(self, event: events_pb2.Event) -> bool:
@@ -140,8 +143,8 @@ async def close_open(session: AsyncSession, execution_id: ExecutionId, closure: 
 
     The caller holds the lock of the execution, so that no event can open a node in between.
     """
-    nodes = await event_rows.open_nodes(session, execution_id)
-    tasks = await event_rows.open_tasks(session, execution_id)
+    nodes = await event_rows.load_nodes(session, execution_id, event_rows.is_open(NodeExecutionRow))
+    tasks = await event_rows.load_tasks(session, execution_id, event_rows.is_open(TaskExecutionRow))
     error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
     for node in nodes.values():
         node.changed = node_events.advance(

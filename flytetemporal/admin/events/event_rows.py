@@ -25,6 +25,7 @@ from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.identifiers import EntityKey
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
+StateRow = type[NodeExecutionRow] | type[TaskExecutionRow]
 TaskKey = tuple[str, EntityKey, int]
 """Node id, task and attempt: one task execution within an execution."""
 
@@ -141,25 +142,21 @@ async def store_execution(session: AsyncSession, execution_id: ExecutionId, stat
     await session.execute(statement.values(columns))
 
 
-async def load_nodes(session: AsyncSession, execution_id: ExecutionId, node_ids: Iterable[str]) -> dict[str, NodeState]:
-    """Return the nodes with these ids, by id, without those that have no row."""
-    wanted = _text_array(node_ids)
-    return await _nodes(session, execution_id, NodeExecutionRow.node_id == any_(wanted))
+def of_nodes(row: StateRow, node_ids: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a row is of one of these nodes."""
+    # One array parameter whatever the number of ids: IN would make another statement for each number.
+    return row.node_id == any_(literal(sorted(set(node_ids)), postgresql.ARRAY(Text)))
 
 
-async def open_nodes(session: AsyncSession, execution_id: ExecutionId) -> dict[str, NodeState]:
-    """Return the nodes that have not ended, by id."""
-    return await _nodes(session, execution_id, NodeExecutionRow.phase.not_in(_NODE_TERMINAL))
+def is_open(row: StateRow) -> ColumnElement[bool]:
+    """Return the condition that a node or task execution has not ended."""
+    return row.phase.not_in(_NODE_TERMINAL if row is NodeExecutionRow else _TASK_TERMINAL)
 
 
-async def all_nodes(session: AsyncSession, execution_id: ExecutionId) -> dict[str, NodeState]:
-    """Return every node of an execution, by id."""
-    return await _nodes(session, execution_id)
-
-
-async def _nodes(
+async def load_nodes(
     session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
 ) -> dict[str, NodeState]:
+    """Return the nodes of an execution that meet the conditions, by id."""
     row = NodeExecutionRow
     query = select(
         row.node_id,
@@ -184,26 +181,9 @@ async def _nodes(
 
 
 async def load_tasks(
-    session: AsyncSession, execution_id: ExecutionId, wanted: Iterable[TaskKey]
-) -> dict[TaskKey, TaskState]:
-    """Return the attempts of the nodes that ``wanted`` names: the wanted ones, and possibly others."""
-    node_ids = _text_array(node_id for node_id, _, _ in wanted)
-    return await _tasks(session, execution_id, TaskExecutionRow.node_id == any_(node_ids))
-
-
-async def open_tasks(session: AsyncSession, execution_id: ExecutionId) -> dict[TaskKey, TaskState]:
-    """Return the attempts that have not ended."""
-    return await _tasks(session, execution_id, TaskExecutionRow.phase.not_in(_TASK_TERMINAL))
-
-
-async def all_tasks(session: AsyncSession, execution_id: ExecutionId) -> dict[TaskKey, TaskState]:
-    """Return every attempt of an execution."""
-    return await _tasks(session, execution_id)
-
-
-async def _tasks(
     session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
 ) -> dict[TaskKey, TaskState]:
+    """Return the attempts of an execution that meet the conditions."""
     row = TaskExecutionRow
     columns = (row.node_id, row.project, row.domain, row.name, row.version, row.retry_attempt)
     query = select(*columns, row.input_uri, row.closure, row.phase_version)
@@ -293,9 +273,7 @@ def _error_columns(
     return {"error_kind": kind, "error_code": closure.error.code}
 
 
-async def _store(
-    session: AsyncSession, row: type[NodeExecutionRow] | type[TaskExecutionRow], columns: list[dict[str, Any]]
-) -> None:
+async def _store(session: AsyncSession, row: StateRow, columns: list[dict[str, Any]]) -> None:
     if not columns:
         return
     table = row.__table__
@@ -306,11 +284,6 @@ async def _store(
     # An upsert stores new and changed rows in one statement; created_at keeps the time of the first one.
     upsert = insert.on_conflict_do_update(index_elements=key, set_={**changed, "updated_at": func.now()})
     await session.execute(upsert, columns)
-
-
-def _text_array(texts: Iterable[str]) -> ColumnElement[list[str]]:
-    # One array parameter whatever the number of ids: IN would make another statement for each number.
-    return literal(sorted(set(texts)), postgresql.ARRAY(Text))
 
 
 def _moment(stamp: timestamp_pb2.Timestamp) -> datetime | None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskState
 from flytetemporal.idl import identifiers, phases
@@ -65,7 +66,8 @@ async def create_node_event(
         phases.check_producer(event.producer_id, execution.cluster)
         execution_lookup.check_node_id(event.id)
         _require_time(event)
-        state = (await event_rows.load_nodes(session, execution_id, [event.id.node_id])).get(event.id.node_id)
+        is_it = event_rows.of_nodes(NodeExecutionRow, [event.id.node_id])
+        state = (await event_rows.load_nodes(session, execution_id, is_it)).get(event.id.node_id)
         if state is None:
             await _require_parents(session, event)
             state = NodeState(node_execution_pb2.NodeExecution(id=event.id))
@@ -100,7 +102,8 @@ async def create_task_event(
         execution = await event_rows.lock_execution(session, execution_id)
         phases.check_producer(event.producer_id, execution.cluster)
         wanted = event_rows.task_key(identifier)
-        state = (await event_rows.load_tasks(session, execution_id, [wanted])).get(wanted)
+        of_node = event_rows.of_nodes(TaskExecutionRow, [identifier.node_execution_id.node_id])
+        state = (await event_rows.load_tasks(session, execution_id, of_node)).get(wanted)
         if state is None:
             await _require_node(session, identifier.node_execution_id)
             state = TaskState(task_execution_pb2.TaskExecution(id=identifier))

@@ -55,13 +55,13 @@ async def _load_children(deps: Dependencies, recorded: Recorded, depth: int) -> 
 
 
 async def _load_nodes(session: AsyncSession, recorded: Recorded, dynamic_uris: dict[str, str]) -> None:
-    for node_id, state in (await event_rows.all_nodes(session, recorded.id)).items():
+    for node_id, state in (await event_rows.load_nodes(session, recorded.id)).items():
         recorded.levels.setdefault(state.parent_node_id, []).append(state.execution)
         if state.dynamic_closure_uri:
             dynamic_uris[node_id] = state.dynamic_closure_uri
 
 
 async def _load_tasks(session: AsyncSession, recorded: Recorded) -> None:
-    attempts = [state.execution for state in (await event_rows.all_tasks(session, recorded.id)).values()]
+    attempts = [state.execution for state in (await event_rows.load_tasks(session, recorded.id)).values()]
     for attempt in sorted(attempts, key=lambda found: found.id.retry_attempt):
         recorded.tasks.setdefault(attempt.id.node_execution_id.node_id, []).append(attempt)
