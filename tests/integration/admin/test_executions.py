@@ -233,7 +233,7 @@ REFUSALS: list[tuple[Create, str]] = [
 
 
 @pytest.mark.parametrize(("request_", "text"), REFUSALS, ids=[text[:40] for _, text in REFUSALS])
-async def test_what_cannot_run_is_refused(
+async def test_an_entity_that_cannot_run_is_refused(
     deps: Dependencies, engine: RecordingEngine, request_: Create, text: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -253,7 +253,7 @@ async def test_an_unknown_launch_plan_is_not_found(deps: Dependencies) -> None:
     )
 
 
-async def test_settings_come_from_attributes_when_nobody_else_sets_them(
+async def test_settings_come_from_attributes_when_nothing_else_sets_them(
     deps: Dependencies, engine: RecordingEngine
 ) -> None:
     Config = matchable_resource_pb2.WorkflowExecutionConfig  # noqa: N806
@@ -378,7 +378,7 @@ async def test_aborted_keeps_its_cause(deps: Dependencies) -> None:
     assert (closure.phase, closure.abort_metadata.cause) == (W.ABORTED, "enough")
 
 
-async def test_what_never_ran_is_aborted_at_once(deps: Dependencies, engine: RecordingEngine) -> None:
+async def test_an_execution_that_never_ran_is_aborted_at_once(deps: Dependencies, engine: RecordingEngine) -> None:
     await workflow_executions.create(deps, launch())
     engine.running.clear()
 

@@ -91,7 +91,7 @@ async def running(deps: Dependencies, engine: RecordingEngine) -> RecordingEngin
     return engine
 
 
-async def test_attempts_are_told_with_their_activities_and_workers(
+async def test_attempts_are_explained_with_their_activities_and_workers(
     deps: Dependencies, running: RecordingEngine
 ) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
@@ -119,7 +119,9 @@ async def test_attempts_are_told_with_their_activities_and_workers(
     assert running.asked_queues == [ENGINE, TASKS, "elsewhere"], "each queue is asked for once"
 
 
-async def test_a_node_that_has_not_begun_is_known_to_the_workflow(deps: Dependencies, running: RecordingEngine) -> None:
+async def test_a_node_that_has_not_started_is_known_to_the_workflow(
+    deps: Dependencies, running: RecordingEngine
+) -> None:
     running.wait_list = [Wait(node_id="n1", nodes={"node_ids": ["n0"]}), Wait(node_id="n2")]
 
     answer = await explain(deps, "n1")
@@ -127,7 +129,9 @@ async def test_a_node_that_has_not_begun_is_known_to_the_workflow(deps: Dependen
     assert ([wait.text for wait in answer.waits], list(answer.notes)) == (["n1 waits for n0"], [])
 
 
-async def test_a_node_that_does_not_wait_is_told_as_recorded(deps: Dependencies, running: RecordingEngine) -> None:
+async def test_a_node_that_does_not_wait_is_explained_from_its_row(
+    deps: Dependencies, running: RecordingEngine
+) -> None:
     await report(deps, "n0", N.SUCCEEDED)
     await report(deps, "n1", N.RUNNING)
 
@@ -160,7 +164,9 @@ async def test_while_temporal_is_down_records_stand_in(deps: Dependencies, runni
     ]
 
 
-async def test_what_was_never_started_is_said_to_be_recorded(deps: Dependencies, engine: RecordingEngine) -> None:
+async def test_an_execution_that_was_never_started_is_explained_from_its_row(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
     await record(deps, "UNDEFINED")
     engine.workers = {ENGINE: 1}
 
@@ -181,7 +187,7 @@ async def test_what_was_never_started_is_said_to_be_recorded(deps: Dependencies,
         ("ABORTING", {}, "is being aborted (cause: enough) and stops its open nodes"),
     ],
 )
-async def test_an_end_is_told_with_its_reason(
+async def test_an_end_is_explained_with_its_reason(
     deps: Dependencies, phase: str, closure: dict[str, Any], note: str
 ) -> None:
     await record(deps, phase, **closure)
@@ -209,7 +215,7 @@ async def test_a_forced_end_is_recorded_before_temporal_is_asked(deps: Dependenc
     assert (await phases(deps), running.terminated) == (("ABORTED", "stuck"), [("e1", "stuck")])
 
 
-async def test_a_forced_end_leaves_what_has_ended_alone(deps: Dependencies, engine: RecordingEngine) -> None:
+async def test_a_forced_end_leaves_an_ended_execution_alone(deps: Dependencies, engine: RecordingEngine) -> None:
     await record(deps, "SUCCEEDED")
 
     await operations.force_terminate(deps, operations_pb2.ForceTerminateRequest(execution_id=ID, cause="stuck"))
@@ -217,7 +223,7 @@ async def test_a_forced_end_leaves_what_has_ended_alone(deps: Dependencies, engi
     assert (await phases(deps), engine.terminated) == (("SUCCEEDED", ""), [])
 
 
-async def test_a_forced_end_of_what_does_not_run_closes_it(deps: Dependencies, engine: RecordingEngine) -> None:
+async def test_a_forced_end_closes_an_execution_without_a_workflow(deps: Dependencies, engine: RecordingEngine) -> None:
     await record(deps, "UNDEFINED")
 
     await operations.force_terminate(deps, operations_pb2.ForceTerminateRequest(execution_id=ID, cause="stuck"))

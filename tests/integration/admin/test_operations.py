@@ -40,7 +40,9 @@ async def test_an_ended_execution_says_how(installation: Installation) -> None:
     assert list(answer.notes) == ["the execution has ended: SUCCEEDED"]
 
 
-async def test_a_node_that_has_not_begun_is_not_denied_while_nobody_can_be_asked(installation: Installation) -> None:
+async def test_a_node_without_events_is_not_denied_while_the_workflow_cannot_be_queried(
+    installation: Installation,
+) -> None:
     execution_id = await installation.run("waits")
 
     answer = await explain(installation, execution_id.name, "n7")
@@ -48,7 +50,7 @@ async def test_a_node_that_has_not_begun_is_not_denied_while_nobody_can_be_asked
     assert answer.notes[-1] == "no event of node n7 was received: it has not started, or does not exist"
 
 
-async def test_what_is_not_there_is_not_explained(installation: Installation) -> None:
+async def test_an_unknown_execution_or_node_is_refused(installation: Installation) -> None:
     execution_id = await installation.record("waits", "SUCCEEDED")
 
     with pytest.raises(errors.NotFound, match="missing entity of type execution"):

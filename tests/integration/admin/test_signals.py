@@ -83,7 +83,7 @@ async def test_names_that_no_row_can_hold_are_the_callers_mistake(deps: Dependen
             await reach(deps, name)
 
 
-async def test_the_engine_is_told_of_a_value(deps: Dependencies, engine: RecordingEngine) -> None:
+async def test_the_engine_is_notified_of_a_value(deps: Dependencies, engine: RecordingEngine) -> None:
     engine.running.add("e1")
     await reach(deps)
 

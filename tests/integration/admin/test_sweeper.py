@@ -28,7 +28,7 @@ from tests.fixtures.waiting import HANG_SECONDS
 W, N = core_execution_pb2.WorkflowExecution, core_execution_pb2.NodeExecution
 
 
-async def test_what_was_recorded_and_never_started_is_started(installation: Installation) -> None:
+async def test_an_execution_that_was_never_started_is_started(installation: Installation) -> None:
     execution_id = await installation.record("succeeds", "UNDEFINED")
 
     assert await installation.sweep() == {"never_started": 1}
@@ -179,7 +179,7 @@ async def test_what_a_failed_eager_workflow_launched_is_aborted(installation: In
     assert (await installation.closure(left)).phase == W.RUNNING
 
 
-async def test_a_signal_that_nobody_was_told_of_is_delivered(installation: Installation) -> None:
+async def test_an_undelivered_signal_is_delivered(installation: Installation) -> None:
     execution_id = await installation.run("waits")
     identifier = identifier_pb2.SignalIdentifier(signal_id="done", execution_id=execution_id)
     request = signal_pb2.SignalGetOrCreateRequest(id=identifier, type=INT)
@@ -206,7 +206,7 @@ async def test_one_part_that_fails_leaves_the_others_their_turn(installation: In
     assert await installation.deps.engine.ended(execution_id) is None
 
 
-async def test_a_parent_is_told_of_a_child_that_the_sweeper_closed(installation: Installation) -> None:
+async def test_a_parent_is_notified_of_a_child_that_the_sweeper_closed(installation: Installation) -> None:
     parent = await installation.run("waits")
     spec = execution_pb2.ExecutionSpec()
     spec.metadata.parent_node_execution.execution_id.CopyFrom(parent)

@@ -51,20 +51,20 @@ async def all_run(executions: Played, names: list[str], *, settle: float, launch
     return runs
 
 
-async def test_what_ends_when_nothing_dies_any_longer_is_slow_and_not_stuck(played: Played) -> None:
+async def test_a_run_that_ends_once_kills_stop_is_slow_and_not_stuck(played: Played) -> None:
     quick, slow = await all_run(played, ["quick", "needs peace"], settle=0.1)
 
     assert (quick.waited, quick.waits) == ("", "")
     assert (slow.waited, slow.waits) == ("needs peace waits", "")
 
 
-async def test_what_does_not_end_in_peace_is_stuck(played: Played) -> None:
+async def test_a_run_that_does_not_end_without_kills_is_stuck(played: Played) -> None:
     _, stuck = await all_run(played, ["quick", "never"], settle=0.1)
 
     assert (stuck.waited, stuck.waits) == ("never waits", "no explanation")
 
 
-async def test_what_is_never_launched_is_neither(played: Played) -> None:
+async def test_a_run_that_is_never_launched_is_neither(played: Played) -> None:
     [run] = await all_run(played, ["never"], settle=10_000, launch=-1)
 
     assert not run.launched

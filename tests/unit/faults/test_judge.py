@@ -63,7 +63,7 @@ def found(
     return {count: what for count, what in verdict.found.items() if what}
 
 
-def test_nothing_is_wrong_with_what_is_as_it_should_be(single: Records, folder: Path) -> None:
+def test_correct_records_have_no_violation(single: Records, folder: Path) -> None:
     assert found(single, folder) == {}
 
 
@@ -156,7 +156,7 @@ def test_a_second_try_without_a_kill_is_a_repetition(single: Records, folder: Pa
     assert found(single, folder, kills=(15.0,)) == {}
 
 
-def test_a_try_beside_another_is_a_repetition(single: Records, folder: Path) -> None:
+def test_two_tries_at_once_are_a_repetition(single: Records, folder: Path) -> None:
     note(folder, "start", at=20.0, pid=1, running=[0])
 
     assert list(found(single, folder, kills=(15.0,))) == ["repeated"]
@@ -168,7 +168,7 @@ def test_an_end_without_a_start_is_a_repetition(single: Records, folder: Path) -
     assert list(found(single, folder)) == ["repeated"]
 
 
-def test_an_execution_that_nobody_asked_for_is_a_repetition(single: Records, folder: Path) -> None:
+def test_an_execution_that_no_run_launched_is_a_repetition(single: Records, folder: Path) -> None:
     single.executions["another"] = ("SUCCEEDED", "")
 
     assert list(found(single, folder)) == ["repeated"]
@@ -264,7 +264,7 @@ def mapped(tmp_path: Path) -> Records:
     return records
 
 
-def test_nothing_is_wrong_with_a_map_task_as_it_should_be(mapped: Records, tmp_path: Path) -> None:
+def test_correct_records_of_a_map_task_have_no_violation(mapped: Records, tmp_path: Path) -> None:
     assert found(mapped, tmp_path, Run(NAME, MAPPED)) == {}
 
 

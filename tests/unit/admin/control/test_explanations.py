@@ -114,12 +114,12 @@ def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime 
         ),
     ],
 )
-def test_an_attempt_is_told_with_what_temporal_knows(found: PendingActivity, pollers: int, says: str) -> None:
-    assert told(found, pollers, BEFORE) == f"n1 {says}"
+def test_an_attempt_is_explained_with_the_state_in_temporal(found: PendingActivity, pollers: int, says: str) -> None:
+    assert explained(found, pollers, BEFORE) == f"n1 {says}"
 
 
 def test_a_next_try_whose_time_has_come_waits_for_a_worker() -> None:
-    said = told(activity("SCHEDULED", 2, "worker died"), 0, AFTER)
+    said = explained(activity("SCHEDULED", 2, "worker died"), 0, AFTER)
 
     assert said == (
         "n1 waits for a worker to run attempt 1 (try 2; the last try failed: worker died): "
@@ -130,10 +130,10 @@ def test_a_next_try_whose_time_has_come_waits_for_a_worker() -> None:
 def test_the_planned_time_of_the_next_try_counts_before_the_scheduled_one() -> None:
     found = activity("SCHEDULED", 2, "no store", planned=AFTER)
 
-    assert told(found, 1, AT_NOON) == "n1 repeats attempt 1 at 2026-01-02T12:00:01Z; the last try failed: no store"
+    assert explained(found, 1, AT_NOON) == "n1 repeats attempt 1 at 2026-01-02T12:00:01Z; the last try failed: no store"
 
 
-def told(found: PendingActivity, pollers: int, now: datetime) -> str:
+def explained(found: PendingActivity, pollers: int, now: datetime) -> str:
     wait = Wait(node_id="n1", attempt=operations_pb2.AttemptWait(attempt=1, task_queue="q"))
     explanations.add_activity(wait, found, pollers, now)
     return explanations.sentence(wait)
