@@ -21,12 +21,12 @@ from bench import bare, memory, registration, sizes, table
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli.dev import background
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore
+from scripts import background_stack
 
 RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
@@ -48,7 +48,7 @@ def main() -> None:
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="flytetemporal-bench-") as scratch:
         began = time.perf_counter()
-        with background.running(Path(scratch) / "home") as state:
+        with background_stack.running(Path(scratch) / "home") as state:
             ready = time.perf_counter() - began
             registration.register(state, VERSION)
             before = memory.megabytes(state["processes"])

@@ -23,7 +23,7 @@ from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen
 from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 
 HERE = Path(__file__).parent
 # About the length of a history of the suite, so that some executions continue as new once, and long ones repeatedly.
@@ -69,7 +69,7 @@ def run(
     )
     folder = Path(tempfile.mkdtemp(prefix="flytetemporal-faults-"))
     with _troubled(folder, store_failures), (folder / "dev.log").open("wb") as output:
-        with background.running(folder / "home", output=output) as state:
+        with background_stack.running(folder / "home", output=output) as state:
             version = _register(state)
             verdict = asyncio.run(
                 _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds)

@@ -9,8 +9,8 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 
-from flytetemporal.cli.dev import home
-from flytetemporal.cli.dev.home import Home
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
 
 FORK_SERVER = "fork server"
 # The weight of each choice, and the deaths per minute that its supervisor tolerates before it gives up.
@@ -22,7 +22,7 @@ class Killer:
     """Kills processes until cancelled. ``kills`` counts them by name, ``moments`` holds the times, in epoch seconds."""
 
     def __init__(self, folder: Path, dice: random.Random, mean_seconds: float) -> None:
-        self._home = Home(folder)
+        self._home = StateFolder(folder)
         self._dice = dice
         self._mean = mean_seconds
         self._recent: dict[str, deque[float]] = {name: deque() for name in TARGETS}
@@ -52,7 +52,7 @@ class Killer:
                 self.moments.append(time.time())
 
     def _pids(self, name: str) -> list[int]:
-        state = home.read_state(self._home)
+        state = state_folder.read_state(self._home)
         processes = state["processes"] if state is not None else {}
         if name != FORK_SERVER:
             return [processes[name]] if processes.get(name) else []

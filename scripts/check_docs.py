@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -86,7 +86,7 @@ def stack_for(blocks: list[Block]) -> Iterator[Mapping[str, Any]]:
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-docs-") as scratch,
         (Path(scratch) / "dev.log").open("wb") as output,
-        background.running(Path(scratch) / "home", output=output) as state,
+        background_stack.running(Path(scratch) / "home", output=output) as state,
     ):
         yield state
 

@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from flytetemporal.cli.commands import why
-from flytetemporal.cli.dev import background
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import naming
+from scripts import background_stack
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -156,7 +156,7 @@ def main() -> int:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch,
-        background.running(Path(scratch) / "home", output=subprocess.DEVNULL) as state,
+        background_stack.running(Path(scratch) / "home", output=subprocess.DEVNULL) as state,
     ):
         console.print(f"Ready in {time.monotonic() - began:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
         console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
@@ -257,5 +257,5 @@ def rendered(literal: literals_pb2.Literal) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except CommandFailed as failed:
+    except CommandError as failed:
         sys.exit(failed.message)

@@ -1,1 +1,1 @@
-"""Commands; the only place where objects are wired."""
+"""The command line, and the only place where objects are wired."""

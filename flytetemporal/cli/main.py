@@ -1,4 +1,4 @@
-"""The ``flytetemporal`` command. Each sub-command is imported only when it runs: starting one stays quick."""
+"""The ``flytetemporal`` command. A sub-command is imported only when it runs, so that each starts fast."""
 
 import importlib
 
@@ -21,14 +21,14 @@ _COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them on use."""
+    """A group of sub-commands that are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order of a user's interest."""
+        """Return the names in the order of the help text: what users need first comes first."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command."""
+        """Import and return the command; None if there is none of that name."""
         target = _COMMANDS.get(cmd_name)
         if target is None:
             return None

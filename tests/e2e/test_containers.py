@@ -7,7 +7,7 @@ import httpx
 import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 from tests.e2e.client import Client, Phase, connected
 from tests.fixtures.container_engines import IMAGE, TestEngine
 from tests.fixtures.stack import RunningStack
@@ -22,7 +22,7 @@ def client(
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {**engine.variables, "BOXES_IMAGE": IMAGE}.items():
             environment.setenv(name, value)
-        with background.running(home) as state, connected(RunningStack.of(home, state)) as client:
+        with background_stack.running(home) as state, connected(RunningStack.of(home, state)) as client:
             yield client
 
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from bench import registration, sizes
 from bench.executions import Executions
 from bench.sizes import Shape
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 
 VERSION = "bench"  # The flows refer to their own tasks by it.
 # A tenth of what an execution may have before it continues as new; see docs/decisions/0009.
@@ -38,7 +38,7 @@ SHAPES = (
 def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A stack of its own, whose memory nothing else has used, with the flows of the benchmark registered."""
     folder = tmp_path_factory.mktemp("sizes")
-    with (folder / "dev.log").open("wb") as output, background.running(folder / "home", output=output) as state:
+    with (folder / "dev.log").open("wb") as output, background_stack.running(folder / "home", output=output) as state:
         registration.register(state, VERSION, ["bench/flows/engine_only.py", "bench/flows/sizes.py"])
         yield state
 

@@ -10,8 +10,9 @@ import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 
-from flytetemporal.cli.dev import background, home
-from flytetemporal.cli.dev.home import Home
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from scripts import background_stack
 from tests.e2e.client import Client, Phase, connected
 from tests.fixtures.stack import RunningStack
 from tests.fixtures.waiting import wait_until
@@ -24,7 +25,7 @@ TaskPhase = core_execution_pb2.TaskExecution
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack of its own: others must not share one whose processes are killed."""
     folder = tmp_path_factory.mktemp("mortal")
-    with (folder / "dev.log").open("wb") as output, background.running(folder / "home", output=output) as state:
+    with (folder / "dev.log").open("wb") as output, background_stack.running(folder / "home", output=output) as state:
         yield RunningStack.of(folder / "home", state)
 
 
@@ -33,7 +34,7 @@ def wait_for(path: Path, text: str) -> None:
 
 
 def kill(stack: RunningStack, process: str) -> None:
-    state = home.read_state(Home(stack.home))
+    state = state_folder.read_state(StateFolder(stack.home))
     assert state is not None
     os.kill(state["processes"][process], signal.SIGKILL)
 
@@ -74,7 +75,7 @@ def test_a_run_goes_on_after_the_whole_stack_was_stopped(
 
 @contextmanager
 def running(folder: Path) -> Iterator[Client]:
-    with background.running(folder) as state, connected(RunningStack.of(folder, state)) as client:
+    with background_stack.running(folder) as state, connected(RunningStack.of(folder, state)) as client:
         yield client
 
 

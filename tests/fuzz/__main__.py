@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 from tests.fixtures.stack import RunningStack
 from tests.fuzz import campaign
 
@@ -19,7 +19,7 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="flytetemporal-fuzz-") as folder:
         home = Path(folder) / "home"
-        with background.running(home) as state:
+        with background_stack.running(home) as state:
             findings = campaign.run(RunningStack.of(home, state), options.seconds, options.seed)
     print(*campaign.report(findings, options.seed), sep="\n")
     return 1 if findings.problems else 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flytetemporal.cli.dev import background
+from scripts import background_stack
 from tests.fixtures.stack import RunningStack
 from tests.fuzz import campaign
 
@@ -13,7 +13,7 @@ def test_no_request_breaks_admin(tmp_path: Path) -> None:
     seed = campaign.new_seed()
     home = tmp_path / "home"
 
-    with background.running(home) as state:
+    with background_stack.running(home) as state:
         findings = campaign.run(RunningStack.of(home, state), SECONDS, seed)
 
     print(*campaign.report(findings, seed), sep="\n")

@@ -1,4 +1,4 @@
-"""``flytetemporal admin``: one process of the control plane."""
+"""``flytetemporal admin``: one process of the control plane, which serves Flyte's API."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.settings import projects
-from flytetemporal.cli.wiring import control_plane, control_workers, notify, serving
+from flytetemporal.cli.serving.notifications import notify
+from flytetemporal.cli.serving.signals import run_until_signalled
+from flytetemporal.cli.wiring import control_plane, control_workers
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
@@ -28,14 +30,14 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 def admin(*, migrate: bool, control_worker: bool) -> None:
     """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
     settings = Settings()
-    serving.run(lambda stop: serve(settings, stop, migrate=migrate, control_worker=control_worker))
+    run_until_signalled(lambda stop: serve(settings, stop, migrate=migrate, control_worker=control_worker))
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, control_worker: bool) -> None:
-    """Serve until told to stop; then open calls get their time."""
-    notify.tell("waiting for Postgres and Temporal")
+    """Serve until ``stop`` is set; then give open calls ``DRAIN_SECONDS`` to finish."""
+    notify("waiting for Postgres and Temporal")
     async with control_plane.dependencies(settings, migrate=migrate) as deps:
-        notify.tell("registering projects")
+        notify("registering projects")
         await projects.register_defaults(deps)
         links = control_plane.signer(deps)
         methods = control_plane.methods(deps, links)
@@ -43,18 +45,18 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links))
         await grpc_server.start()
         async with _http(app, settings.admin), _control(deps, settings, run=control_worker):
-            notify.tell("serving", ready=True)
+            notify("serving", ready=True)
             await stop.wait()
-            notify.tell("stopping")
+            notify("stopping")
             await grpc_server.stop(DRAIN_SECONDS)
 
 
 class _HttpServer(uvicorn.Server):
-    """uvicorn without signal handlers of its own."""
+    """A uvicorn server that leaves the signal handlers of the process in place."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the process's handlers in place."""
+        """Install no signal handlers: ``run_until_signalled`` has its own."""
         yield
 
 
@@ -62,7 +64,7 @@ class _HttpServer(uvicorn.Server):
 async def _http(app: ASGIApp, settings: AdminSettings) -> AsyncIterator[None]:
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(DRAIN_SECONDS))
     http_server = _HttpServer(config)
-    # Bound here, so that the port answers as soon as we say so.
+    # Bound here, so that the port accepts connections before this process reports that it is ready.
     listener = socket.create_server((settings.host, settings.http_port), backlog=512)
     serving_http = asyncio.create_task(http_server.serve(sockets=[listener]))
     try:

@@ -1,4 +1,4 @@
-"""``flytetemporal dev``: the whole stack as one process tree with its state in one folder."""
+"""``flytetemporal dev``: runs the whole stack as one process tree, with its state in one folder."""
 
 import asyncio
 import signal
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from flytetemporal.cli.dev import client_config, home, ports, postgres, temporal_server
-from flytetemporal.cli.dev.home import Home
+from flytetemporal.cli.dev import client_config, ports, postgres, state_folder, temporal_server
 from flytetemporal.cli.dev.progress import Progress
 from flytetemporal.cli.dev.stack import Endpoints, Stack
+from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.dev.supervisor import Supervisor
-from flytetemporal.cli.problems import CommandFailed
-from flytetemporal.cli.wiring.notify import Listener
+from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.serving.notifications import NotificationSocket
 
 EXTERNAL_DATABASE_SECONDS = 5.0
 
@@ -39,18 +39,24 @@ class Options:
 
 @click.command()
 @click.option(
-    "--home", type=click.Path(path_type=Path), default=home.default_folder, help="State folder.", show_default=True
+    "--home",
+    type=click.Path(path_type=Path),
+    default=state_folder.default_path,
+    help="State folder.",
+    show_default=True,
 )
-@click.option("--grpc-port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0: a free one.")
-@click.option("--http-port", type=click.IntRange(0, 65535), default=8088, show_default=True, help="0: a free one.")
-@click.option("--temporal-port", type=click.IntRange(0, 65535), default=7233, show_default=True, help="0: a free one.")
-@click.option("--ui-port", type=click.IntRange(0, 65535), default=8233, show_default=True, help="0: a free one.")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0: any free port.")
+@click.option("--http-port", type=click.IntRange(0, 65535), default=8088, show_default=True, help="0: any free port.")
+@click.option(
+    "--temporal-port", type=click.IntRange(0, 65535), default=7233, show_default=True, help="0: any free port."
+)
+@click.option("--ui-port", type=click.IntRange(0, 65535), default=8233, show_default=True, help="0: any free port.")
 @click.option("--database-url", default="", help="Use this Postgres (postgresql://...) instead of the embedded one.")
 @click.option(
-    "--max-tasks", type=click.IntRange(0), default=0, show_default=True, help="Tasks that run at once; 0: 2 a CPU."
+    "--max-tasks", type=click.IntRange(0), default=0, show_default=True, help="Tasks that run at once; 0: two per CPU."
 )
-@click.option("--memory-limits", is_flag=True, help="Make the memory that tasks ask for a limit on their processes.")
-@click.option("--reset", is_flag=True, help="Forget what earlier runs left in the state folder.")
+@click.option("--memory-limits", is_flag=True, help="Limit the memory of task processes to what the task requests.")
+@click.option("--reset", is_flag=True, help="Delete the state of earlier runs first.")
 @click.option(
     "--write-config/--no-write-config",
     default=True,
@@ -63,25 +69,25 @@ def dev(**options: object) -> None:
 
 
 def run(options: Options) -> None:
-    """Run the stack until it is told to stop.
+    """Run the stack until a signal stops it.
 
     Raises:
-        CommandFailed: it cannot start, or a part of it cannot be kept alive.
+        CommandError: the stack cannot start, or one of its processes keeps dying.
     """
-    folder = Home(options.home.expanduser().absolute())
-    with home.held(folder):
+    folder = StateFolder(options.home.expanduser().absolute())
+    with state_folder.locked(folder):
         if options.reset:
-            home.reset(folder)
+            state_folder.reset(folder)
         postgres.check_version(folder)
         stack = Stack(
             folder,
             _endpoints(options),
-            home.load_secrets(folder),
+            state_folder.load_secrets(folder),
             external_database=_external_database(options.database_url),
             max_tasks=options.max_tasks,
             memory_limits=options.memory_limits,
         )
-        notes = [note] if (note := temporal_server.set_old_database_aside(folder)) else []
+        notes = [note] if (note := temporal_server.move_old_database(folder)) else []
         wanted = client_config.settings(stack.endpoints.grpc_port, stack.endpoints.http_port)
         client_config.write(folder.client_config, wanted)
         if options.write_config:
@@ -97,7 +103,7 @@ def run(options: Options) -> None:
 
 
 def _endpoints(options: Options) -> Endpoints:
-    claimed = ports.claim(
+    chosen = ports.choose(
         {
             "--grpc-port": options.grpc_port,
             "--http-port": options.http_port,
@@ -107,58 +113,59 @@ def _endpoints(options: Options) -> Endpoints:
         }
     )
     return Endpoints(
-        grpc_port=claimed["--grpc-port"],
-        http_port=claimed["--http-port"],
-        temporal_port=claimed["--temporal-port"],
-        ui_port=claimed["--ui-port"],
-        postgres_port=claimed["postgres"],
+        grpc_port=chosen["--grpc-port"],
+        http_port=chosen["--http-port"],
+        temporal_port=chosen["--temporal-port"],
+        ui_port=chosen["--ui-port"],
+        postgres_port=chosen["postgres"],
     )
 
 
 def _external_database(url: str) -> str:
-    """Return the URL with the driver we use named in it; nothing for nothing.
+    """Return the URL with our driver in its scheme; "" if there is no URL.
 
     Raises:
-        CommandFailed: nobody answers there.
+        CommandError: the URL is not a Postgres URL, or no server answers there.
     """
     if not url:
         return ""
     scheme, _, rest = url.partition("://")
     parts = urlsplit(f"postgresql://{rest}")
     if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
-        raise CommandFailed("--database-url must be like postgresql://user:password@host:5432/database")
+        raise CommandError("--database-url must be like postgresql://user:password@host:5432/database")
     host, port = parts.hostname, parts.port or 5432
-    if host and not ports.answers(port, host, EXTERNAL_DATABASE_SECONDS):
-        raise CommandFailed(f"no Postgres answers at {host}:{port}: start it, or mend --database-url")
+    if host and not ports.is_open(port, host, EXTERNAL_DATABASE_SECONDS):
+        raise CommandError(f"no Postgres answers at {host}:{port}: start it, or correct --database-url")
     return f"postgresql+psycopg://{rest}"
 
 
 class _Run:
-    """One run of the stack: the supervisor, what the user sees of it, and the state file."""
+    """Connects a running stack's supervisor to the terminal, the state file and the processes' notifications."""
 
     def __init__(self, stack: Stack, notes: Sequence[str]) -> None:
         self._stack = stack
         self._notes = notes
         self._ready = False
         self._progress = Progress(Console())
-        self._listener = Listener(self._heard)
-        self._supervisor = Supervisor(stack.stages(self._listener.address), self._changed)
+        self._notifications = NotificationSocket(self._notified)
+        self._supervisor = Supervisor(stack.stages(self._notifications.address), self._changed)
+        # Kept so that the task is not garbage-collected while it runs.
         self._retention: asyncio.Task[None] | None = None
 
-    async def to_the_end(self) -> None:
-        """Start everything; return after everything was stopped on request."""
+    async def run(self) -> None:
+        """Start every process; return when all are stopped again after a signal."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop)
-        self._progress.watch(self._supervisor.children)
+        self._progress.start(self._supervisor.children)
         try:
             await self._supervisor.run(self._all_ready)
         finally:
             self._progress.close()
-            self._listener.close()
+            self._notifications.close()
 
-    def _heard(self, pid: int, status: str, ready: bool) -> None:
-        self._supervisor.heard(pid, status, ready)
+    def _notified(self, pid: int, status: str, ready: bool) -> None:
+        self._supervisor.notified(pid, status, ready)
 
     def _changed(self) -> None:
         self._progress.changed()
@@ -166,21 +173,21 @@ class _Run:
 
     def _publish(self) -> None:
         pids = {child.spec.name: child.pid for child in self._supervisor.children}
-        home.write_state(self._stack.home, self._stack.state(pids, ready=self._ready))
+        state_folder.write_state(self._stack.folder, self._stack.state(pids, ready=self._ready))
 
     def _all_ready(self) -> None:
         self._ready = True
         self._publish()
-        self._progress.ready(self._stack, self._notes)
-        keeping = temporal_server.keep_history_longer(
-            self._stack.endpoints.temporal_port, self._stack.home.logs / "temporal.log"
+        self._progress.show_ready(self._stack, self._notes)
+        extending = temporal_server.extend_retention(
+            self._stack.endpoints.temporal_port, self._stack.folder.logs / "temporal.log"
         )
-        self._retention = asyncio.create_task(keeping)
+        self._retention = asyncio.create_task(extending)
 
     def _stop(self) -> None:
-        self._progress.stopping()
+        self._progress.show_stopping()
         self._supervisor.request_stop()
 
 
 async def _supervise(stack: Stack, notes: Sequence[str]) -> None:
-    await _Run(stack, notes).to_the_end()
+    await _Run(stack, notes).run()

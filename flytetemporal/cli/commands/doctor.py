@@ -1,4 +1,4 @@
-"""``flytetemporal doctor``: does every part answer, and is it set up as we need it?"""
+"""``flytetemporal doctor``: checks that every server answers and is configured as needed."""
 
 import asyncio
 import time
@@ -17,8 +17,9 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 
-from flytetemporal.cli.dev import home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
@@ -32,20 +33,27 @@ Check = Callable[[], Awaitable[str]]
 
 
 @click.command()
-@click.option("--home", "folder", type=click.Path(path_type=Path), default=home.default_folder, show_default=True)
-def doctor(folder: Path) -> None:
-    """Check each part: the stack that runs on the state folder, or else what the environment describes."""
-    state = home.read_state(home.Home(folder.expanduser().absolute()))
+@click.option(
+    "--home",
+    "path",
+    type=click.Path(path_type=Path),
+    default=state_folder.default_path,
+    help="State folder.",
+    show_default=True,
+)
+def doctor(path: Path) -> None:
+    """Check the servers of the stack running on the state folder, else those that the environment configures."""
+    state = state_folder.read_state(StateFolder(path.expanduser().absolute()))
     settings = Settings() if state is None else _settings_of(state)
     console = Console()
-    console.print("Checking what the environment describes" if state is None else f"Checking the stack on {folder}")
-    failed = asyncio.run(_examine(settings, console))
+    console.print("Checking the configured servers" if state is None else f"Checking the stack on {path}")
+    failed = asyncio.run(_run_checks(settings, console))
     if failed:
-        raise CommandFailed(f"{failed} of the checks failed")
+        raise CommandError(f"{failed} checks failed")
 
 
 def _settings_of(state: dict[str, Any]) -> Settings:
-    """Return settings that point at a running development stack."""
+    """Return settings for the servers of a running development stack."""
     return Settings(
         database=DatabaseSettings(url=state["database_url"]),
         storage=StorageSettings(root=state["store"]),
@@ -54,7 +62,7 @@ def _settings_of(state: dict[str, Any]) -> Settings:
     )
 
 
-async def _examine(settings: Settings, console: Console) -> int:
+async def _run_checks(settings: Settings, console: Console) -> int:
     checks: dict[str, Check] = {
         "Postgres": lambda: _postgres(settings.database),
         "Temporal": lambda: _temporal(settings.temporal),
@@ -97,7 +105,10 @@ async def _temporal(settings: TemporalSettings) -> str:
     )
     missing = set(workflows.SEARCH_ATTRIBUTES) - set(known.custom_attributes)
     if missing:
-        raise CommandFailed(f"the search attributes {', '.join(sorted(missing))} (Keyword) are missing: add them")
+        raise CommandError(
+            f"the search attributes {', '.join(sorted(missing))} (Keyword) are missing in namespace "
+            f"{settings.namespace}: add them"
+        )
     days = namespace.config.workflow_execution_retention_ttl.ToTimedelta().days
     return f"server {info.server_version}, keeps histories for {days} days"
 
@@ -108,7 +119,7 @@ async def _store(settings: StorageSettings) -> str:
     written = uuid.uuid4().bytes
     await blobs.write(uri, written)
     if await blobs.read(uri) != written:
-        raise CommandFailed("what was written is not what is read")
+        raise CommandError(f"{uri} does not read back as it was written")
     return f"{settings.root} can be written and read"
 
 
@@ -116,5 +127,5 @@ async def _admin(settings: WorkerSettings) -> str:
     async with grpc.aio.insecure_channel(settings.admin_endpoint) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise CommandFailed(f"{settings.admin_endpoint} answers but does not serve")
+        raise CommandError(f"{settings.admin_endpoint} answers but is not serving")
     return f"{settings.admin_endpoint} serves"

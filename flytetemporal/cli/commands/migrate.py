@@ -1,4 +1,4 @@
-"""``flytetemporal migrate``."""
+"""``flytetemporal migrate``: brings the database's schema up to date."""
 
 import click
 
@@ -9,7 +9,7 @@ from flytetemporal.db import migrate as migrations
 
 @click.command()
 def migrate() -> None:
-    """Bring the database's schema up to date. Several at once do no harm."""
+    """Bring the database's schema up to date. Several can run at once."""
     log.configure()
     migrations.upgrade(Settings().database.url.get_secret_value())
     click.echo("the schema is up to date")

@@ -1,4 +1,4 @@
-"""``flytetemporal promote``: new executions start on another build of the workers."""
+"""``flytetemporal promote``: makes a build of the workers the one that new executions start on."""
 
 import asyncio
 
@@ -10,9 +10,9 @@ from flytetemporal.config.temporal import TemporalSettings
 
 
 @click.command()
-@click.option("--build", default="", help="The build; this installation's unless given.")
+@click.option("--build", default="", help="The build to promote; default: this installation's.")
 def promote(build: str) -> None:
-    """Make a build of versioned workers the current one; executions that run stay on theirs.
+    """Make a build of versioned workers the current one; running executions stay on theirs.
 
     Settings come from FLYTETEMPORAL_TEMPORAL__<FIELD> variables.
     """

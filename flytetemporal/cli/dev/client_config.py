@@ -1,7 +1,7 @@
-"""The file that pyflyte and flytectl find by themselves: ``~/.flyte/config.yaml``.
+"""The default configuration file of pyflyte and flytectl, ``~/.flyte/config.yaml``.
 
 Only the keys that point at the stack are set; the user's other keys stay. A file that pointed elsewhere, or that has
-comments, is kept as a backup first.
+comments, is backed up first.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 
 _LOCAL_ENDPOINT = "dns:///localhost:"
 
 
 def default_path() -> Path:
-    """Return where clients look when nobody tells them."""
+    """Return the path that clients read by default."""
     return Path.home() / ".flyte" / "config.yaml"
 
 
@@ -31,20 +31,20 @@ def settings(grpc_port: int, http_port: int) -> dict[str, dict[str, Any]]:
 
 
 def write(path: Path, wanted: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write a file of its own with the wanted keys only."""
+    """Write a file with the wanted keys only."""
     path.write_text(yaml.safe_dump(dict(wanted), sort_keys=False))
 
 
 def merge(path: Path, wanted: Mapping[str, Mapping[str, Any]]) -> str:
-    """Set the wanted keys in the user's file and return what was done, as one line for the user.
+    """Set the wanted keys in the user's file; return a line for the user that says what was done.
 
     Raises:
-        CommandFailed: the file is no YAML mapping, or cannot be written.
+        CommandError: the file is not a YAML mapping, or cannot be written.
     """
     existing = _read(path)
     merged = {**existing, **{section: {**_section(existing, section), **keys} for section, keys in wanted.items()}}
     if merged == existing:
-        return f"{path} points here already"
+        return f"{path} already points here"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         backup = None if _is_ours(path, existing) else _back_up(path)
@@ -52,14 +52,14 @@ def merge(path: Path, wanted: Mapping[str, Mapping[str, Any]]) -> str:
         scratch.write_text(yaml.safe_dump(merged, sort_keys=False))
         scratch.replace(path)
     except OSError as e:
-        raise CommandFailed(f"cannot write {path}: {e.strerror}; pass --no-write-config") from e
+        raise CommandError(f"cannot write {path}: {e.strerror}; pass --no-write-config") from e
     if backup is None:
         return f"pointed {path} here"
-    return f"pointed {path} here, kept its other keys; the old file is {backup.name}"
+    return f"pointed {path} here, kept its other keys; the old file is now {backup.name}"
 
 
 def overruled_by() -> str | None:
-    """Return what makes clients look elsewhere than at the default path, for a hint to the user."""
+    """Return the variable or file that makes clients ignore the default path; None if there is none."""
     variable = "FLYTECTL_CONFIG"
     if os.environ.get(variable):
         return f"{variable}={os.environ[variable]}"
@@ -73,9 +73,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text()) if path.exists() else None
     except (OSError, yaml.YAMLError) as e:
-        raise CommandFailed(f"cannot read {path}: {str(e).splitlines()[0]}; mend it or pass --no-write-config") from e
+        raise CommandError(f"cannot read {path}: {str(e).splitlines()[0]}; fix it, or pass --no-write-config") from e
     if content is not None and not isinstance(content, dict):
-        raise CommandFailed(f"{path} is no mapping of sections: mend it or pass --no-write-config")
+        raise CommandError(f"{path} is not a mapping of sections: fix it, or pass --no-write-config")
     return content or {}
 
 
@@ -85,7 +85,7 @@ def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _is_ours(path: Path, existing: Mapping[str, Any]) -> bool:
-    """Say whether nothing is lost by writing the file anew: it is missing, or as we wrote it for another stack."""
+    """Whether the file can be overwritten without a loss: it is missing, or is as we wrote it for another stack."""
     if not path.exists():
         return True
     endpoint = str(_section(existing, "admin").get("endpoint", ""))

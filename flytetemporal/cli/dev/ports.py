@@ -1,50 +1,58 @@
-"""Ports of the loopback interface: check the wanted ones, find free ones."""
+"""Ports of the loopback interface: checks requested ones and finds free ones."""
 
 import contextlib
 import random
 import socket
 from collections.abc import Mapping
 
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 
 LOOPBACK = "127.0.0.1"
-# Below the ports that systems give to outgoing connections: one of those could take a free port between its choice and
-# its use.
+# Below the ephemeral ports: the kernel could give one of those to an outgoing connection before we use it.
 FREE = range(10_000, 30_000)
-_CHANCE = random.SystemRandom()
+_RANDOM = random.SystemRandom()
 
 
-def claim(wanted: Mapping[str, int]) -> dict[str, int]:
-    """Return a usable port for each option; 0 asks for a free one. All ports differ.
+def choose(wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return a usable port for each option, all different; 0 asks for any free port.
 
     Raises:
-        CommandFailed: somebody listens on a wanted port, or it may not be used.
+        CommandError: a requested port is in use, or this process may not use it.
     """
-    claimed: dict[str, int] = {}
-    with contextlib.ExitStack() as held:
-        # Fixed ports first, so that a free one is never one that was asked for.
+    chosen: dict[str, int] = {}
+    with contextlib.ExitStack() as listeners:
+        # Requested ports first, so that no free port that is found here takes one of them.
         for option, port in sorted(wanted.items(), key=lambda item: item[1] == 0):
-            listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            listener = listeners.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 _listen(listener, port)
             except OSError as e:
-                raise CommandFailed(
-                    f"port {port} is not usable ({e.strerror}): stop who holds it, or pass another {option} "
-                    "(0 takes a free one)"
+                raise CommandError(
+                    f"port {port} is not usable ({e.strerror}): stop the process that uses it, or pass another "
+                    f"{option} (0: any free port)"
                 ) from e
-            claimed[option] = listener.getsockname()[1]
-    return claimed
+            chosen[option] = listener.getsockname()[1]
+    return chosen
 
 
 def free() -> int:
-    """Return a port nobody listens on."""
-    return claim({"port": 0})["port"]
+    """Return a free port."""
+    return choose({"port": 0})["port"]
+
+
+def is_open(port: int, host: str = LOOPBACK, timeout_seconds: float = 0.2) -> bool:
+    """Whether a server accepts connections on the port."""
+    try:
+        with socket.create_connection((host, port), timeout_seconds):
+            return True
+    except OSError:
+        return False
 
 
 def _listen(listener: socket.socket, port: int) -> None:
-    *tries, last = [port] if port else _CHANCE.sample(FREE, k=100)
-    for candidate in tries:
+    *others, last = [port] if port else _RANDOM.sample(FREE, k=100)
+    for candidate in others:
         with contextlib.suppress(OSError):
             return _listen_on(listener, candidate)
     return _listen_on(listener, last)
@@ -53,12 +61,3 @@ def _listen(listener: socket.socket, port: int) -> None:
 def _listen_on(listener: socket.socket, port: int) -> None:
     listener.bind((LOOPBACK, port))
     listener.listen()
-
-
-def answers(port: int, host: str = LOOPBACK, timeout_seconds: float = 0.2) -> bool:
-    """Say whether somebody accepts connections on the port."""
-    try:
-        with socket.create_connection((host, port), timeout_seconds):
-            return True
-    except OSError:
-        return False

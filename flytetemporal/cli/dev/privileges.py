@@ -1,6 +1,7 @@
-"""What a child does between fork and exec: die with its parent, and leave root behind where it must.
+"""The code that a child process runs between fork and exec: set its death signal, give up root if necessary.
 
-Only calls that were resolved before the fork happen here, since the child may hold no lock of the parent's threads.
+The functions it calls are looked up before the fork: a thread of the parent could hold the loader's lock, which the
+child would then never get.
 """
 
 import ctypes
@@ -20,9 +21,10 @@ _UNPRIVILEGED_ACCOUNT = 65534
 
 
 def before_exec(death_signal: signal.Signals, *, unprivileged: bool) -> Callable[[], None]:
-    """Return what the child runs before exec. The kernel sends ``death_signal`` when the parent dies, even by SIGKILL.
+    """Return the function that a child runs before exec.
 
-    ``unprivileged`` has no effect unless this process is root.
+    The kernel sends the child ``death_signal`` when its parent dies, even by SIGKILL. ``unprivileged`` has no effect
+    unless this process is root.
     """
     parent = os.getpid()
     account = unprivileged_account() if unprivileged else None
@@ -33,6 +35,7 @@ def before_exec(death_signal: signal.Signals, *, unprivileged: bool) -> Callable
         if sys.platform == "linux":
             # After the change of user, which clears the death signal.
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            # A parent that died before the call above sends no signal any more.
             if os.getppid() != parent:
                 os._exit(1)
 
@@ -40,14 +43,14 @@ def before_exec(death_signal: signal.Signals, *, unprivileged: bool) -> Callable
 
 
 def unprivileged_account() -> int | None:
-    """Return the user and group id that stands in for root where a program refuses root; None when we are not root."""
+    """Return the user and group id to use instead of root; None if this process is not root."""
     return _UNPRIVILEGED_ACCOUNT if os.geteuid() == 0 else None
 
 
 def _leave_root(account: int) -> None:
-    """Change the user but still reach files below folders that only root may enter.
+    """Change the user, but keep the right to reach files below folders that only root may enter.
 
-    Otherwise a state folder or an installation below root's home needs wider permissions on that home.
+    Without it, a state folder or an installation below root's home directory would need wider permissions there.
     """
     os.setgroups([])
     if sys.platform != "linux":
@@ -60,6 +63,6 @@ def _leave_root(account: int) -> None:
     mask = 1 << _CAP_DAC_OVERRIDE
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
-    # A container without this capability refuses; then the permissions of the folders decide.
+    # This fails in a container without the capability; then the permissions of the folders decide.
     if _LIBC.capset(header, sets) == 0:
         _LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)

@@ -1,4 +1,4 @@
-"""What the user sees while the development stack starts and runs."""
+"""The terminal output of the development stack while it starts and runs."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from flytetemporal.cli.dev.child import Child, Phase
+from flytetemporal.cli.dev.child_process import ChildProcess, Phase
 from flytetemporal.cli.dev.stack import Stack
 
 _MARKS = {
@@ -21,70 +21,70 @@ _MARKS = {
 
 
 class Progress:
-    """A live table of the children until all are ready, then a line for each restart.
+    """A live table of the processes until all are ready, then a line for each restart.
 
-    Without a terminal, a line for each child as it becomes ready.
+    Without a terminal, a line for each process that becomes ready.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = time.monotonic()
-        self._children: Sequence[Child] = ()
+        self._children: Sequence[ChildProcess] = ()
         self._live: Live | None = None
-        self._told_restarts = 0
-        self._told_stop = False
-        self._told_ready: set[str] = set()
+        self._printed_restarts = 0
+        self._printed_stop = False
+        self._printed_ready: set[str] = set()
 
-    def watch(self, children: Sequence[Child]) -> None:
-        """Show these children from now on."""
+    def start(self, children: Sequence[ChildProcess]) -> None:
+        """Start to show these processes."""
         self._children = children
-        # Refreshed by changes, not by a thread: children are forked from this process.
+        # Refreshed on changes instead of by a thread: a fork while another thread holds a lock copies that lock.
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
 
     def changed(self) -> None:
-        """Show the present state."""
+        """Show the current state."""
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             return
-        self._tell_ready()
-        self._tell_restarts()
+        self._print_ready()
+        self._print_restarts()
 
-    def _tell_ready(self) -> None:
+    def _print_ready(self) -> None:
         for child in self._children:
-            if child.phase is Phase.READY and child.spec.name not in self._told_ready:
-                self._told_ready.add(child.spec.name)
+            if child.phase is Phase.READY and child.spec.name not in self._printed_ready:
+                self._printed_ready.add(child.spec.name)
                 self._console.print(f"{child.spec.name} is ready after {child.ready_seconds:.1f} s")
 
-    def _tell_restarts(self) -> None:
+    def _print_restarts(self) -> None:
         restarts = sum(child.restarts for child in self._children)
-        if restarts > self._told_restarts:
-            self._told_restarts = restarts
+        if restarts > self._printed_restarts:
+            self._printed_restarts = restarts
             for child in self._children:
                 if child.phase is Phase.RESTARTING:
-                    self._console.print(f"[red]{child.spec.name} {child.status}; it starts again[/red]")
+                    self._console.print(f"[red]{child.spec.name} {child.status}; restarting[/red]")
 
-    def ready(self, stack: Stack, notes: Sequence[str]) -> None:
-        """End the live table and say where everything is and what to do next."""
+    def show_ready(self, stack: Stack, notes: Sequence[str]) -> None:
+        """End the live table and print the endpoints, the notes and a command to try."""
         self.close()
-        self._told_ready.update(child.spec.name for child in self._children)
+        self._printed_ready.update(child.spec.name for child in self._children)
         seconds = time.monotonic() - self._started
         self._console.print(f"[bold green]Ready[/bold green] in {seconds:.1f} s")
-        for name, place in _places(stack):
-            self._console.print(Text.assemble(f"  {name:<13}", (place, "cyan")), soft_wrap=True)
+        for name, endpoint in _endpoints(stack):
+            self._console.print(Text.assemble(f"  {name:<13}", (endpoint, "cyan")), soft_wrap=True)
         for note in notes:
             self._console.print(f"  {note}", highlight=False, soft_wrap=True)
         self._console.print(
-            f"\nNext, in another terminal:\n  [bold]pyflyte run --remote {_something_to_run()}[/bold]"
-            "\n\nCtrl-C stops everything; the state stays."
+            f"\nNext, in another terminal:\n  [bold]pyflyte run --remote {_example_command()}[/bold]"
+            "\n\nPress Ctrl-C to stop everything; the state is kept."
         )
 
-    def stopping(self) -> None:
-        """Say that the stop has begun."""
+    def show_stopping(self) -> None:
+        """Print, once, that the stack is stopping."""
         self.close()
-        if not self._told_stop:
-            self._told_stop = True
+        if not self._printed_stop:
+            self._printed_stop = True
             self._console.print("Stopping ...")
 
     def close(self) -> None:
@@ -102,14 +102,14 @@ class Progress:
         return table
 
 
-def _places(stack: Stack) -> list[tuple[str, str]]:
+def _endpoints(stack: Stack) -> list[tuple[str, str]]:
     return [
         ("Flyte API", f"localhost:{stack.endpoints.grpc_port} (gRPC)  {stack.endpoints.http_url} (HTTP)"),
         ("Temporal UI", stack.endpoints.ui_url),
-        ("State", str(stack.home.path)),
+        ("State", str(stack.folder.path)),
     ]
 
 
-def _something_to_run() -> str:
+def _example_command() -> str:
     example = Path("examples/hello.py")
     return f"{example} hello_workflow" if example.exists() else "FILE.py WORKFLOW"

@@ -1,4 +1,4 @@
-"""The children of the development stack: Postgres, Temporal, admin and one worker, each a process of its own."""
+"""The processes of the development stack: Postgres, Temporal, admin with the control worker, and one worker."""
 
 import os
 import sys
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from flytetemporal.cli.dev import ports, postgres, temporal_server
-from flytetemporal.cli.dev.child import ChildSpec
-from flytetemporal.cli.dev.home import Home, Secrets
+from flytetemporal.cli.dev.child_process import ProcessSpec
+from flytetemporal.cli.dev.state_folder import Secrets, StateFolder
 
 MODULE = "flytetemporal.cli.main"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The ports of one stack, all on the loopback interface."""
+    """The ports of a stack, all on the loopback interface."""
 
     grpc_port: int
     http_port: int
@@ -26,29 +26,29 @@ class Endpoints:
 
     @property
     def http_url(self) -> str:
-        """Base of admin's HTTP API."""
+        """The base URL of admin's HTTP API."""
         return f"http://localhost:{self.http_port}"
 
     @property
     def ui_url(self) -> str:
-        """Temporal's UI."""
+        """The URL of Temporal's UI."""
         return f"http://localhost:{self.ui_port}"
 
     @property
     def temporal_address(self) -> str:
-        """Temporal's frontend."""
+        """The address of Temporal's frontend."""
         return f"{ports.LOOPBACK}:{self.temporal_port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What is needed to describe every child."""
+    """The configuration of a stack."""
 
-    home: Home
+    folder: StateFolder
     endpoints: Endpoints
     secrets: Secrets
     external_database: str = ""
-    """The URL of a database that somebody else runs; empty: the embedded one."""
+    """The URL of the user's own database; empty: the embedded Postgres."""
     max_tasks: int = 0
     memory_limits: bool = False
 
@@ -59,17 +59,21 @@ class Stack:
             self.endpoints.postgres_port, self.secrets.postgres_password
         )
 
-    def stages(self, notify_address: str) -> list[list[ChildSpec]]:
-        """Return the children in the order of their stop: who uses a server stops before it.
+    def stages(self, notify_address: str) -> list[list[ProcessSpec]]:
+        """Return the processes in the order in which they stop: clients before the servers they use.
 
-        ``notify_address`` is where they say that they are ready.
+        They send their notifications to ``notify_address``.
         """
-        servers = [temporal_server.child(self.home, self.endpoints.temporal_port, self.endpoints.ui_port)]
+        servers = [temporal_server.process_spec(self.folder, self.endpoints.temporal_port, self.endpoints.ui_port)]
         if not self.external_database:
-            servers.insert(0, postgres.child(self.home, self.endpoints.postgres_port, self.secrets.postgres_password))
+            servers.insert(
+                0, postgres.process_spec(self.folder, self.endpoints.postgres_port, self.secrets.postgres_password)
+            )
         notify = {"NOTIFY_SOCKET": notify_address}
-        worker = self._python_child(("worker",), {**self._worker_environment(), **notify})
-        admin = self._python_child(("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify})
+        worker = self._python_process(("worker",), {**self._worker_environment(), **notify})
+        admin = self._python_process(
+            ("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify}
+        )
         return [[worker], [admin], servers]
 
     def state(self, pids: Mapping[str, int | None], *, ready: bool) -> dict[str, Any]:
@@ -83,15 +87,15 @@ class Stack:
             "temporal_namespace": temporal_server.NAMESPACE,
             "temporal_ui_url": self.endpoints.ui_url,
             "database_url": self.database_url,
-            "store": str(self.home.store),
-            "client_config": str(self.home.client_config),
-            "logs": str(self.home.logs),
+            "store": str(self.folder.store),
+            "client_config": str(self.folder.client_config),
+            "logs": str(self.folder.logs),
             "processes": dict(pids),
         }
 
     def _shared_environment(self) -> dict[str, str]:
         return {
-            "FLYTETEMPORAL_STORAGE__ROOT": str(self.home.store),
+            "FLYTETEMPORAL_STORAGE__ROOT": str(self.folder.store),
             "FLYTETEMPORAL_TEMPORAL__ADDRESS": self.endpoints.temporal_address,
             "FLYTETEMPORAL_TEMPORAL__NAMESPACE": temporal_server.NAMESPACE,
         }
@@ -109,23 +113,23 @@ class Stack:
         }
 
     def _worker_environment(self) -> dict[str, str]:
-        # Task commands such as pyflyte-execute lie beside this interpreter, also when nobody activated its environment.
+        # Task commands such as pyflyte-execute are next to this interpreter, whose environment need not be active.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return {
             **self._shared_environment(),
             "FLYTETEMPORAL_WORKER__ADMIN_ENDPOINT": f"{ports.LOOPBACK}:{self.endpoints.grpc_port}",
             "FLYTETEMPORAL_WORKER__ADMIN_URL": self.endpoints.http_url,
-            "FLYTETEMPORAL_WORKER__WORK_DIR": str(self.home.work),
-            "FLYTETEMPORAL_WORKER__SECRETS_DIR": str(self.home.task_secrets),
+            "FLYTETEMPORAL_WORKER__WORK_DIR": str(self.folder.work),
+            "FLYTETEMPORAL_WORKER__SECRETS_DIR": str(self.folder.task_secrets),
             "FLYTETEMPORAL_WORKER__MAX_TASKS": str(self.max_tasks),
             "FLYTETEMPORAL_WORKER__MEMORY_LIMITS": str(self.memory_limits).lower(),
             "PATH": path,
         }
 
-    def _python_child(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ChildSpec:
-        return ChildSpec(
+    def _python_process(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ProcessSpec:
+        return ProcessSpec(
             name=arguments[0],
             command=(sys.executable, "-m", MODULE, *arguments),
-            log=self.home.logs / f"{arguments[0]}.log",
+            log=self.folder.logs / f"{arguments[0]}.log",
             environment=environment,
         )

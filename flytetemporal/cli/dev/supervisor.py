@@ -1,48 +1,49 @@
-"""Runs a set of children together: all start at once; the end of the run stops them in order."""
+"""Runs processes together: all start at once, and they stop in stages."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from flytetemporal.cli.dev.child import Child, ChildSpec
+from flytetemporal.cli.dev.child_process import ChildProcess, ProcessSpec
 
-# One wish to stop can arrive as several signals: a terminal or a wrapper tells the whole process group, too.
-INSISTENCE_SECONDS = 1.0
+# One Ctrl-C can arrive as several signals: a terminal or a wrapper signals the whole process group, too.
+REPEATED_STOP_SECONDS = 1.0
 
 
 class Supervisor:
-    """Start, watch and stop the children.
+    """Starts, watches and stops processes.
 
-    ``stages`` are stopped one after another, the first first; the children of one stage together. ``changed`` is
-    called after every change of any child.
+    The ``stages`` are stopped in their order, the processes of one stage together. ``changed`` is called after each
+    change of a process.
     """
 
-    def __init__(self, stages: Sequence[Sequence[ChildSpec]], changed: Callable[[], None]) -> None:
-        self._stages = [[Child(spec, changed) for spec in stage] for stage in stages]
+    def __init__(self, stages: Sequence[Sequence[ProcessSpec]], changed: Callable[[], None]) -> None:
+        self._stages = [[ChildProcess(spec, changed) for spec in stage] for stage in stages]
         self._stop = asyncio.Event()
         self._stop_requested = 0.0
         self._runs: list[asyncio.Task[None]] = []
 
     @property
-    def children(self) -> list[Child]:
-        """All children, in the order of their stop."""
+    def children(self) -> list[ChildProcess]:
+        """All processes, in the order in which they stop."""
         return [child for stage in self._stages for child in stage]
 
     def request_stop(self) -> None:
-        """End the run; a later request kills what still runs."""
+        """Stop all processes; a second request, more than ``REPEATED_STOP_SECONDS`` later, kills them."""
         now = asyncio.get_running_loop().time()
         if not self._stop.is_set():
             self._stop_requested = now
             self._stop.set()
-        elif now - self._stop_requested > INSISTENCE_SECONDS:
+        elif now - self._stop_requested > REPEATED_STOP_SECONDS:
             for child in self.children:
                 child.kill()
 
     async def run(self, all_ready: Callable[[], None]) -> None:
-        """Run until a stop is requested; ``all_ready`` is called once, when every child has been ready.
+        """Run until a stop is requested; call ``all_ready`` once, when every process has been ready.
 
         Raises:
-            CommandFailed: a child cannot be kept alive. The others were stopped.
+            CommandError: a process did not start or keeps dying. The others are stopped.
         """
+        # Not a TaskGroup: it would cancel the other runs at once, but the processes have to stop in their order.
         self._runs = [asyncio.create_task(child.keep_running()) for child in self.children]
         announce = asyncio.create_task(self._announce(all_ready))
         stop = asyncio.create_task(self._stop.wait())
@@ -58,19 +59,23 @@ class Supervisor:
         if announce.done() and not announce.cancelled():
             announce.result()
 
-    def heard(self, pid: int, status: str, ready: bool) -> None:
-        """Hand a child's message to the children; see ``notify.Listener``."""
+    def notified(self, pid: int, status: str, ready: bool) -> None:
+        """Pass a notification on to the processes; see ``cli.serving.notifications``."""
         for child in self.children:
-            child.heard(pid, status, ready=ready)
+            child.notified(pid, status, ready=ready)
 
     async def _announce(self, all_ready: Callable[[], None]) -> None:
-        await asyncio.gather(*(child.ready.wait() for child in self.children))
+        for child in self.children:
+            await child.ready.wait()
         all_ready()
 
     async def _stop_all(self) -> None:
         for stage in self._stages:
-            await asyncio.gather(*(child.stop() for child in stage))
+            async with asyncio.TaskGroup() as stopping:
+                for child in stage:
+                    stopping.create_task(child.stop())
         for run in self._runs:
-            if not run.done():  # Waiting for a restart, or preparing a start.
+            if not run.done():  # It waits before a restart, or prepares a start.
                 run.cancel()
+        # All have ended or are cancelled; run() raises the error of one that failed.
         await asyncio.gather(*self._runs, return_exceptions=True)

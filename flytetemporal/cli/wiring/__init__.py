@@ -1,1 +1,1 @@
-"""Settings in, running objects out."""
+"""Builds the objects of a process from its settings."""

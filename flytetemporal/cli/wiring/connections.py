@@ -1,21 +1,26 @@
-"""Connections to the servers that every process needs, made with patience: servers start in any order."""
+"""The connection to Temporal, which every process needs. Servers are started in any order, so it waits."""
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from flytetemporal.cli.wiring import readiness
+from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import payloads
 
 
 async def temporal(settings: TemporalSettings) -> Client:
-    """Return a client once the namespace answers."""
+    """Return a client when the namespace answers.
+
+    Raises:
+        RPCError: it does not answer within ``readiness.WAIT_SECONDS``.
+        RuntimeError: the server does not, likewise.
+    """
 
     async def connect() -> Client:
         client = await Client.connect(
             settings.address, namespace=settings.namespace, data_converter=payloads.DATA_CONVERTER
         )
-        await client.count_workflows()  # The port is open a moment before the namespace is there.
+        await client.count_workflows()  # The port is open a moment before the namespace exists.
         return client
 
-    return await readiness.wait_for("temporal", connect, RPCError, RuntimeError)
+    return await wait_until_ready("temporal", connect, RPCError, RuntimeError)

@@ -1,7 +1,7 @@
-"""Where the links to Flyte's console lead while this installation has none.
+"""Redirects for links to Flyte's console, which this installation does not have.
 
-pyflyte prints one for every execution, which leads to the run in Temporal's UI, and for every registered entity, which
-leads to its JSON.
+pyflyte prints a link for each execution, which is redirected to Temporal's UI, and for each registered entity, which is
+redirected to its JSON.
 """
 
 from urllib.parse import quote
@@ -20,13 +20,13 @@ _COLLECTIONS = {"task": "tasks", "workflow": "workflows", "launch_plan": "launch
 
 
 def temporal_ui_url(settings: TemporalSettings, execution: identifier_pb2.WorkflowExecutionIdentifier) -> str:
-    """Return the page of an execution's workflow in Temporal's UI."""
+    """Return the URL of an execution's workflow in Temporal's UI."""
     workflow_id = quote(naming.temporal_workflow_id(execution), safe="")
     return f"{settings.ui_url.rstrip('/')}/namespaces/{settings.namespace}/workflows/{workflow_id}"
 
 
 def routes(settings: TemporalSettings) -> list[Route]:
-    """Return the routes that stand in for the console; none when nobody said where Temporal's UI is."""
+    """Return the routes of the redirects; none unless ``ui_url`` is set."""
     if not settings.ui_url:
         return []
 

@@ -19,7 +19,8 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
-from flytetemporal.cli.wiring import connections, console_links, readiness
+from flytetemporal.cli.serving.readiness import wait_until_ready
+from flytetemporal.cli.wiring import connections, console_links
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
@@ -85,7 +86,7 @@ def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[Ba
 
 async def _migrated(settings: Settings) -> None:
     url = settings.database.url.get_secret_value()
-    await readiness.wait_for("postgres", lambda: asyncio.to_thread(migrations.upgrade, url), OperationalError)
+    await wait_until_ready("postgres", lambda: asyncio.to_thread(migrations.upgrade, url), OperationalError)
 
 
 async def _answering(engine: AsyncEngine) -> None:
@@ -93,7 +94,7 @@ async def _answering(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             await connection.execute(text("select 1"))
 
-    await readiness.wait_for("postgres", ask, OperationalError)
+    await wait_until_ready("postgres", ask, OperationalError)
 
 
 def _signing_key(settings: StorageSettings, *, local: bool) -> bytes:

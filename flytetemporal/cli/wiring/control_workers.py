@@ -1,4 +1,4 @@
-"""The control worker: the control plane's own workflows, on a task queue of their own."""
+"""The control worker: runs the control plane's own workflows, on a separate task queue."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 
 SWEEPER_ID = "flytetemporal-sweeper"
-# Somebody may end the sweeper by hand.
+# The sweeper never ends, but an operator can end it in Temporal's UI.
 CHECK_SECONDS = 60.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -47,11 +47,12 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
             yield
         finally:
             keeping.cancel()
+            # gather waits for the cancelled task without raising its CancelledError here.
             await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def _keep_sweeping(client: Client) -> None:
-    """See to it that the sweeper runs."""
+    """Start the sweeper unless it runs, and repeat that every ``CHECK_SECONDS``."""
     while True:
         try:
             await client.start_workflow(

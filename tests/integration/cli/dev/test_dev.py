@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from flytetemporal.cli.dev import background, home
-from flytetemporal.cli.dev.home import Home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
+from scripts import background_stack
 from tests.fixtures.stack import RunningStack
 from tests.fixtures.waiting import HANG_SECONDS, wait_until
 
@@ -31,7 +32,7 @@ def alive(pid: int) -> bool:
     return status.rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def answers(endpoint: str) -> bool:
+def is_open(endpoint: str) -> bool:
     host, port = endpoint.rsplit(":", 1)
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
         return True
@@ -39,29 +40,29 @@ def answers(endpoint: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, dict[str, Any]]]:
-    """A stack that the tests of this module may harm."""
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StateFolder, dict[str, Any]]]:
+    """A stack that the tests of this module can kill."""
     scratch = tmp_path_factory.mktemp("own-stack")
-    folder = Home(scratch / "home")
-    with (scratch / "dev.log").open("wb") as output, background.running(folder.path, output=output) as state:
+    folder = StateFolder(scratch / "home")
+    with (scratch / "dev.log").open("wb") as output, background_stack.running(folder.path, output=output) as state:
         yield folder, state
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(stack: RunningStack) -> None:
-    refused = dev("--home", str(stack.home), *background.FREE_PORTS)
+    refused = dev("--home", str(stack.home), *background_stack.FREE_PORTS)
 
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert f"runs on {stack.home} already (pid {stack.pid})" in refused.stderr
 
 
-def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_its_option(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = str(holder.getsockname()[1])
 
-        refused = dev("--home", str(tmp_path / "h"), *background.FREE_PORTS, "--http-port", port)
+        refused = dev("--home", str(tmp_path / "h"), *background_stack.FREE_PORTS, "--http-port", port)
 
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
@@ -82,61 +83,61 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"
 
-    refused = dev("--home", str(tmp_path / "h"), "--database-url", url, *background.FREE_PORTS)
+    refused = dev("--home", str(tmp_path / "h"), "--database-url", url, *background_stack.FREE_PORTS)
 
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "no Postgres answers at 127.0.0.1:1" in refused.stderr
 
 
-def test_a_database_that_somebody_else_runs_is_used(stack: RunningStack, tmp_path: Path) -> None:
+def test_an_external_database_is_used(stack: RunningStack, tmp_path: Path) -> None:
     options = ("--database-url", stack.database_url)
 
     with (
         (tmp_path / "dev.log").open("wb") as output,
-        background.running(tmp_path / "home", options=options, output=output) as state,
+        background_stack.running(tmp_path / "home", options=options, output=output) as state,
     ):
         assert "postgres" not in state["processes"]
         assert state["database_url"] == stack.database_url
 
 
 @pytest.mark.parametrize("part", ["admin", "worker", "postgres", "temporal"])
-def test_each_part_starts_again_when_it_is_killed(own_stack: tuple[Home, dict[str, Any]], part: str) -> None:
+def test_each_process_is_restarted_when_it_is_killed(own_stack: tuple[StateFolder, dict[str, Any]], part: str) -> None:
     folder, _ = own_stack
-    state = home.read_state(folder)
+    state = state_folder.read_state(folder)
     assert state is not None
     first = state["processes"][part]
 
     os.kill(first, signal.SIGKILL)
 
     def replaced() -> bool:
-        now = home.read_state(folder)
+        now = state_folder.read_state(folder)
         return now is not None and now["processes"][part] not in (None, first)
 
     wait_until(replaced)
-    wait_until(lambda: answers(state["grpc_endpoint"]) and answers(state["temporal_address"]))
+    wait_until(lambda: is_open(state["grpc_endpoint"]) and is_open(state["temporal_address"]))
 
 
-def test_everything_dies_with_the_supervisor_and_starts_again_after_it(tmp_path: Path) -> None:
+def test_everything_dies_with_the_supervisor_and_can_start_again(tmp_path: Path) -> None:
     folder = tmp_path / "home"
     with (tmp_path / "dev.log").open("wb") as output:
-        with contextlib.suppress(CommandFailed), background.running(folder, output=output) as state:
+        with contextlib.suppress(CommandError), background_stack.running(folder, output=output) as state:
             os.kill(state["pid"], signal.SIGKILL)
 
             wait_until(lambda: not any(alive(pid) for pid in state["processes"].values()))
 
-        with background.running(folder, output=output) as again:
+        with background_stack.running(folder, output=output) as again:
             assert again["pid"] != state["pid"]
 
 
 def test_a_stopped_stack_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "home"
 
-    with (tmp_path / "dev.log").open("wb") as output, background.running(folder, output=output) as state:
+    with (tmp_path / "dev.log").open("wb") as output, background_stack.running(folder, output=output) as state:
         pass
 
     assert not any(alive(pid) for pid in state["processes"].values())
-    assert home.read_state(Home(folder)) is None
+    assert state_folder.read_state(StateFolder(folder)) is None
 
 
 def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
@@ -152,23 +153,23 @@ def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_was_made_is_still_there_after_a_restart(tmp_path: Path) -> None:
+def test_data_survives_a_restart(tmp_path: Path) -> None:
     folder = tmp_path / "home"
     project = {"project": {"id": "kept", "name": "kept"}}
     with (tmp_path / "dev.log").open("wb") as output:
-        with background.running(folder, output=output) as state:
+        with background_stack.running(folder, output=output) as state:
             httpx.post(f"{state['http_url']}/api/v1/projects", json=project).raise_for_status()
 
-        with background.running(folder, output=output) as state:
+        with background_stack.running(folder, output=output) as state:
             listed = httpx.get(f"{state['http_url']}/api/v1/projects").raise_for_status().json()
 
     assert "kept" in {project["id"] for project in listed["projects"]}
 
 
-def test_two_signals_at_once_are_one_wish_to_stop(tmp_path: Path) -> None:
+def test_two_signals_at_once_are_one_request_to_stop(tmp_path: Path) -> None:
     with (
         (tmp_path / "dev.log").open("wb") as output,
-        background.running(tmp_path / "home", output=output) as state,
+        background_stack.running(tmp_path / "home", output=output) as state,
     ):
         os.kill(state["pid"], signal.SIGTERM)
 

@@ -7,30 +7,31 @@ from typing import Any
 
 import pytest
 
-from flytetemporal.cli.dev.child import ChildSpec
+from flytetemporal.cli.dev.child_process import ProcessSpec
 from flytetemporal.cli.dev.supervisor import Supervisor
-from flytetemporal.cli.problems import CommandFailed
-from flytetemporal.cli.wiring.notify import Listener
+from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.serving.notifications import NotificationSocket
 from tests.fixtures.waiting import HANG_SECONDS, bounded, eventually
 
-TELL_AND_WAIT = "from flytetemporal.cli import notify; import time; notify.tell('up', ready=True); time.sleep(60)"
-IGNORE_THE_STOP = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "from flytetemporal.cli import notify; notify.tell('up', ready=True); time.sleep(60)"
+NOTIFY_AND_WAIT = (
+    "from flytetemporal.cli.serving.notifications import notify; import time; notify('up', ready=True); time.sleep(60)"
 )
+IGNORE_THE_STOP = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {NOTIFY_AND_WAIT}"
 
 
 class Stage:
-    """A supervisor of python one-liners that say themselves when they are ready."""
+    """A supervisor of python one-liners that notify it when they are ready."""
 
     def __init__(self, folder: Path, *programs: str, grace_seconds: float = 5.0) -> None:
-        self._listener = Listener(lambda pid, status, ready: self.supervisor.heard(pid, status, ready))
+        self._notifications = NotificationSocket(
+            lambda pid, status, ready: self.supervisor.notified(pid, status, ready)
+        )
         specs = [
-            ChildSpec(
+            ProcessSpec(
                 name=f"child-{number}",
                 command=(sys.executable, "-c", program),
                 log=folder / f"{number}.log",
-                environment={"NOTIFY_SOCKET": self._listener.address},
+                environment={"NOTIFY_SOCKET": self._notifications.address},
                 grace_seconds=grace_seconds,
             )
             for number, program in enumerate(programs)
@@ -55,8 +56,8 @@ def alive(pid: int) -> bool:
     return True
 
 
-async def test_a_requested_stop_ends_every_child(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, TELL_AND_WAIT, TELL_AND_WAIT)
+async def test_a_requested_stop_ends_every_process(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, NOTIFY_AND_WAIT, NOTIFY_AND_WAIT)
     await stage.until_ready()
     pids = [child.pid for child in stage.supervisor.children]
 
@@ -66,7 +67,7 @@ async def test_a_requested_stop_ends_every_child(tmp_path: Path) -> None:
     assert all(pid and not alive(pid) for pid in pids)
 
 
-async def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
+async def test_a_process_that_ignores_the_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     stage = Stage(tmp_path, IGNORE_THE_STOP, grace_seconds=0.3)
     await stage.until_ready()
     pid = stage.supervisor.children[0].pid
@@ -78,8 +79,8 @@ async def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(tmp_path:
     assert not alive(pid)
 
 
-async def test_a_killed_child_starts_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, TELL_AND_WAIT)
+async def test_a_killed_process_is_restarted(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, NOTIFY_AND_WAIT)
     await stage.until_ready()
     (child,) = stage.supervisor.children
     first = child.pid
@@ -93,24 +94,24 @@ async def test_a_killed_child_starts_again(tmp_path: Path) -> None:
     await stage.run
 
 
-async def test_a_child_that_is_ready_before_its_start_has_returned_is_heard(
+async def test_a_notification_that_arrives_while_the_process_is_spawned_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = asyncio.Event()
-    start, hear = asyncio.create_subprocess_exec, Supervisor.heard
+    received = asyncio.Event()
+    start, receive = asyncio.create_subprocess_exec, Supervisor.notified
 
     async def slowly(*command: str, **options: Any) -> asyncio.subprocess.Process:
         process = await start(*command, **options)
-        await bounded(told.wait())
+        await bounded(received.wait())
         return process
 
-    def heard(supervisor: Supervisor, *message: Any) -> None:
-        hear(supervisor, *message)
-        told.set()
+    def notified(supervisor: Supervisor, *notification: Any) -> None:
+        receive(supervisor, *notification)
+        received.set()
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
-    monkeypatch.setattr(Supervisor, "heard", heard)
-    stage = Stage(tmp_path, TELL_AND_WAIT)
+    monkeypatch.setattr(Supervisor, "notified", notified)
+    stage = Stage(tmp_path, NOTIFY_AND_WAIT)
 
     await stage.until_ready()
 
@@ -118,19 +119,19 @@ async def test_a_child_that_is_ready_before_its_start_has_returned_is_heard(
     await stage.run
 
 
-async def test_a_child_that_never_was_ready_ends_the_run_with_its_last_words(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, TELL_AND_WAIT, "raise SystemExit('no such table')")
+async def test_a_process_that_never_was_ready_ends_the_run_with_the_end_of_its_log(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, NOTIFY_AND_WAIT, "raise SystemExit('no such table')")
 
-    with pytest.raises(CommandFailed, match=r"child-1 did not start \(exit status 1\)(?s:.*)no such table"):
+    with pytest.raises(CommandError, match=r"child-1 did not start \(exit status 1\)(?s:.*)no such table"):
         await bounded(stage.run)
 
     assert all(child.pid is None for child in stage.supervisor.children)
 
 
-async def test_what_a_dead_child_left_behind_is_swept_up(tmp_path: Path) -> None:
+async def test_children_of_a_dead_process_are_killed(tmp_path: Path) -> None:
     marker = tmp_path / "grandchild"
     program = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(marker)!r}, 'w').write(str(p.pid));"
-    stage = Stage(tmp_path, program + TELL_AND_WAIT)
+    stage = Stage(tmp_path, program + NOTIFY_AND_WAIT)
     await stage.until_ready()
     (child,) = stage.supervisor.children
     grandchild = int(marker.read_text())

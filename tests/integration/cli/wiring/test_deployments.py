@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.wiring import deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
@@ -70,7 +70,7 @@ async def worker(client: Client, settings: TemporalSettings, implementation: typ
             while True:
                 try:
                     await deployments.promote(client, settings)
-                except CommandFailed:
+                except CommandError:
                     await asyncio.sleep(0.2)
                 else:
                     break
@@ -110,7 +110,7 @@ async def test_an_execution_finishes_on_the_build_that_started_it(temporal: Clie
 async def test_a_build_that_no_worker_runs_cannot_be_made_current(temporal: Client) -> None:
     settings = TemporalSettings(cluster=uuid.uuid4().hex[:8], versioned=True, build="1")
 
-    with pytest.raises(CommandFailed, match="start workers with FLYTETEMPORAL_TEMPORAL__VERSIONED=true first"):
+    with pytest.raises(CommandError, match="start workers with FLYTETEMPORAL_TEMPORAL__VERSIONED=true first"):
         await deployments.promote(temporal, settings)
 
 

@@ -29,7 +29,7 @@ def upload(tmp_path: Path, interface: str = INTERFACE) -> Result:
     )
 
 
-def test_inputs_become_files_of_the_format_that_is_asked_for(tmp_path: Path) -> None:
+def test_inputs_are_written_as_files_in_the_requested_format(tmp_path: Path) -> None:
     inputs = literals_pb2.LiteralMap(literals={"n": integer(5)})
     (tmp_path / "inputs.pb").write_bytes(inputs.SerializeToString())
 
@@ -54,7 +54,7 @@ def test_offloaded_inputs_become_files_like_others(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "in" / "s").read_text() == "far"
 
 
-def test_inputs_that_are_gone_fail_the_command(tmp_path: Path) -> None:
+def test_missing_inputs_fail_the_command(tmp_path: Path) -> None:
     done = copilot("download", "--from-remote", f"{tmp_path}/gone.pb", "--to-local-dir", f"{tmp_path}/in")
 
     assert done.exit_code == 1
@@ -84,7 +84,7 @@ def test_a_missing_file_becomes_an_error_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("interface", ["not base64", base64.b64encode(b"\xff\xff").decode()])
-def test_an_interface_that_is_none_is_refused(tmp_path: Path, interface: str) -> None:
+def test_a_malformed_interface_is_refused(tmp_path: Path, interface: str) -> None:
     done = upload(tmp_path, interface)
 
     assert done.exit_code == 2

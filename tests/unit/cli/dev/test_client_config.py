@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from flytetemporal.cli.dev import client_config
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 
 WANTED = client_config.settings(8089, 8088)
 
@@ -23,7 +23,7 @@ def test_a_missing_file_is_written_with_its_folder(tmp_path: Path) -> None:
     assert backups(path) == []
 
 
-def test_foreign_values_are_replaced_and_kept_in_a_backup(tmp_path: Path) -> None:
+def test_a_file_that_points_elsewhere_is_changed_and_backed_up(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     before = "# my cluster\nadmin:\n  endpoint: dns:///flyte.example.com\n  authType: Pkce\nlogger:\n  level: 5\n"
     path.write_text(before)
@@ -38,7 +38,7 @@ def test_foreign_values_are_replaced_and_kept_in_a_backup(tmp_path: Path) -> Non
     assert backup.name in message
 
 
-def test_a_file_that_points_here_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_that_already_points_here_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     console, admin = "{endpoint: 'http://localhost:8088'}", "{endpoint: 'dns:///localhost:8089', insecure: true}"
     text = f"# mine\nconsole: {console}\nadmin: {admin}\n"
@@ -61,17 +61,17 @@ def test_moving_our_own_file_to_other_ports_needs_no_backup(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["- a\n- list\n", "admin: [unclosed\n"])
-def test_a_file_that_is_no_mapping_is_left_alone(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
 
-    with pytest.raises(CommandFailed, match=r"--no-write-config"):
+    with pytest.raises(CommandError, match=r"--no-write-config"):
         client_config.merge(path, WANTED)
 
     assert path.read_text() == text
 
 
-def test_a_clients_environment_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_that_overrules_the_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYTECTL_CONFIG", "/elsewhere.yaml")
 
     assert client_config.overruled_by() == "FLYTECTL_CONFIG=/elsewhere.yaml"

@@ -1,4 +1,4 @@
-"""A development stack in the background, for programs: the demo, the tests, the check of the documentation."""
+"""A development stack in the background: for the demo, the bench, the fault suite and the tests."""
 
 import contextlib
 import signal
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from flytetemporal.cli.dev import home, privileges
-from flytetemporal.cli.dev.home import Home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.dev import privileges, state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
 
 FREE_PORTS = ("--grpc-port", "0", "--http-port", "0", "--temporal-port", "0", "--ui-port", "0")
 START_SECONDS = 90.0
@@ -22,15 +22,15 @@ STOP_SECONDS = 45.0
 def running(
     folder: Path, *, options: Sequence[str] = (), output: IO[bytes] | int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Run a stack on free ports with its state in ``folder``; gives the content of its state file once it is ready.
+    """Run a stack on free ports with its state in ``folder``; yield the content of its state file when it is ready.
 
-    The user's own client configuration stays as it is. ``output`` takes what the command prints.
+    The user's client configuration is not changed. ``output`` receives what the command prints.
 
     Raises:
-        CommandFailed: the stack did not start or did not stop cleanly.
+        CommandError: the stack did not start or did not stop cleanly.
     """
     command = [sys.executable, "-m", "flytetemporal.cli.main", "dev", "--home", str(folder), "--no-write-config"]
-    process = subprocess.Popen(  # noqa: S603  our own command
+    process = subprocess.Popen(
         [*command, *FREE_PORTS, *options],
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -39,23 +39,23 @@ def running(
         preexec_fn=privileges.before_exec(signal.SIGTERM, unprivileged=False),
     )
     try:
-        yield _wait_until_ready(Home(folder), process)
+        yield _wait_until_ready(StateFolder(folder), process)
     finally:
         status = _stop(process)
     if status != 0:
-        raise CommandFailed(f"the stack on {folder} ended with exit status {status}")
+        raise CommandError(f"the stack on {folder} ended with exit status {status}")
 
 
-def _wait_until_ready(folder: Home, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+def _wait_until_ready(folder: StateFolder, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise CommandFailed(f"the stack on {folder.path} did not start (exit status {process.returncode})")
-        state = home.read_state(folder)
+            raise CommandError(f"the stack on {folder.path} did not start (exit status {process.returncode})")
+        state = state_folder.read_state(folder)
         if state is not None and state["pid"] == process.pid and state["ready"]:
             return state
         time.sleep(0.02)
-    raise CommandFailed(f"the stack on {folder.path} is not ready after {START_SECONDS:.0f} s; see {folder.logs}")
+    raise CommandError(f"the stack on {folder.path} is not ready after {START_SECONDS:.0f} s; see {folder.logs}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> int:
@@ -63,5 +63,6 @@ def _stop(process: "subprocess.Popen[bytes]") -> int:
     try:
         return process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()  # Its children die with it.
+        # The kernel kills the children of the supervisor with it.
+        process.kill()
         return process.wait()

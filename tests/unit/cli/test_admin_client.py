@@ -5,22 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from flytetemporal.cli.commands import admin_channel, why
-from flytetemporal.cli.dev import home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli import admin_client
+from flytetemporal.cli.commands import why
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2
 
 
-def test_a_running_stack_comes_before_the_client_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_stack_takes_precedence_over_the_client_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("admin:\n  endpoint: dns:///flyte.example.com:443\n")
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
-    home.write_state(home.Home(tmp_path), {"pid": os.getpid(), "grpc_endpoint": "localhost:18089"})
+    state_folder.write_state(StateFolder(tmp_path), {"pid": os.getpid(), "grpc_endpoint": "localhost:18089"})
 
-    assert admin_channel.endpoint(tmp_path) == "localhost:18089"
+    assert admin_client.endpoint(tmp_path) == "localhost:18089"
 
 
-def test_the_usual_configuration_is_read_when_no_other_is_named(
+def test_the_default_configuration_file_is_read_unless_another_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".flyte").mkdir()
@@ -28,7 +32,7 @@ def test_the_usual_configuration_is_read_when_no_other_is_named(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("FLYTECTL_CONFIG", raising=False)
 
-    assert admin_channel.endpoint(tmp_path) == "flyte.example.com:81"
+    assert admin_client.endpoint(tmp_path) == "flyte.example.com:81"
 
 
 @pytest.mark.parametrize("command", ["why", "terminate"])
@@ -38,35 +42,37 @@ def test_the_commands_start_without_flytekit(command: str) -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_client_configuration_says_where_admin_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endpoint_comes_from_the_client_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("admin:\n  endpoint: dns:///flyte.example.com:443\n")
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
-    assert admin_channel.endpoint(tmp_path) == "flyte.example.com:443"
+    assert admin_client.endpoint(tmp_path) == "flyte.example.com:443"
 
 
 @pytest.mark.parametrize("content", ["", "storage: {}", "admin: nothing", "admin: {endpoint: }", "- admin"])
-def test_without_one_the_usual_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+def test_without_an_endpoint_in_the_configuration_the_default_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(content)
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
-    assert admin_channel.endpoint(tmp_path) == admin_channel.DEFAULT
+    assert admin_client.endpoint(tmp_path) == admin_client.DEFAULT_ENDPOINT
 
 
-def test_a_configuration_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_configuration_is_named_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("admin: [")
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
-    with pytest.raises(CommandFailed, match=r"config\.yaml.*--endpoint"):
-        admin_channel.endpoint(tmp_path)
+    with pytest.raises(CommandError, match=r"config\.yaml.*--endpoint"):
+        admin_client.endpoint(tmp_path)
 
 
-def test_a_server_that_is_not_there_is_one_line() -> None:
-    with pytest.raises(CommandFailed, match=r"127\.0\.0\.1:1 answers UNAVAILABLE"):
-        admin_channel.call(
+def test_an_unreachable_server_is_one_line() -> None:
+    with pytest.raises(CommandError, match=r"127\.0\.0\.1:1 answers UNAVAILABLE"):
+        admin_client.call(
             "127.0.0.1:1", why.EXPLAIN, operations_pb2.ExplainRequest(), operations_pb2.ExplainResponse, secure=False
         )
 
@@ -80,5 +86,5 @@ def test_an_answer_is_printed_line_by_line() -> None:
         "e1 is RUNNING",
         "  nothing goes on",
         "  n1 waits for n0",
-        "  and 3 more nodes; name one to ask for it alone",
+        "  and 3 more nodes; name a node to see it alone",
     ]

@@ -1,4 +1,4 @@
-"""The commands' way to admin: where it answers, and calls whose failure is one line for the user."""
+"""Calls from commands to admin: its endpoint, the shared options, and errors as one line for the user."""
 
 import os
 from collections.abc import Callable
@@ -10,10 +10,11 @@ import grpc
 import yaml
 from google.protobuf.message import Message
 
-from flytetemporal.cli.dev import client_config, home
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.dev import client_config, state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.errors import CommandError
 
-DEFAULT = "localhost:8089"
+DEFAULT_ENDPOINT = "localhost:8089"
 TIMEOUT_SECONDS = 30.0
 
 R = TypeVar("R", bound=Message)
@@ -21,10 +22,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def options(command: F) -> F:
-    """Add the options that say which execution is meant and where admin answers."""
+    """Add the options that name an execution's project and domain, and admin's endpoint."""
     for option in (
-        click.option("--secure", is_flag=True, help="Speak TLS."),
-        click.option("--endpoint", default="", help="Admin's gRPC endpoint; as pyflyte finds it unless given."),
+        click.option("--secure", is_flag=True, help="Use TLS."),
+        click.option("--endpoint", default="", help="Admin's gRPC endpoint; default: the one that pyflyte uses."),
         click.option("-d", "--domain", default="development", show_default=True),
         click.option("-p", "--project", default="flytesnacks", show_default=True),
     ):
@@ -33,25 +34,25 @@ def options(command: F) -> F:
 
 
 def endpoint(folder: Path) -> str:
-    """Return where admin answers: the stack that runs on ``folder``, else what the client configuration says."""
-    state = home.read_state(home.Home(folder))
+    """Return admin's endpoint: that of the stack running on ``folder``, else the one in the client configuration."""
+    state = state_folder.read_state(StateFolder(folder))
     if state is not None:
         return str(state["grpc_endpoint"])
     path = Path(os.environ.get("FLYTECTL_CONFIG") or client_config.default_path())
     try:
         content = yaml.safe_load(path.read_text()) if path.exists() else None
     except (OSError, yaml.YAMLError) as e:
-        raise CommandFailed(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
+        raise CommandError(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
     admin = content.get("admin") if isinstance(content, dict) else None
     configured = str(admin.get("endpoint") or "") if isinstance(admin, dict) else ""
-    return configured.removeprefix("dns:///") or DEFAULT
+    return configured.removeprefix("dns:///") or DEFAULT_ENDPOINT
 
 
 def call(target: str, path: str, request: Message, response: type[R], *, secure: bool) -> R:
-    """Call a method by its gRPC path.
+    """Call a method by its gRPC path: there are no generated stubs for the services of ``protos/``.
 
     Raises:
-        CommandFailed: it failed; with the server's words.
+        CommandError: the call failed; the text has the server's status and message.
     """
     channel = grpc.secure_channel(target, grpc.ssl_channel_credentials()) if secure else grpc.insecure_channel(target)
     with channel:
@@ -63,6 +64,6 @@ def call(target: str, path: str, request: Message, response: type[R], *, secure:
         try:
             answer: R = method(request, timeout=TIMEOUT_SECONDS)
         except grpc.RpcError as e:
-            failed: Any = e  # A call as well, which the types do not say.
-            raise CommandFailed(f"{target} answers {failed.code().name}: {failed.details()}") from e
+            failed: Any = e  # It is a grpc.Call, too, which the types do not say.
+            raise CommandError(f"{target} answers {failed.code().name}: {failed.details()}") from e
     return answer

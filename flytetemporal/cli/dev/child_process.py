@@ -1,4 +1,4 @@
-"""One child process of the development stack: start, readiness, restarts, end."""
+"""One process of the development stack: its start, readiness, restarts and stop."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flytetemporal.cli.dev import privileges
-from flytetemporal.cli.problems import CommandFailed
+from flytetemporal.cli.errors import CommandError
 
 RESTART_DELAYS = (0.1, 0.5, 1.0, 2.0, 4.0)
 RESTART_WINDOW_SECONDS = 60.0
@@ -23,29 +23,29 @@ TAIL_LINES = 15
 
 
 @dataclass(frozen=True, slots=True)
-class ChildSpec:
-    """How to run a child."""
+class ProcessSpec:
+    """How to run a process."""
 
     name: str
     command: tuple[str, ...]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the supervisor's own."""
+    """Added to the supervisor's own environment."""
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
-    """Sent by the kernel when the supervisor itself is killed."""
+    """Sent by the kernel if the supervisor itself is killed."""
     grace_seconds: float = 15.0
     """From the stop signal to SIGKILL."""
     unprivileged: bool = False
-    """The program refuses to run as root."""
+    """Whether the program refuses to run as root."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Awaited before each start."""
     is_ready: Callable[[], bool] | None = None
-    """Asked until it is true; without it the child tells by itself (see ``notify``)."""
+    """Polled until it is true. Without it the process sends a notification (see ``cli.serving.notifications``)."""
 
 
 class Phase(enum.StrEnum):
-    """Where a child is in its life."""
+    """The phase of a child process."""
 
     STARTING = "starting"
     READY = "ready"
@@ -53,10 +53,13 @@ class Phase(enum.StrEnum):
     STOPPED = "stopped"
 
 
-class Child:
-    """Keeps one process running until it is told to stop."""
+class ChildProcess:
+    """A process that is restarted when it dies, until it is stopped.
 
-    def __init__(self, spec: ChildSpec, changed: Callable[[], None]) -> None:
+    ``changed`` is called after each change of phase, status or process id.
+    """
+
+    def __init__(self, spec: ProcessSpec, changed: Callable[[], None]) -> None:
         self.spec = spec
         self.phase = Phase.STARTING
         self.status = ""
@@ -65,32 +68,32 @@ class Child:
         self.ready_seconds = 0.0
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
-        # What is heard while it is not known which process is ours.
+        # Notifications that arrive while the process is being spawned, when its id is not known yet; else None.
         self._early: list[tuple[int, str, bool]] | None = None
         self._stopping = False
         self._started = 0.0
-        self._deaths: deque[float] = deque()
+        self._exits: deque[float] = deque()
 
     @property
     def pid(self) -> int | None:
-        """The process id while the child runs."""
+        """The process id; None while the process does not run."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def keep_running(self) -> None:
-        """Run the process, again after each death.
+        """Run the process, and restart it after each exit, until it is stopped.
 
         Raises:
-            CommandFailed: it died before it was ever ready, or too often.
+            CommandError: it exited before it was ever ready, or too often.
         """
         while not self._stopping:
             await self._run_once()
             if self._stopping:
                 break
-            await self._survive_death()
+            await self._wait_before_restart()
         self._enter(Phase.STOPPED)
 
-    def heard(self, pid: int, status: str, *, ready: bool) -> None:
-        """Take what a process told about itself, if it is ours; it may do so before its start has returned."""
+    def notified(self, pid: int, status: str, *, ready: bool) -> None:
+        """Apply a notification if it comes from this process."""
         if self._early is not None:
             self._early.append((pid, status, ready))
             return
@@ -102,7 +105,7 @@ class Child:
         self._changed()
 
     async def stop(self) -> None:
-        """Ask the process to end, insist after the grace period, and sweep up what it left behind."""
+        """Send the stop signal, SIGKILL after the grace period, and SIGKILL to what is left of the process group."""
         self._stopping = True
         process = self._process
         if process is None:
@@ -115,13 +118,13 @@ class Child:
         except TimeoutError:
             self.kill()
             await process.wait()
-        self._sweep(process.pid)
+        self._kill_group(process.pid)
 
     def kill(self) -> None:
-        """End the process and its own children at once."""
+        """Kill the process and its own children at once."""
         self._stopping = True
         if self._process is not None:
-            self._sweep(self._process.pid)
+            self._kill_group(self._process.pid)
 
     async def _run_once(self) -> None:
         self._started = time.monotonic()
@@ -134,9 +137,10 @@ class Child:
             await process.wait()
         finally:
             probe.cancel()
-        self._sweep(process.pid)
+        self._kill_group(process.pid)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
+        # A fast process can send its notification before create_subprocess_exec has returned its id.
         early: list[tuple[int, str, bool]] = []
         self._early = early
         try:
@@ -144,7 +148,7 @@ class Child:
         finally:
             self._early = None
         for pid, status, ready in early:
-            self.heard(pid, status, ready=ready)
+            self.notified(pid, status, ready=ready)
         return process
 
     async def _execute(self) -> asyncio.subprocess.Process:
@@ -155,7 +159,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.spec.environment},
-                # A session of its own: Ctrl-C in the terminal reaches only the supervisor, which stops all in order.
+                # In its own session, Ctrl-C in the terminal reaches only the supervisor, which stops all in order.
                 start_new_session=True,
                 preexec_fn=privileges.before_exec(self.spec.death_signal, unprivileged=self.spec.unprivileged),
             )
@@ -167,20 +171,20 @@ class Child:
             await asyncio.sleep(PROBE_SECONDS)
         self._become_ready()
 
-    async def _survive_death(self) -> None:
+    async def _wait_before_restart(self) -> None:
         code = self._process.returncode if self._process else None
         if not self.ready.is_set():
-            raise CommandFailed(self._obituary(code, "did not start"))
+            raise CommandError(self._failure(code, "did not start"))
         now = time.monotonic()
-        self._deaths.append(now)
-        while self._deaths and now - self._deaths[0] > RESTART_WINDOW_SECONDS:
-            self._deaths.popleft()
-        if len(self._deaths) > len(RESTART_DELAYS):
-            raise CommandFailed(self._obituary(code, f"died {len(self._deaths)} times in a minute"))
+        self._exits.append(now)
+        while self._exits and now - self._exits[0] > RESTART_WINDOW_SECONDS:
+            self._exits.popleft()
+        if len(self._exits) > len(RESTART_DELAYS):
+            raise CommandError(self._failure(code, f"died {len(self._exits)} times in a minute"))
         self.restarts += 1
         self.status = f"ended with {_reason(code)}"
         self._enter(Phase.RESTARTING)
-        await asyncio.sleep(RESTART_DELAYS[len(self._deaths) - 1])
+        await asyncio.sleep(RESTART_DELAYS[len(self._exits) - 1])
 
     def _become_ready(self) -> None:
         self.ready_seconds = time.monotonic() - self._started
@@ -191,19 +195,19 @@ class Child:
         self.phase = phase
         self._changed()
 
-    def _obituary(self, code: int | None, what: str) -> str:
+    def _failure(self, code: int | None, what: str) -> str:
         tail = "\n".join(f"    {line}" for line in log_tail(self.spec.log))
         return f"{self.spec.name} {what} ({_reason(code)}). The end of {self.spec.log}:\n{tail}"
 
     @staticmethod
-    def _sweep(pid: int) -> None:
-        """Kill what is left of the process group, so that a restart finds no remains of the last run."""
+    def _kill_group(pid: int) -> None:
+        """Kill what is left of the process group: a restarted process must not meet children of the last one."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
 
 
 def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
-    """Return the last lines of a log file."""
+    """Return the last lines of a log file; none if it cannot be read."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 32 * 1024))

@@ -1,0 +1,1 @@
+"""What the server commands share: signals, readiness notifications, waiting for other servers."""
