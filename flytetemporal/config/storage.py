@@ -17,6 +17,9 @@ class StorageSettings(Part):
     """Passed to fsspec's file system (keys, endpoint_url ...)."""
     raw_output_prefix: str = ""
     """Where tasks put raw data; empty: ``<root>/data``."""
+    readable_prefixes: tuple[str, ...] = ()
+    """Addresses besides ``root`` and ``raw_output_prefix`` below which admin reads and signs what events and requests
+    name: where executions may put raw data. Other addresses are refused, or any client could read what admin can."""
     signing_key: SecretStr = SecretStr("")
     """Signs upload and download links of the file store; must be stable over restarts and the same on every admin."""
     max_link_age: timedelta = timedelta(hours=1)

@@ -11,37 +11,68 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ParamSpec, TypeVar
 
 import fsspec
 from google.protobuf.message import DecodeError, Message
 
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
-from flytetemporal.storage import failures
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound, Unavailable
+from flytetemporal.storage import failures, local_files
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+P = ParamSpec("P")
+# An output may have 1000 MiB (worker.offload_max_bytes), and stands in a map with others.
+MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
+# The store's own timeouts are shorter; this one is for what hangs in spite of them.
+READ_SECONDS = 300
+# botocore waits 60 s for each of up to five tries, unless it is told otherwise.
+S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
 class BlobStore:
     """One store. ``root`` is the URI under which everything of this installation lies, without a slash at its end."""
 
-    def __init__(self, root: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, root: str, options: Mapping[str, Any] | None = None, confined_to: Sequence[str] | None = None
+    ) -> None:
+        """Open the store at ``root``.
+
+        Args:
+            root: An absolute path, ``s3://bucket/prefix`` or ``gs://bucket/prefix``.
+            options: Passed to fsspec for addresses of the root's scheme.
+            confined_to: Prefixes besides the root below which addresses may lie; all others are refused. None lets
+                every address pass: for processes whose addresses come from no one else.
+        """
         self.root = root.rstrip("/")
         self._options = dict(options or {})
+        self._prefixes = None if confined_to is None else [self.root, *(p.rstrip("/") for p in confined_to if p)]
         self._scheme = root.split("://", 1)[0]
 
-    async def read(self, uri: str) -> bytes:
+    async def read(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
         """Return the object's bytes.
 
         Raises:
             NotFound: there is no such object.
+            ValueTooLarge: it has more than ``limit_bytes``.
+            InvalidRequest: the address is outside of the store, or names a link or a special file.
             Unavailable: the store does not answer.
         """
-        return await asyncio.to_thread(self.read_sync, uri)
+        return await self._in_time(uri, self.read_sync, uri, limit_bytes)
+
+    async def open(self, uri: str) -> IO[bytes]:
+        """Return an object open for reading, to be read and closed in threads; for objects of any size.
+
+        Raises:
+            NotFound: there is no such object.
+            InvalidRequest: the address is outside of the store, or names a link or a special file.
+            Unavailable: the store does not answer.
+        """
+        return await self._in_time(uri, self._open_sync, uri)
 
     async def write(self, uri: str, data: bytes) -> None:
         """Write an object whole; readers see the old bytes or the new ones, never a part."""
@@ -79,7 +110,7 @@ class BlobStore:
 
     async def tree(self, uri: str) -> list[str]:
         """Return the sorted names, below ``uri``, of all objects at any depth; none when there is no such folder."""
-        return await asyncio.to_thread(self._tree_sync, uri)
+        return await self._in_time(uri, self._tree_sync, uri)
 
     async def delete(self, uri: str) -> None:
         """Remove an object; one that is not there is no error."""
@@ -87,19 +118,19 @@ class BlobStore:
 
     async def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
-        return await asyncio.to_thread(self._exists_sync, uri)
+        return await self._in_time(uri, self._exists_sync, uri)
 
     async def size_bytes(self, uri: str) -> int:
         """Return the object's size. Raises ``NotFound``."""
-        return await asyncio.to_thread(self._size_sync, uri)
+        return await self._in_time(uri, self._size_sync, uri)
 
     async def md5(self, uri: str) -> bytes:
         """Return the MD5 of the object's content, 16 raw bytes. Raises ``NotFound``."""
         return hashlib.md5(await self.read(uri), usedforsecurity=False).digest()
 
-    async def read_message(self, uri: str, kind: type[M]) -> M:
+    async def read_message(self, uri: str, kind: type[M], limit_bytes: int = MAX_READ_BYTES) -> M:
         """Return the object parsed as ``kind``. Raises ``Internal`` when it does not parse."""
-        data = await self.read(uri)
+        data = await self.read(uri, limit_bytes)
         try:
             return kind.FromString(data)
         except DecodeError as e:
@@ -115,21 +146,30 @@ class BlobStore:
 
     def owns(self, uri: str) -> bool:
         """Say whether ``uri`` lies under the root, without climbing out of it."""
-        # flytekit writes addresses of files as plain paths.
-        root, path = self.root.removeprefix("file://"), uri.removeprefix("file://")
-        return path.startswith(root + "/") and ".." not in path.split("/")
+        return _is_below(uri, self.root)
 
     def local_path(self, uri: str) -> Path | None:
         """Return the path that an absolute path or a ``file://`` URI names, None for every other store."""
         return Path(uri.removeprefix("file://")) if uri.startswith(("file://", "/")) else None
 
-    def read_sync(self, uri: str) -> bytes:
+    async def _in_time(self, uri: str, operation: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Run a blocking read in a thread, but wait no longer than ``READ_SECONDS`` for it."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await asyncio.to_thread(operation, *arguments, **named)
+        except TimeoutError as e:
+            raise Unavailable(f"the object store has not answered for {uri} within {READ_SECONDS} s") from e
+
+    def read_sync(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
         """Read, blocking; for threads only."""
         with self._translated(uri):
             path = self.local_path(uri)
             if path is not None:
-                return path.read_bytes()
-            data: bytes = self._filesystem(uri).cat_file(uri)
+                return local_files.read(path, self._local_root(path), limit_bytes)
+            filesystem = self._filesystem(uri)
+            if limit_bytes < MAX_READ_BYTES and filesystem.size(uri) > limit_bytes:
+                raise local_files.too_large(uri, limit_bytes)
+            data: bytes = filesystem.cat_file(uri)
             return data
 
     def write_sync(self, uri: str, data: bytes) -> None:
@@ -159,7 +199,8 @@ class BlobStore:
         with self._translated(uri):
             source = self.local_path(uri)
             if source is not None:
-                shutil.copyfile(source, path)
+                with local_files.open_regular(source, self._local_root(source)) as file, path.open("wb") as target:
+                    shutil.copyfileobj(file, target)
             else:
                 self._filesystem(uri).get_file(uri, str(path))
 
@@ -167,8 +208,8 @@ class BlobStore:
         with self._translated(uri):
             folder = self.local_path(uri)
             if folder is not None:
-                found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-                return sorted(found)
+                found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+                return sorted(path.relative_to(folder).as_posix() for path in found)
             base = uri.split("://", 1)[1].strip("/") + "/"
             return sorted(name.lstrip("/").removeprefix(base) for name in self._filesystem(uri).find(uri))
 
@@ -183,12 +224,16 @@ class BlobStore:
     def _exists_sync(self, uri: str) -> bool:
         with self._translated(uri):
             path = self.local_path(uri)
-            return path.is_file() if path is not None else bool(self._filesystem(uri).exists(uri))
+            if path is not None:
+                return local_files.is_regular(path, self._local_root(path))
+            return bool(self._filesystem(uri).exists(uri))
 
     def _size_sync(self, uri: str) -> int:
         with self._translated(uri):
             path = self.local_path(uri)
-            return path.stat().st_size if path is not None else int(self._filesystem(uri).size(uri))
+            if path is not None:
+                return local_files.size_bytes(path, self._local_root(path))
+            return int(self._filesystem(uri).size(uri))
 
     def _presign_sync(self, verb: str, uri: str, lifetime: timedelta, md5: bytes) -> str:
         seconds = int(lifetime.total_seconds())
@@ -202,21 +247,44 @@ class BlobStore:
             extra = {"content_md5": encoded} if md5 else {}
             return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
 
-    @staticmethod
-    def _check_path(uri: str) -> None:
-        """Parts of addresses come from clients; none may lead out of the folder it was joined to."""
-        if ".." in uri.split("/"):
-            raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..'")
+    def _open_sync(self, uri: str) -> IO[bytes]:
+        with self._translated(uri):
+            path = self.local_path(uri)
+            if path is not None:
+                return local_files.open_regular(path, self._local_root(path))
+            file: IO[bytes] = self._filesystem(uri).open(uri, "rb")
+            return file
+
+    def _local_root(self, path: Path) -> Path:
+        """Return the folder below which no link is followed on the way to ``path``."""
+        for prefix in self._prefixes or [self.root]:
+            root = self.local_path(prefix)
+            if root is not None and path.is_relative_to(root):
+                return root
+        return path.parent
+
+    def _check_address(self, uri: str) -> None:
+        """Parts of addresses come from clients and tasks; none may lead out of where it was joined to."""
+        if ".." in uri.split("/") or "\0" in uri:
+            raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
+        if self._prefixes is not None and not any(_is_below(uri, prefix) for prefix in self._prefixes):
+            raise InvalidRequest(
+                f"address [{uri}] lies outside of the object store [{self.root}] and of "
+                "FLYTETEMPORAL_STORAGE__READABLE_PREFIXES"
+            )
 
     def _filesystem(self, uri: str) -> Any:
         scheme = uri.split("://", 1)[0] if "://" in uri else ""
         if scheme not in ("s3", "gs", "gcs", "memory"):
             raise InvalidRequest(f"the object store cannot read [{uri}]: use an absolute path, file://, s3:// or gs://")
-        return fsspec.filesystem(scheme, **(self._options if scheme == self._scheme else {}))
+        options = self._options if scheme == self._scheme else {}
+        if scheme == "s3":
+            options = {**options, "config_kwargs": {**S3_TIMEOUTS, **options.get("config_kwargs", {})}}
+        return fsspec.filesystem(scheme, **options)
 
     @contextlib.contextmanager
     def _translated(self, uri: str) -> Any:
-        self._check_path(uri)
+        self._check_address(uri)
         try:
             yield
         except FlyteError:
@@ -226,6 +294,12 @@ class BlobStore:
             if meaning is None:
                 raise
             raise meaning from e
+
+
+def _is_below(uri: str, prefix: str) -> bool:
+    # flytekit writes addresses of files as plain paths.
+    root, path = prefix.removeprefix("file://"), uri.removeprefix("file://")
+    return path.startswith(root + "/") and ".." not in path.split("/")
 
 
 def _temporary_path(path: Path) -> Path:

@@ -57,8 +57,28 @@ def read(path: Path, root: Path, limit_bytes: int) -> bytes:
     with open_regular(path, root) as file:
         data = file.read(limit_bytes + 1)
     if len(data) > limit_bytes:
-        raise ValueTooLarge(f"{path} has more than {limit_bytes} bytes, the most that is read at once")
+        raise too_large(str(path), limit_bytes)
     return data
+
+
+def size_bytes(path: Path, root: Path) -> int:
+    """Return the size of a file that ``open_regular`` opens."""
+    with open_regular(path, root) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def is_regular(path: Path, root: Path) -> bool:
+    """Whether ``open_regular`` would open the file: links and special files count as absent."""
+    try:
+        open_regular(path, root).close()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, InvalidRequest):
+        return False
+    return True
+
+
+def too_large(name: str, limit_bytes: int) -> ValueTooLarge:
+    """Return the error for an object that has more than ``limit_bytes``."""
+    return ValueTooLarge(f"{name} has more than {limit_bytes} bytes, which is the limit for reading it")
 
 
 def _open(path: Path, root: Path) -> int:

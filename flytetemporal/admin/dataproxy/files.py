@@ -1,9 +1,12 @@
 """HTTP routes of the file store: signed uploads and downloads, and the logs of process tasks."""
 
+import asyncio
 import mimetypes
+from collections.abc import AsyncIterator
+from typing import IO
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound
@@ -11,6 +14,17 @@ from flytetemporal.idl import identifiers, locations
 from flytetemporal.rpc import status
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import FILES_PATH, Signer
+
+# What a browser would run if it were shown as a page of ours.
+ACTIVE_TYPES = (
+    "text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml", "text/javascript",
+    "application/javascript",
+)  # fmt: skip
+# Users and tasks wrote these files: browsers must neither guess their type nor run what is in them.
+UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+# Decks are pages with scripts. Sandboxed, they have an origin of their own, which may not call the API.
+DECK_POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups"}
+CHUNK_BYTES = 256 * 1024
 
 
 def routes(blobs: BlobStore, signer: Signer) -> list[BaseRoute]:
@@ -44,21 +58,29 @@ class Files:
         try:
             uri, _ = self._verified(request, "GET")
             path = self._blobs.local_path(uri)
-            if path is None or not path.is_file():
+            if path is None or not await self._blobs.exists(uri):
                 raise NotFound("object not found")
         except FlyteError as e:
             return _refusal(e)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return FileResponse(path, media_type=kind, content_disposition_type="inline", filename=path.name)
+        is_deck = path.name == locations.DECK
+        return FileResponse(
+            path,
+            media_type=kind,
+            content_disposition_type="attachment" if kind in ACTIVE_TYPES and not is_deck else "inline",
+            filename=path.name,
+            headers={**UNTRUSTED, **(DECK_POLICY if is_deck else {})},
+        )
 
     async def log(self, request: Request) -> Response:
-        """Send the captured output of a task attempt, so far as it has been written."""
+        """Stream the captured output of a task attempt, as far as it has been written."""
         parts = request.path_params
         execution_id = identifiers.execution_identifier((parts["project"], parts["domain"], parts["name"]))
         uri = locations.log_uri(self._blobs.root, execution_id, parts["node_id"], parts["attempt"])
         try:
             if self._blobs.owns(uri):
-                return PlainTextResponse(await self._blobs.read(uri))
+                opened = await self._blobs.open(uri)
+                return StreamingResponse(_chunks(opened), media_type="text/plain", headers=UNTRUSTED)
         except NotFound:
             pass
         except FlyteError as e:
@@ -78,3 +100,11 @@ class Files:
 def _refusal(error: FlyteError) -> Response:
     answer = status.status(error)
     return PlainTextResponse(answer.message + "\n", status.HTTP_STATUS.get(answer.code, 500))
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    try:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
+    finally:
+        await asyncio.to_thread(file.close)

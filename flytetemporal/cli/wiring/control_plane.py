@@ -42,7 +42,11 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
         client, _ = await asyncio.gather(connections.temporal(settings.temporal), schema)
         yield Dependencies(
             sessions=sessions,
-            blobs=BlobStore(settings.storage.root, settings.storage.options),
+            blobs=BlobStore(
+                settings.storage.root,
+                settings.storage.options,
+                confined_to=(settings.storage.raw_output_prefix, *settings.storage.readable_prefixes),
+            ),
             engine=Engine(client, settings.temporal.cluster, eager=settings.temporal.in_process_worker),
             settings=settings.admin,
             storage=settings.storage,

@@ -15,7 +15,7 @@ from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations
-from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
 from tests.unit.activities.test_children import Executions, request
 from tests.unit.activities.test_dynamic import Admin
 
@@ -30,9 +30,9 @@ class Counting(BlobStore):
         super().__init__(root)
         self.reads: list[str] = []
 
-    async def read(self, uri: str) -> bytes:
+    async def read(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
         self.reads.append(uri)
-        return await super().read(uri)
+        return await super().read(uri, limit_bytes)
 
 
 def text(value: str) -> Literal:

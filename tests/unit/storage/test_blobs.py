@@ -1,11 +1,12 @@
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from flyteidl.core import literals_pb2
 
-from flytetemporal.errors import Internal, InvalidRequest, NotFound
+from flytetemporal.errors import Internal, InvalidRequest, NotFound, ValueTooLarge
 from flytetemporal.storage.blobs import BlobStore
 
 
@@ -81,3 +82,60 @@ async def test_files_and_folders_are_copied_in_and_out(store: str, tmp_path: Pat
         await blobs.download(f"{root}/nothing", tmp_path / "back")
     with pytest.raises(NotFound):
         await blobs.upload(tmp_path / "nothing", f"{root}/x")
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_readable"),
+    [
+        ("{root}/a", True),
+        ("file://{root}/a", True),
+        ("{other}/a", True),
+        ("{other}-evil/a", False),
+        ("/etc/passwd", False),
+        ("{root}/../secret", False),
+        ("{root}/a\0b", False),
+        ("s3://bucket/a", False),
+        ("memory://a", False),
+        ("http://169.254.169.254/latest", False),
+    ],
+)
+async def test_a_confined_store_refuses_addresses_outside_of_it(tmp_path: Path, uri: str, is_readable: bool) -> None:
+    root, other = tmp_path / "store", tmp_path / "raw"
+    for folder in (root, other):
+        folder.mkdir()
+        (folder / "a").write_bytes(b"content")
+    store = BlobStore(str(root), confined_to=["", f"{other}/"])
+    address = uri.format(root=root, other=other)
+
+    if is_readable:
+        assert await store.read(address) == b"content"
+        return
+    for operation in (store.read, store.size_bytes, store.exists, store.open, store.tree):
+        with pytest.raises(InvalidRequest):
+            await operation(address)
+
+
+async def test_links_and_special_files_are_absent_and_are_not_read(blobs: BlobStore, tmp_path: Path) -> None:
+    folder = Path(blobs.root.removeprefix("file://")) / "a"
+    folder.mkdir(parents=True)
+    (folder / "outputs.pb").symlink_to("/dev/zero")
+    os.mkfifo(folder / "error.pb")
+    (folder / "real").write_bytes(b"")
+
+    for name in ("outputs.pb", "error.pb"):
+        uri = f"{blobs.root}/a/{name}"
+        assert not await blobs.exists(uri)
+        for operation in (blobs.read, blobs.size_bytes, blobs.open, blobs.md5):
+            with pytest.raises(InvalidRequest):
+                await operation(uri)
+        with pytest.raises(InvalidRequest):
+            await blobs.download(uri, tmp_path / "copy")
+    assert await blobs.tree(f"{blobs.root}/a") == ["real"]
+
+
+async def test_an_object_over_the_limit_is_not_read(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/x", b"12345")
+
+    assert await blobs.read(f"{blobs.root}/x", limit_bytes=5) == b"12345"
+    with pytest.raises(ValueTooLarge, match="more than 4 bytes"):
+        await blobs.read(f"{blobs.root}/x", limit_bytes=4)

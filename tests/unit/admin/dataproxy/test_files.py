@@ -1,0 +1,86 @@
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from flytetemporal.admin.dataproxy import files
+from flytetemporal.idl import identifiers, locations
+from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.signing import Signer
+
+LOG = "/logs/p/d/e/n0/0"
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(str(tmp_path / "store"), confined_to=())
+
+
+async def answer(blobs: BlobStore, path: str) -> httpx.Response:
+    app = Starlette(routes=files.routes(blobs, Signer(blobs, b"key", "http://localhost")))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        return await client.get(path)
+
+
+async def download(blobs: BlobStore, name: str) -> httpx.Response:
+    link = await Signer(blobs, b"key", "http://localhost").link("GET", f"{blobs.root}/{name}", timedelta(minutes=1))
+    return await answer(blobs, link)
+
+
+def log_file(blobs: BlobStore) -> Path:
+    path = Path(locations.log_uri(blobs.root, identifiers.execution_identifier(("p", "d", "e")), "n0", 0))
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.parametrize("name", ["report.html", "picture.svg", "page.xhtml", "feed.xml", "code.js"])
+async def test_what_a_browser_would_run_is_a_download(blobs: BlobStore, name: str) -> None:
+    await blobs.write(f"{blobs.root}/{name}", b"<script>alert(1)</script>")
+
+    found = await download(blobs, name)
+
+    assert found.headers["content-disposition"].startswith("attachment")
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert found.headers["content-security-policy"].startswith("sandbox;")
+
+
+async def test_a_deck_is_shown_in_a_sandbox(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/n0/deck.html", b"<h1>deck</h1>")
+
+    found = await download(blobs, "n0/deck.html")
+
+    assert found.headers["content-disposition"].startswith("inline")
+    assert "allow-same-origin" not in found.headers["content-security-policy"]
+    assert found.headers["content-security-policy"].startswith("sandbox allow-scripts")
+
+
+async def test_a_deck_that_is_a_link_is_not_there(blobs: BlobStore) -> None:
+    folder = Path(blobs.root)
+    folder.mkdir()
+    (folder / "deck.html").symlink_to("/etc/passwd")
+
+    assert (await download(blobs, "deck.html")).status_code == 404
+
+
+async def test_a_log_is_streamed_as_plain_text(blobs: BlobStore) -> None:
+    log_file(blobs).write_bytes(b"<b>line</b>\n" * 100_000)
+
+    found = await answer(blobs, LOG)
+
+    assert found.status_code == 200
+    assert found.headers["content-type"].startswith("text/plain")
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert len(found.content) == 1_200_000
+
+
+async def test_a_log_that_is_a_fifo_or_a_link_is_refused_at_once(blobs: BlobStore) -> None:
+    path = log_file(blobs)
+    os.mkfifo(path)
+    assert (await answer(blobs, LOG)).status_code == 400
+
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert (await answer(blobs, LOG)).status_code == 400
