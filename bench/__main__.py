@@ -20,7 +20,9 @@ from temporalio.client import Client
 from bench import bare, memory, registration, sizes, table
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
+from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
@@ -69,7 +71,8 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
     executions = Executions(state["grpc_endpoint"], VERSION)
     blobs = BlobStore(f"{scratch}/bare/store")
     settings = WorkerSettings(work_dir=f"{scratch}/bare/work", admin_endpoint=state["grpc_endpoint"])
-    tasks = TaskActivities(blobs, Silent(), settings, StorageSettings(root=blobs.root))
+    registry = plugins.registry(settings, StorageSettings(root=blobs.root), blobs)
+    tasks = TaskActivities(blobs, Silent(), registry, Limits.of(settings))
     attempt = await bare_attempt(state["grpc_endpoint"], blobs)
     max_tasks = 2 * (os.cpu_count() or 1)
     await executions.run(f"{PYTHON}.hello")

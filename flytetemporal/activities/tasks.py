@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-import structlog
 from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from google.protobuf.message import Message
 from temporalio import activity
@@ -20,22 +19,16 @@ from temporalio import activity
 from flytetemporal.activities import data, events, outputs
 from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.heartbeats import beating
-from flytetemporal.activities.offloading import UNREADABLE, Limits, Offloading
+from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Offloading
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
-from flytetemporal.config.storage import StorageSettings
-from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
+from flytetemporal.errors import Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations, offloading, times
 from flytetemporal.plugins import command_template, environment, resources
-from flytetemporal.plugins.container_engine.plugin import ContainerPlugin
-from flytetemporal.plugins.process.plugin import ProcessPlugin
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
 from flytetemporal.plugins.registry import Registry
 from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
-
-log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
 # How long a running task's events wait for company; nobody waits for them.
@@ -45,37 +38,20 @@ ARGUMENT_BYTES = 128 * 1024 - 1
 
 
 class TaskActivities:
-    """``run_task`` of ``contracts/activities``. Open it while the worker runs: inside, flytekit is kept warm."""
+    """``run_task`` of ``contracts/activities``. The plugins of ``registry`` are open while the worker runs."""
 
-    def __init__(
-        self, blobs: BlobStore, sink: events.EventSink, worker: WorkerSettings, storage: StorageSettings
-    ) -> None:
+    def __init__(self, blobs: BlobStore, sink: events.EventSink, registry: Registry, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
         self._sink = sink
         self._templates = data.TemplateCache(blobs)
         self._elements = ElementReader(blobs)
-        self._offloading = Offloading(blobs, Limits.of(worker))
-        self._processes = ProcessPlugin(worker, storage, blobs)
-        self._containers = ContainerPlugin(worker, storage, blobs)
-        self._registry = Registry(self._processes, self._containers, worker.container_images)
-        self._warming: asyncio.Task[None] | None = None
+        self._offloading = Offloading(blobs, limits)
+        self._registry = registry
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
         return [self.run_task]
-
-    async def __aenter__(self) -> "TaskActivities":
-        await self._containers.open()
-        self._warming = asyncio.create_task(self._warm_up())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
-        await self._containers.close()
-        await self._processes.close()
 
     @activity.defn
     async def run_task(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
@@ -100,12 +76,6 @@ class TaskActivities:
                     raise
                 return await run.aborted()  # The workflow tells of it: admin may not answer now.
             return await run.finish(result)
-
-    async def _warm_up(self) -> None:
-        try:
-            await self._processes.warm_up()
-        except FlyteError as e:
-            log.warning("warm_up_failed", problem=e.message)  # The first task tries again, and tells its user.
 
 
 class _Run:

@@ -1,14 +1,14 @@
-"""What a task plugin is, and what it is told and tells about one attempt of a task.
+"""The interface of a task plugin, and the messages that it and the activity exchange about an attempt.
 
-A plugin has three verbs. All may be repeated: names derive from ids, so starting what runs changes nothing, and
-aborting what is gone succeeds. Deadlines, heartbeats, events and the check of outputs belong to the activity, not to
-the plugin.
+A plugin starts, watches and aborts attempts. All three can be repeated: names derive from ids, so starting an attempt
+that runs changes nothing, and aborting one that is gone succeeds. Deadlines, heartbeats, events and the check of
+outputs belong to the activity, not to the plugin.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
@@ -19,7 +19,7 @@ _TERMINAL = (TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.ABORTED)
 
 
 class Rejected(Exception):
-    """The task cannot be run at all, and the user must mend it: a permanent failure of kind USER."""
+    """The task cannot run at all until its author changes it: a permanent failure of kind USER."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -29,7 +29,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """One attempt of one task, ready to run: templates are rendered, overrides are applied."""
+    """An attempt of a task that is ready to run: templates are rendered, overrides are applied."""
 
     name: str
     """The generated name of the attempt; unique within its project and domain."""
@@ -37,29 +37,29 @@ class TaskContext:
     attempt: int
     template: tasks_pb2.TaskTemplate
     command: tuple[str, ...]
-    """The container's command and, behind it, its arguments."""
+    """The container's command, followed by its arguments."""
     image: str
-    """For those who run one; an override of the node's wins."""
+    """The image of the container, after the override of the node; plugins that run no container ignore it."""
     environment: Mapping[str, str]
-    """What Flyte and the task ask for; the plugin adds what its own kind of machine needs."""
+    """Variables that Flyte and the task ask for; the plugin adds those that its kind of machine needs."""
     resources: tasks_pb2.Resources
     inputs_uri: str
     output_dir: str
     raw_output_dir: str
     timeout: timedelta
-    """Zero: no limit. The activity keeps it; a plugin may pass it on to what it starts."""
+    """Zero: no limit. The activity enforces it; a plugin can pass it on to what it starts."""
     interruptible: bool
 
     @property
     def key(self) -> str:
-        """A name of the attempt that is unique in the installation."""
+        """The name of the attempt that is unique in the installation."""
         execution = self.node_execution_id.execution_id
         return f"{execution.project}/{execution.domain}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseInfo:
-    """What a plugin sees of an attempt. ``error`` and ``recoverable`` are for FAILED only."""
+    """The phase of an attempt as its plugin sees it. ``error`` and ``recoverable`` are for FAILED only."""
 
     phase: core_execution_pb2.TaskExecution.Phase
     reason: str = ""
@@ -69,43 +69,53 @@ class PhaseInfo:
 
     @property
     def is_terminal(self) -> bool:
-        """Say whether nothing follows."""
+        """Whether no phase follows."""
         return self.phase in _TERMINAL
 
 
-class Plugin(Protocol):
-    """Runs attempts of the task types it is registered for."""
+class Plugin(ABC):
+    """Runs attempts of the task types it is registered for (``cli/wiring/plugins``). One instance per worker."""
 
     @property
+    @abstractmethod
     def identifier(self) -> str:
         """The name that task events carry."""
 
+    async def open(self) -> None:  # noqa: B027  a plugin that has nothing to prepare needs none
+        """Prepare for attempts, before the worker polls for the first one. Slow preparations belong in a task."""
+
+    async def close(self) -> None:  # noqa: B027  as above
+        """Stop everything that the plugin runs, after the worker has stopped; also if ``open`` has failed."""
+
+    @abstractmethod
     async def start(self, context: TaskContext) -> bytes:
         """Start the attempt and return a small handle that names it after a restart of the worker.
 
         Raises:
             Rejected: the task can never run here.
-            Unavailable: not now; the same call may pass later.
+            Unavailable: the task cannot start now; the same call can succeed later.
         """
 
+    @abstractmethod
     def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
-        """Yield what the attempt does until it has ended; the last phase is terminal.
+        """Yield the phases of the attempt until it has ended; the last one is terminal.
 
-        SUCCEEDED means that the task's program ended well: what it left is judged by the activity.
+        SUCCEEDED means that the task's program ended well; the activity checks its outputs.
         """
 
+    @abstractmethod
     async def abort(self, context: TaskContext, handle: bytes) -> None:
-        """Stop the attempt; return when nothing of it runs any more. An empty handle names an earlier, unknown try."""
+        """Stop the attempt and return when nothing of it runs; an empty handle names an earlier try of any worker."""
 
 
 def succeeded() -> PhaseInfo:
-    """Return the phase of a program that ended well."""
+    """Return the last phase of a program that ended well."""
     return PhaseInfo(TaskPhase.SUCCEEDED)
 
 
 def failed(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
 ) -> PhaseInfo:
-    """Return the phase of an attempt that the plugin itself saw fail."""
+    """Return the last phase of an attempt that the plugin saw fail."""
     error = core_execution_pb2.ExecutionError(code=code, message=message, kind=kind)
     return PhaseInfo(TaskPhase.FAILED, error=error, recoverable=recoverable)

@@ -1,7 +1,9 @@
-"""Task type to plugin."""
+"""Which plugin runs a task."""
 
+import contextlib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from flyteidl.core import tasks_pb2
 
@@ -12,46 +14,63 @@ UNSUPPORTED = "UnsupportedTaskType"
 _AWS_BATCH = "aws-batch"
 
 
-class Registry:
-    """Plugins by task type, and those which run whatever carries a container.
+@dataclass(frozen=True, slots=True)
+class ContainerRule:
+    """The choice between the two plugins that run a task with a container (docs/decisions/0010).
 
-    ``processes`` runs its command on this machine, ``containers`` in its image. Raw containers always run in theirs,
-    since a process has no folders mounted; others do when ``images`` has a pattern that fits (docs/decisions/0010).
+    Raw containers run in their image, since a process has no folders mounted. Other tasks run their command as a
+    process, unless their image matches one of the patterns in ``images``.
     """
 
-    def __init__(
-        self,
-        processes: Plugin,
-        containers: Plugin,
-        images: Sequence[str] = (),
-        by_type: Mapping[str, Plugin] | None = None,
-    ) -> None:
-        self._processes = processes
+    in_process: Plugin
+    in_image: Plugin
+    images: Sequence[str] = ()
+
+    def choose(self, template: tasks_pb2.TaskTemplate, image: str) -> Plugin:
+        """Return the plugin for a task that has a container."""
+        if template.type == RAW_CONTAINER or template.container.data_config.enabled:
+            return self.in_image
+        is_listed = any(fnmatch.fnmatchcase(image, pattern) for pattern in self.images)
+        return self.in_image if is_listed else self.in_process
+
+
+class Registry:
+    """The plugins of a worker by task type, and the rule for all other tasks that have a container."""
+
+    def __init__(self, by_type: Mapping[str, Plugin], containers: ContainerRule) -> None:
+        self._by_type = dict(by_type)
         self._containers = containers
-        self._images = tuple(images)
-        self._by_type = dict(by_type or {})
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Open every plugin, and close every plugin at the end, the last one first."""
+        # A plugin can be registered for several types; a dict keeps the order and drops the repetitions.
+        plugins = dict.fromkeys([self._containers.in_process, self._containers.in_image, *self._by_type.values()])
+        async with contextlib.AsyncExitStack() as stack:
+            for plugin in plugins:
+                stack.push_async_callback(plugin.close)
+                await plugin.open()
+            yield
 
     def find(self, template: tasks_pb2.TaskTemplate, image: str) -> Plugin:
-        """Return the plugin that runs tasks like this one; a plugin for the type comes before the containers'.
+        """Return the plugin that runs a task; a plugin for its type precedes those for containers.
 
         Raises:
-            Rejected: nobody runs tasks of this type.
+            Rejected: no plugin runs tasks of this type.
         """
         plugin = self._by_type.get(template.type)
         if plugin is not None:
             return plugin
         if template.type == _AWS_BATCH or not template.HasField("container"):
             raise Rejected(UNSUPPORTED, _unsupported(template))
-        if template.type == RAW_CONTAINER or template.container.data_config.enabled:
-            return self._containers
-        wanted = any(fnmatch.fnmatchcase(image, pattern) for pattern in self._images)
-        return self._containers if wanted else self._processes
+        return self._containers.choose(template, image)
 
 
 def _unsupported(template: tasks_pb2.TaskTemplate) -> str:
     name = f"task {template.id.name} has type [{template.type}]"
     if template.type == _AWS_BATCH:
-        return f"{name}, whose jobs AWS Batch would run: this cluster does not submit them; use a map task instead"
-    carried = template.WhichOneof("target") or "no target"
-    text = "no plugin of this cluster runs it, and without a container it cannot run as a process"
-    return f"{name} and carries {carried}: {text}"
+        return f"{name}, which runs on AWS Batch: this cluster does not submit jobs there; use a map task instead"
+    target = template.WhichOneof("target") or "none"
+    return (
+        f"{name}, which no plugin of this cluster runs, and no container that could run as a process: target {target}"
+    )

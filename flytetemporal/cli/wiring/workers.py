@@ -20,7 +20,7 @@ from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli.wiring import connections, deployments
+from flytetemporal.cli.wiring import connections, deployments, plugins
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
@@ -41,8 +41,9 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     client = await connections.temporal(settings.temporal)
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint)
-    tasks = TaskActivities(blobs, admin, settings.worker, settings.storage)
     limits = Limits.of(settings.worker)
+    registry = plugins.registry(settings.worker, settings.storage, blobs)
+    tasks = TaskActivities(blobs, admin, registry, limits)
     engine = [
         *ArrayActivities(blobs, admin, limits).all(),
         *ChildActivities(blobs, admin, limits).all(),
@@ -53,7 +54,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     ]
     try:
         async with (
-            tasks,
+            registry.opened(),
             _engine_worker(client, settings, engine),
             _settling(),
             _task_worker(

@@ -28,7 +28,7 @@ from flytetemporal.plugins.local import limits, outcome, process_ownership
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.secrets import SecretStore
 from flytetemporal.plugins.local.workspace import Workspace
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Rejected, TaskContext, TaskPhase, failed
+from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
 from flytetemporal.plugins.task_logs import TaskLogs
 from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
@@ -73,8 +73,8 @@ class _Running:
             await asyncio.gather(self.ending, return_exceptions=True)
 
 
-class ContainerPlugin:
-    """Runs tasks in their images. One a worker; ``open`` it first, ``close`` it at the end."""
+class ContainerPlugin(Plugin):
+    """Runs tasks in their images."""
 
     def __init__(
         self,

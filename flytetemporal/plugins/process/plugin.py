@@ -17,7 +17,7 @@ from prometheus_client import Counter
 
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
-from flytetemporal.errors import Internal, InvalidRequest, NotFound
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import environment, resources
 from flytetemporal.plugins.local import limits, outcome, process_ownership, workspace
@@ -29,7 +29,7 @@ from flytetemporal.plugins.process import descendants
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process
-from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, TaskPhase
+from flytetemporal.plugins.protocol import PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase
 from flytetemporal.plugins.task_logs import TaskLogs
 from flytetemporal.storage.blobs import BlobStore
 
@@ -49,7 +49,7 @@ class _Running:
     """Processes that the kernel had killed for memory before this one started."""
 
 
-class ProcessPlugin:
+class ProcessPlugin(Plugin):
     """Runs whatever carries a container's command. One a worker; ``close`` it at the end."""
 
     def __init__(
@@ -68,24 +68,29 @@ class ProcessPlugin:
         self._secrets = SecretStore(Path(settings.secrets_dir), dict(own_environment))
         self._client = ForkServerClient(self._work_dir, self._inherited)
         self._running: dict[str, _Running] = {}
-        self._watching: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     @property
     def identifier(self) -> str:
         """The name that Flyte's own plugin for containers has, which clients know."""
         return "container"
 
-    async def warm_up(self) -> None:
-        """Load flytekit before the first task comes, and look for what earlier workers left running."""
-        self._watching = asyncio.create_task(self._kill_orphans())
-        await self._client.warm_up()
+    async def open(self) -> None:
+        """Start to load flytekit, and to look for processes of workers that are gone."""
+        self._background = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._kill_orphans())]
 
     async def close(self) -> None:
         """Stop everything."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._client.close()
+
+    async def _warm_up(self) -> None:
+        try:
+            await self._client.warm_up()
+        except FlyteError as e:
+            log.warning("warm_up_failed", problem=e.message)  # The first attempt tries again and reports the failure.
 
     async def _kill_orphans(self) -> None:
         while True:

@@ -11,5 +11,5 @@ from tests.fixtures.task_attempts import Bench
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
     opened = Bench.at(tmp_path_factory.mktemp("bench"))
-    async with opened.tasks:
+    async with opened.registry.opened():
         yield opened

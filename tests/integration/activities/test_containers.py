@@ -51,7 +51,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory, environment: pytest.Mo
     opened = Bench.at(
         folder, grace=1, root=f"{folder}/store", container_images=("*busybox*",), container_options=OPTIONS
     )
-    async with opened.tasks:
+    async with opened.registry.opened():
         yield opened
 
 
@@ -271,7 +271,7 @@ async def test_containers_of_dead_workers_are_removed(engine: TestEngine, tmp_pa
     before = engine.containers()
 
     other = Bench.at(tmp_path)
-    async with other.tasks:
+    async with other.registry.opened():
         await eventually(lambda: len(engine.containers()) < len(before))
 
     left = engine.containers()
@@ -295,7 +295,7 @@ async def test_limits_of_memory_hold(bench: Bench) -> None:
 async def test_without_an_engine_the_task_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     alone = Bench.at(tmp_path / "bench")
-    async with alone.tasks:
+    async with alone.registry.opened():
         result = await alone.run(await alone.attempt(raw("true")))
 
     error = result.failure.error

@@ -549,7 +549,7 @@ async def test_a_store_elsewhere_gets_the_log_at_the_end(tmp_path: Path) -> None
     bench = Bench.at(tmp_path, root="memory://logs-of-tasks")
     attempt = await bench.attempt(template(["echo", "kept"], outputs=False))
 
-    async with bench.tasks:
+    async with bench.registry.opened():
         await bench.run(attempt)
 
     node = attempt.node_event.id
@@ -561,7 +561,7 @@ async def test_a_memory_limit_ends_in_flytes_code(tmp_path: Path) -> None:
     bench = Bench.at(tmp_path, memory_limits=True)
     task = sample("hoards")
     task.container.resources.requests.add(name=tasks_pb2.Resources.MEMORY, value="64Mi")
-    async with bench.tasks:
+    async with bench.registry.opened():
         small = await bench.run(await bench.attempt(task, size=integer(1 << 20)))
         large = await bench.run(await bench.attempt(task, size=integer(1 << 30)))
 

@@ -84,7 +84,7 @@ async def test_a_worker_that_ends_takes_its_containers_along(
 ) -> None:
     bench = bench_of(tmp_path)
 
-    async with bench.tasks:
+    async with bench.registry.opened():
         started = bench.start(await bench.attempt(sleeping))
         await eventually(lambda: len(stand_in_engine.containers()) == 1)
 
@@ -105,7 +105,7 @@ async def test_a_container_that_comes_when_its_worker_ends_does_not_run(
 
     monkeypatch.setattr(Engine, "create", late)
 
-    async with bench.tasks:
+    async with bench.registry.opened():
         started = bench.start(await bench.attempt(sleeping))
         await bounded(creating.wait())
     ended.set()

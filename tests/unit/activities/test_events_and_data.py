@@ -19,6 +19,7 @@ from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import translated
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import activities
@@ -167,7 +168,7 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *DynamicActivities(blobs, Admin()).all(),
         *ArrayActivities(blobs, Admin()).all(),
         *ChildActivities(blobs, Executions()).all(),
-        *TaskActivities(blobs, sink, worker, StorageSettings()).all(),
+        *TaskActivities(blobs, sink, plugins.registry(worker, StorageSettings(), blobs)).all(),
     ]
     stubs = dict(inspect.getmembers(activities, inspect.iscoroutinefunction))
     del stubs["sweep"]  # Admin's own.

@@ -3,15 +3,27 @@ from collections.abc import AsyncIterator
 import pytest
 from flyteidl.core import tasks_pb2
 
-from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext, succeeded
-from flytetemporal.plugins.registry import Registry
+from flytetemporal.plugins.protocol import PhaseInfo, Plugin, Rejected, TaskContext, succeeded
+from flytetemporal.plugins.registry import ContainerRule, Registry
 
 
-class Named:
-    """A plugin that only has a name."""
+class Named(Plugin):
+    """A plugin that has a name, and remembers that it was opened and closed."""
 
-    def __init__(self, identifier: str) -> None:
-        self.identifier = identifier
+    def __init__(self, name: str, calls: list[str] | None = None, *, broken: bool = False) -> None:
+        self.name, self.calls, self.broken = name, [] if calls is None else calls, broken
+
+    @property
+    def identifier(self) -> str:
+        return self.name
+
+    async def open(self) -> None:
+        self.calls.append(f"open {self.name}")
+        if self.broken:
+            raise OSError(self.name)
+
+    async def close(self) -> None:
+        self.calls.append(f"close {self.name}")
 
     async def start(self, context: TaskContext) -> bytes:
         return b""
@@ -24,7 +36,7 @@ class Named:
 
 
 PROCESSES, CONTAINERS, SPARK = Named("container"), Named("container"), Named("spark")
-REGISTRY = Registry(PROCESSES, CONTAINERS, ["acme/*", "exact:1"], by_type={"spark": SPARK})
+REGISTRY = Registry({"spark": SPARK}, ContainerRule(PROCESSES, CONTAINERS, ["acme/*", "exact:1"]))
 RAW = tasks_pb2.Container(data_config={"enabled": True})
 
 
@@ -68,3 +80,31 @@ def test_the_rest_is_rejected_by_its_type(task: tasks_pb2.TaskTemplate) -> None:
 
     assert caught.value.code == "UnsupportedTaskType"
     assert f"[{task.type}]" in caught.value.message
+
+
+async def test_every_plugin_is_opened_once_and_closed_in_reverse() -> None:
+    calls: list[str] = []
+    shared = Named("shared", calls)
+    registry = Registry(
+        {"a": shared, "b": shared}, ContainerRule(Named("processes", calls), Named("containers", calls))
+    )
+
+    async with registry.opened():
+        calls.append("work")
+
+    opened = ["open processes", "open containers", "open shared"]
+    assert calls == [*opened, "work", "close shared", "close containers", "close processes"]
+
+
+async def test_a_plugin_that_cannot_open_leaves_none_open() -> None:
+    calls: list[str] = []
+    registry = Registry(
+        {"a": Named("broken", calls, broken=True)}, ContainerRule(Named("processes", calls), Named("containers", calls))
+    )
+
+    with pytest.raises(OSError, match="broken"):
+        async with registry.opened():
+            calls.append("work")
+
+    assert calls[-3:] == ["close broken", "close containers", "close processes"]
+    assert "work" not in calls
