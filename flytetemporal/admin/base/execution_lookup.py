@@ -4,34 +4,27 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
+from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.idl import identifiers
 
 
 def check_execution_id(identifier: identifier_pb2.WorkflowExecutionIdentifier, *, given: bool = True) -> None:
-    """Refuse an incomplete id. ``given``: the request had the field at all."""
+    """Refuse an incomplete id. ``given``: the request has the field at all. Raises ``InvalidRequest``."""
     if not given:
-        raise errors.InvalidRequest("missing id")
-    for field in ("project", "domain", "name"):
-        if not getattr(identifier, field):
-            raise errors.InvalidRequest(f"missing {field}")
+        raise validation.missing("id")
+    validation.check_present(identifier, "project", "domain", "name")
 
 
 def check_node_id(identifier: identifier_pb2.NodeExecutionIdentifier) -> None:
-    """Refuse an incomplete id."""
-    if not identifier.HasField("execution_id"):
-        raise errors.InvalidRequest("missing execution_id")
-    if not identifier.node_id:
-        raise errors.InvalidRequest("missing node_id")
+    """Refuse an incomplete id. Raises ``InvalidRequest``."""
+    validation.check_present(identifier, "execution_id", "node_id")
     check_execution_id(identifier.execution_id)
 
 
 def check_task_id(identifier: identifier_pb2.TaskExecutionIdentifier) -> None:
-    """Refuse an incomplete id, and one that names no task."""
-    if not identifier.HasField("task_id"):
-        raise errors.InvalidRequest("missing task_id")
-    if not identifier.HasField("node_execution_id"):
-        raise errors.InvalidRequest("missing node_execution_id")
+    """Refuse an incomplete id, and one whose entity is not a task. Raises ``InvalidRequest``."""
+    validation.check_present(identifier, "task_id", "node_execution_id")
     check_node_id(identifier.node_execution_id)
     task = identifier.task_id
     if task.resource_type not in (identifier_pb2.TASK, identifier_pb2.UNSPECIFIED):
@@ -39,9 +32,7 @@ def check_task_id(identifier: identifier_pb2.TaskExecutionIdentifier) -> None:
         raise errors.InvalidRequest(
             f"unexpected resource type {kind} for identifier [{identifiers.text(task)}], expected task instead"
         )
-    for field in ("project", "domain", "name", "version"):
-        if not getattr(task, field):
-            raise errors.InvalidRequest(f"missing {field}")
+    validation.check_present(task, "project", "domain", "name", "version")
 
 
 def missing_execution(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> errors.NotFound:

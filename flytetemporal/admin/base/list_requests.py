@@ -27,8 +27,12 @@ class ListRequest(Protocol):
         """The column to sort by."""
 
 
-def page(request: ListRequest, entity: filters.Entity, method: str) -> filters.Page:
-    """Return the page that a request for ``entity`` asks for. Raises ``InvalidRequest``, which names ``method``."""
+def page(request: ListRequest, entity: filters.Entity, method: str, *, unlimited: bool = False) -> filters.Page:
+    """Return the page that a request for ``entity`` asks for. ``unlimited``: a limit of 0 means all rows.
+
+    Raises:
+        InvalidRequest: the limit, token (the text names ``method``), filters or sort key is wrong.
+    """
     return filters.page(
         limit=request.limit,
         token=request.token,
@@ -36,4 +40,5 @@ def page(request: ListRequest, entity: filters.Entity, method: str) -> filters.P
         sort_by=request.sort_by,
         entity=entity,
         method=method,
+        unlimited=unlimited,
     )

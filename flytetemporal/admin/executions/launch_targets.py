@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
-from flytetemporal.admin.registry import registration
+from flytetemporal.admin.registry import entity_rows
 from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers
@@ -52,11 +52,11 @@ async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Ident
     query = (
         select(LaunchPlanRow.id, LaunchPlanRow.digest, WorkflowRow.id, WorkflowRow.graph)
         .join(WorkflowRow, WorkflowRow.id == LaunchPlanRow.workflow_id)
-        .where(*_is(LaunchPlanRow, identifier))
+        .where(entity_rows.has_id(LaunchPlanRow, identifier))
     )
     found = (await session.execute(query)).one_or_none()
     if found is None:
-        raise registration.missing("LAUNCH_PLAN", identifier)
+        raise entity_rows.missing(identifier_pb2.LAUNCH_PLAN, identifier)
     launch_plan_id, digest, workflow_id, graph = found
     # Row numbers repeat between databases, as in tests; digest and graph reference tell their contents apart.
     key = (launch_plan_id, digest, workflow_id, graph)
@@ -74,7 +74,7 @@ async def _read_launch_plan(session: AsyncSession, launch_plan_id: int, workflow
     closure = launch_plan_pb2.LaunchPlanClosure.FromString(row.closure)
     workflow = (await session.scalars(select(WorkflowRow).where(WorkflowRow.id == workflow_id))).one()
     return LaunchTarget(
-        workflow_id=identifiers.identifier(identifier_pb2.WORKFLOW, _key(workflow)),
+        workflow_id=identifiers.identifier(identifier_pb2.WORKFLOW, entity_rows.key(workflow)),
         workflow_row=workflow.id,
         graph=execution_pb2.ContentReference.FromString(workflow.graph),
         task_templates=execution_pb2.ContentReference.FromString(workflow.task_templates),
@@ -89,7 +89,7 @@ async def of_wrapper(
     session: AsyncSession, workflow_id: identifier_pb2.Identifier, task_row: int
 ) -> LaunchTarget | None:
     """Return the target of a single task's wrapper; None if it is not registered yet. All its inputs are required."""
-    workflow = (await session.scalars(select(WorkflowRow).where(*_is(WorkflowRow, workflow_id)))).one_or_none()
+    workflow = await entity_rows.find(session, WorkflowRow, workflow_id)
     if workflow is None:
         return None
     interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
@@ -126,14 +126,3 @@ async def inline_graph(blobs: BlobStore, argument: execution_pb2.ExecutionInput)
     inlined.CopyFrom(argument)
     inlined.inline_graph = graph
     return inlined
-
-
-def _is(
-    row: type[LaunchPlanRow] | type[WorkflowRow], identifier: identifier_pb2.Identifier
-) -> list[ColumnElement[bool]]:
-    project, domain, name, version = identifiers.entity_key(identifier)
-    return [row.project == project, row.domain == domain, row.name == name, row.version == version]
-
-
-def _key(row: WorkflowRow) -> identifiers.EntityKey:
-    return row.project, row.domain, row.name, row.version

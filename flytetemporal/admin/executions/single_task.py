@@ -16,7 +16,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NamedEntityMetadataRow, TaskRow
 from flytetemporal.admin.executions import launch_targets
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
-from flytetemporal.admin.registry import launch_plans, registration, workflows
+from flytetemporal.admin.registry import entity_rows, launch_plans, workflows
 from flytetemporal.idl import identifiers
 
 PREFIX = ".flytegen."
@@ -33,9 +33,9 @@ async def target(deps: Dependencies, task_id: identifier_pb2.Identifier) -> Laun
     """
     workflow_id = _wrapper_id(identifier_pb2.WORKFLOW, task_id)
     async with deps.sessions() as session:
-        row = await session.get(TaskRow, identifiers.entity_key(task_id))
+        row = await entity_rows.find(session, TaskRow, task_id)
         if row is None:
-            raise registration.missing("TASK", task_id)
+            raise entity_rows.missing(identifier_pb2.TASK, task_id)
         found = await launch_targets.of_wrapper(session, workflow_id, row.id)
     if found is None:
         await _register(deps, workflow_id, task_pb2.TaskClosure.FromString(row.closure).compiled_task.template)

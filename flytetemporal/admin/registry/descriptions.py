@@ -6,10 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base import list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import DescriptionEntityRow
-from flytetemporal.db import filters
 from flytetemporal.errors import NotFound
 
 _KINDS = {identifier_pb2.TASK: "task", identifier_pb2.WORKFLOW: "workflow", identifier_pb2.LAUNCH_PLAN: "launch_plan"}
@@ -58,14 +57,8 @@ async def list_descriptions(
     """List the descriptions of the versions of one name."""
     _check_kind(request.resource_type)
     validation.check_present(request.id, "project", "domain", "name")
-    page = filters.page(
-        limit=request.limit,
-        token=request.token,
-        filters=request.filters,
-        sort_by=request.sort_by,
-        entity=list_schemas.description(_KINDS[request.resource_type]),
-        method="ListDescriptionEntities",
-    )
+    schema = list_schemas.description(_KINDS[request.resource_type])
+    page = list_requests.page(request, schema, "ListDescriptionEntities")
     query = select(DescriptionEntityRow).where(
         DescriptionEntityRow.resource_type == request.resource_type,
         DescriptionEntityRow.project == request.id.project,

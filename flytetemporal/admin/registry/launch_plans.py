@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, launch_plan_pb2
 from flyteidl.core import identifier_pb2, interface_pb2
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from flytetemporal import errors
 from flytetemporal.admin.base import list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
-from flytetemporal.admin.registry import entity_lists, launch_plan_checks, registration
+from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_checks, registration
 from flytetemporal.idl import digest, identifiers, times
 
-LAUNCH_PLAN = identifier_pb2.LAUNCH_PLAN
+LAUNCH_PLAN, WORKFLOW = identifier_pb2.LAUNCH_PLAN, identifier_pb2.WORKFLOW
 ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
 
 
@@ -29,9 +29,7 @@ async def create(
     """
     await _check(deps, request)
     async with deps.sessions() as session:
-        workflow = await registration.stored(session, WorkflowRow, request.spec.workflow_id)
-    if workflow is None:
-        raise registration.missing("WORKFLOW", request.spec.workflow_id)
+        (workflow,) = await entity_rows.load(session, WorkflowRow, WORKFLOW, [request.spec.workflow_id])
     interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
     plan = launch_plan_pb2.LaunchPlan(id=request.id, spec=request.spec)
     plan.spec.default_inputs.CopyFrom(launch_plan_checks.expected_inputs(request.spec, interface))
@@ -44,7 +42,7 @@ async def create(
     async with deps.sessions.begin() as session:
         if await registration.insert(session, LaunchPlanRow, values):
             return launch_plan_pb2.LaunchPlanCreateResponse()
-        row = await registration.stored(session, LaunchPlanRow, request.id)
+        row = await entity_rows.find(session, LaunchPlanRow, request.id)
     if row is None or row.digest == values["digest"]:
         raise registration.identical("launch plan", request.id)
     raise registration.different("launch plan", request.id, message(row).spec, plan.spec)
@@ -52,12 +50,7 @@ async def create(
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> launch_plan_pb2.LaunchPlan:
     """Return a launch plan version."""
-    validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
-    async with deps.sessions() as session:
-        row = await registration.stored(session, LaunchPlanRow, request.id)
-    if row is None:
-        raise registration.missing("LAUNCH_PLAN", request.id)
-    return message(row)
+    return message(await entity_rows.get(deps, LaunchPlanRow, LAUNCH_PLAN, request))
 
 
 async def get_active(
@@ -84,14 +77,14 @@ async def list_active(
         token=request.token,
         sort_by=request.sort_by if request.HasField("sort_by") else None,
     )
-    return await _list(deps, listing, "ListActiveLaunchPlans", active_only=True)
+    return await _list(deps, listing, "ListActiveLaunchPlans", LaunchPlanRow.state == ACTIVE)
 
 
 async def list_launch_plans(
     deps: Dependencies, request: common_pb2.ResourceListRequest
 ) -> launch_plan_pb2.LaunchPlanList:
     """List the versions of one launch plan, or of all of a project and domain."""
-    return await _list(deps, request, "ListLaunchPlans", active_only=False)
+    return await _list(deps, request, "ListLaunchPlans")
 
 
 async def list_ids(
@@ -115,7 +108,7 @@ async def set_state(
         rows = (await session.scalars(query.with_for_update())).all()
         wanted = next((row for row in rows if row.version == request.id.version), None)
         if wanted is None:
-            raise registration.missing("LAUNCH_PLAN", request.id)
+            raise entity_rows.missing(LAUNCH_PLAN, request.id)
         if wanted.state != request.state:
             now = datetime.now(UTC)
             if request.state == ACTIVE:
@@ -127,9 +120,8 @@ async def set_state(
 
 def message(row: LaunchPlanRow) -> launch_plan_pb2.LaunchPlan:
     """Return a launch plan as clients read it."""
-    key = (row.project, row.domain, row.name, row.version)
     plan = launch_plan_pb2.LaunchPlan(
-        id=identifiers.identifier(LAUNCH_PLAN, key),
+        id=identifiers.identifier(LAUNCH_PLAN, entity_rows.key(row)),
         spec=launch_plan_pb2.LaunchPlanSpec.FromString(row.spec),
         closure=launch_plan_pb2.LaunchPlanClosure.FromString(row.closure),
     )
@@ -140,15 +132,12 @@ def message(row: LaunchPlanRow) -> launch_plan_pb2.LaunchPlan:
 
 
 async def _list(
-    deps: Dependencies, request: common_pb2.ResourceListRequest, method: str, *, active_only: bool
+    deps: Dependencies, request: common_pb2.ResourceListRequest, method: str, *conditions: ColumnElement[bool]
 ) -> launch_plan_pb2.LaunchPlanList:
-    page = entity_lists.page(request, list_schemas.LAUNCH_PLAN, method)
-    query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, request.id))
-    if active_only:
-        query = query.where(LaunchPlanRow.state == ACTIVE)
-    async with deps.sessions() as session:
-        rows = (await session.scalars(page.apply(query))).all()
-    return launch_plan_pb2.LaunchPlanList(launch_plans=[message(row) for row in rows], token=page.next_token(rows))
+    rows, token = await entity_lists.versions(
+        deps, LaunchPlanRow, list_schemas.LAUNCH_PLAN, request, method, *conditions
+    )
+    return launch_plan_pb2.LaunchPlanList(launch_plans=[message(row) for row in rows], token=token)
 
 
 async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest) -> None:
@@ -157,7 +146,7 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     if not request.HasField("spec"):
         raise validation.missing("spec")
     spec = request.spec
-    validation.check_identifier(spec.workflow_id, identifier_pb2.WORKFLOW, given=spec.HasField("workflow_id"))
+    validation.check_identifier(spec.workflow_id, WORKFLOW, given=spec.HasField("workflow_id"))
     validation.check_labels(spec.labels)
     launch_plan_checks.check_annotations(spec.annotations)
     validation.check_notifications(spec.entity_metadata.notifications)
@@ -166,17 +155,13 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
 
 
 def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, object]:
-    now = datetime.now(UTC)
     schedule = plan.spec.entity_metadata.schedule
     return {
-        **dict(zip(("project", "domain", "name", "version"), identifiers.entity_key(plan.id), strict=True)),
+        **registration.columns(plan.id, digest.digest(plan), datetime.now(UTC)),
         "spec": plan.spec.SerializeToString(),
         "closure": plan.closure.SerializeToString(),
         "workflow_id": workflow_row,
-        "digest": digest.digest(plan),
         "state": INACTIVE,
         "schedule_type": launch_plan_checks.schedule_type(schedule),
         "launch_condition_type": "SCHED" if schedule.ByteSize() else None,
-        "created_at": now,
-        "updated_at": now,
     }

@@ -11,7 +11,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, NamedEntityMetadataRow, TaskRow, WorkflowRow
-from flytetemporal.admin.registry.entity_lists import EntityRow
+from flytetemporal.admin.registry.entity_rows import EntityRow
 from flytetemporal.db import filters
 from flytetemporal.db.filters import Entity
 

@@ -1,7 +1,12 @@
-"""What registering any versioned entity shares: one id, one structure, whoever comes first."""
+"""Registration of tasks, workflows and launch plans: an id belongs to the first structure registered under it.
+
+Mirrors flyteadmin's pkg/errors/errors.go: the same structure again is ALREADY_EXISTS, another one is INVALID_ARGUMENT
+and says what differs.
+"""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
 from flyteidl.admin import workflow_pb2
 from flyteidl.core import identifier_pb2
@@ -10,33 +15,35 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import message_diff
+from flytetemporal.admin.registry.entity_rows import Row
 from flytetemporal.idl import identifiers
 
-Row = TypeVar("Row", TaskRow, WorkflowRow, LaunchPlanRow)
+# Bounds the work of a diff. rpc/status cuts the text of an error to what clients accept.
 _DIFF_BYTES = 16_000
 
 
+def columns(identifier: identifier_pb2.Identifier, digest: str, now: datetime) -> dict[str, object]:
+    """Return the columns that the rows of all kinds have."""
+    return {
+        **dict(zip(("project", "domain", "name", "version"), identifiers.entity_key(identifier), strict=True)),
+        "digest": digest,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
 async def insert(session: AsyncSession, row: type[Row], values: Mapping[str, Any]) -> bool:
-    """Insert a version and say whether it was new; one that exists is left as it is, also when both come at once."""
+    """Insert a version unless it exists; return whether it is new.
+
+    Of two transactions that insert the same id at once, the second one waits until the first one ends.
+    """
     statement = postgresql.insert(row).values(**values).on_conflict_do_nothing().returning(row.id)
     return (await session.execute(statement)).scalar_one_or_none() is not None
 
 
-async def stored(session: AsyncSession, row: type[Row], identifier: identifier_pb2.Identifier) -> Row | None:
-    """Return a registered version, if it is."""
-    return await session.get(row, identifiers.entity_key(identifier))
-
-
-def missing(kind: str, identifier: identifier_pb2.Identifier) -> errors.NotFound:
-    """Return the error of a version that is not registered; ``kind`` is the resource type's name."""
-    text = identifiers.unqualified_text(identifier)
-    return errors.NotFound(f"missing entity of type {kind} with identifier {text}")
-
-
 def identical(kind: str, identifier: identifier_pb2.Identifier) -> errors.AlreadyExists:
-    """Return the answer to registering the same once more; workflows carry the id for Flyte's clients."""
+    """Return the error of a structure that is registered under this id. For workflows, its details carry the id."""
     details = []
     if kind == "workflow":
         reason = workflow_pb2.WorkflowErrorExistsIdenticalStructure(id=identifier)
@@ -47,7 +54,7 @@ def identical(kind: str, identifier: identifier_pb2.Identifier) -> errors.Alread
 def different(
     kind: str, identifier: identifier_pb2.Identifier, before: Message, after: Message
 ) -> errors.StructureConflict:
-    """Return the answer to registering something else under a taken id, with what differs."""
+    """Return the error of an id that is taken by another structure; its text shows the difference."""
     details = []
     if kind == "workflow":
         reason = workflow_pb2.WorkflowErrorExistsDifferentStructure(id=identifier)

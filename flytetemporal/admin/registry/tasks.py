@@ -4,13 +4,12 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, task_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
-from sqlalchemy import select
 
 from flytetemporal import errors
 from flytetemporal.admin.base import list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TaskRow
-from flytetemporal.admin.registry import descriptions, entity_lists, registration
+from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, registration
 from flytetemporal.admin.settings import attributes, task_resources
 from flytetemporal.compiler import task as task_compiler
 from flytetemporal.idl import digest, identifiers, times
@@ -27,24 +26,21 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
     """
     template = await _checked(deps, request)
     compiled = task_compiler.compile_task(template)
-    key = identifiers.entity_key(request.id)
+    compiled_digest = digest.digest(compiled)
     now = datetime.now(UTC)
     closure = task_pb2.TaskClosure(compiled_task=compiled, created_at=times.timestamp(now))
     values = {
-        **dict(zip(("project", "domain", "name", "version"), key, strict=True)),
+        **registration.columns(request.id, compiled_digest, now),
         "closure": closure.SerializeToString(),
-        "digest": digest.digest(compiled),
         "type": template.type,
         "short_description": request.spec.description.short_description,
-        "created_at": now,
-        "updated_at": now,
     }
     async with deps.sessions.begin() as session:
         if await registration.insert(session, TaskRow, values):
             await descriptions.store(session, request.id, request.spec.description)
             return task_pb2.TaskCreateResponse()
-        row = await registration.stored(session, TaskRow, request.id)
-    if row is None or row.digest == values["digest"]:
+        row = await entity_rows.find(session, TaskRow, request.id)
+    if row is None or row.digest == compiled_digest:
         raise registration.identical("task", request.id)
     before = task_pb2.TaskClosure.FromString(row.closure).compiled_task
     raise registration.different("task", request.id, before, compiled)
@@ -52,21 +48,13 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> task_pb2.Task:
     """Return a task version."""
-    validation.check_get(request.id, TASK, given=request.HasField("id"))
-    async with deps.sessions() as session:
-        row = await registration.stored(session, TaskRow, request.id)
-    if row is None:
-        raise registration.missing("TASK", request.id)
-    return message(row)
+    return message(await entity_rows.get(deps, TaskRow, TASK, request))
 
 
 async def list_tasks(deps: Dependencies, request: common_pb2.ResourceListRequest) -> task_pb2.TaskList:
     """List the versions of one task, or of all tasks of a project and domain."""
-    page = entity_lists.page(request, list_schemas.TASK, "ListTasks")
-    query = page.apply(select(TaskRow).where(*entity_lists.scope(TaskRow, request.id)))
-    async with deps.sessions() as session:
-        rows = (await session.scalars(query)).all()
-    return task_pb2.TaskList(tasks=[message(row) for row in rows], token=page.next_token(rows))
+    rows, token = await entity_lists.versions(deps, TaskRow, list_schemas.TASK, request, "ListTasks")
+    return task_pb2.TaskList(tasks=[message(row) for row in rows], token=token)
 
 
 async def list_ids(
@@ -78,9 +66,8 @@ async def list_ids(
 
 def message(row: TaskRow) -> task_pb2.Task:
     """Return a task as clients read it."""
-    key = (row.project, row.domain, row.name, row.version)
     return task_pb2.Task(
-        id=identifiers.identifier(TASK, key),
+        id=identifiers.identifier(TASK, entity_rows.key(row)),
         closure=task_pb2.TaskClosure.FromString(row.closure),
         short_description=row.short_description,
     )

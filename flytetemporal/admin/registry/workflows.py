@@ -7,22 +7,19 @@ holds what lists and launches need.
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from flyteidl.admin import common_pb2, launch_plan_pb2, task_pb2, workflow_pb2
+from flyteidl.admin import common_pb2, task_pb2, workflow_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2, interface_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from google.protobuf.message import Message
-from sqlalchemy import select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
-from flytetemporal.admin.registry import descriptions, entity_lists, launch_plans, registration
+from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, launch_plans, registration
 from flytetemporal.compiler import compact, constants, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
 from flytetemporal.contracts import limits
@@ -45,19 +42,19 @@ async def create(
     """
     template = await _checked(deps, request)
     compiled = await _compile(deps, template, request)
-    found_digest = digest.digest(compiled)
+    compiled_digest = digest.digest(compiled)
     async with deps.sessions() as session:
-        row = await registration.stored(session, WorkflowRow, request.id)
+        row = await entity_rows.find(session, WorkflowRow, request.id)
     if row is None:
-        values, files = _prepare(deps, request, compiled, found_digest)
+        values, files = _prepare(deps, request, compiled, compiled_digest)
         async with deps.sessions.begin() as session:
             if await registration.insert(session, WorkflowRow, values):
                 await descriptions.store(session, request.id, request.spec.description)
                 # Only who has the row writes, and before others see it: of two structures at once, one is stored.
                 await asyncio.gather(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
-            row = await registration.stored(session, WorkflowRow, request.id)
-    if row is None or row.digest == found_digest:
+            row = await entity_rows.find(session, WorkflowRow, request.id)
+    if row is None or row.digest == compiled_digest:
         raise registration.identical("workflow", request.id)
     before = await _closure(deps, row)
     raise registration.different("workflow", request.id, before.compiled_workflow, compiled)
@@ -65,11 +62,7 @@ async def create(
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workflow_pb2.Workflow:
     """Return a workflow version with its whole closure."""
-    validation.check_get(request.id, WORKFLOW, given=request.HasField("id"))
-    async with deps.sessions() as session:
-        row = await registration.stored(session, WorkflowRow, request.id)
-    if row is None:
-        raise registration.missing("WORKFLOW", request.id)
+    row = await entity_rows.get(deps, WorkflowRow, WORKFLOW, request)
     return workflow_pb2.Workflow(
         id=_id(row), closure=await _closure(deps, row), short_description=row.short_description
     )
@@ -77,11 +70,8 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workf
 
 async def list_workflows(deps: Dependencies, request: common_pb2.ResourceListRequest) -> workflow_pb2.WorkflowList:
     """List the versions of one workflow, or of all of a project and domain, with their interfaces only."""
-    page = entity_lists.page(request, list_schemas.WORKFLOW, "ListWorkflows")
-    query = page.apply(select(WorkflowRow).where(*entity_lists.scope(WorkflowRow, request.id)))
-    async with deps.sessions() as session:
-        rows = (await session.scalars(query)).all()
-    return workflow_pb2.WorkflowList(workflows=[_summary(row) for row in rows], token=page.next_token(rows))
+    rows, token = await entity_lists.versions(deps, WorkflowRow, list_schemas.WORKFLOW, request, "ListWorkflows")
+    return workflow_pb2.WorkflowList(workflows=[_summary(row) for row in rows], token=token)
 
 
 async def list_ids(
@@ -124,38 +114,14 @@ async def _compile(
     task_ids, plan_ids = requirements.requirements(template, subworkflows)
     try:
         async with deps.sessions() as session:
-            tasks = await _tasks(session, task_ids)
-            plans = await _launch_plans(session, plan_ids)
+            task_rows = await entity_rows.load(session, TaskRow, identifier_pb2.TASK, task_ids)
+            plan_rows = await entity_rows.load(session, LaunchPlanRow, identifier_pb2.LAUNCH_PLAN, plan_ids)
+        tasks = [task_pb2.TaskClosure.FromString(row.closure).compiled_task for row in task_rows]
+        plans = [launch_plans.message(row) for row in plan_rows]
         return workflow_compiler.compile_workflow(template, subworkflows, tasks, plans)
     except (errors.NotFound, errors.CompileFailed) as e:
         text = f"failed to compile workflow for [{identifiers.text(request.id)}] with err: {e.message}"
         raise errors.CompileFailed(text) from e
-
-
-async def _tasks(session: AsyncSession, wanted: list[identifier_pb2.Identifier]) -> list[compiler_pb2.CompiledTask]:
-    keys = [identifiers.entity_key(identifier) for identifier in wanted]
-    columns = (TaskRow.project, TaskRow.domain, TaskRow.name, TaskRow.version)
-    rows = (await session.scalars(select(TaskRow).where(tuple_(*columns).in_(keys)))).all() if keys else []
-    by_key = {(row.project, row.domain, row.name, row.version): row for row in rows}
-    _require("TASK", wanted, by_key.keys())
-    return [task_pb2.TaskClosure.FromString(by_key[key].closure).compiled_task for key in keys]
-
-
-async def _launch_plans(
-    session: AsyncSession, wanted: list[identifier_pb2.Identifier]
-) -> list[launch_plan_pb2.LaunchPlan]:
-    keys = [identifiers.entity_key(identifier) for identifier in wanted]
-    columns = (LaunchPlanRow.project, LaunchPlanRow.domain, LaunchPlanRow.name, LaunchPlanRow.version)
-    rows = (await session.scalars(select(LaunchPlanRow).where(tuple_(*columns).in_(keys)))).all() if keys else []
-    by_key = {(row.project, row.domain, row.name, row.version): row for row in rows}
-    _require("LAUNCH_PLAN", wanted, by_key.keys())
-    return [launch_plans.message(by_key[key]) for key in keys]
-
-
-def _require(kind: str, wanted: Iterable[identifier_pb2.Identifier], found: Container[identifiers.EntityKey]) -> None:
-    for identifier in wanted:
-        if identifiers.entity_key(identifier) not in found:
-            raise registration.missing(kind, identifier)
 
 
 def closure_uri(root: str, key: identifiers.EntityKey) -> str:
@@ -176,12 +142,11 @@ def _prepare(
     deps: Dependencies,
     request: workflow_pb2.WorkflowCreateRequest,
     compiled: compiler_pb2.CompiledWorkflowClosure,
-    found_digest: str,
+    compiled_digest: str,
 ) -> tuple[dict[str, object], dict[str, bytes]]:
     """Return the row, and the closure and graph that it names, by address."""
     now = datetime.now(UTC)
-    key = identifiers.entity_key(request.id)
-    uri = closure_uri(deps.blobs.root, key)
+    uri = closure_uri(deps.blobs.root, identifiers.entity_key(request.id))
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
     lean, constant_files = constants.offload(
         compiled, locations.join(deps.blobs.root, "metadata/constants"), limits.MIN_OFFLOADED_CONSTANT_BYTES
@@ -196,15 +161,12 @@ def _prepare(
         templates[0].uri: templates[1],
     }
     values = {
-        **dict(zip(("project", "domain", "name", "version"), key, strict=True)),
+        **registration.columns(request.id, compiled_digest, now),
         "typed_interface": compiled.primary.template.interface.SerializeToString(),
         "remote_closure_identifier": uri,
-        "digest": found_digest,
         "short_description": request.spec.description.short_description,
         "graph": graph[0].SerializeToString(),
         "task_templates": templates[0].SerializeToString(),
-        "created_at": now,
-        "updated_at": now,
     }
     return values, files
 
@@ -225,7 +187,7 @@ async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.Workflo
 
 
 def _id(row: WorkflowRow) -> identifier_pb2.Identifier:
-    return identifiers.identifier(WORKFLOW, (row.project, row.domain, row.name, row.version))
+    return identifiers.identifier(WORKFLOW, entity_rows.key(row))
 
 
 def _summary(row: WorkflowRow) -> workflow_pb2.Workflow:

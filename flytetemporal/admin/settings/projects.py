@@ -5,10 +5,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin.base import kubernetes_labels, list_schemas, validation
+from flytetemporal.admin.base import kubernetes_labels, list_requests, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ProjectRow
-from flytetemporal.db import filters
 
 NAME_LENGTH = 64
 DESCRIPTION_LENGTH = 300
@@ -62,15 +61,7 @@ async def get(deps: Dependencies, request: project_pb2.ProjectGetRequest) -> pro
 
 async def list_projects(deps: Dependencies, request: project_pb2.ProjectListRequest) -> project_pb2.Projects:
     """List projects; archived ones only when filters ask. A limit of 0 means all."""
-    page = filters.page(
-        limit=request.limit,
-        token=request.token,
-        filters=request.filters,
-        sort_by=request.sort_by,
-        entity=list_schemas.PROJECT,
-        method="ListProjects",
-        unlimited=True,
-    )
+    page = list_requests.page(request, list_schemas.PROJECT, "ListProjects", unlimited=True)
     query = select(ProjectRow)
     if not request.filters:
         query = query.where(ProjectRow.state != project_pb2.Project.ARCHIVED)
