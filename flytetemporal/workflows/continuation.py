@@ -1,313 +1,270 @@
-"""Continue-As-New: a run whose history has grown long hands over to a new one of the same execution.
+"""Continue-As-New: when a run whose history has grown long ends, so that a new run continues the execution.
 
-It does so at a moment at which its nodes only wait: no activity is open, and admin knows everything. To get there no
-node and no attempt begins for a while (the run holds). A run that does not get there soon goes on and tries again
-later; one whose history nears Temporal's limit holds until it is there. What a waiting node needs in order to go on
-waiting is in its ``OpenNode``, which the node itself keeps up to date.
+Activities cannot be carried over, so a run ends at a moment at which every open node is idle (it waits for something
+that the next run can wait for as well) and admin has all events. The run drains to get there: no node and no attempt
+starts. ``run_state`` is what the next run receives.
+
+===========  ===================  ==========================================================  ====================
+State        Leaves it for        When                                                        Method
+===========  ===================  ==========================================================  ====================
+RUNNING      DRAINING             the history has reached the limit                           ``_start_draining``
+DRAINING     FROZEN               all open nodes are idle and all events are recorded         ``_freeze``
+FROZEN       DRAINING             a node had to continue, or reported, during the snapshot    ``_unfreeze``
+FROZEN       REQUESTED            the snapshot is complete and current                        ``_request``
+DRAINING,    RUNNING              ``DRAIN_TIMEOUT`` has passed, the snapshot cannot be        ``_resume``
+FROZEN                            stored, or the primary walk is ending anyway
+===========  ===================  ==========================================================  ====================
+
+In DRAINING nothing starts; in FROZEN no idle node continues either, because the snapshot would be out of date. One
+deadline, ``DRAIN_TIMEOUT``, covers both states, however often the run alternates between them. A run that misses it
+tries again a fifth of ``history_events`` later. The last chance, at three times ``history_events``, has no deadline:
+Temporal would end the run soon. REQUESTED is final: the primary walk raises ``ContinueAsNewRequested``.
 """
 
 import asyncio
 import contextlib
-import gzip
+import enum
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
-from google.protobuf import timestamp_pb2
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
-from flytetemporal.contracts import activities
-from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
-from flytetemporal.idl import locations
-from flytetemporal.workflows import engine_activities
-from flytetemporal.workflows.node_ids import NodeIds
+from flytetemporal.contracts.v1 import continuation_pb2
+from flytetemporal.workflows import deadlines
 from flytetemporal.workflows.report import Reports
-from flytetemporal.workflows.throttling.suspension import Suspended
+from flytetemporal.workflows.run_state import ContinueAsNewRequested, RunState
 
-# Events and bytes of a history after which a run would like to end. Temporal ends it at 51,200 and 50 MB.
+# Events of a history after which a run drains, and bytes that count as one event. Temporal ends a run at 51,200 events
+# and 50 MB.
 EVENTS = 10_000
 EVENT_BYTES = 1024
-# At so many times that it no longer gives up.
+# At this multiple of the limit a run drains without a deadline.
 LAST_CHANCE = 3
-# How long nodes that could begin are kept waiting in vain.
+# After an attempt in vain the next one follows when the history has grown by this fraction of the limit.
+RETRY_FRACTION = 5
+# How long nodes and attempts that could start are kept from it.
 DRAIN_TIMEOUT = timedelta(seconds=30)
 TELLING_PATCH = "stopped_sleepers_tell"
-INLINE_BYTES = 256 * 1024
-PART_BYTES = 1024 * 1024
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=5)
+DEADLINE_PATCH = "drain-deadline"
 
 
-class ContinueAsNewRequested(Exception):
-    """The run ends here; the next one gets ``argument``."""
+class State(enum.Enum):
+    """What a run does about its end; see the table above."""
 
-    def __init__(self, argument: execution_pb2.ExecutionInput) -> None:
-        super().__init__("the execution goes on in a new run")
-        self.argument = argument
+    RUNNING = enum.auto()
+    DRAINING = enum.auto()
+    FROZEN = enum.auto()
+    REQUESTED = enum.auto()
 
 
-class Level(Protocol):
-    """A level that is being walked."""
+TRANSITIONS = {
+    State.RUNNING: (State.DRAINING,),
+    State.DRAINING: (State.FROZEN, State.RUNNING),
+    State.FROZEN: (State.DRAINING, State.REQUESTED, State.RUNNING),
+    State.REQUESTED: (),
+}
 
-    def state(self) -> continuation_pb2.LevelState:
-        """Return where it stands."""
-        ...
 
-    def request_continue_as_new(self, request: ContinueAsNewRequested) -> bool:
-        """Have the walk raise ``request``; False when it is ending anyway."""
-        ...
+@dataclass(slots=True)
+class _Snapshot:
+    """The state that is being stored while the run is FROZEN. ``reported`` counts the entries at its start."""
+
+    reported: int
+    is_stale: bool = False
 
 
 class Continuation:
-    """Keeps what the next run would need, and decides when it begins."""
+    """The state machine of one run; ``events`` is the limit of its history, 0: the default."""
 
-    def __init__(self, argument: execution_pb2.ExecutionInput, reports: Reports, node_ids: NodeIds) -> None:
-        self._argument = argument
+    def __init__(self, run_state: RunState, reports: Reports, events: int = 0) -> None:
+        self._run_state = run_state
         self._reports = reports
-        self._node_ids = node_ids
-        self._events = argument.history_events or EVENTS
+        self._events = events or EVENTS
         self._limit = self._events
-        self._state = continuation_pb2.RunState()
-        self._restored: dict[str, continuation_pb2.OpenNode] = {}
-        self._resumed: frozenset[str] = frozenset()
-        self._levels: dict[str, Level] = {}
-        self._open: dict[str, continuation_pb2.OpenNode] = {}
         self._idle: dict[str, None] = {}
         self._postponements = 0
-        self._is_draining = False
-        self._admission = _opened()
-        self._disturbed = False
-        self._unfrozen = _opened()
-
-    async def restore(self) -> None:
-        """Read where the run before stood, if there was one."""
-        kind = self._argument.WhichOneof("state")
-        if kind is None:
-            self._state.began_at.FromDatetime(workflow.info().start_time)
-            return
-        gzipped = self._argument.inline_state
-        if kind == "stored_state":
-            gzipped = b"".join([await _loaded(part) for part in self._argument.stored_state.parts])
-        self._state = continuation_pb2.RunState.FromString(gzip.decompress(gzipped))
-        self._node_ids.restore(self._state.hashed)
-        self._restored = {node.node_id: node for node in self._state.open}
-        self._resumed = frozenset(self._restored)
+        self._snapshot = _Snapshot(0)
+        self._state = State.RUNNING
+        # The gates that coroutines wait at. They follow the state; only ``_enter`` and ``_update_gates`` touch them.
+        self._admission = _open_gate()
+        self._unfrozen = _open_gate()
 
     @property
-    def began_at(self) -> timestamp_pb2.Timestamp:
-        """When the first run of the execution began."""
-        return self._state.began_at
-
-    def restored_level(self, parent_id: str) -> continuation_pb2.LevelState | None:
-        """Return where a level stood in the run before; once, for it may be walked again later."""
-        for position, level in enumerate(self._state.levels):
-            if level.parent_id == parent_id:
-                del self._state.levels[position]
-                return level
-        return None
-
-    def has_level(self, parent_id: str) -> bool:
-        """Say whether a level below a node stood somewhere in the run before, and has not gone on yet."""
-        return any(level.parent_id == parent_id for level in self._state.levels)
-
-    def is_resumed(self, node_id: str) -> bool:
-        """Say whether a node was open in the run before."""
-        return node_id in self._resumed
-
-    def forget(self, node_id: str) -> None:
-        """Forget a suspended node: it has been stopped."""
-        self._restored.pop(node_id, None)
-
-    def may_be_delayed(self, node_id: str) -> bool:
-        """Say whether a node need not begin at once: it is new, or all it did was to sleep.
-
-        Others may have something to stop, which they can do only once they have begun.
-        """
-        return node_id not in self._restored or self.has_slept(node_id)
-
-    def is_due(self, node_id: str) -> bool:
-        """Say whether a node is to go on that was open in the run before, or was suspended, and has not begun yet."""
-        return node_id in self._restored
-
-    def has_slept(self, node_id: str) -> bool:
-        """Say whether a node is to go on whose sleep was all that it did."""
-        restored = self._restored.get(node_id)
-        return restored is not None and restored.HasField("wakes_at")
-
-    @contextlib.contextmanager
-    def walking(self, parent_id: str, level: Level) -> Iterator[None]:
-        """Keep a level in mind while it is walked."""
-        self._levels[parent_id] = level
-        try:
-            yield
-        finally:
-            self._levels.pop(parent_id, None)
-
-    @contextlib.asynccontextmanager
-    async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
-        """Have a node begin as soon as it may; gives what is kept of it, which it may fill in."""
-        if self.may_be_delayed(node_id):
-            await self._admission_of(node_id)
-        restored = self._restored.pop(node_id, None)
-        progress = continuation_pb2.OpenNode(node_id=node_id) if restored is None else restored
-        self._open[node_id] = progress
-        try:
-            yield progress
-        except Suspended:
-            self._restored[node_id] = progress
-            raise
-        finally:
-            self._open.pop(node_id, None)
-            self._idle.pop(node_id, None)
-
-    async def _admission_of(self, node_id: str) -> None:
-        """Return when a node may begin, or when one that has slept is stopped: it has to tell of that, so it goes on.
-
-        Raises:
-            asyncio.CancelledError: a new node was stopped.
-        """
-        try:
-            await self.admission()
-        except asyncio.CancelledError:
-            if not self.has_slept(node_id) or not workflow.patched(TELLING_PATCH):
-                raise
-            if task := asyncio.current_task():
-                task.cancel()  # What it waits for next ends it.
-
-    async def admission(self) -> None:
-        """Return when the run does not hold."""
-        while not self._admission.is_set():
-            await self._admission.wait()
+    def state(self) -> State:
+        """The current state."""
+        return self._state
 
     @property
     def is_draining(self) -> bool:
-        """Nothing new may begin."""
-        return not self._admission.is_set()
+        """Whether nothing new may start. While continue-as-new is postponed, draining would only cost time."""
+        return self._state is not State.RUNNING and not self._postponements
 
-    def _set_draining(self, *, draining: bool) -> None:
-        self._is_draining = draining
-        self._admit()
+    # Transitions: one method each.
 
-    def _admit(self) -> None:
-        if self._is_draining and not self._postponements:
-            self._admission.clear()
-        else:
-            self._admission.set()
+    def _start_draining(self) -> None:
+        self._enter(State.DRAINING)
 
-    def progress(self, node_id: str) -> continuation_pb2.OpenNode:
-        """Return what is kept of an open node; of anything else, elements of arrays for one, nothing is kept."""
-        return self._open.get(node_id) or continuation_pb2.OpenNode()
+    def _freeze(self) -> None:
+        self._snapshot = _Snapshot(self._reports.added)
+        self._enter(State.FROZEN)
+
+    def _unfreeze(self) -> None:
+        self._enter(State.DRAINING)
+
+    def _request(self, request: ContinueAsNewRequested) -> bool:
+        """End the primary walk with ``request``; return False if the walk is ending anyway."""
+        if not self._run_state.primary.request_continue_as_new(request):
+            return False
+        # Without the patch the run resumes here: nodes that waited start, and the commands that they issue in this very
+        # workflow task stand in its history before the end. They were never carried out, but a replay needs them.
+        if workflow.patched(DEADLINE_PATCH):
+            self._enter(State.REQUESTED)
+        return True
+
+    def _resume(self) -> None:
+        self._enter(State.RUNNING)
+
+    def _enter(self, state: State) -> None:
+        if state not in TRANSITIONS[self._state]:
+            raise RuntimeError(f"a run cannot go from {self._state.name} to {state.name}")
+        self._state = state
+        self._update_gates()
+
+    def _update_gates(self) -> None:
+        # The order is that in which waiting coroutines are woken, so it is part of the replayed behaviour.
+        _set_gate(self._unfrozen, is_open=self._state in (State.RUNNING, State.DRAINING))
+        _set_gate(self._admission, is_open=not self.is_draining)
+
+    # What nodes and walks call.
+
+    @contextlib.asynccontextmanager
+    async def working(self, node_id: str) -> AsyncIterator[continuation_pb2.OpenNode]:
+        """Run the block as soon as the node may start; yield its progress, which the node fills in."""
+        if self._run_state.may_be_delayed(node_id):
+            await self._wait_to_start(node_id)
+        try:
+            with self._run_state.opened(node_id) as progress:
+                yield progress
+        finally:
+            self._idle.pop(node_id, None)
+
+    async def _wait_to_start(self, node_id: str) -> None:
+        """Return when a node may start, or when a node that was sleeping is cancelled.
+
+        Such a node has been reported as running, so it must start in order to report that it was aborted.
+
+        Raises:
+            asyncio.CancelledError: a new node was cancelled.
+        """
+        try:
+            await self.wait_for_admission()
+        except asyncio.CancelledError:
+            if not self._run_state.has_slept(node_id) or not workflow.patched(TELLING_PATCH):
+                raise
+            if task := asyncio.current_task():
+                task.cancel()  # The cancellation was consumed here; this repeats it at the node's next await.
+
+    async def wait_for_admission(self) -> None:
+        """Return when nodes and attempts may start."""
+        # A loop: the run can drain again between the moment the gate opens and the one this coroutine is resumed.
+        while not self._admission.is_set():
+            await self._admission.wait()
 
     @contextlib.asynccontextmanager
     async def idle(self, node_id: str, *, timer: bool = False) -> AsyncIterator[None]:
-        """Say that a node only waits, for what the next run can wait for as well; ``timer``: for time to pass."""
-        if node_id not in self._open:
+        """Count a node as idle while the block runs: the next run can wait in its place.
+
+        ``timer``: the node waits for time to pass.
+        """
+        if not self._run_state.is_open(node_id):
             yield
             return
         self._idle[node_id] = None
         try:
             yield
             if not self._unfrozen.is_set():
-                # Time that has passed is seen by the next run; whatever else happened is not.
-                self._disturbed |= not timer
+                # The next run sees by itself that time has passed. Anything else that happened is in no snapshot.
+                self._snapshot.is_stale |= not timer
                 await self._unfrozen.wait()
         finally:
             self._idle.pop(node_id, None)
 
     @contextlib.contextmanager
     def postponed(self) -> Iterator[None]:
-        """Say that what follows cannot go on in another run."""
+        """Postpone continue-as-new while the block runs: another run could not continue it."""
         self._postponements += 1
-        self._admit()
+        self._update_gates()
         try:
             yield
         finally:
             self._postponements -= 1
-            self._admit()
+            self._update_gates()
+
+    # What the run itself does.
 
     async def watch(self) -> None:
-        """Hand over when it is time to; ends when the primary walk has been told, or is ending anyway."""
+        """Request continue-as-new when the history has grown long; return once it is requested."""
         while True:
             await workflow.wait_condition(lambda: self._length() >= self._limit)
-            self._set_draining(draining=True)
+            self._start_draining()
             try:
-                if await self._drain(patient=self._limit >= LAST_CHANCE * self._events):
+                if await self._try_to_request():
                     return
             except (TimeoutError, FailureError):
-                self._limit = self._length() + self._events // 5
+                self._limit = self._length() + self._events // RETRY_FRACTION
             finally:
-                self._unfrozen.set()
-                self._set_draining(draining=False)
+                if self._state is not State.REQUESTED:
+                    self._resume()
 
     def _length(self) -> int:
-        """Return the length of the history in events, counting many bytes as events too."""
+        """Return the length of the history in events, or its size in units of ``EVENT_BYTES`` if that is more."""
         info = workflow.info()
         return max(info.get_current_history_length(), info.get_current_history_size() // EVENT_BYTES)
 
-    async def _drain(self, *, patient: bool) -> bool:
-        """Wait for quiet, then end the run.
+    async def _try_to_request(self) -> bool:
+        """Drain, store the state and request continue-as-new; return False if the walk is ending anyway.
 
         Raises:
-            TimeoutError: it is not quiet after ``DRAIN_TIMEOUT``, unless we are patient.
+            TimeoutError: ``DRAIN_TIMEOUT`` has passed, and this is not the last chance.
             FailureError: the state cannot be stored.
         """
+        if self._limit >= LAST_CHANCE * self._events:
+            return await self._drain()
+        if workflow.patched(DEADLINE_PATCH):
+            return await deadlines.within(DRAIN_TIMEOUT, self._drain())
+        # Runs from before the patch count the timeout anew in every round, and only while nodes are not idle.
+        return await self._drain(DRAIN_TIMEOUT)
+
+    async def _drain(self, idle_timeout: timedelta | None = None) -> bool:
         while True:
-            await workflow.wait_condition(
-                self._is_idle, timeout=None if patient else DRAIN_TIMEOUT, timeout_summary="continue as new"
-            )
+            await workflow.wait_condition(self._is_idle, timeout=idle_timeout, timeout_summary="continue as new")
+            # Events are not part of the state, so admin must have them before the run ends.
             await self._reports.flush()
             if not self._is_idle():
                 continue
-            self._unfrozen.clear()
-            self._disturbed = False
-            told = self._reports.added
-            argument = await self._next()
-            if self._is_idle() and not self._disturbed and self._reports.added == told:
-                return self._levels[""].request_continue_as_new(ContinueAsNewRequested(argument))
-            self._unfrozen.set()
+            self._freeze()
+            request = ContinueAsNewRequested(await self._run_state.next_argument())
+            if self._is_snapshot_current():
+                return self._request(request)
+            self._unfreeze()
 
     def _is_idle(self) -> bool:
-        return self._postponements == 0 and len(self._idle) == len(self._open)
+        return self._postponements == 0 and len(self._idle) == self._run_state.open_count
 
-    async def _next(self) -> execution_pb2.ExecutionInput:
-        """Return the argument of the next run."""
-        # What has not gone on yet since the run before is handed on as it came.
-        state = continuation_pb2.RunState(
-            levels=[*(level.state() for level in self._levels.values()), *self._state.levels],
-            open=[*self._open.values(), *self._restored.values()],
-            began_at=self._state.began_at,
-            hashed=self._node_ids.hashed(),
-        )
-        gzipped = gzip.compress(state.SerializeToString(deterministic=True), compresslevel=1, mtime=0)
-        argument = execution_pb2.ExecutionInput()
-        argument.CopyFrom(self._argument)
-        if len(gzipped) <= INLINE_BYTES:
-            argument.inline_state = gzipped
-            return argument
-        directory = locations.states_dir(argument.metadata_dir)
-        argument.stored_state.Clear()
-        for start in range(0, len(gzipped), PART_BYTES):
-            part = continuation_pb2.StateBytes(directory=directory, gzipped=gzipped[start : start + PART_BYTES])
-            argument.stored_state.parts.append(await _stored(part))
-        return argument
+    def _is_snapshot_current(self) -> bool:
+        return self._is_idle() and not self._snapshot.is_stale and self._reports.added == self._snapshot.reported
 
 
-async def _stored(part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
-    return await engine_activities.execute(
-        activities.store_state,
-        part,
-        retry_policy=RETRY,
-        summary="state for the next run",
-    )
+def _open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
 
 
-async def _loaded(part: execution_pb2.ContentReference) -> bytes:
-    loaded = await engine_activities.execute(activities.load_graph, part, summary="state of the run before")
-    return loaded.gzipped
-
-
-def _opened() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
+def _set_gate(gate: asyncio.Event, *, is_open: bool) -> None:
+    if is_open:
+        gate.set()
+    else:
+        gate.clear()

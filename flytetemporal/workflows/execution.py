@@ -14,7 +14,6 @@ from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
-from flytetemporal.workflows.continuation import ContinueAsNewRequested
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
@@ -23,6 +22,7 @@ from flytetemporal.workflows.node.run import Program, Run, Scope
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
+from flytetemporal.workflows.run_state import ContinueAsNewRequested
 from flytetemporal.workflows.walk import Abort, Walk
 
 Phase = core_execution_pb2.WorkflowExecution
@@ -80,7 +80,7 @@ async def _walked(run: Run) -> Values:
     """Walk the whole graph."""
     argument = run.argument
     run.reports.start()
-    await run.continuation.restore()
+    await run.state.restore()
     run.graph = graph.parse(await _graph_bytes(argument))
     program = Program(run.graph, argument.tasks)
     walk = Walk(
@@ -92,7 +92,7 @@ async def _walked(run: Run) -> Values:
     run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
     if argument.WhichOneof("state") is None:
         _report(run, Phase.RUNNING)
-    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), run.continuation.began_at, walk))
+    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), run.state.began_at, walk))
     continuation = asyncio.create_task(run.continuation.watch())
     try:
         return await walk.run(Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri))

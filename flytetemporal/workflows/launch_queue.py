@@ -55,7 +55,7 @@ class LaunchQueue:
 
     def launch(self, position: int) -> None:
         """Start a node: at once if it may not be delayed or a step is left, otherwise after those that wait already."""
-        may_be_delayed = self._run.continuation.may_be_delayed(self._node_id(position))
+        may_be_delayed = self._run.state.may_be_delayed(self._node_id(position))
         # While the feeder runs, others wait: a step that happens to be left is theirs.
         if not may_be_delayed or (self._feeder is None and self._run.workflow_task_budget.try_take_step()):
             self._start_now(position)
@@ -100,7 +100,7 @@ class LaunchQueue:
             await self._run.workflow_task_budget.take_step()
             self.discard(position, report_stopped)
         for position in self._ready:
-            if self._run.continuation.has_slept(self._node_id(position)):
+            if self._run.state.has_slept(self._node_id(position)):
                 await self._run.workflow_task_budget.take_step()
                 self._start(position)
 
@@ -109,5 +109,5 @@ class LaunchQueue:
         node, node_id = self._suspended.pop(position), self._node_id(position)
         self._run.shared_timers.cancel(node.wake_call)
         self._run.parallelism.give_back(node_id)
-        self._run.continuation.forget(node_id)
+        self._run.state.forget(node_id)
         report_stopped(position, node)

@@ -18,7 +18,7 @@ from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.workflows import cancellation, deadlines, failing
 from flytetemporal.workflows import inputs as node_inputs
-from flytetemporal.workflows.continuation import TELLING_PATCH, ContinueAsNewRequested
+from flytetemporal.workflows.continuation import TELLING_PATCH
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.launch_queue import LaunchQueue, SuspendedNode
 from flytetemporal.workflows.node import run as runs
@@ -35,6 +35,7 @@ from flytetemporal.workflows.node.outcomes import (
 )
 from flytetemporal.workflows.node.run import Scope
 from flytetemporal.workflows.node.suspension import NodeSuspended
+from flytetemporal.workflows.run_state import ContinueAsNewRequested
 
 WORKFLOW_ABORTED = "Workflow aborted."
 AUTO_ABORT = "Some node execution failed, auto-abort."
@@ -107,17 +108,17 @@ class Walk:
             asyncio.CancelledError: the execution is being aborted; everything that ran has been stopped.
             ContinueAsNewRequested: the execution goes on in a new run.
         """
-        continuation = self.scope.run.continuation
-        state = continuation.restored_level(self.scope.parent_id)
-        if state is None:
+        run = self.scope.run
+        restored = run.state.take_level(self.scope.parent_id)
+        if restored is None:
             self._start_node(inputs)
         else:
-            self._restore(state)
-        waits = self.scope.run.waits.level(self.scope.parent_id, self._not_begun)
-        with waits, continuation.walking(self.scope.parent_id, self):
+            self._restore(restored)
+        waits = run.waits.level(self.scope.parent_id, self._not_begun)
+        with waits, run.state.walking(self.scope.parent_id, self):
             try:
                 await self._done
-                with continuation.postponed():
+                with run.continuation.postponed():
                     failure = await self._failed()
             except asyncio.CancelledError:
                 if not self.scope.parent_id:
@@ -274,7 +275,7 @@ class Walk:
                     self._waiting[successor] -= 1
                     self._upstream_skipped[successor] |= skips
         ready = [position for position, left in enumerate(self._waiting) if left == 0 and not self._is_ended[position]]
-        is_resumed = self.scope.run.continuation.is_resumed
+        is_resumed = self.scope.run.state.is_resumed
         for position in sorted(ready, key=lambda n: not is_resumed(self.scope.node_id(self._body.nodes[n].id))):
             if self._begin(position):
                 self._end(position, None)
@@ -411,7 +412,7 @@ class Walk:
 
         A task that is cancelled before it has begun does not run one line.
         """
-        if any(self.scope.run.continuation.is_due(self._node_id(position)) for position in self._tasks):
+        if any(self.scope.run.state.is_due(self._node_id(position)) for position in self._tasks):
             await cancellation.wait_until_done([asyncio.create_task(asyncio.sleep(0))])
 
     def _not_begun(self) -> Iterator[operations_pb2.Wait]:

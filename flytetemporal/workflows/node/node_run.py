@@ -97,12 +97,12 @@ class NodeRun:
     @property
     def progress(self) -> continuation_pb2.OpenNode:
         """What the next run is told of the node."""
-        return self.scope.run.continuation.progress(self.id)
+        return self.scope.run.state.progress(self.id)
 
     @property
     def is_resumed(self) -> bool:
         """The node was open in the run before."""
-        return self.scope.run.continuation.is_resumed(self.id)
+        return self.scope.run.state.is_resumed(self.id)
 
     def child_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
         """Return the scope of nodes that run below this one, in the current attempt unless another is named.

@@ -17,6 +17,7 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.run_state import RunState
 from flytetemporal.workflows.throttling.payload_budget import PayloadBudget
 from flytetemporal.workflows.throttling.shared_timers import SharedTimers
 from flytetemporal.workflows.throttling.slots import Slots
@@ -42,6 +43,7 @@ class Run:
     # Known once it was read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
+    state: RunState = field(init=False)
     continuation: Continuation = field(init=False)
     activity_window: Slots = field(init=False)
     # Over task, array and launch plan nodes of all levels.
@@ -50,7 +52,8 @@ class Run:
     def __post_init__(self) -> None:
         self.reports = Reports(self.workflow_task_budget)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
-        self.continuation = Continuation(self.argument, self.reports, self.node_ids)
+        self.state = RunState(self.argument, self.node_ids)
+        self.continuation = Continuation(self.state, self.reports, self.argument.history_events)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 
@@ -62,7 +65,7 @@ class Run:
                 await stack.enter_async_context(self.activity_window.held(node_id))
                 while self.continuation.is_draining:
                     await stack.aclose()
-                    await self.continuation.admission()
+                    await self.continuation.wait_for_admission()
                     await stack.enter_async_context(self.activity_window.held(node_id))
             yield
 

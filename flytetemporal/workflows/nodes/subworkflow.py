@@ -13,7 +13,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     body = node.scope.program.graph.bodies[node.node.subworkflow.workflow]
     scope = node.nested_scope(body)
     values = Values(None, node.inputs_uri)
-    if not node.scope.run.continuation.has_level(node.id):
+    if not node.scope.run.state.has_level(node.id):
         values = await node_inputs.materialise(node, inputs)
         if node.attempt == 0:
             node.report(node.phase_event(Phase.RUNNING))

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHistory
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import naming
-from flytetemporal.workflows import continuation
+from flytetemporal.workflows import continuation, run_state
 from tests.fixtures.engine_runs import (
     EngineRuns,
     NodePhase,
@@ -290,8 +290,8 @@ async def test_a_failure_in_a_later_run_runs_the_failure_node(runs: EngineRuns) 
 
 
 async def test_a_large_state_goes_by_the_store(runs: EngineRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(continuation, "INLINE_BYTES", 10)
-    monkeypatch.setattr(continuation, "PART_BYTES", 100)
+    monkeypatch.setattr(run_state, "INLINE_BYTES", 10)
+    monkeypatch.setattr(run_state, "PART_BYTES", 100)
 
     async with runs.workers():
         handle = await runs.start(chain(LENGTH), int_map(a=0))
@@ -318,6 +318,68 @@ async def test_a_run_that_gets_no_rest_goes_on(runs: EngineRuns, monkeypatch: py
 
     assert phase == "ABORTED"
     assert len(found) == 1
+
+
+async def test_nodes_do_not_wait_long_for_an_admin_that_does_not_answer(
+    runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continuation, "DRAIN_TIMEOUT", timedelta(milliseconds=200))
+    runs.history_events = 2 * LIMIT
+    runs.admin_answers.clear()
+
+    async with runs.workers():
+        handle = await runs.start(chain(LENGTH), int_map(a=0))
+        await bounded(attempts(runs, LENGTH // 2))  # The first attempts fill the history up to the limit.
+        reported = list(runs.node_events)
+        runs.admin_answers.set()
+        phase = await runs.wait(handle)
+
+    assert reported == []
+    assert phase == "SUCCEEDED"
+    assert reported_twice(runs) == []
+
+
+async def test_nodes_do_not_wait_long_for_a_store_that_does_not_answer(
+    runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continuation, "DRAIN_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(run_state, "INLINE_BYTES", 10)
+    runs.history_events = 2 * LIMIT
+    runs.store_answers.clear()
+
+    async with runs.workers():
+        handle = await runs.start(chain(LENGTH), int_map(a=0))
+        await bounded(attempts(runs, LENGTH // 2))
+        before = await runs.histories(handle)
+        runs.store_answers.set()
+        phase = await runs.wait(handle)
+        found = await runs.histories(handle)
+
+    assert len(before) == 1
+    assert any(
+        event.activity_task_scheduled_event_attributes.activity_type.name == "store_state" for event in before[0].events
+    )
+    assert phase == "SUCCEEDED"
+    assert len(found) > 1
+    assert reported_twice(runs) == []
+
+
+async def test_a_run_schedules_nothing_as_it_ends(runs: EngineRuns) -> None:
+    async with runs.workers():
+        handle = await runs.start(chain(LENGTH), int_map(a=0))
+        await runs.wait(handle)
+        found = await runs.histories(handle)
+
+    assert len(found) > 3
+    for history in found[:-1]:
+        completed = max(
+            position
+            for position, event in enumerate(history.events)
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        )
+        kinds = {event.event_type for event in history.events[completed:]}
+        assert EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in kinds
+        assert EventType.EVENT_TYPE_TIMER_STARTED not in kinds
 
 
 def end_of_life(history: WorkflowHistory) -> datetime:
