@@ -5,6 +5,7 @@ accepts must be accepted here, and users know its errors.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from flyteidl.core import literals_pb2, types_pb2
 from google.protobuf import json_format
@@ -13,6 +14,10 @@ from flytetemporal import errors
 from flytetemporal.idl import attribute_paths, json_schemas, prototext
 
 LiteralType = types_pb2.LiteralType
+
+# Pairs of types that were compared already, by their serialized forms.
+_Known: TypeAlias = dict[tuple[bytes, bytes], bool]
+_NESTING = ("collection_type", "map_value_type", "union_type")
 
 NONE = LiteralType(simple=types_pb2.NONE)
 _PARQUET = "parquet"
@@ -47,13 +52,31 @@ def text(literal_type: LiteralType) -> str:
 
 
 def castable(upstream: LiteralType, downstream: LiteralType) -> bool:
-    """Whether a value of type ``upstream`` can be bound to a parameter of type ``downstream``."""
+    """Whether a value of type ``upstream`` can be bound to a parameter of type ``downstream``.
+
+    The same pairs of types meet again and again in nested unions: each is compared once, or the cost would double with
+    every level.
+    """
+    return _castable(upstream, downstream, {})
+
+
+def _castable(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
+    kind = downstream.WhichOneof("type")
+    if kind not in _NESTING and not upstream.union_type.variants:
+        return _compare(upstream, downstream, known)
+    pair = (upstream.SerializeToString(deterministic=True), downstream.SerializeToString(deterministic=True))
+    if pair not in known:
+        known[pair] = _compare(upstream, downstream, known)
+    return known[pair]
+
+
+def _compare(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     variants = upstream.union_type.variants
-    if len(variants) == 1 and castable(variants[0], downstream):
+    if len(variants) == 1 and _castable(variants[0], downstream, known):
         return True
     kind = downstream.WhichOneof("type")
     check = _CHECKS.get(kind) if kind else None
-    return check(upstream, downstream) if check else _trivially_castable(upstream, downstream)
+    return check(upstream, downstream, known) if check else _trivially_castable(upstream, downstream)
 
 
 def is_optional(literal_type: LiteralType) -> bool:
@@ -153,34 +176,34 @@ def _bare(literal_type: LiteralType) -> LiteralType:
     return bare
 
 
-def _castable_to_simple(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_simple(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     if downstream.simple == types_pb2.NONE:
         return _is_simple(upstream, types_pb2.NONE)
     return _trivially_castable(upstream, downstream)
 
 
-def _castable_to_collection(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_collection(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     if upstream.WhichOneof("type") != "collection_type":
         return False
     element = upstream.collection_type
-    return _is_simple(element, types_pb2.NONE) or castable(element, downstream.collection_type)
+    return _is_simple(element, types_pb2.NONE) or _castable(element, downstream.collection_type, known)
 
 
-def _castable_to_map(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_map(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     if upstream.WhichOneof("type") != "map_value_type":
         return False
     value = upstream.map_value_type
-    return _is_simple(value, types_pb2.NONE) or castable(value, downstream.map_value_type)
+    return _is_simple(value, types_pb2.NONE) or _castable(value, downstream.map_value_type, known)
 
 
-def _castable_to_blob(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_blob(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     if upstream.WhichOneof("type") != "blob":
         return False
     formats = {upstream.blob.format, downstream.blob.format}
     return "" in formats or len(formats) == 1
 
 
-def _castable_to_schema(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_schema(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     match upstream.WhichOneof("type"):
         case "schema":
             pass
@@ -188,10 +211,10 @@ def _castable_to_schema(upstream: LiteralType, downstream: LiteralType) -> bool:
             pass
         case _:
             return False
-    return _columns_castable(_columns(upstream), _columns(downstream))
+    return _columns_castable(_columns(upstream), _columns(downstream), known)
 
 
-def _castable_to_structured_dataset(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_structured_dataset(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     wanted = downstream.structured_dataset_type.format
     match upstream.WhichOneof("type"):
         case "simple":
@@ -202,7 +225,7 @@ def _castable_to_structured_dataset(upstream: LiteralType, downstream: LiteralTy
             pass
         case _:
             return False
-    return _columns_castable(_columns(upstream), _columns(downstream))
+    return _columns_castable(_columns(upstream), _columns(downstream), known)
 
 
 def _is_parquet(dataset_format: str) -> bool:
@@ -224,21 +247,25 @@ def _column_type(column: types_pb2.SchemaType.SchemaColumn) -> LiteralType:
     return LiteralType(simple=types_pb2.SimpleType.Name(simple))
 
 
-def _columns_castable(upstream: Mapping[str, LiteralType], downstream: Mapping[str, LiteralType]) -> bool:
+def _columns_castable(
+    upstream: Mapping[str, LiteralType], downstream: Mapping[str, LiteralType], known: _Known
+) -> bool:
     if not upstream or not downstream:
         return True
-    return all(name in upstream and castable(upstream[name], wanted) for name, wanted in downstream.items())
+    return all(name in upstream and _castable(upstream[name], wanted, known) for name, wanted in downstream.items())
 
 
-def _castable_to_union(upstream: LiteralType, downstream: LiteralType) -> bool:
+def _castable_to_union(upstream: LiteralType, downstream: LiteralType, known: _Known) -> bool:
     wanted = downstream.union_type.variants
     if upstream.WhichOneof("type") == "union_type":
-        return all(any(castable(offered, variant) for variant in wanted) for offered in upstream.union_type.variants)
+        return all(
+            any(_castable(offered, variant, known) for variant in wanted) for offered in upstream.union_type.variants
+        )
     # If two variants accept the value, its variant is ambiguous.
-    return sum(castable(upstream, variant) for variant in wanted) == 1
+    return sum(_castable(upstream, variant, known) for variant in wanted) == 1
 
 
-_CHECKS: Mapping[str, Callable[[LiteralType, LiteralType], bool]] = {
+_CHECKS: Mapping[str, Callable[[LiteralType, LiteralType, _Known], bool]] = {
     "simple": _castable_to_simple,
     "collection_type": _castable_to_collection,
     "map_value_type": _castable_to_map,

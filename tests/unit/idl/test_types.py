@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from flytetemporal import errors
 from flytetemporal.idl import types
 from tests import strategies
+from tests.fixtures.effort import calls
 
 LiteralType = types_pb2.LiteralType
 Column = types_pb2.SchemaType.SchemaColumn
@@ -260,3 +261,19 @@ def test_a_union_with_none_or_a_variant_that_is_not_simple_may_stay_unbound(vari
 
 def test_texts_leave_out_json_schemas() -> None:
     assert types.text(tagged(dataclass(BIG), "X")) == 'simple:STRUCT structure:{tag:"X"}'
+
+
+def nested_union(levels: int, leaf: LiteralType) -> LiteralType:
+    kind = leaf
+    for _ in range(levels):
+        kind = LiteralType(union_type=types_pb2.UnionType(variants=[kind]))
+    return kind
+
+
+@pytest.mark.parametrize("leaf", [types_pb2.INTEGER, types_pb2.STRING])
+def test_nested_unions_are_compared_once_a_level(leaf: int) -> None:
+    downstream = nested_union(30, LiteralType(simple=types_pb2.INTEGER))
+    upstream = nested_union(30, LiteralType(simple=leaf))  # type: ignore[arg-type]
+
+    assert types.castable(upstream, downstream) is (leaf == types_pb2.INTEGER)
+    assert calls(lambda: types.castable(upstream, downstream)) < 50_000
