@@ -1,26 +1,26 @@
-"""Every error raised on purpose.
+"""The errors that flytetemporal raises.
 
 FlyteError
 ├── InvalidRequest            the caller sent something wrong
 │   ├── CompileFailed         a workflow or task does not compile; carries every problem
-│   ├── StructureConflict     the id exists with another structure
-│   ├── ResolutionFailed      a binding names a value that is not there
-│   ├── ValueTooLarge         a value is larger than what carries it
-│   └── MalformedCondition    a branch compares what cannot be compared
-├── AlreadyExists             the same thing exists already
-├── NotFound                  the named thing does not exist
-├── FailedPrecondition        the state of the named thing forbids this
+│   ├── StructureConflict     the id exists with a different structure
+│   ├── ResolutionFailed      a binding refers to a value that does not exist
+│   ├── ValueTooLarge         a value exceeds a limit
+│   └── MalformedCondition    a branch condition cannot be evaluated
+├── AlreadyExists             an identical entity exists already
+├── NotFound                  the entity does not exist
+├── FailedPrecondition        the state of the entity does not allow this
 │   └── AlreadyTerminal       the execution, node or task has ended
 ├── Unauthenticated
 ├── PermissionDenied
-├── QuotaExceeded             too much; try again later
-├── Unavailable               a part we need does not answer; try again
+├── QuotaExceeded             too many requests or executions; try again later
+├── Unavailable               a service that is needed does not answer; try again
 │   └── StoreAccessDenied     the object store denies access; an operator has to change something
-├── Unimplemented             Flyte has it, we do not (yet)
-└── Internal                  our own fault; the text is for the log
-    └── ValueOffloaded        a value has to be read from its own file first
+├── Unimplemented             Flyte has it, flytetemporal does not (yet)
+└── Internal                  a bug or damaged data; the text is only logged
+    └── ValueOffloaded        a value must be read from the store first
 
-Status codes live in ``rpc/status.py``; this module imports nothing of ours, so pure code may raise from it.
+Status codes live in ``rpc/status.py``; this module imports none of ours, so pure code can import it.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from google.protobuf.message import Message
 
 
 class FlyteError(Exception):
-    """Root of the tree. ``details`` are protobuf messages that travel with the status."""
+    """Base of all errors. ``details`` are protobuf messages that are sent with the status."""
 
     def __init__(self, message: str, *, details: Sequence[Message] = ()) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class FlyteError(Exception):
 
 
 class InvalidRequest(FlyteError):
-    """The caller sent something wrong; repeating it cannot help."""
+    """The request is invalid; repeating it does not help."""
 
 
 class CompileFailed(InvalidRequest):
@@ -46,51 +46,51 @@ class CompileFailed(InvalidRequest):
 
 
 class StructureConflict(InvalidRequest):
-    """The id exists with another structure; register a new version."""
+    """The id exists with a different structure; register a new version."""
 
 
 class ResolutionFailed(InvalidRequest):
-    """A binding or an attribute path names a value that is not there; the node fails."""
+    """A binding or an attribute path refers to a value that does not exist; the node fails."""
 
 
 class ValueTooLarge(InvalidRequest):
-    """A value is larger than what has to carry it; the text names it, its size and the limit."""
+    """A value exceeds a limit; the text names the value, its size and the limit."""
 
 
 class MalformedCondition(InvalidRequest):
-    """A branch condition compares what cannot be compared or names an unknown variable; the node fails."""
+    """A branch condition compares incomparable values or refers to an unknown variable; the node fails."""
 
 
 class AlreadyExists(FlyteError):
-    """The same thing exists already."""
+    """An identical entity exists already."""
 
 
 class NotFound(FlyteError):
-    """The named thing does not exist."""
+    """The entity does not exist."""
 
 
 class FailedPrecondition(FlyteError):
-    """The state of the named thing forbids this."""
+    """The state of the entity does not allow this."""
 
 
 class AlreadyTerminal(FailedPrecondition):
-    """The execution, node or task has ended; carries ``EventFailureReason`` where Flyte's clients look for it."""
+    """The execution, node or task has ended; carries the ``EventFailureReason`` that Flyte's clients look for."""
 
 
 class Unauthenticated(FlyteError):
-    """The caller did not say who it is."""
+    """The caller is not authenticated."""
 
 
 class PermissionDenied(FlyteError):
-    """The caller may not do this."""
+    """The caller is not allowed to do this."""
 
 
 class QuotaExceeded(FlyteError):
-    """Too much at once; the same call may pass later."""
+    """Too many requests or executions at once; the same call can succeed later."""
 
 
 class Unavailable(FlyteError):
-    """A part we need does not answer; the same call may pass later."""
+    """A service that is needed does not answer; the same call can succeed later."""
 
 
 class StoreAccessDenied(Unavailable):
@@ -98,15 +98,18 @@ class StoreAccessDenied(Unavailable):
 
 
 class Unimplemented(FlyteError):
-    """Flyte has it, we do not."""
+    """Flyte has this feature, flytetemporal does not."""
 
 
 class Internal(FlyteError):
-    """Our own fault. The message is logged, not sent."""
+    """A bug or damaged data. The message is logged, not sent to the client."""
 
 
 class ValueOffloaded(Internal):
-    """A value lies in a file of its own, at ``uri``, and must be read before this can go on."""
+    """A value is stored in its own file at ``uri`` and must be read before the caller can continue.
+
+    Pure code raises this instead of reading: the workflow then lets an activity do the work.
+    """
 
     def __init__(self, uri: str) -> None:
         super().__init__(f"the value at [{uri}] must be read first")

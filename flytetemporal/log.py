@@ -1,4 +1,4 @@
-"""structlog over the standard library: columns in a terminal, JSON elsewhere."""
+"""Configure structlog over the standard library: columns in a terminal, JSON elsewhere."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:
-    """Send every log line of this process to stderr. ``json`` unset: JSON unless stderr is a terminal."""
+    """Send all logs of this process to stderr; ``json=None`` means JSON unless stderr is a terminal."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -24,6 +24,7 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    # One handler for both: logs of libraries (temporalio, grpc, sqlalchemy) get the same fields and the same form.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

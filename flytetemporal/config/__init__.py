@@ -1,1 +1,1 @@
-"""Settings: one frozen class a process part, under one ``Settings``."""
+"""Settings: a frozen class per part of the process, combined in ``Settings``."""

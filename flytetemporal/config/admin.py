@@ -11,10 +11,13 @@ class AdminSettings(Part):
     """The control plane's API."""
 
     host: str = "127.0.0.1"
+    """Address to listen on. The default accepts local clients only."""
     grpc_port: int = 8089
+    """Flyte's default, which flytectl and pyflyte expect."""
     http_port: int = 8088
+    """Port of the HTTP gateway, the file and log links, health and metrics. Flyte's default."""
     public_url: str = "http://127.0.0.1:8088"
-    """Base of the links that clients follow (uploads, downloads, logs, executions)."""
+    """Base URL of links in answers (uploads, downloads, logs, executions); clients must be able to reach it."""
     max_message_bytes: int = 20 * 1024 * 1024
     """Largest request that is read, over gRPC and over HTTP."""
     body_timeout: timedelta = timedelta(seconds=60)
@@ -22,26 +25,36 @@ class AdminSettings(Part):
     max_concurrent_calls: int = 1000
     """gRPC calls that are served at once; further ones are answered RESOURCE_EXHAUSTED, and clients try again."""
     domains: tuple[str, ...] = ("development", "staging", "production")
+    """Domains of every project. Flyte's defaults."""
     projects: tuple[str, ...] = ("flytesnacks", "flytetester", "flyteexamples")
-    """Registered at start, as Flyte's sandbox does."""
+    """Projects that are registered at startup. Those of Flyte's sandbox."""
     max_workflow_nodes: int = 10_000
-    """Nodes in one static workflow; 0 means no limit. Flyte's default is 100."""
+    """Maximum number of nodes in a static workflow, checked at registration; 0: no limit. Flyte's default is 100."""
     max_workflow_depth: int = Field(default=50, ge=0)
-    """Levels of subworkflows and dynamic workflows below an execution; 0 means no limit. Each level makes the addresses
-    of files longer, and stores take 1,024 bytes. Flyte has no limit."""
+    """Maximum levels of subworkflows and dynamic workflows in an execution; 0: no limit. Each level makes the URIs of
+    files longer, and object stores limit keys to 1,024 bytes. Flyte has no limit."""
     max_parallelism: int = 25
-    """Task nodes of one execution that run at once, when nobody says otherwise. Flyte's default."""
+    """Task nodes of an execution that run at once, unless the execution, its launch plan or an attribute sets another
+    number. Flyte's default."""
     max_execution_duration: timedelta = timedelta(0)
-    """Longest life of any execution; zero means no limit. Annotations may ask for less."""
+    """Maximum duration of an execution, after which it fails; zero: no limit. Annotations can only lower it."""
     history_events: int = 10_000
-    """Events in its Temporal history after which an execution continues as new. Temporal's own limit is 51,200."""
+    """Events in the Temporal history of an execution after which it continues as new. Temporal terminates workflows at
+    51,200 events."""
     task_cpu_default: str = "2"
+    """CPUs of tasks that request none, as a Kubernetes quantity. Accepted, but not applied yet."""
     task_memory_default: str = "200Mi"
+    """Memory of tasks that request none. Accepted, but not applied yet."""
     task_cpu_limit: str = "4"
+    """Maximum CPUs of a task; a task that requests more is refused at registration. Matchable attributes of a project
+    replace all three limits."""
     task_memory_limit: str = "8Gi"
+    """Maximum memory of a task, enforced like the CPUs."""
     task_gpu_limit: str = "1"
+    """Maximum number of GPUs of a task, enforced like the CPUs."""
     max_data_bytes: int = 2 * 1024 * 1024
-    """Largest input or output map that GetExecutionData and its kin return inline. Flyte's default."""
+    """Maximum size of an input or output map that GetExecutionData and similar calls return inline; they
+    return an empty map in place of a larger one. Data in events has the same limit. Flyte's default."""
     cors_origins: tuple[str, ...] = ()
     """Origins, such as ``https://console.example.com``, whose pages may use the HTTP port with the user's credentials;
     ``*`` lets every page use it without credentials. Pages that this server sends need no entry."""
@@ -49,8 +62,9 @@ class AdminSettings(Part):
     """Names, without ports, that the Host header may have besides localhost, ``host`` and that of ``public_url``; other
     requests are refused, which stops DNS rebinding. ``*`` allows all: for a server behind a proxy that checks."""
     abort_grace: timedelta = timedelta(minutes=2)
-    """An abort that no worker is there to carry out is recorded as done after this time without progress."""
+    """An abort is recorded as done after this time without progress if no worker polls the task queue of the engine."""
     abort_limit: timedelta = timedelta(hours=1)
-    """An abort whose clean-up makes no progress for so long is ended by force, workers or not."""
+    """An abort is forced after this time without progress, even if workers poll; the cleanup of tasks can be lost."""
     close_grace: timedelta = timedelta(minutes=1)
-    """What still runs so long after its execution has ended is ended by the sweeper."""
+    """Temporal workflows and children that still run this long after the end of their execution are stopped by the
+    sweeper."""

@@ -11,3 +11,4 @@ class DatabaseSettings(Part):
     url: SecretStr = SecretStr("postgresql+psycopg://postgres@127.0.0.1:5432/flytetemporal")
     """SQLAlchemy URL with the psycopg driver."""
     pool_size: int = 10
+    """Connections that a process keeps open. Under load it opens up to twice this number."""

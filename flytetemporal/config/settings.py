@@ -1,7 +1,7 @@
 """All settings of a process.
 
-``FLYTETEMPORAL_<PART>__<FIELD>`` environment variables set fields; the commands set the rest. Settings are built in
-``cli`` and handed down by part; no module reads them by itself.
+Environment variables ``FLYTETEMPORAL_<PART>__<FIELD>`` set fields; options of the commands override some of them. Only
+``cli`` builds settings; every other module gets its part as an argument.
 """
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,7 +14,7 @@ from flytetemporal.config.worker import WorkerSettings
 
 
 class Settings(BaseSettings):
-    """All parts."""
+    """The settings of all parts of a process."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="FLYTETEMPORAL_", env_nested_delimiter="__"

@@ -11,16 +11,18 @@ class StorageSettings(Part):
     """The object store."""
 
     root: str = "/tmp/flytetemporal/store"  # noqa: S108  the default of a setting
-    """Where everything lies: an absolute path, s3://bucket/prefix or gs://bucket/prefix. A path and not file://, since
-    flytekit cannot read files and directories back from file:// addresses."""
+    """Root of all stored files: an absolute path, s3://bucket/prefix or gs://bucket/prefix. A path instead of file://,
+    because flytekit cannot read files and directories back from file:// URIs."""
     options: dict[str, str] = Field(default_factory=dict)
-    """Passed to fsspec's file system (keys, endpoint_url ...)."""
+    """Options of fsspec's file system, such as keys and endpoint_url."""
     raw_output_prefix: str = ""
-    """Where tasks put raw data; empty: ``<root>/data``."""
+    """URI prefix of the raw data of tasks; empty: ``<root>/data``. Launch plans and executions can override it."""
     readable_prefixes: tuple[str, ...] = ()
-    """Addresses besides ``root`` and ``raw_output_prefix`` below which admin reads and signs what events and requests
-    name: where executions may put raw data. Other addresses are refused, or any client could read what admin can."""
+    """URI prefixes, besides ``root`` and ``raw_output_prefix``, of files that admin reads and signs links for. List the
+    prefixes that executions use for raw data. Other URIs in events and requests are refused; otherwise any client could
+    read every file that admin can."""
     signing_key: SecretStr = SecretStr("")
-    """Signs upload and download links of the file store; must be stable over restarts and the same on every admin."""
+    """Key that signs upload and download links if ``root`` is a path. It must be the same on every admin and after
+    restarts, because a new key invalidates all links."""
     max_link_age: timedelta = timedelta(hours=1)
-    """Longest life of a signed link. Flyte's default."""
+    """Maximum lifetime of a signed link. Flyte's default."""

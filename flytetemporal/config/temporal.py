@@ -1,4 +1,4 @@
-"""Settings of the Temporal server and of the data plane."""
+"""Settings of the connection to Temporal and of the data plane."""
 
 from flytetemporal.config.part import Part
 
@@ -7,14 +7,16 @@ class TemporalSettings(Part):
     """The Temporal server."""
 
     address: str = "127.0.0.1:7233"
+    """Host and port of the Temporal frontend."""
     namespace: str = "default"
+    """Temporal namespace of all executions; it must exist."""
     ui_url: str = ""
-    """Base of the links to Temporal's UI; empty: there are none."""
+    """Base URL of the links to Temporal's UI; empty: no links."""
     cluster: str = "local"
-    """The data plane; names its task queues."""
+    """Name of the data plane. Its task queues are named after it, so admin and workers must agree on it."""
     in_process_worker: bool = False
-    """A worker shares admin's process and client: executions start eagerly on it."""
+    """Whether a worker shares admin's process and client. Executions then start eagerly on it."""
     versioned: bool = False
-    """Executions stay on the build of the workers that started them; see docs/operations.md."""
+    """Whether executions stay on the build of the worker that started them; see docs/operations.md."""
     build: str = ""
-    """Names the build of this process; empty: the versions of the package and of Python."""
+    """Name of this process's build; empty: the versions of the package and of Python."""

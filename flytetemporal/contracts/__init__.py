@@ -1,1 +1,1 @@
-"""What crosses between processes: our messages, activity stubs, workflow names."""
+"""The contract between processes: messages, activity stubs, names, limits and the payload converter."""

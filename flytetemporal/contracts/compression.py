@@ -1,6 +1,7 @@
-"""Large payloads are compressed on their way into Temporal: reports repeat the same names a thousand times.
+"""Compress large payloads on their way into Temporal.
 
-A history may hold 50 MB; reports make up most of it, and they shrink to a tenth. See docs/decisions/0008.
+A history is limited to 50 MB. Most of it are reports of events, which repeat the same names many times and shrink to a
+tenth. See docs/decisions/0008.
 """
 
 import zlib
@@ -10,21 +11,21 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 ENCODING = b"binary/zlib"
-# Below this there is little to win.
+# Smaller payloads gain too little.
 MIN_BYTES = 4 * 1024
-# More would cost more time than the server saves by writing less.
+# Higher levels take more time than the server saves by writing less.
 LEVEL = 1
 
 
 class ZlibCodec(PayloadCodec):
-    """Compresses payloads of some size; leaves alone what others wrote."""
+    """Codec that compresses payloads of ``MIN_BYTES`` or more and passes on payloads that it did not compress."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Compress what is worth it."""
+        """Compress the large payloads."""
         return [_compressed(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decompress what was compressed."""
+        """Decompress the payloads that ``encode`` compressed."""
         return [_decompressed(payload) for payload in payloads]
 
 

@@ -1,4 +1,4 @@
-"""How values become Temporal payloads: binary protobuf first, so that a literal is never turned into JSON."""
+"""The conversion of values to Temporal payloads: protobuf messages are binary, so that literals never become JSON."""
 
 from temporalio.converter import (
     BinaryNullPayloadConverter,
@@ -14,7 +14,7 @@ from flytetemporal.contracts.compression import ZlibCodec
 
 
 class FlytePayloadConverter(CompositePayloadConverter):
-    """The SDK's default converters with binary protobuf before JSON protobuf."""
+    """The SDK's default converters, except that binary protobuf comes before JSON protobuf."""
 
     def __init__(self) -> None:
         super().__init__(

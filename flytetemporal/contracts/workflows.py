@@ -1,13 +1,16 @@
-"""Names that admin and workers share: workflow types, task queues, search attributes."""
+"""Names that admin and workers share: workflow types, signals, queries, task queues, search attributes.
+
+They are part of every history and of every running deployment, so none of them can change.
+"""
 
 EXECUTION_WORKFLOW = "ExecutionWorkflow"
-# Runs a row of elements of an array node that has many.
+# Runs consecutive elements of an array node with many elements.
 ARRAY_WORKFLOW = "ArrayWorkflow"
-# Argument: the id of a Flyte signal that was given a value.
+# Argument: the id of a Flyte signal that now has a value.
 SIGNAL_SET = "signal_set"
 # Argument: ChildState with an outcome.
 CHILD_ENDED = "child_ended"
-# Argument: a node id, empty for all; result: operations.Waits.
+# Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"
 
@@ -29,7 +32,10 @@ def task_queue(cluster: str) -> str:
 
 
 def eager_queue(cluster: str) -> str:
-    """Return the task queue of attempts of eager tasks, which mostly wait for other tasks of the cluster."""
+    """Return the task queue of eager task attempts.
+
+    They mostly wait for other tasks of the cluster. In the same queue they could take all slots and wait forever.
+    """
     return f"fte-{cluster}-eager"
 
 
