@@ -1,1 +1,1 @@
-"""Serving and calling gRPC and HTTP."""
+"""Serve gRPC and HTTP from one registry of methods, and call admin from workers."""

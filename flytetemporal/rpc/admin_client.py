@@ -1,4 +1,4 @@
-"""The worker's client of admin."""
+"""The gRPC client with which workers call admin."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -19,11 +19,11 @@ CREATE_EXECUTION = "/flyteidl.service.AdminService/CreateExecution"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
 TERMINATE_EXECUTION = "/flyteidl.service.AdminService/TerminateExecution"
 GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
-# Admin takes more, but a batch is one transaction: smaller ones let readers in between.
+# Admin accepts larger messages, but a batch is one transaction, and shorter transactions hold locks for less time.
 BATCH_BYTES = 3 * 1024 * 1024
 TIMEOUT_SECONDS = 30
 
-# What gRPC says of a message above the limit of its receiver or sender.
+# Part of gRPC's error for a message above the limit of its sender or receiver.
 _TOO_LARGE = re.compile(r"larger than max", re.IGNORECASE)
 
 R = TypeVar("R", bound=Message)
@@ -31,14 +31,14 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # A launch plan or a signal may be as large as admin lets it be.
+    # No limit of the client's: admin decides how large launch plans and signals can be.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
 
 class AdminClient:
-    """Speaks gRPC to admin; one an event loop."""
+    """Client of admin; each event loop needs its own, because grpc.aio channels are bound to one."""
 
     def __init__(self, endpoint: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint, options=OPTIONS)
@@ -64,7 +64,7 @@ class AdminClient:
         return method
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
-        """Deliver events of one execution, oldest first; delivering them again changes nothing.
+        """Send events of one execution, oldest first; sending them again changes nothing.
 
         Raises:
             NotFound: admin does not know the execution.
@@ -74,7 +74,7 @@ class AdminClient:
             await self._record(events_pb2.RecordEventsRequest(events=batch))
 
     async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
-        """Return a signal, creating it with the given type when it is new.
+        """Return a signal; create it with the given type if it does not exist.
 
         Raises:
             Unavailable: admin does not answer.
@@ -85,7 +85,7 @@ class AdminClient:
         """Return a launch plan.
 
         Raises:
-            NotFound: there is none.
+            NotFound: it does not exist.
             Unavailable: admin does not answer.
         """
         return await self._launch_plan(common_pb2.ObjectGetRequest(id=identifier))
@@ -94,8 +94,8 @@ class AdminClient:
         """Launch an execution.
 
         Raises:
-            AlreadyExists: one of this name was launched before.
-            FlyteError: it cannot be launched, now (``Unavailable``) or at all.
+            AlreadyExists: an execution of this name was launched before.
+            FlyteError: it cannot be launched, at the moment (``Unavailable``) or at all.
         """
         await self._create(request)
 
@@ -103,7 +103,7 @@ class AdminClient:
         """Return an execution.
 
         Raises:
-            NotFound: there is none.
+            NotFound: it does not exist.
             Unavailable: admin does not answer.
         """
         return await self._execution(execution_pb2.WorkflowExecutionGetRequest(id=identifier))
@@ -112,7 +112,7 @@ class AdminClient:
         """Abort an execution.
 
         Raises:
-            NotFound: there is none.
+            NotFound: it does not exist.
             FailedPrecondition: it has ended.
             Unavailable: admin does not answer.
         """
@@ -124,10 +124,13 @@ class AdminClient:
 
 
 def _error(problem: grpc.aio.AioRpcError) -> errors.FlyteError:
-    """Return our error. A message that is too large has the status of a quota, but does not shrink by waiting."""
+    """Return the error of a failed call.
+
+    gRPC reports a message above the size limit as RESOURCE_EXHAUSTED, like an exceeded quota, but a retry fails again.
+    """
     text = problem.details() or problem.code().name
     if problem.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.search(text):
-        return errors.ValueTooLarge(f"the call exceeds what admin takes: {text}")
+        return errors.ValueTooLarge(f"the request or the response exceeds the message limit of admin: {text}")
     return status.error(problem.code().value[0], text)
 
 

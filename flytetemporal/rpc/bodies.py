@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: read within bounds of size and time, and decoded by their content type."""
+"""Read the bodies of HTTP requests within limits of size and time, and decode them by their content type."""
 
 import asyncio
 from datetime import timedelta
@@ -12,12 +12,12 @@ from flytetemporal.rpc import invocation, json_form
 
 PROTOBUF = "application/octet-stream"
 JSON = "application/json"
-# A megabyte of JSON takes about 100 ms to parse: larger bodies must not hold up the event loop.
-PARSED_INLINE_BYTES = 64 * 1024
+# A megabyte of JSON takes about 100 ms to parse: larger bodies are parsed in a thread, off the event loop.
+MAX_PARSED_INLINE_BYTES = 64 * 1024
 
 
 class Unreadable(Exception):
-    """A body that is not read, with the answer for its client."""
+    """A body that cannot be read; carries the status for the client."""
 
     def __init__(self, code: grpc.StatusCode, http_status: int, text: str) -> None:
         super().__init__(text)
@@ -33,10 +33,10 @@ class Bodies:
         self._timeout = timeout
 
     async def read(self, request: Request, target: Message) -> None:
-        """Merge the body into ``target``; an empty one is an empty message.
+        """Merge the body into ``target``; an empty body is an empty message.
 
         Raises:
-            Unreadable: it is too large or too slow, or has a content type that is not understood.
+            Unreadable: it is too large or too slow, or its content type is neither JSON nor protobuf.
             InvalidRequest: it does not parse.
         """
         body = await self._receive(request)
@@ -44,10 +44,10 @@ class Bodies:
             return
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in (JSON, PROTOBUF):
-            # Also what a page may send to any server without asking first: text/plain, forms, or no type at all.
+            # Browsers send text/plain, forms and untyped bodies to other origins without a preflight: refuse these.
             text = f"content type [{content_type[:100]}] is not understood: send {JSON} or {PROTOBUF}"
             raise Unreadable(grpc.StatusCode.INVALID_ARGUMENT, 415, text)
-        if len(body) > PARSED_INLINE_BYTES:
+        if len(body) > MAX_PARSED_INLINE_BYTES:
             await asyncio.to_thread(_decode, body, target, content_type)
         else:
             _decode(body, target, content_type)

@@ -1,4 +1,4 @@
-"""What web pages may do with the HTTP port.
+"""Protect the HTTP port from web pages of other sites.
 
 A browser sends requests to the loopback interface for any page that it shows. Without these checks such a page could
 register and launch code on a developer's machine: directly, with a form or ``fetch``, or by DNS rebinding, where the
@@ -26,18 +26,18 @@ ANY = "*"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-# Probes of orchestrators and scrapers ask by address, and learn nothing.
+# Orchestrators and scrapers send the IP address as host. These paths reveal nothing about executions.
 PROBES = ("/healthcheck", "/healthz", "/metrics")
 
 
 def allowed_hosts(settings: AdminSettings) -> frozenset[str]:
-    """Return the names, without ports, that the ``Host`` header may have; ``*`` among them allows all."""
+    """Return the allowed names of the ``Host`` header, without ports; ``*`` among them allows all."""
     public = _host(urlsplit(settings.public_url).netloc)
     return frozenset(host.lower() for host in (*LOOPBACK_HOSTS, public, settings.host, *settings.allowed_hosts) if host)
 
 
 class BrowserGuard:
-    """ASGI middleware that refuses requests for other hosts, and changes that pages of other origins ask for."""
+    """ASGI middleware that refuses requests for other hosts, and changes requested by pages of other origins."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
         self._app = app
@@ -45,7 +45,7 @@ class BrowserGuard:
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it with 403."""
+        """Pass on an allowed request; answer others with 403."""
         problem = self._problem(scope) if scope["type"] == "http" else ""
         if problem:
             await _refusal(problem)(scope, receive, send)
@@ -61,7 +61,7 @@ class BrowserGuard:
             return ""
         origin = headers.get("origin")
         if origin is None:
-            # Browsers that leave out Origin say at least that the request crosses sites.
+            # Browsers that omit Origin still send Sec-Fetch-Site.
             crosses = headers.get("sec-fetch-site") in ("cross-site", "same-site")
             return "a page of another site may not change anything here" if crosses else ""
         if origin in self._origins or urlsplit(origin).netloc.lower() == host.lower():
@@ -70,13 +70,13 @@ class BrowserGuard:
 
 
 def protect(app: Starlette, settings: AdminSettings) -> None:
-    """Put the checks in front of ``app``, and the CORS headers that the settings ask for in front of these."""
+    """Add the checks to ``app``, and in front of them the CORS headers of the configured origins."""
     origins = frozenset(settings.cors_origins)
     app.add_middleware(BrowserGuard, hosts=allowed_hosts(settings), origins=origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=sorted(origins),
-        # With credentials and any origin, every page could read what the user may see.
+        # With credentials and any origin, every page could read everything that the user can.
         allow_credentials=ANY not in origins,
         allow_methods=METHODS,
         allow_headers=[ANY],

@@ -1,7 +1,7 @@
-"""HTTP: the same methods as gRPC, by their google.api.http routes, as JSON or protobuf.
+"""The HTTP gateway: serves the methods of the registry at their google.api.http routes, as JSON or protobuf.
 
-Follows the rules of Flyte's gateway: the encoding of an answer is chosen by the exact value of ``Accept``, else of
-``Content-Type``; errors are a ``google.rpc.Status`` in the same encoding.
+It follows Flyte's gateway: the exact value of ``Accept``, or else of ``Content-Type``, selects the encoding of the
+response. Errors are a ``google.rpc.Status`` in the same encoding.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 
 
 def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the ASGI application of admin's HTTP port; ``extra_routes`` come before the methods' own."""
+    """Return the ASGI application of admin's HTTP port; ``extra_routes`` take precedence over the methods."""
     gateway = Gateway(methods, settings)
     description = openapi.document(gateway.routes)
     app = Starlette(
@@ -45,12 +45,12 @@ def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: S
 
 
 class Gateway:
-    """Finds the method of a request, decodes, invokes, encodes."""
+    """Finds the method of a request, decodes the request, invokes the method, encodes the response."""
 
     def __init__(self, methods: Sequence[Method], settings: AdminSettings) -> None:
         self._bodies = Bodies(settings.max_message_bytes, settings.body_timeout)
         self.routes = transcoding.routes(methods)
-        # By verb and number of segments, so that a request is tried against a handful of patterns.
+        # By verb and number of segments, so that few patterns have to be matched per request.
         self._by_shape: dict[tuple[str, int], list[Route]] = defaultdict(list)
         self._by_length: dict[int, list[Route]] = defaultdict(list)
         for route in self.routes:

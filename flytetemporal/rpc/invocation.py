@@ -1,4 +1,4 @@
-"""What is written once around every call, whichever way it came: log context, metrics, errors."""
+"""Invoke a method the same way for gRPC and HTTP: log context, metrics, checks, errors."""
 
 import asyncio
 import time
@@ -14,8 +14,8 @@ from flytetemporal.idl import bounds
 from flytetemporal.rpc import status
 from flytetemporal.rpc.methods import Method
 
-# Walking so much takes a few milliseconds.
-WALKED_INLINE_BYTES = 64 * 1024
+# Checking a message of this size takes a few milliseconds of the event loop.
+MAX_CHECKED_INLINE_BYTES = 64 * 1024
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -26,12 +26,12 @@ SECONDS = Histogram("flytetemporal_rpc_seconds", "Seconds of a call by method.",
 
 
 def count_refusal(transport: str, error: FlyteError) -> None:
-    """Count a call that was refused before its method was known or its request could be read."""
+    """Count a call that was refused before its method was found or its request was read."""
     CALLS.labels(transport, "", status.code(error).name).inc()
 
 
 class Refused(Exception):
-    """A call ends with a status other than OK."""
+    """A call that ends with a status other than OK; ``answer`` is that status."""
 
     def __init__(self, answer: status_pb2.Status) -> None:
         super().__init__(answer.message)
@@ -39,8 +39,8 @@ class Refused(Exception):
 
 
 async def _check(request: Message) -> None:
-    """Refuse what no handler can deal with; large messages are walked in a thread, off the event loop."""
-    if request.ByteSize() > WALKED_INLINE_BYTES:
+    """Check the bounds of a request; large messages are checked in a thread, off the event loop."""
+    if request.ByteSize() > MAX_CHECKED_INLINE_BYTES:
         await asyncio.to_thread(bounds.check, request)
     else:
         bounds.check(request)
@@ -50,7 +50,7 @@ async def invoke(method: Method, request: Message, transport: str) -> Message:
     """Run a method's handler.
 
     Raises:
-        Refused: with the status that the client is told; never UNKNOWN.
+        Refused: the handler failed; carries the status for the client, which is never UNKNOWN.
     """
     started = time.perf_counter()
     code = grpc.StatusCode.OK.name

@@ -1,4 +1,4 @@
-"""Messages as JSON the way Flyte's HTTP gateway writes them: unset fields included, both spellings of names."""
+"""Encode messages as JSON the way Flyte's HTTP gateway does: with unset fields, names in snake or camel case."""
 
 import json
 from typing import Any
@@ -10,12 +10,12 @@ from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import bounds
 
 _WELL_KNOWN = "google.protobuf."
-# Of a parser's own error text, which may repeat the whole value.
+# Limit of a parser's error text, which can repeat the whole value.
 MESSAGE_CHARACTERS = 500
 
 
 def dumps(message: Message, *, proto_names: bool) -> bytes:
-    """Return the JSON text: unset messages are null, unset members of a oneof left out, 64-bit integers text."""
+    """Return the JSON text: null for unset messages, nothing for unset members of a oneof, strings for 64-bit integers."""
     try:
         document = _document(message, proto_names)
     except (ValueError, OverflowError, json_format.Error):
@@ -34,10 +34,10 @@ def _document(message: Message, proto_names: bool) -> dict[str, Any]:
 
 
 def parse(body: bytes, message: Message) -> None:
-    """Merge a JSON body into ``message``; both spellings of names are understood.
+    """Merge a JSON body into ``message``; names can be in snake or camel case.
 
     Raises:
-        InvalidRequest: the body is no JSON, or does not fit the message.
+        InvalidRequest: the body is not JSON, or does not match the message.
     """
     text = body.decode(errors="replace")
     try:

@@ -1,4 +1,4 @@
-"""One registry of methods, from protobuf service descriptors, that gRPC and HTTP both serve."""
+"""The registry of methods, built from protobuf service descriptors and served over gRPC and HTTP alike."""
 
 import functools
 import inspect
@@ -17,12 +17,12 @@ from flytetemporal.errors import Unimplemented
 D = TypeVar("D")
 Handler: TypeAlias = Callable[[Message], Awaitable[Message]]
 Function: TypeAlias = Callable[[D, Any], Awaitable[Message]]
-"""Serves one RPC: takes dependencies and request. ``bind`` checks the type of the request, hence ``Any`` here."""
+"""Serves an RPC: takes dependencies and request. ``bind`` checks the type of the request, hence ``Any`` here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC. ``rules`` are its HTTP bindings, the first one being the canonical."""
+    """An RPC. ``rules`` are its HTTP bindings, the canonical one first."""
 
     service: str
     name: str

@@ -1,4 +1,4 @@
-"""A Swagger 2.0 description of the HTTP routes, for people and generators that look for one."""
+"""A Swagger 2.0 description of the HTTP routes, for users and code generators."""
 
 import json
 from collections.abc import Iterable

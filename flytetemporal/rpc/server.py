@@ -1,4 +1,4 @@
-"""A grpc.aio server over the method registry, with health and reflection."""
+"""The grpc.aio server of the method registry, with health and reflection."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,19 +16,21 @@ from flytetemporal.rpc import invocation, status
 from flytetemporal.rpc.methods import Method
 
 HEALTH_NAMES = ("", "flyteadmin")
-# flytekit pings every 30 seconds; grpc's own server would call that too many pings after a while.
+# flytekit sends keepalive pings every 30 seconds. By default a gRPC server would close the connection after some
+# ("too many pings").
 OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # With SO_REUSEPORT two admins could share a port by mistake, each with a part of the calls.
     ("grpc.so_reuseport", 0),
 )
 
 
 def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.Server:
-    """Return a server bound to the settings' host and port, not started yet.
+    """Return a server that is bound to the configured host and port, but not started.
 
     Raises:
-        Unavailable: the port is taken.
+        Unavailable: the port is in use or not allowed.
     """
     limit = settings.max_message_bytes
     server: grpc.aio.Server = grpc.aio.server(
@@ -51,12 +53,14 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     try:
         server.add_insecure_port(address)
     except RuntimeError as e:
-        raise Unavailable(f"cannot listen on {address}: the port is taken or not allowed") from e
+        raise Unavailable(
+            f"cannot listen on {address}: the port is in use or needs privileges; set FLYTETEMPORAL_ADMIN__GRPC_PORT"
+        ) from e
     return server
 
 
 def _handler(method: Method) -> grpc.RpcMethodHandler:
-    # Without a deserializer: grpc would answer a message that does not parse with INTERNAL.
+    # No deserializer is passed: if one fails, gRPC answers INTERNAL, but a malformed request is INVALID_ARGUMENT.
     handler: grpc.RpcMethodHandler = grpc.unary_unary_rpc_method_handler(_behaviour(method))
     return handler
 

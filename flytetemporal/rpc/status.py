@@ -1,4 +1,4 @@
-"""Errors to status: one table for gRPC and HTTP."""
+"""Map errors to statuses and back; gRPC and HTTP share the table."""
 
 from urllib.parse import quote
 
@@ -46,7 +46,7 @@ HTTP_STATUS: dict[int, int] = {
 
 
 def code(error: BaseException) -> grpc.StatusCode:
-    """Return the status code of an error: that of its nearest class in the table, INTERNAL for everything else."""
+    """Return the status code of an error: that of the closest class in the table, else INTERNAL."""
     for kind in type(error).__mro__:
         if kind in CODES:
             return CODES[kind]
@@ -54,7 +54,7 @@ def code(error: BaseException) -> grpc.StatusCode:
 
 
 def status(error: BaseException) -> status_pb2.Status:
-    """Return what a client is told of ``error``. The text of an error that is not the caller's business is hidden."""
+    """Return the status for the client; the text of an internal error is replaced, it is for the log only."""
     number: int = code(error).value[0]
     if not isinstance(error, errors.FlyteError) or isinstance(error, errors.Internal):
         return status_pb2.Status(code=number, message="internal error; the server's log has the details")
@@ -85,7 +85,7 @@ def _metadata_bytes(answer: status_pb2.Status) -> int:
 
 
 def error(number: int, message: str) -> errors.FlyteError:
-    """Return the error that a status stands for, for clients of ours."""
+    """Return the error of a status, for clients."""
     for kind, status_code in CODES.items():
         if status_code.value[0] == number:
             return kind(message)

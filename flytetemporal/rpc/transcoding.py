@@ -1,4 +1,7 @@
-"""google.api.http rules: paths, query parameters and bodies to request messages."""
+"""Map HTTP requests to request messages by their google.api.http rules: paths and query parameters.
+
+Error texts are those of grpc-gateway, which Flyte uses.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -22,7 +25,7 @@ _FLOATING = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One HTTP binding of a method. ``body`` is ``*``, a field name, or empty."""
+    """An HTTP binding of a method. ``body`` is ``*``, the name of a field, or empty."""
 
     verb: str
     template: str
@@ -32,7 +35,7 @@ class Route:
     method: Method
 
     def match(self, raw_path: str) -> dict[str, str] | None:
-        """Return the path's variables by dotted field path, percent-decoded; None when the path is another's."""
+        """Return the percent-decoded variables by dotted field path; None if the path does not match."""
         found = self.pattern.fullmatch(raw_path)
         if found is None:
             return None
@@ -40,7 +43,7 @@ class Route:
 
 
 def routes(methods: Iterable[Method]) -> list[Route]:
-    """Return the routes of all methods; the more literal a path the earlier it comes."""
+    """Return the routes of all methods; paths with fewer variables come first, so that literal paths win."""
     found = [_route(method, rule) for method in methods for rule in method.rules]
     return sorted(found, key=lambda route: (len(route.variables), route.template))
 
@@ -53,7 +56,10 @@ def _route(method: Method, rule: http_pb2.HttpRule) -> Route:
 
 
 def set_query(message: Message, parameters: Sequence[tuple[str, str]], taken: Iterable[str]) -> None:
-    """Set fields from query parameters, dotted, in either spelling; unknown names and ``taken`` paths are ignored."""
+    """Set fields from query parameters; names are dotted, in snake or camel case.
+
+    Like in Flyte's gateway, unknown names are ignored, and so are ``taken`` paths, which the URL path sets.
+    """
     names = set(taken)
     for name, value in parameters:
         path = _known_path(message, name)
@@ -62,7 +68,7 @@ def set_query(message: Message, parameters: Sequence[tuple[str, str]], taken: It
 
 
 def set_path(message: Message, name: str, value: str) -> None:
-    """Set the field that a path variable names."""
+    """Set the field of a path variable."""
     _set(message, name.split("."), name, value)
 
 
@@ -94,7 +100,7 @@ def _set(message: Message, path: Sequence[str], name: str, value: str) -> None:
 
 
 def _set_message(target: Any, field: FieldDescriptor, name: str, value: str) -> None:
-    """Durations, timestamps and wrappers are written as text; other messages cannot be."""
+    """Set a duration, timestamp or wrapper from its text; other messages have no text form."""
     try:
         json_format.ParseDict({field.name: value}, target)
     except json_format.ParseError as e:
