@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from temporalio import activity
 
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
-from flytetemporal.contracts import limits
+from flytetemporal.contracts import content, limits
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import Internal, MalformedCondition, NotFound, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import conditions, literals, locations
@@ -69,10 +69,9 @@ class DataActivities:
     @activity.defn
     async def store_state(self, part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
         """Keep a part of what a run hands to the next one when it is too large for the start argument."""
-        sha256 = hashlib.sha256(part.gzipped).hexdigest()
-        uri = locations.join(part.directory, sha256)
-        await self._blobs.write(uri, part.gzipped)
-        return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(part.gzipped))
+        reference = content.refer(part.gzipped, lambda sha256: locations.join(part.directory, sha256))
+        await self._blobs.write(reference.uri, part.gzipped)
+        return reference
 
 
 class TemplateCache:

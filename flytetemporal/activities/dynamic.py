@@ -1,7 +1,6 @@
 """Turn what a dynamic task left behind into a graph that the engine can walk."""
 
 import asyncio
-import gzip
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from temporalio import activity
 from flytetemporal.activities import events
 from flytetemporal.activities.data import TemplateCache
 from flytetemporal.compiler import compact, constants, dynamic
-from flytetemporal.contracts import limits
+from flytetemporal.contracts import content, limits
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
 from flytetemporal.idl import error_text, locations, times
@@ -58,25 +57,26 @@ class DynamicActivities:
             compiled = await self._closure(request)
             closure, files = constants.offload(compiled, request.output_dir, limits.MIN_OFFLOADED_CONSTANT_BYTES)
             graph, templates = compact.compact(closure)
-            graph_data, tasks = _content(request.output_dir, graph), _content(request.output_dir, templates)
-            constants.check_size(graph, len(graph_data[1]), limits.MAX_GRAPH_BYTES)
+            graph_reference, graph_data = _packed(request.output_dir, graph)
+            tasks, tasks_data = _packed(request.output_dir, templates)
+            constants.check_size(graph, len(graph_data), limits.MAX_GRAPH_BYTES)
         except (InvalidRequest, NotFound) as e:
             return _failed(BUILD_FAILED, e.message)
         await asyncio.gather(
             *(self._blobs.write(uri, data) for uri, data in files.items()),
-            self._blobs.write(tasks[0].uri, tasks[1]),
-            self._blobs.write(graph_data[0].uri, graph_data[1]),
+            self._blobs.write(tasks.uri, tasks_data),
+            self._blobs.write(graph_reference.uri, graph_data),
             self._blobs.write_message(locations.join(request.output_dir, locations.FUTURES_COMPILED), closure),
         )
         try:
             await events.send(self._admin, [_shown(request, closure)])
         except (InvalidRequest, QuotaExceeded) as e:
             return _failed("NodeFailed", e.message)
-        made = execution_pb2.DynamicGraph(tasks=tasks[0])
-        if len(graph_data[1]) <= limits.MAX_INLINE_GRAPH_BYTES:
-            made.inline_graph = graph_data[1]
+        made = execution_pb2.DynamicGraph(tasks=tasks)
+        if len(graph_data) <= limits.MAX_INLINE_GRAPH_BYTES:
+            made.inline_graph = graph_data
         else:
-            made.stored_graph.CopyFrom(graph_data[0])
+            made.stored_graph.CopyFrom(graph_reference)
         return made
 
     async def _closure(self, request: execution_pb2.DynamicRequest) -> compiler_pb2.CompiledWorkflowClosure:
@@ -120,11 +120,9 @@ def _shown(request: execution_pb2.DynamicRequest, closure: compiler_pb2.Compiled
     return events_pb2.Event(node=event)
 
 
-def _content(directory: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
-    data = gzip.compress(message.SerializeToString(deterministic=True), compresslevel=6, mtime=0)
-    digest = hashlib.sha256(data).hexdigest()
-    uri = locations.join(directory, f"{type(message).__name__.lower()}-{digest[:16]}.pb.gz")
-    return execution_pb2.ContentReference(uri=uri, sha256=digest, size_bytes=len(data)), data
+def _packed(directory: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
+    name = type(message).__name__.lower()
+    return content.pack(message, lambda sha256: locations.join(directory, f"{name}-{sha256[:16]}.pb.gz"))
 
 
 def _failed(code: str, message: str) -> execution_pb2.DynamicGraph:

@@ -22,10 +22,19 @@ from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Offloading
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.errors import Internal, InvalidRequest, ResolutionFailed, ValueTooLarge
+from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations, offloading, times
 from flytetemporal.plugins import command_template, environment, resources
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
+from flytetemporal.plugins.protocol import (
+    BAD_SPECIFICATION,
+    ErrorKind,
+    PhaseInfo,
+    Plugin,
+    Rejected,
+    TaskContext,
+    failed,
+    specification_checked,
+)
 from flytetemporal.plugins.registry import Registry
 from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
@@ -181,10 +190,8 @@ class _Run:
 
     def _context(self, inputs: literals_pb2.LiteralMap) -> TaskContext:
         attempt, task = self._attempt, self._task
-        try:
+        with specification_checked():
             command = command_template.render(_arguments(task), _places(attempt, task), inputs)
-        except InvalidRequest as e:
-            raise Rejected("BadTaskSpecification", e.message) from e
         self._check_arguments(command, inputs)
         return TaskContext(
             name=attempt.generated_name,
@@ -212,7 +219,7 @@ class _Run:
             f"[{name}] {inputs.literals[name].ByteSize()}" for name in sorted(named & set(inputs.literals))
         )
         raise Rejected(
-            "BadTaskSpecification",
+            BAD_SPECIFICATION,
             f"node [{_node_execution_id(self._attempt).node_id}]: an argument of the command has {longest} bytes, "
             f"{ARGUMENT_BYTES} are the most; it names inputs of these sizes: {sizes}. Give the task their file instead",
         )

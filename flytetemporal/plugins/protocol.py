@@ -5,17 +5,22 @@ that runs changes nothing, and aborting one that is gone succeeds. Deadlines, he
 outputs belong to the activity, not to the plugin.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
 
+from flytetemporal.errors import InvalidRequest
+
 TaskPhase = core_execution_pb2.TaskExecution
 ErrorKind = core_execution_pb2.ExecutionError
 _TERMINAL = (TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.ABORTED)
+
+BAD_SPECIFICATION = "BadTaskSpecification"
 
 
 class Rejected(Exception):
@@ -25,6 +30,15 @@ class Rejected(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+@contextlib.contextmanager
+def specification_checked() -> Iterator[None]:
+    """Raise ``Rejected`` in place of ``InvalidRequest``: the specification of the task cannot be run."""
+    try:
+        yield
+    except InvalidRequest as e:
+        raise Rejected(BAD_SPECIFICATION, e.message) from e
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ holds what lists and launches need.
 """
 
 import asyncio
-import gzip
 import hashlib
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -22,7 +21,7 @@ from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, launch_plans, registration
 from flytetemporal.compiler import compact, constants, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
-from flytetemporal.contracts import limits
+from flytetemporal.contracts import content, limits
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import digest, identifiers, locations, times
 
@@ -152,7 +151,7 @@ def _prepare(
         compiled, locations.join(deps.blobs.root, "metadata/constants"), limits.MIN_OFFLOADED_CONSTANT_BYTES
     )
     walked, used = compact.compact(lean)
-    graph, templates = _content(deps.blobs.root, walked), _content(deps.blobs.root, used)
+    graph, templates = _packed(deps.blobs.root, walked), _packed(deps.blobs.root, used)
     constants.check_size(walked, len(graph[1]), limits.MAX_GRAPH_BYTES)
     files = {
         **constant_files,
@@ -171,12 +170,8 @@ def _prepare(
     return values, files
 
 
-def _content(root: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
-    """Return a message gzipped, and the reference to it under the hash of these bytes."""
-    data = gzip.compress(message.SerializeToString(deterministic=True), compresslevel=6, mtime=0)
-    sha256 = hashlib.sha256(data).hexdigest()
-    uri = locations.join(root, "metadata/graphs", sha256)
-    return execution_pb2.ContentReference(uri=uri, sha256=sha256, size_bytes=len(data)), data
+def _packed(root: str, message: Message) -> tuple[execution_pb2.ContentReference, bytes]:
+    return content.pack(message, lambda sha256: locations.join(root, "metadata/graphs", sha256))
 
 
 async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.WorkflowClosure:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flyteidl.core import security_pb2
 
-from flytetemporal.plugins.protocol import Rejected
+from flytetemporal.plugins.protocol import BAD_SPECIFICATION, Rejected
 
 ENV_PREFIX = "_FSEC_"
 NOT_FOUND = "SecretNotFound"
@@ -45,7 +45,7 @@ class SecretStore:
             elif text is not None:
                 given = variables[_variable(secret)] = text
             else:
-                raise Rejected("BadTaskSpecification", f"secret {_name(secret)} is no text: ask for it as a file")
+                raise Rejected(BAD_SPECIFICATION, f"secret {_name(secret)} is no text: ask for it as a file")
             if secret.env_var:
                 variables[secret.env_var] = given
         return variables
@@ -72,7 +72,7 @@ def _parts(secret: security_pb2.Secret) -> list[str]:
     """Return the parts of the name, as a path; what would lead out of the folder is refused."""
     parts = [part.lower() for part in (secret.group, secret.group_version, secret.key) if part]
     if not parts or any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
-        raise Rejected("BadTaskSpecification", f"secret [{'/'.join(parts)}] is no name")
+        raise Rejected(BAD_SPECIFICATION, f"secret [{'/'.join(parts)}] is no name")
     return parts
 
 

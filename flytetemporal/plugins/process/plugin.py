@@ -1,14 +1,13 @@
-"""The process plugin: a task's command runs as a process of this machine, flytekit's commands as forks of a warm one.
+"""The process plugin: runs the command of a task as a process of this machine.
 
-How many run at once is bounded by the worker's activity slots. A process does not outlive its worker.
+flytekit's commands run as forks of a server that has flytekit loaded. The activity slots of the worker bound how many
+processes run at once. A process does not outlive its worker.
 """
 
 import asyncio
-import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -17,20 +16,29 @@ from prometheus_client import Counter
 
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
+from flytetemporal.errors import FlyteError, Internal, NotFound
 from flytetemporal.idl import locations
-from flytetemporal.plugins import environment, resources
-from flytetemporal.plugins.local import limits, outcome, process_ownership, workspace
+from flytetemporal.plugins import resources
+from flytetemporal.plugins.local import limits, process_ownership, workspace
+from flytetemporal.plugins.local.background import Background
+from flytetemporal.plugins.local.host import Host
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.process_ownership import LEASE_VARIABLE
-from flytetemporal.plugins.local.secrets import SecretStore
+from flytetemporal.plugins.local.running import Running, RunningAttempts
 from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.process import descendants
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process
-from flytetemporal.plugins.protocol import PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase
-from flytetemporal.plugins.task_logs import TaskLogs
+from flytetemporal.plugins.protocol import (
+    BAD_SPECIFICATION,
+    PhaseInfo,
+    Plugin,
+    Rejected,
+    TaskContext,
+    TaskPhase,
+    specification_checked,
+)
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -40,17 +48,8 @@ ORPHAN_SECONDS = 10.0
 ORPHANS = Counter("flytetemporal_orphan_processes", "Task processes that were killed because their worker was gone.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    process: Process
-    workspace: Workspace
-    memory_bytes: int
-    kernel_kills: int
-    """Processes that the kernel had killed for memory before this one started."""
-
-
 class ProcessPlugin(Plugin):
-    """Runs whatever carries a container's command. One a worker; ``close`` it at the end."""
+    """Runs the command of any task that has a container, without the container."""
 
     def __init__(
         self,
@@ -61,29 +60,25 @@ class ProcessPlugin(Plugin):
     ) -> None:
         self._settings = settings
         self._blobs = blobs
-        self._logs = TaskLogs(blobs, settings.admin_url)
-        self._work_dir = Path(settings.work_dir).absolute()
-        self._inherited = _with_interpreter(environment.inherited(own_environment))
-        self._platform = environment.platform_environment(settings.admin_endpoint, storage)
-        self._secrets = SecretStore(Path(settings.secrets_dir), dict(own_environment))
-        self._client = ForkServerClient(self._work_dir, self._inherited)
-        self._running: dict[str, _Running] = {}
-        self._background: list[asyncio.Task[None]] = []
+        self._host = Host.of(settings, storage, blobs, own_environment)
+        self._inherited = _with_interpreter(self._host.environment)
+        self._client = ForkServerClient(self._host.work_dir, self._inherited)
+        self._attempts = RunningAttempts[Process](self._host)
+        self._background = Background()
 
     @property
     def identifier(self) -> str:
-        """The name that Flyte's own plugin for containers has, which clients know."""
+        """The name of Flyte's own plugin for containers, which clients know."""
         return "container"
 
     async def open(self) -> None:
         """Start to load flytekit, and to look for processes of workers that are gone."""
-        self._background = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._kill_orphans())]
+        self._background.start(self._warm_up())
+        self._background.repeat(self._kill_orphans, ORPHAN_SECONDS)
 
     async def close(self) -> None:
         """Stop everything."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         await self._client.close()
 
     async def _warm_up(self) -> None:
@@ -93,100 +88,79 @@ class ProcessPlugin(Plugin):
             log.warning("warm_up_failed", problem=e.message)  # The first attempt tries again and reports the failure.
 
     async def _kill_orphans(self) -> None:
-        while True:
-            for orphan in await asyncio.to_thread(process_ownership.kill_orphans, str(self._work_dir)):
-                log.warning("orphan_killed", pid=orphan.pid, attempt=orphan.tag, holder=orphan.holder)
-                ORPHANS.inc()
-            await asyncio.to_thread(process_ownership.remove_folders, workspace.runs(self._work_dir))
-            await asyncio.sleep(ORPHAN_SECONDS)
+        work_dir = self._host.work_dir
+        for orphan in await asyncio.to_thread(process_ownership.kill_orphans, str(work_dir)):
+            log.warning("orphan_killed", pid=orphan.pid, attempt=orphan.tag, holder=orphan.holder)
+            ORPHANS.inc()
+        await asyncio.to_thread(process_ownership.remove_folders, workspace.runs(work_dir))
 
     async def start(self, context: TaskContext) -> bytes:
-        """Start the command; the handle is the process id, for people.
+        """Start the command. The handle is the process id, which only people read.
 
         Raises:
-            Rejected: there is no command, or its memory is no quantity.
-            Unavailable: the machine gives no process.
+            Rejected: the task has no command, its memory is no quantity or a secret is missing.
+            Unavailable: no process can be started.
         """
-        running = self._running.get(context.key)
+        running = self._attempts.find(context)
         if running is None:
-            memory_bytes = self._memory_bytes(context)
-            folders = self._workspace(context)
-            launch = self._launch(context, folders, memory_bytes)
-            await asyncio.to_thread(folders.make)
-            launch = await self._with_secrets(context, folders, launch)
-            kills = limits.kernel_kills()
-            process = await self._client.launch(launch)
-            running = self._running[context.key] = _Running(process, folders, memory_bytes, kills)
-        return str(running.process.pid.result()).encode()
+            command, memory_bytes = _command(context), self._memory_bytes(context)
+            async with self._attempts.prepared(context) as folders:
+                variables = await asyncio.to_thread(self._variables, context, folders)
+                kills = limits.kernel_kills()
+                launch = Launch(
+                    id=0,
+                    tag=context.key,
+                    command=command,
+                    environment=variables,
+                    directory=str(folders.directory),
+                    log=str(folders.log),
+                    bundles="",
+                    memory_bytes=memory_bytes,
+                )
+                process = await self._client.launch(launch)
+            running = self._attempts.add(context, Running(process, folders, kills))
+        return str(running.program.pid.result()).encode()
 
     async def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
         """Yield RUNNING with the link to the log, then the end."""
-        running = self._running.get(context.key)
-        if running is None:
-            raise Internal(f"attempt {context.key} was not started by this worker")
-        yield PhaseInfo(TaskPhase.RUNNING, logs=(self._logs.link(context),))
-        ended = await running.process.wait()
-        last = await self._judge(context, running, ended)
+        running = self._attempts.get(context)
+        yield PhaseInfo(TaskPhase.RUNNING, logs=(self._host.logs.link(context),))
+        last = await self._last_phase(context, running, await running.program.wait())
         await self._clean_up(context)
         yield last
 
     async def abort(self, context: TaskContext, handle: bytes) -> None:
         """Stop the process group, gently first; kill what an earlier worker may have left of the attempt."""
-        running = self._running.get(context.key)
+        running = self._attempts.find(context)
         if running is not None:
-            await running.process.stop(self._settings.grace)
+            await running.program.stop(self._settings.grace)
             await self._clean_up(context)
             return
         await asyncio.to_thread(descendants.kill_tagged, context.key)
-        await asyncio.to_thread(self._workspace(context).remove)
-
-    def _launch(self, context: TaskContext, folders: Workspace, memory_bytes: int) -> Launch:
-        if not context.command:
-            text = "has neither a command nor arguments; what its image would run is not known to a process"
-            raise Rejected("BadTaskSpecification", f"task {context.template.id.name} {text}")
-        own = {"TMPDIR": str(folders.scratch), LEASE_VARIABLE: process_ownership.mine()}
-        return Launch(
-            id=0,
-            tag=context.key,
-            command=context.command,
-            environment={**self._inherited, **self._platform, **own, **context.environment},
-            directory=str(folders.directory),
-            log=str(folders.log),
-            bundles="",
-            memory_bytes=memory_bytes,
-        )
-
-    async def _with_secrets(self, context: TaskContext, folders: Workspace, launch: Launch) -> Launch:
-        wanted = context.template.security_context.secrets
-        try:
-            variables = await asyncio.to_thread(self._secrets.deliver, wanted, folders.secrets)
-        except Rejected:
-            await asyncio.to_thread(folders.remove)
-            raise
-        return dataclasses.replace(launch, environment={**launch.environment, **variables})
+        await self._host.remove(context)
 
     def _memory_bytes(self, context: TaskContext) -> int:
         if not self._settings.memory_limits:
             return 0
-        try:
+        with specification_checked():
             return resources.memory_bytes(context.resources)
-        except InvalidRequest as e:
-            raise Rejected("BadTaskSpecification", e.message) from e
 
-    def _workspace(self, context: TaskContext) -> Workspace:
-        return Workspace.of(context, self._work_dir, self._logs.local_path(context))
+    def _variables(self, context: TaskContext, folders: Workspace) -> dict[str, str]:
+        """Return the environment of the process; later variables win. Secrets wanted as files are written."""
+        secrets = self._host.secrets.deliver(context.template.security_context.secrets, folders.secrets)
+        own = {"TMPDIR": str(folders.scratch), LEASE_VARIABLE: process_ownership.mine()}
+        return {**self._inherited, **self._host.platform, **own, **context.environment, **secrets}
 
-    async def _judge(self, context: TaskContext, running: _Running, ended: Exit) -> PhaseInfo:
-        tail = outcome.tail(await asyncio.to_thread(running.workspace.log_end))
-        if ended.code == 0 and running.memory_bytes and await self._says_out_of_memory(context):
-            # flytekit catches MemoryError like any exception of the user's and ends well.
-            ended, exhausted = Exit(1), True
-        else:
-            limited = running.memory_bytes > 0 and _OUT_OF_MEMORY in tail
-            exhausted = limited or (outcome.was_killed(ended) and limits.kernel_kills() > running.kernel_kills)
-        return outcome.phase(context.name, ended, tail, out_of_memory=exhausted)
+    async def _last_phase(self, context: TaskContext, running: Running[Process], ended: Exit) -> PhaseInfo:
+        limited = self._memory_bytes(context) > 0
+        if ended.code == 0 and limited and await self._reports_out_of_memory(context):
+            # flytekit catches MemoryError like any other exception of the task, and exits with 0.
+            return await running.last_phase(context, Exit(1), out_of_memory=True)
+        exhausted = limited and _OUT_OF_MEMORY in await running.tail()
+        return await running.last_phase(context, ended, out_of_memory=exhausted)
 
-    async def _says_out_of_memory(self, context: TaskContext) -> bool:
+    async def _reports_out_of_memory(self, context: TaskContext) -> bool:
+        """Whether the task's error document names a MemoryError."""
         uri = locations.join(context.output_dir, locations.ERROR)
         try:
             document = await self._blobs.read_message(uri, errors_pb2.ErrorDocument)
@@ -195,16 +169,20 @@ class ProcessPlugin(Plugin):
         return _OUT_OF_MEMORY in document.error.message
 
     async def _clean_up(self, context: TaskContext) -> None:
-        """Keep the log where readers look for it, remove the rest."""
-        running = self._running.pop(context.key, None)
-        if running is None:
-            return
-        await self._logs.keep(context, running.workspace.log)
-        await asyncio.to_thread(running.workspace.remove)
+        running = self._attempts.take(context)
+        if running is not None:
+            await self._attempts.put_away(context, running)
 
 
-def _with_interpreter(variables: dict[str, str]) -> dict[str, str]:
-    """Put the folder of this interpreter on the path: flytekit's commands lie there."""
+def _command(context: TaskContext) -> tuple[str, ...]:
+    if not context.command:
+        text = "has neither a command nor arguments; a process cannot run the entry point of its image"
+        raise Rejected(BAD_SPECIFICATION, f"task {context.template.id.name} {text}")
+    return context.command
+
+
+def _with_interpreter(variables: Mapping[str, str]) -> dict[str, str]:
+    """Put the folder of this interpreter on the path, where flytekit's commands are installed."""
     folders = variables.get("PATH", os.defpath).split(os.pathsep)
     own = str(Path(sys.executable).parent)
     return {**variables, "PATH": os.pathsep.join(folders if own in folders else [own, *folders])}
