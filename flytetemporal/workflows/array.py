@@ -9,6 +9,7 @@ from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import cancellation
+from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.array_report import ArrayReport
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
@@ -18,7 +19,6 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import elements
 from flytetemporal.workflows.nodes.elements import ArrayShard, Elements
-from flytetemporal.workflows.walk import Abort
 
 
 @workflow.defn(name=workflows.ARRAY_WORKFLOW, sandboxed=False)

@@ -14,6 +14,7 @@ from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
+from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
@@ -23,7 +24,7 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
 from flytetemporal.workflows.run_state import ContinueAsNewRequested
-from flytetemporal.workflows.walk import Abort, Walk
+from flytetemporal.workflows.walk import Walk
 
 Phase = core_execution_pb2.WorkflowExecution
 LOAD_TIMEOUT = timedelta(seconds=60)

@@ -30,7 +30,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         node.report(node.phase_event(Phase.RUNNING))
     child = node_run(node.child_scope(node.scope.body), chosen)
     async with node.idle(lambda wait: wait.nested.node_ids.append(child.id)):
-        await walk.ended(chosen.upstream)
+        await walk.wait_for(chosen.upstream)
         try:
             outputs = await walk.run_node(child)
         except NodeTimedOut as e:  # What Flyte makes of it.

@@ -14,12 +14,12 @@ from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows import attempts, cancellation, engine_activities
+from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.array_report import ArrayReport
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
 from flytetemporal.workflows.nodes import inline_tasks, launch_plan, task
 from flytetemporal.workflows.throttling.slots import Slots
-from flytetemporal.workflows.walk import Abort
 
 TaskPhase = core_execution_pb2.TaskExecution
 # Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.

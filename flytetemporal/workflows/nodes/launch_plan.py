@@ -14,9 +14,10 @@ from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows import cancellation, deadlines, engine_activities
 from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import UNKNOWN, NodeFailure, Values, execution_error, user_failure
-from flytetemporal.workflows.walk import Abort, Walk
+from flytetemporal.workflows.walk import Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
 # A child tells its end by itself. Only when Temporal or its record was meddled with does somebody have to ask.

@@ -1,0 +1,135 @@
+"""One node from its inputs to its last event: slot, admission, phases, active deadline, report of the failure.
+
+What happens between QUEUED and the end depends on the node's kind and is done by ``nodes/``.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+from temporalio import exceptions
+
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
+from flytetemporal.errors import ResolutionFailed, ValueTooLarge
+from flytetemporal.workflows import cancellation, deadlines
+from flytetemporal.workflows import inputs as node_inputs
+from flytetemporal.workflows.abort import Abort
+from flytetemporal.workflows.inputs import Outputs
+from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.node_run import NodeRun, Phase
+from flytetemporal.workflows.node.outcomes import (
+    UNKNOWN,
+    NodeFailure,
+    NodeTimedOut,
+    Values,
+    execution_error,
+    system_failure,
+    user_failure,
+)
+
+# A node may be open for this multiple of its timeout, all its attempts together. The factor is Flyte's.
+ACTIVE_DEADLINE = 2
+# Kinds that count towards max_parallelism.
+COUNTED = ("task", "array", "launch_plan")
+
+Kind: TypeAlias = Callable[[NodeRun, execution_pb2.NodeInputs], Awaitable[Values]]
+"""Runs a node by its kind and reports its phases between QUEUED and failure."""
+
+
+async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort) -> Values:
+    """Run one node and return its outputs; ``sources`` are the outputs that it may bind to.
+
+    Raises:
+        NodeFailure: the node failed, and its FAILED event has been reported.
+        asyncio.CancelledError: the node was stopped. If it had started, its ABORTED event has been reported.
+        NodeSuspended: the node sleeps on without this coroutine.
+    """
+    # First the slot, then admission: a node that waits for a slot does not count as open and delays no drain.
+    async with _slot(node), _admitted(node) as progress:
+        try:
+            inputs = sources.resolve(node.node.inputs)
+        except ResolutionFailed as e:
+            failure = node_inputs.binding_failure(e)
+            _report_failure(node, failure)
+            raise failure from e
+        if not progress.HasField("began_at"):  # The previous run has reported a node that it started.
+            progress.began_at.CopyFrom(runs.now())
+            node.report(node.phase_event(Phase.QUEUED))
+        return await _run_queued(node, inputs, run_kind, abort)
+
+
+async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:
+    limit = deadlines.left(ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), node.progress.began_at)
+    try:
+        return await deadlines.within(limit, run_kind(node, inputs))
+    except NodeFailure as failure:
+        _report_failure(node, failure)
+        raise
+    except TimeoutError as e:
+        node.report(node.phase_event(Phase.TIMED_OUT))
+        raise NodeTimedOut from e
+    except (asyncio.CancelledError, exceptions.FailureError) as e:
+        # An activity that is cancelled raises a FailureError of its own kind, or any other if it fails as it stops.
+        if not exceptions.is_cancelled_exception(e) and not cancellation.is_cancelled():
+            failed = _engine_failure(node, e)
+            _report_failure(node, failed)
+            raise failed from e
+        report_aborted(node, abort)
+        raise asyncio.CancelledError from e
+
+
+@contextlib.asynccontextmanager
+async def _slot(node: NodeRun) -> AsyncIterator[None]:
+    """Hold one of the ``max_parallelism`` slots if the kind of the node counts."""
+    slots = node.scope.run.parallelism
+    if node.node.WhichOneof("target") not in COUNTED:
+        yield
+    elif slots.is_free:
+        async with slots.held(node.id):
+            yield
+    else:
+        async with contextlib.AsyncExitStack() as stack:
+            with node.waiting(lambda wait: wait.slot.CopyFrom(slots.wait())):
+                await stack.enter_async_context(slots.held(node.id))
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _admitted(node: NodeRun) -> AsyncIterator[continuation_pb2.OpenNode]:
+    """Run the block when the node may start; until then, a query answers that the node waits for the drain."""
+    continuation = node.scope.run.continuation
+    async with contextlib.AsyncExitStack() as stack:
+        if continuation.is_draining:
+            with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="continue as new"))):
+                progress = await stack.enter_async_context(continuation.working(node.id))
+        else:
+            progress = await stack.enter_async_context(continuation.working(node.id))
+        yield progress
+
+
+def report_aborted(node: NodeRun, abort: Abort) -> None:
+    """Report that a node was stopped, and why."""
+    event = node.phase_event(Phase.ABORTED)
+    event.error.CopyFrom(execution_error("NodeAborted", abort.reason, UNKNOWN))
+    node.report(event)
+
+
+def _report_failure(node: NodeRun, failure: NodeFailure) -> None:
+    event = node.phase_event(Phase.FAILED)
+    event.error.CopyFrom(failure.error)
+    if failure.checkpoint_uri:
+        event.task_node_metadata.checkpoint_uri = failure.checkpoint_uri
+    node.report(event)
+
+
+def _engine_failure(node: NodeRun, error: BaseException) -> NodeFailure:
+    """Return the failure of a node whose activity failed: retries exhausted, a bug, or a value that is too large."""
+    cause = error.__cause__ or error
+    # What fails in a child workflow, such as that of an array shard, is wrapped in one failure more.
+    while isinstance(cause, exceptions.FailureError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    named = isinstance(cause, exceptions.ApplicationError) and cause.type
+    if named == ValueTooLarge.__name__:
+        return user_failure(named, f"node [{node.id}]: {cause}")
+    return system_failure(named or type(cause).__name__, str(cause))
