@@ -84,7 +84,7 @@ def _nested(inner: st.SearchStrategy[LiteralType]) -> st.SearchStrategy[LiteralT
 
 
 types = st.recursive(plain_types, _nested, max_leaves=4)
-"""Types without unions: a union of overlapping variants does not fit itself, in Flyte as here."""
+"""Types without unions: a union with overlapping variants is not castable to itself, in Flyte and here."""
 
 scalars = st.one_of(
     st.builds(literals_pb2.Scalar, primitive=primitives),

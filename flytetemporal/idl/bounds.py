@@ -2,7 +2,7 @@
 
 Protobuf accepts values that later steps cannot handle: messages nested almost 100 levels deep, which no longer parse
 once they are wrapped in another message; NaN in a ``Struct`` and times outside the years 1 to 9999, which JSON cannot
-express; enum numbers that nobody has defined.
+express; undefined enum numbers.
 """
 
 import functools

@@ -15,7 +15,7 @@ MESSAGE_CHARACTERS = 500
 
 
 def dumps(message: Message, *, proto_names: bool) -> bytes:
-    """Return the JSON text: null for unset messages, nothing for unset members of a oneof, strings for 64-bit integers."""
+    """Return JSON: null for unset messages, nothing for unset members of a oneof, strings for 64-bit integers."""
     try:
         document = _document(message, proto_names)
     except (ValueError, OverflowError, json_format.Error):

@@ -1,1 +1,1 @@
-"""The object store."""
+"""The object store, and links to its objects."""

@@ -1,6 +1,9 @@
 """The object store: bytes and protobuf messages by URI. The only door to fsspec.
 
-Absolute paths, ``file://``, ``s3://`` and ``gs://`` work; what a store calls its errors never leaves this module.
+Absolute paths, ``file://``, ``s3://`` and ``gs://`` work; errors of the store's libraries become ours here.
+
+Methods that touch the store run in threads, because fsspec and files block. Cancelling one does not stop its thread:
+a write can still complete afterwards, but readers never see a part of it.
 """
 
 import asyncio
@@ -25,17 +28,17 @@ from flytetemporal.storage import failures, local_files
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 P = ParamSpec("P")
-# An output may have 1000 MiB (worker.offload_max_bytes), and stands in a map with others.
+# A single output can have 1000 MiB (worker.offload_max_bytes), and a map contains several.
 MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
-# The store's own timeouts are shorter; this one is for what hangs in spite of them.
+# The store's own timeouts are shorter; this one is for calls that hang nevertheless.
 READ_SECONDS = 300
-# botocore waits 60 s for each of up to five tries, unless it is told otherwise.
+# By default botocore makes up to five tries of 60 s each.
 S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
 class BlobStore:
-    """One store. ``root`` is the URI under which everything of this installation lies, without a slash at its end."""
+    """An object store. ``root`` is the URI prefix of all files of this installation, without a slash at its end."""
 
     def __init__(
         self, root: str, options: Mapping[str, Any] | None = None, confined_to: Sequence[str] | None = None
@@ -44,9 +47,9 @@ class BlobStore:
 
         Args:
             root: An absolute path, ``s3://bucket/prefix`` or ``gs://bucket/prefix``.
-            options: Passed to fsspec for addresses of the root's scheme.
-            confined_to: Prefixes besides the root below which addresses may lie; all others are refused. None lets
-                every address pass: for processes whose addresses come from no one else.
+            options: Options of fsspec for URIs with the root's scheme.
+            confined_to: Prefixes of allowed URIs besides the root; all others are refused. None allows every URI, which
+                is safe only if no URI comes from clients or tasks.
         """
         self.root = root.rstrip("/")
         self._options = dict(options or {})
@@ -57,29 +60,29 @@ class BlobStore:
         """Return the object's bytes.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: the object does not exist.
             ValueTooLarge: it has more than ``limit_bytes``.
-            InvalidRequest: the address is outside of the store, or names a link or a special file.
+            InvalidRequest: the URI is outside of the store, or names a link or a special file.
             Unavailable: the store does not answer.
         """
         return await self._in_time(uri, self.read_sync, uri, limit_bytes)
 
     async def open(self, uri: str) -> IO[bytes]:
-        """Return an object open for reading, to be read and closed in threads; for objects of any size.
+        """Open an object of any size; the caller reads and closes it in threads.
 
         Raises:
-            NotFound: there is no such object.
-            InvalidRequest: the address is outside of the store, or names a link or a special file.
+            NotFound: the object does not exist.
+            InvalidRequest: the URI is outside of the store, or names a link or a special file.
             Unavailable: the store does not answer.
         """
         return await self._in_time(uri, self._open_sync, uri)
 
     async def write(self, uri: str, data: bytes) -> None:
-        """Write an object whole; readers see the old bytes or the new ones, never a part."""
+        """Write an object atomically: readers see the old bytes or the new ones, never a mixture."""
         await asyncio.to_thread(self.write_sync, uri, data)
 
     async def write_stream(self, uri: str, chunks: AsyncIterable[bytes], md5: bytes = b"") -> None:
-        """Write an object as it arrives; it appears whole, or not at all.
+        """Write an object from a stream; it appears as a whole or not at all.
 
         Raises:
             InvalidRequest: the content does not have ``md5`` (16 raw bytes).
@@ -90,16 +93,16 @@ class BlobStore:
                 digest.update(chunk)
                 await asyncio.to_thread(spool.write, chunk)
             if md5 and digest.digest() != md5:
-                raise InvalidRequest("the content does not have the MD5 that it was announced with")
+                raise InvalidRequest("the content does not match its MD5; upload it again")
             spool.seek(0)
             await asyncio.to_thread(self._copy_sync, uri, spool)
 
     async def download(self, uri: str, path: Path) -> None:
-        """Copy an object into a file, whatever its size. Raises ``NotFound``."""
+        """Copy an object of any size to a file. Raises ``NotFound``."""
         await asyncio.to_thread(self._download_sync, uri, path)
 
     async def upload(self, path: Path, uri: str) -> None:
-        """Copy a file into an object, which appears whole or not at all. Raises ``NotFound`` when there is no file."""
+        """Copy a file to an object, which appears as a whole or not at all. Raises ``NotFound`` without a file."""
 
         def copy() -> None:
             with path.open("rb") as source:
@@ -109,15 +112,15 @@ class BlobStore:
             await asyncio.to_thread(copy)
 
     async def tree(self, uri: str) -> list[str]:
-        """Return the sorted names, below ``uri``, of all objects at any depth; none when there is no such folder."""
+        """Return the sorted names, relative to ``uri``, of all objects below it; none if there is no such folder."""
         return await self._in_time(uri, self._tree_sync, uri)
 
     async def delete(self, uri: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Delete an object, if it exists."""
         await asyncio.to_thread(self._delete_sync, uri)
 
     async def exists(self, uri: str) -> bool:
-        """Say whether there is such an object."""
+        """Whether the object exists."""
         return await self._in_time(uri, self._exists_sync, uri)
 
     async def size_bytes(self, uri: str) -> int:
@@ -129,7 +132,7 @@ class BlobStore:
         return hashlib.md5(await self.read(uri), usedforsecurity=False).digest()
 
     async def read_message(self, uri: str, kind: type[M], limit_bytes: int = MAX_READ_BYTES) -> M:
-        """Return the object parsed as ``kind``. Raises ``Internal`` when it does not parse."""
+        """Return the object parsed as ``kind``. Raises ``Internal`` if it does not parse."""
         data = await self.read(uri, limit_bytes)
         try:
             return kind.FromString(data)
@@ -137,23 +140,23 @@ class BlobStore:
             raise Internal(f"{uri} is no {kind.DESCRIPTOR.full_name}") from e
 
     async def write_message(self, uri: str, message: Message) -> None:
-        """Write the binary form of ``message``."""
+        """Write the deterministic binary form of ``message``: repeated writes store the same bytes."""
         await self.write(uri, message.SerializeToString(deterministic=True))
 
     async def presign(self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
-        """Return a link that the store itself honours. Raises ``Unavailable`` when it cannot sign."""
+        """Return a link presigned by the store. Raises ``Unavailable`` if it cannot sign."""
         return await asyncio.to_thread(self._presign_sync, verb, uri, lifetime, md5)
 
     def owns(self, uri: str) -> bool:
-        """Say whether ``uri`` lies under the root, without climbing out of it."""
+        """Whether ``uri`` is below the root, without ``..`` in its path."""
         return _is_below(uri, self.root)
 
     def local_path(self, uri: str) -> Path | None:
-        """Return the path that an absolute path or a ``file://`` URI names, None for every other store."""
+        """Return the path of an absolute path or ``file://`` URI, None for URIs of other stores."""
         return Path(uri.removeprefix("file://")) if uri.startswith(("file://", "/")) else None
 
     async def _in_time(self, uri: str, operation: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Run a blocking read in a thread, but wait no longer than ``READ_SECONDS`` for it."""
+        """Run a blocking read in a thread, and wait at most ``READ_SECONDS`` for it."""
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return await asyncio.to_thread(operation, *arguments, **named)
@@ -161,7 +164,7 @@ class BlobStore:
             raise Unavailable(f"the object store has not answered for {uri} within {READ_SECONDS} s") from e
 
     def read_sync(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
-        """Read, blocking; for threads only."""
+        """Read an object, blocking; call it in threads only."""
         with self._translated(uri):
             path = self.local_path(uri)
             if path is not None:
@@ -173,7 +176,7 @@ class BlobStore:
             return data
 
     def write_sync(self, uri: str, data: bytes) -> None:
-        """Write, blocking; for threads only."""
+        """Write an object, blocking; call it in threads only."""
         with self._translated(uri):
             path = self.local_path(uri)
             if path is None:
@@ -256,7 +259,7 @@ class BlobStore:
             return file
 
     def _local_root(self, path: Path) -> Path:
-        """Return the folder below which no link is followed on the way to ``path``."""
+        """Return the folder below which links on the way to ``path`` are not followed."""
         for prefix in self._prefixes or [self.root]:
             root = self.local_path(prefix)
             if root is not None and path.is_relative_to(root):
@@ -264,7 +267,7 @@ class BlobStore:
         return path.parent
 
     def _check_address(self, uri: str) -> None:
-        """Parts of addresses come from clients and tasks; none may lead out of where it was joined to."""
+        """Check a URI, parts of which can come from clients and tasks: it must not lead out of the store."""
         if ".." in uri.split("/") or "\0" in uri:
             raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
         if self._prefixes is not None and not any(_is_below(uri, prefix) for prefix in self._prefixes):
@@ -297,12 +300,12 @@ class BlobStore:
 
 
 def _is_below(uri: str, prefix: str) -> bool:
-    # flytekit writes addresses of files as plain paths.
+    # flytekit writes file URIs as plain paths.
     root, path = prefix.removeprefix("file://"), uri.removeprefix("file://")
     return path.startswith(root + "/") and ".." not in path.split("/")
 
 
 def _temporary_path(path: Path) -> Path:
-    """Return a name beside ``path`` that nobody else uses; a rename from it is atomic."""
+    """Return a unique path in the folder of ``path``: renaming is atomic only within a file system."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")

@@ -1,7 +1,7 @@
-"""What the errors of object stores mean: missing, denied, throttled or unreachable.
+"""Translate the errors of object stores: missing, denied, throttled or unreachable.
 
-s3fs and gcsfs raise some errors as ``OSError`` and pass others on as their client libraries raise them. Those are
-recognised by name: importing botocore, aiohttp and Google's libraries would cost every process half a second, also
+s3fs and gcsfs raise some errors as ``OSError`` and pass on others of their client libraries. These are recognised
+by name: importing botocore, aiohttp and Google's libraries would cost every process half a second, also
 where the store is a folder.
 """
 
@@ -40,7 +40,7 @@ _UNREACHABLE_CLASSES = {
 
 
 def translated(error: Exception, uri: str) -> FlyteError | None:
-    """Return what an error of the object store means for ``uri``; None for an error that is not the store's."""
+    """Return the error to raise for a failed operation on ``uri``; None if the error is not the store's."""
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     code = _code(error)
     if isinstance(error, _MISSING) or code in _MISSING_CODES:

@@ -1,8 +1,8 @@
-"""Read files of a store that is a folder, which tasks can write to.
+"""Read files of a store that is a folder, to which tasks can write.
 
-A task can put anything where the worker and admin read afterwards: a link to an endless device or to somebody else's
-file, a FIFO that nothing is ever written to, a file that grows without end. So no link below the root of the store is
-followed, only regular files are read, and every read has a limit.
+A task can create anything where the worker and admin read afterwards: a link to an endless device or to another user's
+file, a FIFO without a writer, a file that keeps growing. So links below the root of the store are not followed, only
+regular files are read, and every read has a limit.
 """
 
 import errno
@@ -20,15 +20,15 @@ _LINK_ERRORS = (errno.ELOOP, errno.EMLINK)
 
 
 def open_regular(path: Path, root: Path) -> IO[bytes]:
-    """Open a file for reading. Links above ``root`` are the operator's and are followed; none below it is.
+    """Open a file for reading. Links above ``root`` are the operator's and are followed; links below it are not.
 
     Args:
-        path: An absolute path. Outside ``root`` only its last part must not be a link.
+        path: An absolute path. Outside of ``root`` only its last part is checked.
         root: The folder that tasks can write to.
 
     Raises:
-        OSError: the file cannot be opened, ``FileNotFoundError`` among others.
-        InvalidRequest: it is no regular file, or a part of its path below ``root`` is a link.
+        OSError: the file cannot be opened; ``FileNotFoundError`` if it does not exist.
+        InvalidRequest: it is not a regular file, or a part of its path below ``root`` is a link.
     """
     try:
         descriptor = _open(path, root)
@@ -82,7 +82,10 @@ def too_large(name: str, limit_bytes: int) -> ValueTooLarge:
 
 
 def _open(path: Path, root: Path) -> int:
-    """Open the path part by part, each relative to the one before, so that nothing can be replaced in between."""
+    """Open the path part by part, each relative to the one before.
+
+    A check of the whole path before opening it would race with tasks that replace a folder by a link.
+    """
     if not path.is_relative_to(root):
         return os.open(path, _FILE)
     *folders, name = path.relative_to(root).parts or (".",)

@@ -1,7 +1,7 @@
-"""Links that let a client put or get one object without credentials, for a while.
+"""Links with which a client can put or get a single object without credentials until they expire.
 
-The file store's links lead to admin, which verifies an HMAC over verb, object, expiry and content hash; those of a
-cloud store are presigned by the store.
+Links to a file store lead to admin, which verifies an HMAC over verb, object, expiry and content hash. Links to a cloud
+store are presigned by the store.
 """
 
 import base64
@@ -21,7 +21,7 @@ FILES_PATH = "/files"
 
 
 class Signer:
-    """Makes links, and verifies those of the file store."""
+    """Signs links, and verifies those of the file store."""
 
     def __init__(self, blobs: BlobStore, key: bytes, public_url: str) -> None:
         self._blobs = blobs
@@ -29,7 +29,7 @@ class Signer:
         self._public_url = public_url.rstrip("/")
 
     async def link(self, verb: Verb, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
-        """Return a link to ``uri``; with ``md5`` (16 raw bytes) only that content may be put."""
+        """Return a link to ``uri``; with ``md5`` (16 raw bytes) it accepts only that content."""
         if not self._is_ours(uri):
             return await self._blobs.presign(verb, uri, lifetime, md5)
         path = uri.removeprefix(self._blobs.root + "/")
@@ -40,7 +40,7 @@ class Signer:
         return f"{self._public_url}{FILES_PATH}/{quote(path)}?{urlencode(parameters)}"
 
     def headers(self, uri: str, md5: bytes) -> dict[str, str]:
-        """Return what the uploader must send with the link."""
+        """Return the headers that the uploader must send with the link."""
         if not md5:
             return {}
         encoded = base64.b64encode(md5).decode()
@@ -50,16 +50,17 @@ class Signer:
         return {"Content-MD5": encoded, "Content-Length": str(len(encoded))}
 
     def verify(self, verb: str, path: str, parameters: Mapping[str, str]) -> bytes:
-        """Check a link of ours and return the MD5 it is bound to, empty when it is not.
+        """Verify a link of the file store and return the MD5 of the content it accepts; empty if it accepts any.
 
         Raises:
-            PermissionDenied: it was not signed by us for this, or it has expired.
+            PermissionDenied: the signature does not match, or the link has expired.
         """
         signed = {key: value for key, value in parameters.items() if key in ("expires", "md5")}
+        # Constant time: the time of a comparison must not reveal how much of a forged signature is right.
         if not hmac.compare_digest(self._signature(verb, path, signed), parameters.get("signature", "")):
-            raise PermissionDenied("the link is not signed for this; ask for a new one")
+            raise PermissionDenied("the link is not signed for this; request a new one")
         if int(signed["expires"]) < time.time():
-            raise PermissionDenied("the link has expired; ask for a new one")
+            raise PermissionDenied("the link has expired; request a new one")
         md5 = signed.get("md5", "")
         return base64.urlsafe_b64decode(md5 + "=" * (-len(md5) % 4))
 

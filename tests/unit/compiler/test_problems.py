@@ -1,7 +1,7 @@
 from flytetemporal.compiler.problems import Code, Problems
 
 
-def test_problems_are_told_once_and_sorted_by_code() -> None:
+def test_problems_are_reported_once_and_sorted_by_code() -> None:
     problems = Problems()
     problems.value_required("n1", "Target")
     problems.parameter_not_bound("n2", "b")

@@ -55,7 +55,7 @@ def test_an_output_is_found_by_its_alias() -> None:
     assert t.compiles(t.workflow(nodes=[node, t.node("n1", [t.bind("a", t.promise("n0", "renamed"))])]))
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_reported() -> None:
     nodes = [t.node("n0", ref="nosuch"), t.node("n1", []), t.node("n2", [t.bind("a", t.promise("n7", "o0"))])]
 
     assert t.problems(t.workflow(nodes=nodes)) == [
@@ -86,7 +86,7 @@ def test_the_failure_node_is_checked_too() -> None:
     assert t.problems(t.workflow(nodes=[t.node()], on_failure=t.node("fn0", []))) == ["ParameterNotBound fn0"]
 
 
-def test_problems_of_subworkflows_are_told_once() -> None:
+def test_problems_of_subworkflows_are_reported_once() -> None:
     inner = t.workflow("inner", [t.node("i0", [])])
     nodes = [t.sub_workflow_node("n0", "inner"), t.sub_workflow_node("n1", "inner")]
 
@@ -178,7 +178,7 @@ def test_all_given_subworkflows_and_tasks_are_in_the_closure_but_only_reached_on
     assert list(closure.tasks) == [t.T]
 
 
-def test_compiling_changes_nothing_that_was_given_and_gives_the_same_twice() -> None:
+def test_compiling_does_not_change_its_arguments_and_repeats() -> None:
     inner = t.workflow("inner", [t.branch("b", t.case(t.node("c")), error="e")])
     template = t.workflow(nodes=[t.sub_workflow_node("n0", "inner"), t.branch("b", t.case(t.node("c")), error="e")])
     before = [template.SerializeToString(deterministic=True), inner.SerializeToString(deterministic=True)]

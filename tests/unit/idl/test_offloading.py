@@ -113,7 +113,7 @@ def test_flytekit_reads_references_from_1_13_14_on(kind: str, version: str, read
     assert offloading.reads_references(template) == reads
 
 
-def test_a_raw_container_reads_none_whoever_registered_it() -> None:
+def test_a_raw_container_reads_no_references_whatever_registered_it() -> None:
     runtime = tasks_pb2.RuntimeMetadata(type="FLYTE_SDK", version="1.16.0")
     template = tasks_pb2.TaskTemplate(type="raw-container", metadata=tasks_pb2.TaskMetadata(runtime=runtime))
 

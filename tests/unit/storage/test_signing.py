@@ -23,7 +23,7 @@ def parts(link: str) -> tuple[str, dict[str, str]]:
     return unquote(split.path).removeprefix(FILES_PATH + "/"), dict(parse_qsl(split.query))
 
 
-async def test_a_link_verifies_and_gives_its_md5_back(signer: Signer, tmp_path: Path) -> None:
+async def test_a_link_verifies_and_returns_its_md5(signer: Signer, tmp_path: Path) -> None:
     path, parameters = parts(await signer.link("PUT", f"file://{tmp_path}/a b/ü.txt", HOUR, MD5))
 
     assert path == "a b/ü.txt"
