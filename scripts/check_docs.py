@@ -1,8 +1,8 @@
-"""Run the code blocks of the documentation, so that what it tells people to type works.
+"""Check the documentation: run its code blocks, and look up the paths that it mentions.
 
-``python`` blocks of one file run in one namespace, in order. ``bash`` blocks run in the checkout, against a stack of
-their own; the default ports in them are replaced by its ports. ``make`` lines are only looked up: the targets start
-stacks and environments themselves. A block whose info string says ``no-run`` is skipped, and must say why beside it.
+The ``python`` blocks of a file run in one namespace, in order. ``bash`` blocks run in the checkout, against a stack of
+their own; its ports replace the default ports. Of ``make`` lines only the target is checked: the targets start stacks
+and environments themselves. A block whose info string has ``no-run`` is skipped, and must say why next to it.
 
 usage: check_docs.py [FILE ...]
 """
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts import background_stack
+from scripts import background_stack, documented_names
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,7 +39,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The lines that are run; make's are looked up instead."""
+        """The lines to run. Those of make are looked up instead."""
         return [line for line in self.text.splitlines() if not line.startswith("make ")]
 
     @property
@@ -56,6 +56,9 @@ def main() -> int:
     failed = 0
     with stack_for(blocks) as state:
         for file in files:
+            for reference in documented_names.missing(file.read_text()):
+                failed += 1
+                print(f"FAIL {file.relative_to(ROOT)}: {reference}")
             namespace: dict[str, Any] = {"__name__": "__main__"}
             for block in (block for block in blocks if block.file == file):
                 problem = run_python(block, namespace) if block.language == "python" else run_shell(block, state)
@@ -63,7 +66,7 @@ def main() -> int:
                 print(f"{'ok  ' if problem is None else 'FAIL'} {block.place} ({block.language})")
                 if problem is not None:
                     print(problem)
-    print(f"{len(blocks)} blocks, {failed} failed")
+    print(f"{len(blocks)} blocks, {failed} problems")
     return 1 if failed else 0
 
 
@@ -79,7 +82,7 @@ def blocks_of(file: Path) -> list[Block]:
 
 @contextlib.contextmanager
 def stack_for(blocks: list[Block]) -> Iterator[Mapping[str, Any]]:
-    """Run a stack if a block needs one."""
+    """Run a stack if a block needs one; yield its state."""
     if not any(block.needs_stack for block in blocks):
         yield {}
         return
@@ -92,7 +95,7 @@ def stack_for(blocks: list[Block]) -> Iterator[Mapping[str, Any]]:
 
 
 def run_python(block: Block, namespace: dict[str, Any]) -> str | None:
-    """Return what went wrong, None if nothing did."""
+    """Return the traceback; None if the block succeeds."""
     try:
         exec(compile(block.text, block.place, "exec"), namespace)
     except Exception:
@@ -101,19 +104,19 @@ def run_python(block: Block, namespace: dict[str, Any]) -> str | None:
 
 
 def run_shell(block: Block, state: Mapping[str, Any]) -> str | None:
-    """Return what went wrong, None if nothing did."""
+    """Return the script and its output; None if the block succeeds."""
     for line in block.text.splitlines():
         if line.startswith("make ") and (problem := look_up(line)):
             return problem
     if not block.needs_stack:
         return None
     script = "\n".join(block.commands)
-    for usual, actual in (
+    for default, actual in (
         ("localhost:8089", state["grpc_endpoint"]),
         ("http://localhost:8088", state["http_url"]),
         ("http://localhost:8233", state["temporal_ui_url"]),
     ):
-        script = script.replace(usual, actual)
+        script = script.replace(default, actual)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     finished = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -128,7 +131,7 @@ def run_shell(block: Block, state: Mapping[str, Any]) -> str | None:
 
 
 def look_up(line: str) -> str | None:
-    """Return a problem if make knows no such target."""
+    """Return make's error; None if it has the target."""
     command = line.split("#", 1)[0].split()
     found = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
     return None if found.returncode == 0 else found.stderr
