@@ -5,7 +5,7 @@ PROTO_CHECK := .state/generated
 .DEFAULT_GOAL := help
 .PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz protos format clean
 
-help: ## Show what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.complete: pyproject.toml constraints.txt scripts/create_env.sh
@@ -13,9 +13,9 @@ $(VENV)/.complete: pyproject.toml constraints.txt scripts/create_env.sh
 	@scripts/create_env.sh
 	@touch $@
 
-env: $(VENV)/.complete ## Create .venv at the pinned versions
+env: $(VENV)/.complete ## Create .venv with the pinned versions
 
-demo: env ## Start everything, run the examples through pyflyte, show what came out, stop
+demo: env ## Start everything, run the examples through pyflyte, print their results, stop
 	@$(BIN)/python scripts/demo.py
 
 dev: env ## Start everything and leave it running
@@ -24,7 +24,7 @@ dev: env ## Start everything and leave it running
 test: env ## Run all tests
 	@$(BIN)/pytest
 
-check: lint types imports generated docs ## Run every check but the tests
+check: lint types imports generated docs ## Run all checks except the tests
 
 lint: env
 	$(BIN)/ruff check .
@@ -45,10 +45,10 @@ generated: env
 docs: env
 	$(BIN)/python scripts/check_docs.py
 
-bench: env ## Measure, against a bare Temporal workflow
+bench: env ## Measure speed and memory, next to a bare Temporal workflow
 	@$(BIN)/python -m bench
 
-faults: env ## Kill everything at random under a thousand executions, and judge what is left
+faults: env ## Kill every process at random during a thousand executions, and check the results
 	@$(BIN)/python -m faults
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
@@ -61,5 +61,5 @@ format: env ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## Remove the environment and everything generated beside the sources
+clean: ## Remove the environment, caches and everything else that was generated
 	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""A person decides: the workflow waits at the gate until somebody approves, at no cost."""
+"""A gate: the workflow waits for a person's approval, which takes no resources."""
 
 from datetime import timedelta
 

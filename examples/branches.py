@@ -1,4 +1,4 @@
-"""A branch: which task runs is decided by a value that another task computed."""
+"""A branch: the output of one task decides which task runs next."""
 
 from flytekit import conditional, task, workflow
 

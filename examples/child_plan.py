@@ -1,4 +1,4 @@
-"""A workflow that launches others: each child is an execution of its own, with its own record and page."""
+"""A workflow that launches others: each child is a separate execution with its own record and page."""
 
 from flytekit import LaunchPlan, task, workflow
 

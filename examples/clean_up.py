@@ -1,4 +1,4 @@
-"""When a task fails, the failure node cleans up what the workflow had begun; it is told the error."""
+"""A failure node: when a task fails, it gets the error and cleans up."""
 
 from typing import Optional
 

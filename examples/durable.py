@@ -1,4 +1,4 @@
-"""Three steps that go on where they were when the worker dies: what has ended is not run again."""
+"""Three steps that survive the death of the worker: steps that have ended do not run again."""
 
 import time
 

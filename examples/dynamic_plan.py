@@ -1,4 +1,4 @@
-"""A workflow whose shape is known only when it runs: one task for each word of a text."""
+"""A dynamic workflow: its graph, one task per word of a text, is made at run time."""
 
 from flytekit import dynamic, task, workflow
 

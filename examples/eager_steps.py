@@ -1,4 +1,4 @@
-"""Plain asynchronous Python that decides as it goes: each call is an execution of its own."""
+"""An eager workflow: plain asynchronous Python, in which each call is a separate execution."""
 
 import asyncio
 

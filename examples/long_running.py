@@ -1,4 +1,4 @@
-"""A task that takes for ever, to be aborted."""
+"""A task that takes an hour, to be aborted."""
 
 import time
 

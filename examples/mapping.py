@@ -1,4 +1,4 @@
-"""A thousand elements, of which one in a hundred may fail: each is a task of its own with its own retries."""
+"""A map task over a thousand elements with their own retries, of which one in a hundred may fail."""
 
 from flytekit import map_task, task, workflow
 

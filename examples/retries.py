@@ -1,4 +1,4 @@
-"""A task that fails twice in a way that is worth a retry, keeps what it has, and then succeeds."""
+"""A task that fails twice with a recoverable error, keeps its progress in a checkpoint, and then succeeds."""
 
 from flytekit import current_context, task, workflow
 from flytekit.exceptions.user import FlyteRecoverableException

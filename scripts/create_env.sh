@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Create .venv with everything the project needs, at the versions of constraints.txt.
-# Uses uv: the one on PATH, else one from PyPI.
+# Create .venv with all dependencies at the versions of constraints.txt.
+# Uses uv from PATH, else installs it from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
-# flytekit knows no Python after 3.12. Where only such a one is, uv finds or fetches another.
+# flytekit supports no Python after 3.12. If there is only a later one, uv finds or downloads 3.12.
 python=${PYTHON:-python3}
 target=3.12
 for candidate in "$python" python3.12 python3.11; do
@@ -15,9 +15,9 @@ for candidate in "$python" python3.12 python3.11; do
     break
   fi
 done
-"$python" --version >/dev/null 2>&1 || { echo "Python 3.11 or later is needed; set PYTHON to it" >&2; exit 1; }
+"$python" --version >/dev/null 2>&1 || { echo "Python 3.11 or later is needed; install it, or set PYTHON to its path" >&2; exit 1; }
 
-# uv does not read pip's configuration; who uses another index has it there.
+# uv does not read pip's configuration, which is where another package index is usually set.
 if [ -z "${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-}" ]; then
   index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}
   [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
@@ -34,11 +34,11 @@ if ! uv --version >/dev/null 2>&1; then
 fi
 
 [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$target" "$venv" || {
-  echo "flytekit needs Python 3.11 or 3.12, and uv could not get one; install it, or set PYTHON to it" >&2
+  echo "flytekit needs Python 3.11 or 3.12, and uv could not download it; install one, or set PYTHON to its path" >&2
   exit 1
 }
 "$uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable '.[dev]'
 
-# Bytecode now, or the first start of everything takes twice as long. What no run imports is left out.
+# Without bytecode the first start of every process takes twice as long. Modules that are never imported are left out.
 left_out='/(tests?|testing|kubernetes|azure|mypy|mypyc|setuptools|hypothesis|_pytest|botocore|joblib|lexers|authlib)/'
 "$venv/bin/python" -m compileall -q -j 0 -x "$left_out" "$venv"/lib/python3*/site-packages flytetemporal || true

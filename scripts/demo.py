@@ -1,4 +1,7 @@
-"""Start a stack, run the examples through stock pyflyte, show what came out, stop. Exit status 0: all as expected."""
+"""Start a stack, run the examples through stock pyflyte, print their results, and stop.
+
+The exit status is 0 if every example ends as expected.
+"""
 
 import os
 import secrets
@@ -29,13 +32,13 @@ from scripts import background_stack
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
 ERROR_LINES = 8
-PATIENCE_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 Phase, NodePhase = core_execution_pb2.WorkflowExecution, core_execution_pb2.NodeExecution
 SUCCEEDED, FAILED, ABORTED = Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED
 
 
 class Running:
-    """An execution that runs, and what people do to it."""
+    """A running execution, with the actions that a user would take on it."""
 
     def __init__(self, state: Mapping[str, Any], name: str, channel: grpc.Channel) -> None:
         self.id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
@@ -44,7 +47,7 @@ class Running:
         self._admin = admin_pb2_grpc.AdminServiceStub(channel)
 
     def approve(self) -> str:
-        """Ask why it waits, and approve."""
+        """Ask what it waits for, and approve."""
         self._wait_until_running("n1")
         explain = self._channel.unary_unary(
             why.EXPLAIN,
@@ -55,7 +58,7 @@ class Running:
         yes = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=True)))
         identifier = identifier_pb2.SignalIdentifier(signal_id="publish", execution_id=self.id)
         signals = signal_pb2_grpc.SignalServiceStub(self._channel)
-        self._patiently(lambda: signals.SetSignal(signal_pb2.SignalSetRequest(id=identifier, value=yes)))
+        self._repeat(lambda: signals.SetSignal(signal_pb2.SignalSetRequest(id=identifier, value=yes)))
         return f"{waits[0].text if waits else 'n1 waited'} -- approved by this script"
 
     def abort(self) -> str:
@@ -73,7 +76,7 @@ class Running:
         return f"the worker (process {worker}) was killed in the middle of the second step"
 
     def cleaned_up(self) -> str:
-        """Say what became of the failure node."""
+        """Return how the failure node ended."""
         self._wait_until(lambda: self._phase("fn0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
         ended = NodePhase.Phase.Name(self._phase("fn0") or 0)
         return f"failure node fn0 {ended}: it released what the workflow held"
@@ -82,10 +85,10 @@ class Running:
         self._wait_until(lambda: self._phase(node_id) == NodePhase.RUNNING)
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                raise SystemExit(f"{self.id.name} does not get where it should")
+                raise SystemExit(f"{self.id.name} did not reach the expected state within {WAIT_SECONDS:.0f} s")
             time.sleep(0.1)
 
     def _phase(self, node_id: str) -> int | None:
@@ -93,25 +96,25 @@ class Running:
         try:
             found = self._admin.GetNodeExecution(node_execution_pb2.NodeExecutionGetRequest(id=identifier))
         except grpc.RpcError:
-            return None  # It has not begun.
+            return None  # The node has not started.
         return int(found.closure.phase)
 
-    def _patiently(self, call: Callable[[], object]) -> None:
-        """Repeat a call until the gate has made its signal known."""
+    def _repeat(self, call: Callable[[], object]) -> None:
+        """Repeat a call until it succeeds: a signal can only be set when its gate has been reached."""
 
-        def answered() -> bool:
+        def succeeds() -> bool:
             try:
                 call()
             except grpc.RpcError:
                 return False
             return True
 
-        self._wait_until(answered)
+        self._wait_until(succeeds)
 
 
 @dataclass(frozen=True)
 class Example:
-    """``action`` is what is done to the execution while it runs; it returns a line for the reader."""
+    """An example. ``action`` is called while it runs, and returns a line to print."""
 
     module: str
     workflow: str
@@ -153,12 +156,12 @@ class Outcome:
 def main() -> int:
     console = Console()
     console.print("Starting Postgres, Temporal, the Flyte API and a worker ...")
-    began = time.monotonic()
+    started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch,
         background_stack.running(Path(scratch) / "home", output=subprocess.DEVNULL) as state,
     ):
-        console.print(f"Ready in {time.monotonic() - began:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
+        console.print(f"Ready in {time.monotonic() - started:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
         console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
         outcomes = []
         for example in EXAMPLES:
@@ -170,12 +173,12 @@ def main() -> int:
     if wrong:
         console.print(f"[red]not as expected: {', '.join(wrong)}[/red]")
         return 1
-    console.print("Everything came out as expected; the stack has stopped.")
+    console.print("All examples ended as expected; the stack has stopped.")
     return 0
 
 
 def run(example: Example, state: Mapping[str, Any]) -> Outcome:
-    """Run one example to its end with the stock command line and read from admin what became of it."""
+    """Run an example with the stock command line, and read its result from admin."""
     name = f"demo{secrets.token_hex(5)}"
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "run", "--remote"]
     command += ["--wait", "--poll-interval", "1", "--project", PROJECT, "--domain", DOMAIN, "--name", name]
@@ -200,12 +203,12 @@ def run(example: Example, state: Mapping[str, Any]) -> Outcome:
             execution = admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=running.id))
             data = admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=running.id))
         except grpc.RpcError as e:
-            raise SystemExit(f"{example.module}: no execution came of it ({e})\n{printed}") from e
+            raise SystemExit(f"{example.module}: pyflyte created no execution ({e})\n{printed}") from e
     return Outcome(example, execution, data.full_outputs, seconds, remark)
 
 
 def show(console: Console, outcome: Outcome, state: Mapping[str, Any]) -> None:
-    """Print one example's result."""
+    """Print the result of an example."""
     closure, execution_id = outcome.execution.closure, outcome.execution.id
     style = "green" if closure.phase == SUCCEEDED else "red"
     phase = Phase.Phase.Name(closure.phase)
@@ -241,7 +244,7 @@ def summary(outcomes: list[Outcome]) -> Table:
 
 
 def rendered(literal: literals_pb2.Literal) -> str:
-    """Return a value as a reader wants to see it; what is no scalar keeps its text form."""
+    """Return a value in a readable form; values that are not scalars in the text form of protobuf."""
     scalar = literal.scalar
     match scalar.WhichOneof("value"):
         case "primitive":

@@ -1,6 +1,6 @@
 """Generate flytetemporal/contracts/v1 from protos/.
 
-FlyteIDL's sources are not needed: its descriptors come from the installed ``flyteidl`` package, so our messages and
+FlyteIDL's descriptors come from the installed ``flyteidl`` package and not from its sources, so our messages and
 flytekit's share one descriptor pool.
 
 usage: generate_protos.py [OUTPUT_DIRECTORY]
@@ -29,7 +29,7 @@ IMPORTED = (
 
 
 def descriptor_set() -> descriptor_pb2.FileDescriptorSet:
-    """Return the imported files and all they depend on, dependencies first."""
+    """Return the imported files and their dependencies, dependencies first."""
     files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
     def add(file: descriptor.FileDescriptor) -> None:
