@@ -1,1 +1,1 @@
-"""Measurements on the embedded stack, beside bare Temporal workflows in the same run. Prints figures, fails on none."""
+"""Measurements on the embedded stack, next to bare Temporal workflows in the same run. No figure fails the bench."""

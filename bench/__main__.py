@@ -1,4 +1,4 @@
-"""make bench: start a stack, measure, print the tables. ``--only speed`` or ``--only sizes`` prints one of them."""
+"""``make bench``: start a stack, measure, print the tables. ``--only speed`` or ``--only sizes`` measures one part."""
 
 import argparse
 import asyncio
@@ -37,27 +37,29 @@ NAP_SECONDS = 0.1
 
 
 class Silent:
-    """Takes events and forgets them: the bare side has no admin."""
+    """Discards events: bare workflows have no admin."""
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
-        """Forget."""
+        """Discard the events."""
 
 
 def main() -> None:
-    """Run everything once; figures go to the terminal and to .state/bench.json."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, against a bare Temporal workflow.")
+    """Measure everything once; print the figures and write them to .state/bench.json."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure speed and sizes, next to a bare Temporal workflow."
+    )
     parser.add_argument("--only", choices=("speed", "sizes"), help="measure one part only")
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="flytetemporal-bench-") as scratch:
-        began = time.perf_counter()
+        started = time.perf_counter()
         with background_stack.running(Path(scratch) / "home") as state:
-            ready = time.perf_counter() - began
+            ready = time.perf_counter() - started
             registration.register(state, VERSION)
             before = memory.megabytes(state["processes"])
             rows = [] if only == "sizes" else asyncio.run(measure_speed(state, Path(scratch)))
             found = [] if only == "speed" else asyncio.run(measure_sizes(state))
             after = memory.megabytes(state["processes"])
-            # Before the clean-up, which takes a while after so many files.
+            # Printed before the cleanup of the stack, which takes a while with so many files.
             rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
             resident = {name: (before[name], after[name]) for name in before}
             table.show(rows, found, resident)
@@ -66,7 +68,7 @@ def main() -> None:
 
 
 async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
-    """Return the rows that are held against bare Temporal workflows."""
+    """Return the rows that compare with bare Temporal workflows."""
     client = await Client.connect(state["temporal_address"], data_converter=payloads.DATA_CONVERTER)
     executions = Executions(state["grpc_endpoint"], VERSION)
     blobs = BlobStore(f"{scratch}/bare/store")
@@ -87,7 +89,7 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
 
 
 async def measure_sizes(state: dict[str, Any]) -> list[sizes.Size]:
-    """Return what every shape of ``sizes`` took."""
+    """Measure every shape of ``sizes``."""
     client = await Client.connect(state["temporal_address"])
     executions = Executions(state["grpc_endpoint"], VERSION)
     await executions.run(f"{PYTHON}.hello")
@@ -136,13 +138,13 @@ async def task_rows(executions: Executions, yardstick: bare.Bare, attempt: execu
 
 async def other_rows(state: dict[str, Any], executions: Executions, yardstick: bare.Bare) -> list[Row]:
     """Measure many executions at once, and registration."""
-    await executions.swarm(f"{ENGINE}.echo_diamond", 20)
-    swarm = await executions.swarm(f"{ENGINE}.echo_diamond", 200)
-    bare_swarm = await yardstick.swarm(bare.BareNothing, 200)
+    await executions.all_at_once(f"{ENGINE}.echo_diamond", 20)
+    many = await executions.all_at_once(f"{ENGINE}.echo_diamond", 200)
+    bare_many = await yardstick.all_at_once(bare.BareNothing, 200)
     taken = await registration.seconds(state["grpc_endpoint"], workflow_id(f"{ENGINE}.echo_fan_1000"))
     large = await registration.seconds(state["grpc_endpoint"], workflow_id(f"{sizes.LARGE}.echo_fan_10000"))
     return [
-        Row("200 executions of 5 nodes at once", 200 / swarm, "executions/s", bare=200 / bare_swarm),
+        Row("200 executions of 5 nodes at once", 200 / many, "executions/s", bare=200 / bare_many),
         Row("registration of a 1,000-node workflow", taken, "s", "<= 1 s", "0.9 s"),
         Row("registration of a 10,000-node workflow", large, "s", "", "refused"),
     ]
@@ -156,7 +158,7 @@ def workflow_id(name: str) -> identifier_pb2.Identifier:
 
 
 async def bare_attempt(endpoint: str, blobs: BlobStore) -> execution_pb2.TaskAttempt:
-    """Return an attempt of the registered ``add`` task that needs no execution around it."""
+    """Return an attempt of the registered ``add`` task that can run without an execution."""
     identifier = identifier_pb2.Identifier(
         resource_type=identifier_pb2.TASK, project=PROJECT, domain=DOMAIN, name=f"{PYTHON}.add", version=VERSION
     )

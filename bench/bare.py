@@ -1,4 +1,4 @@
-"""Bare Temporal workflows that do the same work: the yardstick of every ratio."""
+"""Bare Temporal workflows that do the same work, for comparison."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ TIMEOUT = timedelta(minutes=10)
 
 @workflow.defn(sandboxed=False)
 class BareTimers:
-    """Timers one after the other, or all at once."""
+    """A workflow that starts timers one after the other, or all at once."""
 
     @workflow.run
     async def run(self, count: int, seconds: float, parallel: bool) -> None:
@@ -36,7 +36,7 @@ class BareTimers:
 
 @workflow.defn(sandboxed=False)
 class BareTasks:
-    """The activity that runs a task, one after the other, or all at once."""
+    """A workflow that runs task attempts one after the other, or all at once."""
 
     @workflow.run
     async def run(self, attempt: execution_pb2.TaskAttempt, count: int, parallel: bool) -> None:
@@ -51,8 +51,8 @@ class BareTasks:
         attempt.CopyFrom(template)
         name = f"{workflow.info().workflow_id}-{number}"
         attempt.generated_name = name
-        for place in ("data_dir", "output_dir", "raw_output_dir"):
-            setattr(attempt, place, f"{getattr(template, place)}/{name}")
+        for field in ("data_dir", "output_dir", "raw_output_dir"):
+            setattr(attempt, field, f"{getattr(template, field)}/{name}")
         await workflow.execute_activity(
             activities.run_task, attempt, start_to_close_timeout=TIMEOUT, task_queue=TASK_QUEUE
         )
@@ -60,31 +60,31 @@ class BareTasks:
 
 @workflow.defn(sandboxed=False)
 class BareNothing:
-    """A workflow without a single command."""
+    """A workflow without any command."""
 
     @workflow.run
     async def run(self) -> None: ...
 
 
 class Bare:
-    """A client with its own workers on the same server."""
+    """A client that runs bare workflows on the same Temporal server."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def median(self, kind: Callable[..., Any], *arguments: Any, repeat: int = 3) -> float:
-        """Return the median seconds of ``repeat`` runs of a workflow after one that does not count."""
+        """Return the median seconds of ``repeat`` runs of a workflow after one warm-up run."""
         await self.once(kind, *arguments)
         return statistics.median([await self.once(kind, *arguments) for _ in range(repeat)])
 
     async def once(self, kind: Callable[..., Any], *arguments: Any) -> float:
-        """Run one workflow to its end; return seconds."""
+        """Run a workflow to its end; return the seconds."""
         started = time.perf_counter()
         name = f"bare-{uuid.uuid4().hex}"
         await self._client.execute_workflow(kind, args=arguments, id=name, task_queue=QUEUE)
         return time.perf_counter() - started
 
-    async def swarm(self, kind: Callable[..., Any], count: int) -> float:
+    async def all_at_once(self, kind: Callable[..., Any], count: int) -> float:
         """Return the seconds until ``count`` workflows started together have ended."""
         started = time.perf_counter()
         await asyncio.gather(*(self.once(kind) for _ in range(count)))
@@ -93,7 +93,7 @@ class Bare:
 
 @asynccontextmanager
 async def workers(client: Client, tasks: Sequence[Callable[..., Any]], max_tasks: int) -> AsyncIterator[Bare]:
-    """Serve the bare workflows; ``tasks`` are the activities that run a task."""
+    """Run workers for the bare workflows; ``tasks`` are the activities that run a task."""
     async with (
         Worker(
             client,

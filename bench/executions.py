@@ -1,4 +1,4 @@
-"""Run registered workflows through admin's gRPC API and time them as a client sees them."""
+"""Runs registered workflows through admin's gRPC API, and times them as a client sees them."""
 
 import asyncio
 import statistics
@@ -22,7 +22,7 @@ TERMINAL = {
 }
 MAX_PARALLELISM = 1000
 PAGE = 100
-# Polling is load on the same two cores: the longer a run takes, the less often it is asked for.
+# Polling costs CPU on the same two cores, so longer runs are polled less often.
 POLL_SECONDS = 0.005
 POLL_SHARE = 0.05
 LONGEST_POLL_SECONDS = 1.0
@@ -33,14 +33,14 @@ NO_INPUTS: Inputs = {}
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An execution that has succeeded; ``seconds`` count from the request on."""
+    """An execution that has succeeded; ``seconds`` are those since the request."""
 
     id: identifier_pb2.WorkflowExecutionIdentifier
     seconds: float
 
 
 class Executions:
-    """A client of one stack; ``version`` is what the flows were registered under."""
+    """A client of a stack; ``version`` is the version under which the flows are registered."""
 
     def __init__(self, endpoint: str, version: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint)
@@ -52,10 +52,10 @@ class Executions:
         await self._channel.close()
 
     async def run(self, name: str, inputs: Inputs = NO_INPUTS, *, max_parallelism: int = MAX_PARALLELISM) -> Finished:
-        """Run ``name`` until it has succeeded.
+        """Run the workflow ``name``.
 
         Raises:
-            RuntimeError: it ended otherwise.
+            RuntimeError: it did not succeed.
         """
         started = time.perf_counter()
         literals = literals_pb2.LiteralMap(literals={key: _literal(value) for key, value in inputs.items()})
@@ -76,19 +76,19 @@ class Executions:
         return Finished(created.id, seconds)
 
     async def median(self, name: str, *, repeat: int = 3, warm_up: int = 1) -> float:
-        """Return the median seconds of ``repeat`` runs after ``warm_up`` ones that do not count."""
+        """Return the median seconds of ``repeat`` runs after ``warm_up`` runs that do not count."""
         for _ in range(warm_up):
             await self.run(name)
         return statistics.median([(await self.run(name)).seconds for _ in range(repeat)])
 
-    async def swarm(self, name: str, count: int, inputs: Inputs = NO_INPUTS) -> float:
+    async def all_at_once(self, name: str, count: int, inputs: Inputs = NO_INPUTS) -> float:
         """Return the seconds until ``count`` executions started together have all succeeded."""
         started = time.perf_counter()
         await asyncio.gather(*(self.run(name, inputs) for _ in range(count)))
         return time.perf_counter() - started
 
     async def page_of_nodes(self, finished: Finished, parent: str = "") -> tuple[float, int]:
-        """Return the seconds that the first page of nodes takes, below ``parent`` if given, and its length."""
+        """Return the seconds that listing the first page of nodes below ``parent`` takes, and the number of nodes."""
         request = node_execution_pb2.NodeExecutionListRequest(
             workflow_execution_id=finished.id, unique_parent_id=parent, limit=PAGE
         )

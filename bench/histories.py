@@ -1,4 +1,4 @@
-"""How long the Temporal histories of executions have become."""
+"""Lengths of the Temporal histories of executions."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from flytetemporal.idl import naming
 
-# Visibility lags behind what has ended.
-LOOK_SECONDS = 0.5
-LOOKS = 60
+# Temporal's visibility store lags behind the end of workflows.
+POLL_SECONDS = 0.5
+POLLS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """The longest history of any run, and how many runs there are: rows of arrays and continued runs count."""
+    """The length of the longest history, and the number of runs; array rows and continued runs count, too."""
 
     runs: int
     events: int
@@ -27,16 +27,16 @@ async def lengths(client: Client, executions: Sequence[identifier_pb2.WorkflowEx
     """Return the lengths of the histories of executions that have ended.
 
     Raises:
-        RuntimeError: some of their workflows do not end.
+        RuntimeError: a workflow of one of them does not end.
     """
     runs = events = size = 0
     for execution in executions:
         prefix = naming.temporal_workflow_id(execution)
-        for _ in range(LOOKS):
+        for _ in range(POLLS):
             found = [run async for run in client.list_workflows(f"WorkflowId STARTS_WITH '{prefix}'")]
             if found and all(run.status != WorkflowExecutionStatus.RUNNING for run in found):
                 break
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         else:
             raise RuntimeError(f"workflows of {prefix} are still open")
         runs += len(found)

@@ -8,7 +8,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def megabytes(processes: Mapping[str, int]) -> dict[str, float]:
-    """Return MiB by name, each process with all its descendants."""
+    """Return MiB by process name, including all descendants of the process."""
     parents = _parents()
     return {name: sum(_resident(pid) for pid in _family(pid, parents)) / 2**20 for name, pid in processes.items()}
 
@@ -18,7 +18,7 @@ def _parents() -> dict[int, int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it ended while we looked
+        except OSError:  # The process has ended since the glob.
             continue
         found[int(folder.name)] = int(fields[1])
     return found

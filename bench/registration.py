@@ -1,4 +1,4 @@
-"""Register the flows, and time CreateWorkflow."""
+"""Registers the flows, and times CreateWorkflow."""
 
 import statistics
 import subprocess
@@ -29,7 +29,7 @@ def register(state: dict[str, Any], version: str, flows: Sequence[str] = ("bench
 
 
 async def seconds(endpoint: str, registered: identifier_pb2.Identifier, repeat: int = 3) -> float:
-    """Return the median seconds to register ``registered`` again under new versions."""
+    """Return the median seconds to register a workflow again under a new version."""
     options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
     async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
         admin = admin_pb2_grpc.AdminServiceStub(channel)

@@ -1,7 +1,7 @@
-"""Sizes that Flyte refuses or slows down at: time, length of the longest history, memory of the engine afterwards.
+"""Sizes that Flyte refuses or that slow it down: time, length of the longest history, memory afterwards.
 
-The leaves inside one dynamic task are the shapes of Flyte's public benchmark. A shape that holds nodes has all of them
-sleep at the same time; what it takes longer than their sleep is the engine's.
+The leaves inside one dynamic task are the shapes of Flyte's public benchmark. In shapes that hold nodes, all of them
+sleep at the same time; the time over their sleep is the engine's.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ LEAF = timedelta(milliseconds=100)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """``runs`` executions of a workflow at once; ``sleep`` is what each must take anyway."""
+    """``runs`` executions of a workflow at once; ``sleep`` is the minimum duration of each."""
 
     name: str
     workflow: str
@@ -33,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a shape took. Memory is resident, with child processes."""
+    """The figures of a shape. Memory is resident memory, child processes included."""
 
     name: str
     seconds: float
@@ -44,7 +44,7 @@ class Size:
     worker_mib: float
     admin_mib: float
     page_seconds: float
-    """For the first page of the nodes, or of those below the first node when it has any."""
+    """To list the first page of nodes: of those below the first node if it has any, else of the top level."""
     page_nodes: int
 
 
@@ -70,7 +70,7 @@ def _held(leaves: int, seconds: int) -> Shape:
     return Shape(name, f"{SIZES}.fan_out_wf", inputs, 1, sleep, "out of memory" if leaves > 1000 else "")
 
 
-def _swarm(runs: int) -> Shape:
+def _runs(runs: int) -> Shape:
     inputs = _leaves(100, LEAF)
     return Shape(f"{runs} runs of 100 core-sleep leaves", f"{SIZES}.fan_out_wf", inputs, runs, LEAF)
 
@@ -84,8 +84,8 @@ SHAPES = (
     _held(1000, 10),
     _held(10_000, 30),
     _held(40_000, 120),
-    _swarm(10),
-    _swarm(100),
+    _runs(10),
+    _runs(100),
     Shape("map of 1,000 Python tasks", f"{SIZES}.mapped", {"count": 1000}),
     Shape("map of 10,000 Python tasks", f"{SIZES}.mapped", {"count": 10_000}),
     Shape("map of 100,000 echo elements", f"{SIZES}.mapped_echo", {"count": 100_000}),
@@ -97,7 +97,7 @@ SHAPES = (
 
 
 async def measure(executions: Executions, client: Client, processes: Mapping[str, int], shape: Shape) -> Size:
-    """Run a shape; seconds are those over its sleep."""
+    """Run a shape and measure it. Its sleep does not count as time."""
     leaves = shape.inputs.get("leaves", 0)
     parallelism = max(MAX_PARALLELISM, leaves if isinstance(leaves, int) else 0)
     started = time.perf_counter()

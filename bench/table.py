@@ -1,4 +1,4 @@
-"""The table for people and the JSON beside it."""
+"""The printed tables, and the same figures as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ WIDTH = 150
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. ``bare`` is what a bare Temporal workflow takes for the same work, in the same unit."""
+    """A figure. ``bare`` is that of a bare Temporal workflow that does the same work, in the same unit."""
 
     name: str
     value: float
@@ -27,7 +27,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Speed against the bare workflow: 1 is equal, below 1 is slower."""
+        """The speed relative to the bare workflow; below 1 is slower."""
         if self.bare is None or not self.value:
             return None
         return self.value / self.bare if self.unit.endswith("/s") else self.bare / self.value
@@ -55,7 +55,7 @@ def show(rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[
 
 
 def show_size(size: Size) -> None:
-    """Print one shape as soon as it is measured; they take minutes."""
+    """Print a shape as soon as it is measured, because they take minutes."""
     Console(width=WIDTH).print(f"  {size.name}: {size.seconds:.1f} s")
 
 
@@ -80,7 +80,7 @@ def _size_table(sizes: Sequence[Size]) -> Table:
 
 
 def save(path: Path, rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[float, float]]) -> None:
-    """Write the same as JSON."""
+    """Write the figures as JSON."""
     document: dict[str, Any] = {
         "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
         "sizes": [asdict(size) for size in sizes],

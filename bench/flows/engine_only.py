@@ -1,4 +1,4 @@
-"""Tasks without a container: what the engine alone costs."""
+"""Tasks without a container, which measure the engine alone."""
 
 from datetime import timedelta
 

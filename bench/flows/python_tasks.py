@@ -1,4 +1,4 @@
-"""Real Python tasks: what the warm fork server and the engine cost together."""
+"""Python tasks, which measure the engine and the warm fork server."""
 
 from flytekit import task, workflow
 

@@ -63,7 +63,7 @@ def mapped_naps(count: int, duration: timedelta = timedelta(0)) -> None:
 
 @dynamic
 def merge_sort(values: list[int], depth: int) -> list[int]:
-    """Splits until ``depth`` is spent, in executions of itself."""
+    """Split recursively, ``depth`` times."""
     if depth == 0 or len(values) < 2:
         return sorted_values(values=values)
     middle = len(values) // 2
