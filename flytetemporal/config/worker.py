@@ -11,6 +11,7 @@ class WorkerSettings(Part):
     """One worker of one data plane."""
 
     admin_endpoint: str = "127.0.0.1:8089"
+    """Host and port of admin's gRPC services."""
     admin_url: str = "http://127.0.0.1:8088"
     """Base of the log links that the worker puts into task events."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
