@@ -35,6 +35,7 @@ from flytetemporal.contracts.v1 import continuation_pb2
 from flytetemporal.workflows import deadlines
 from flytetemporal.workflows.report import Reports
 from flytetemporal.workflows.run_state import ContinueAsNewRequested, RunState
+from flytetemporal.workflows.versions import Patch
 
 # Events of a history after which a run drains, and bytes that count as one event. Temporal ends a run at 51,200 events
 # and 50 MB.
@@ -46,8 +47,6 @@ LAST_CHANCE = 3
 RETRY_FRACTION = 5
 # How long nodes and attempts that could start are kept from it.
 DRAIN_TIMEOUT = timedelta(seconds=30)
-TELLING_PATCH = "stopped_sleepers_tell"
-DEADLINE_PATCH = "drain-deadline"
 
 
 class State(enum.Enum):
@@ -119,7 +118,7 @@ class Continuation:
             return False
         # Without the patch the run resumes here: nodes that waited start, and the commands that they issue in this very
         # workflow task stand in its history before the end. They were never carried out, but a replay needs them.
-        if workflow.patched(DEADLINE_PATCH):
+        if workflow.patched(Patch.DRAIN_DEADLINE):
             self._enter(State.REQUESTED)
         return True
 
@@ -161,7 +160,7 @@ class Continuation:
         try:
             await self.wait_for_admission()
         except asyncio.CancelledError:
-            if not self._run_state.has_slept(node_id) or not workflow.patched(TELLING_PATCH):
+            if not self._run_state.has_slept(node_id) or not workflow.patched(Patch.STOPPED_SLEEPERS_REPORT):
                 raise
             if task := asyncio.current_task():
                 task.cancel()  # The cancellation was consumed here; this repeats it at the node's next await.
@@ -232,7 +231,7 @@ class Continuation:
         """
         if self._limit >= LAST_CHANCE * self._events:
             return await self._drain()
-        if workflow.patched(DEADLINE_PATCH):
+        if workflow.patched(Patch.DRAIN_DEADLINE):
             return await deadlines.within(DRAIN_TIMEOUT, self._drain())
         # Runs from before the patch count the timeout anew in every round, and only while nodes are not idle.
         return await self._drain(DRAIN_TIMEOUT)

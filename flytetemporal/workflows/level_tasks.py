@@ -11,12 +11,12 @@ from temporalio import workflow
 
 from flytetemporal.workflows import cancellation, node_lifecycle
 from flytetemporal.workflows.abort import Abort
-from flytetemporal.workflows.continuation import TELLING_PATCH
 from flytetemporal.workflows.launch_queue import LaunchQueue, SuspendedNode
 from flytetemporal.workflows.node.node_run import node_run
 from flytetemporal.workflows.node.outcomes import Values
 from flytetemporal.workflows.node.run import Scope
 from flytetemporal.workflows.node.suspension import NodeSuspended
+from flytetemporal.workflows.versions import Patch
 
 
 class LevelTasks:
@@ -77,7 +77,7 @@ class LevelTasks:
         self._is_stopping = True
         # Requested here, whatever runs: whether a node is due can depend on the order of callbacks, which differs
         # between versions of Python, and a marker must not.
-        tells = workflow.patched(TELLING_PATCH)
+        tells = workflow.patched(Patch.STOPPED_SLEEPERS_REPORT)
         self._launch_queue.close()
         try:
             if not self._launch_queue.is_empty:

@@ -1,6 +1,6 @@
 """Walk one level of a graph: start what is ready, end when nothing is left or a failure ends it.
 
-``level_progress`` computes which nodes are ready, ``level_tasks`` keeps their coroutines, and ``node_lifecycle`` runs one
+``level_progress`` computes which nodes are ready, ``level_tasks`` keeps their coroutines, and ``node_lifecycle`` runs a
 node from its inputs to its last event. Siblings start in order of position, so that a replay issues the same commands
 in the same order.
 """

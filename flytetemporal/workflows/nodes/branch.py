@@ -17,6 +17,7 @@ from flytetemporal.workflows.node.outcomes import (
     user_failure,
 )
 from flytetemporal.workflows.nodes import subworkflow
+from flytetemporal.workflows.versions import Patch
 from flytetemporal.workflows.walk import Walk
 
 
@@ -48,7 +49,7 @@ async def _chosen(walk: Walk, node: NodeRun, values: Values) -> graph_pb2.Node:
     else:
         needed = walk.outputs.resolve(bindings)
         operands = needed.literals if needed.HasField("literals") and not _offloaded(needed.literals) else None
-    if operands is None and workflow.patched("choose_case"):
+    if operands is None and workflow.patched(Patch.CHOOSE_CASE):
         choice = await node_inputs.choose(node, walk.outputs.deferred(bindings), [c.condition for c in branch.cases])
         if choice.HasField("malformed"):
             raise _malformed(choice.malformed)

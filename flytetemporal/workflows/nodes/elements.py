@@ -20,12 +20,12 @@ from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
 from flytetemporal.workflows.nodes import inline_tasks, launch_plan, task
 from flytetemporal.workflows.throttling.slots import Slots
+from flytetemporal.workflows.versions import Patch
 
 TaskPhase = core_execution_pb2.TaskExecution
 # Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.
 SHARD_SIZE = 500
 DATA_TIMEOUT = timedelta(minutes=5)
-PATCH = "elements-take-steps"
 # Of a shard's errors; what nobody would read is only counted.
 ERRORS = 100
 ERROR_CHARACTERS = 2000
@@ -187,7 +187,7 @@ class Elements:
 
     async def _take_turn(self, node: NodeRun) -> None:
         # Elements that are not shown report nothing, so that no pump would ever hand out turns again.
-        if workflow.patched(PATCH):
+        if workflow.patched(Patch.ELEMENTS_TAKE_STEPS):
             await node.scope.run.workflow_task_budget.take_step()
         else:
             await node.scope.run.workflow_task_budget.take_turn()

@@ -15,6 +15,7 @@ from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import Values, user_failure
 from flytetemporal.workflows.node.suspension import NodeSuspended
+from flytetemporal.workflows.versions import Patch
 
 TaskPhase = core_execution_pb2.TaskExecution
 
@@ -136,7 +137,7 @@ async def _given_duration(node: NodeRun, inputs: execution_pb2.NodeInputs) -> li
 
 def _require_patch(node: NodeRun) -> None:
     """Fail the node as it did in runs that began before these values could be had."""
-    if not workflow.patched("pure_by_reference"):
+    if not workflow.patched(Patch.INLINE_TASKS_BY_REFERENCE):
         raise user_failure(
             "InputsTooLarge", f"the inputs of node [{node.id}] are too large for a task without a container"
         )

@@ -8,9 +8,10 @@ import asyncio
 
 from temporalio import workflow
 
+from flytetemporal.workflows.versions import Patch
+
 # Half of the server's limit: events of the pump, timers and results are not counted here.
 BYTES = 2 * 1024 * 1024
-PATCH = "freight"
 
 
 class PayloadBudget:
@@ -29,7 +30,7 @@ class PayloadBudget:
         """
         # The lock is first come, first served, and one timer serves all that wait.
         async with self._turn:
-            while not self._fits(size) and workflow.patched(PATCH):
+            while not self._fits(size) and workflow.patched(Patch.PAYLOAD_BUDGET):
                 # A timer ends the workflow task. To wait for the next event instead could deadlock: there may be none.
                 await workflow.sleep(0.001, summary="room for more arguments")
 

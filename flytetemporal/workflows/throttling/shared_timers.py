@@ -12,12 +12,12 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from flytetemporal.workflows.versions import Patch
+
 # Sleeping nodes with a timer each.
 OWN_TIMERS = 50
 # A node that shares a timer can wake this much late.
 RESOLUTION = timedelta(milliseconds=100)
-PATCH = "shared-timers"
-SUSPENSION_PATCH = "parked-sleepers"
 
 
 @dataclass(slots=True)
@@ -49,13 +49,13 @@ class SharedTimers:
     @property
     def should_suspend(self) -> bool:
         """Whether so many nodes sleep that the next one should be suspended."""
-        return self._sleeping >= OWN_TIMERS and workflow.patched(SUSPENSION_PATCH)
+        return self._sleeping >= OWN_TIMERS and workflow.patched(Patch.SUSPENDED_NODES)
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """Return after ``duration`` at the earliest; Temporal's UI shows ``summary`` unless the timer is shared."""
         self._sleeping += 1
         try:
-            if self._sleeping > OWN_TIMERS and workflow.patched(PATCH):
+            if self._sleeping > OWN_TIMERS and workflow.patched(Patch.SHARED_TIMERS):
                 await self._sleep_shared(duration)
             else:
                 await workflow.sleep(duration, summary=summary)

@@ -17,10 +17,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from flytetemporal.workflows.versions import Patch
+
 TURNS = 400
 STEPS = 200
 RENEWAL_INTERVAL = timedelta(milliseconds=10)
-PATCH = "steps"
 
 
 class _Quota:
@@ -81,7 +82,7 @@ class WorkflowTaskBudget:
     def try_take_step(self) -> bool:
         """Take a step if one is left; return whether there was one. Otherwise call ``take_step``."""
         # The marker is requested only when the steps are used up: small executions never record it.
-        return self._steps.try_take() or not workflow.patched(PATCH)
+        return self._steps.try_take() or not workflow.patched(Patch.WORKFLOW_TASK_STEPS)
 
     @property
     def has_waiters(self) -> bool:
