@@ -19,7 +19,7 @@ def dumps(message: Message, *, proto_names: bool) -> bytes:
     try:
         document = _document(message, proto_names)
     except (ValueError, OverflowError, json_format.Error):
-        # A row of an older version may hold what is refused today. It must not break every list that it is part of.
+        # A row of an older version can contain values that are refused today. It must not break lists of rows.
         message = bounds.repaired(message)
         document = _document(message, proto_names)
     if not _is_well_known(message):

@@ -137,7 +137,7 @@ class BlobStore:
         try:
             return kind.FromString(data)
         except DecodeError as e:
-            raise Internal(f"{uri} is no {kind.DESCRIPTOR.full_name}") from e
+            raise Internal(f"{uri} is not a {kind.DESCRIPTOR.full_name}") from e
 
     async def write_message(self, uri: str, message: Message) -> None:
         """Write the deterministic binary form of ``message``: repeated writes store the same bytes."""
@@ -272,7 +272,7 @@ class BlobStore:
             raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
         if self._prefixes is not None and not any(_is_below(uri, prefix) for prefix in self._prefixes):
             raise InvalidRequest(
-                f"address [{uri}] lies outside of the object store [{self.root}] and of "
+                f"address [{uri}] is outside of the object store [{self.root}] and of "
                 "FLYTETEMPORAL_STORAGE__READABLE_PREFIXES"
             )
 

@@ -36,7 +36,7 @@ def open_regular(path: Path, root: Path) -> IO[bytes]:
         # A link in the middle of the path fails as "not a directory", one at its end with ELOOP.
         if e.errno in _LINK_ERRORS or (e.errno == errno.ENOTDIR and _has_link(path, root)):
             raise InvalidRequest(
-                f"{path} is a link, or lies behind one: links in the object store are not followed"
+                f"{path} is a link, or is reached through one: links in the object store are not followed"
             ) from e
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -45,7 +45,7 @@ def open_regular(path: Path, root: Path) -> IO[bytes]:
     os.close(descriptor)
     if is_directory:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise InvalidRequest(f"{path} is no regular file: FIFOs, devices and sockets are not read")
+    raise InvalidRequest(f"{path} is not a regular file: FIFOs, devices and sockets are not read")
 
 
 def read(path: Path, root: Path, limit_bytes: int) -> bytes:
@@ -89,7 +89,7 @@ def _open(path: Path, root: Path) -> int:
     if not path.is_relative_to(root):
         return os.open(path, _FILE)
     *folders, name = path.relative_to(root).parts or (".",)
-    # The root itself may be a link: it is the operator's choice.
+    # The root itself can be a link: it is the operator's choice.
     current = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
     try:
         for folder in folders:

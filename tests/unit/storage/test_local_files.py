@@ -55,7 +55,7 @@ def test_a_link_in_the_middle_of_the_path_is_not_followed(tmp_path: Path) -> Non
     (tmp_path / "theirs" / "outputs.pb").write_bytes(b"")
     (tmp_path / "mine").symlink_to("theirs")
 
-    with pytest.raises(InvalidRequest, match="behind one"):
+    with pytest.raises(InvalidRequest, match="reached through one"):
         local_files.read(tmp_path / "mine" / "outputs.pb", tmp_path, LIMIT)
 
 
@@ -72,7 +72,7 @@ def test_a_fifo_or_a_socket_is_refused_at_once(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
 
-        with pytest.raises(InvalidRequest, match="no regular file"):
+        with pytest.raises(InvalidRequest, match="not a regular file"):
             local_files.read(tmp_path / "fifo", tmp_path, LIMIT)
         with pytest.raises((InvalidRequest, OSError)):
             local_files.read(tmp_path / "socket", tmp_path, LIMIT)
