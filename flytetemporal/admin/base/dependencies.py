@@ -1,4 +1,4 @@
-"""What every resource module of admin is given; built once, in ``cli``."""
+"""The dependencies of admin's handlers; built once, in ``cli``."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from flytetemporal.storage.blobs import BlobStore
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Handlers are ``async def verb(deps: Dependencies, request) -> response``."""
+    """The first argument of every handler: ``async def verb(deps: Dependencies, request) -> response``."""
 
     sessions: async_sessionmaker[AsyncSession]
     blobs: BlobStore
@@ -22,5 +22,5 @@ class Dependencies:
 
     @property
     def raw_output_prefix(self) -> str:
-        """Where tasks put raw data when nobody says otherwise."""
+        """The URI prefix of raw task data, unless an execution or its settings name another one."""
         return self.storage.raw_output_prefix or f"{self.blobs.root}/data"

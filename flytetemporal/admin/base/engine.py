@@ -1,4 +1,4 @@
-"""The only door from admin to Temporal: start, signal, query and end ``ExecutionWorkflow``."""
+"""The only door from admin to Temporal: start, signal, query, cancel and terminate ``ExecutionWorkflow``."""
 
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.errors import NotFound, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
-# So long a worker that died with a workflow task holds its run up; a replay of 10,000 events takes 7 s at most.
+# If a worker dies with a workflow task, Temporal waits this long before another worker gets the task. A worker must
+# be able to replay a whole history in this time: 10,000 events take 7 s at most.
 TASK_TIMEOUT = timedelta(seconds=30)
-# A query needs a worker; one that is busy or gone must not hold up its caller.
+# A worker answers a query. The caller must not wait for a worker that is busy or gone.
 QUERY_TIMEOUT = timedelta(seconds=5)
-
-# A worker asks at least once a minute; Temporal remembers it for five.
+# A worker polls at least once a minute; Temporal lists it for five minutes after its last poll.
 POLL_AGE = timedelta(seconds=90)
 
 _PROJECT = SearchAttributeKey.for_keyword(workflows.SEARCH_PROJECT)
@@ -59,7 +59,7 @@ _ACTIVITY_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class PendingActivity:
-    """An activity of a running workflow that has not ended, as Temporal knows it.
+    """An activity of a running workflow that has not ended.
 
     ``tries`` counts Temporal's tries, the current one included. ``due_at`` is when a worker may take the next try.
     ``last_failure`` is the text of the last try's error, None if no try has failed.
@@ -73,7 +73,11 @@ class PendingActivity:
 
 
 class Engine:
-    """Starts are idempotent: the Temporal workflow id derives from the execution id and is never used twice."""
+    """The Temporal workflows of executions.
+
+    Starts are idempotent: the Temporal workflow id derives from the execution id, and Temporal refuses an id that was
+    used before.
+    """
 
     def __init__(self, client: Client, cluster: str, *, eager: bool = False) -> None:
         self._client = client
@@ -86,10 +90,10 @@ class Engine:
         return self._cluster
 
     async def start(self, argument: execution_pb2.ExecutionInput) -> bool:
-        """Start the execution's workflow; return False when it was started before, which leaves it alone.
+        """Start the execution's workflow; return False, and change nothing, if it was started before.
 
         Raises:
-            Unavailable: Temporal does not answer; the sweeper or a repeated call starts it later.
+            Unavailable: Temporal does not answer. The sweeper or a repeated call starts the workflow later.
         """
         execution, workflow = argument.execution_id, argument.workflow_id
         try:
@@ -118,28 +122,28 @@ class Engine:
         return True
 
     async def cancel(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
-        """Ask the execution to stop. Repeating it changes nothing.
+        """Request cancellation of the execution's workflow. A repeated request changes nothing.
 
         Raises:
-            NotFound: no such workflow runs.
+            NotFound: the workflow does not run.
             Unavailable: Temporal does not answer.
         """
         await _answer(self._handle(execution_id).cancel(reason=reason), execution_id)
 
     async def terminate(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:
-        """End the execution's workflow at once; its activities learn of it at their next heartbeat.
+        """End the execution's workflow at once. Its activities are cancelled at their next heartbeat.
 
         Raises:
-            NotFound: no such workflow runs.
+            NotFound: the workflow does not run.
             Unavailable: Temporal does not answer.
         """
         await _answer(self._handle(execution_id).terminate(reason=reason), execution_id)
 
     async def signal_set(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> None:
-        """Tell the execution that a signal has a new value, which it then reads. Repeating it changes nothing.
+        """Notify the workflow that a signal has a new value, which it then reads. A repeated call changes nothing.
 
         Raises:
-            NotFound: no such workflow runs.
+            NotFound: the workflow does not run.
             Unavailable: Temporal does not answer.
         """
         await _answer(self._handle(execution_id).signal(workflows.SIGNAL_SET, signal_id), execution_id)
@@ -147,10 +151,10 @@ class Engine:
     async def child_ended(
         self, parent: identifier_pb2.WorkflowExecutionIdentifier, state: execution_pb2.ChildState
     ) -> None:
-        """Tell an execution how one ended that it launched. Repeating it changes nothing.
+        """Report to a workflow how an execution that it launched has ended. A repeated call changes nothing.
 
         Raises:
-            NotFound: no such workflow runs.
+            NotFound: the workflow does not run.
             Unavailable: Temporal does not answer.
         """
         await _answer(self._handle(parent).signal(workflows.CHILD_ENDED, state), parent)
@@ -158,7 +162,7 @@ class Engine:
     async def ended(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
     ) -> execution_pb2.ExecutionOutcome | None:
-        """Return how the execution's workflow ended; None while it runs.
+        """Return the outcome of the execution's workflow; None while it runs.
 
         Raises:
             NotFound: Temporal does not know the workflow.
@@ -172,7 +176,7 @@ class Engine:
         )
         try:
             return await _answer(handle.result(follow_runs=False), execution_id)
-        except WorkflowContinuedAsNewError:  # The next run has begun since we asked.
+        except WorkflowContinuedAsNewError:  # The run was closed by Continue-As-New: the workflow still runs.
             return None
         except WorkflowFailureError as e:
             return _outcome(e.cause)
@@ -199,7 +203,7 @@ class Engine:
     async def pending_activities(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier
     ) -> dict[str, PendingActivity]:
-        """Return the open activities of the execution by activity id; none when nothing runs.
+        """Return the open activities of the execution by activity id; empty if its workflow does not run.
 
         Raises:
             Unavailable: Temporal does not answer.
@@ -213,11 +217,11 @@ class Engine:
     async def waits(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str = ""
     ) -> operations_pb2.Waits:
-        """Ask the running workflow what its nodes wait for.
+        """Query the running workflow for what its nodes wait for; with ``node_id``, for that node only.
 
         Raises:
-            NotFound: no such workflow runs.
-            Unavailable: no worker answers in time, or Temporal does not.
+            NotFound: the workflow does not run.
+            Unavailable: Temporal or every worker fails to answer in time, or the query fails.
         """
         handle = self._handle(execution_id)
         query = handle.query(
@@ -229,7 +233,9 @@ class Engine:
             raise Unavailable(f"the workflow of {execution_id.name} does not answer queries: {e}") from e
 
     async def pollers(self, task_queue: str, *, workflows_too: bool = False) -> int:
-        """Return how many workers have asked for activities of a task queue lately, or for its workflow tasks.
+        """Return the number of workers that recently polled a task queue.
+
+        They polled for activities or, if ``workflows_too``, for workflow tasks.
 
         Raises:
             Unavailable: Temporal does not answer.
@@ -250,8 +256,8 @@ class Engine:
 
 
 def pending_activity(found: PendingActivityInfo) -> PendingActivity:
-    """Return an activity as the rest of admin reads it."""
-    # Temporal leaves the planned time out once it has come; then the time of scheduling stands for it.
+    """Return a pending activity without Temporal's types."""
+    # Temporal clears the planned time once it has passed. The time of scheduling is the best that is left.
     planned = found.HasField("next_attempt_schedule_time")
     return PendingActivity(
         state=_ACTIVITY_STATES.get(found.state, operations_pb2.AttemptWait.UNKNOWN),
@@ -280,12 +286,13 @@ def _aborted(text: str) -> execution_pb2.ExecutionOutcome:
 
 
 def failed(code: str, text: str) -> execution_pb2.ExecutionOutcome:
-    """Return the outcome of an execution that failed for a reason that is not the user's."""
+    """Return the outcome of an execution that failed with a system error."""
     error = core_execution_pb2.ExecutionError(code=code, message=text, kind=core_execution_pb2.ExecutionError.SYSTEM)
     return execution_pb2.ExecutionOutcome(phase=core_execution_pb2.WorkflowExecution.FAILED, error=error)
 
 
 def _is_ours(found: WorkflowExecution) -> bool:
+    """Whether admin started the workflow. Others may use the namespace, and the name of our workflow type."""
     return found.typed_search_attributes.get(_PROJECT) is not None
 
 

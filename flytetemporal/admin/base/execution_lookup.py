@@ -1,4 +1,4 @@
-"""Find executions, nodes and task executions by id, and say in Flyte's words what is missing."""
+"""Lookup of executions, nodes and task executions by id, with Flyte's error texts."""
 
 from flyteidl.core import identifier_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,33 +36,29 @@ def check_task_id(identifier: identifier_pb2.TaskExecutionIdentifier) -> None:
 
 
 def missing_execution(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> errors.NotFound:
-    """Return the error of an unknown execution."""
+    """Return the error of an execution that does not exist."""
     return errors.NotFound(f"missing entity of type execution with identifier {identifiers.execution_text(identifier)}")
 
 
 def missing_node(identifier: identifier_pb2.NodeExecutionIdentifier) -> errors.NotFound:
-    """Return the error of an unknown node execution."""
+    """Return the error of a node execution that does not exist."""
     return errors.NotFound(f"missing entity of type node execution with identifier {identifiers.node_text(identifier)}")
 
 
 def missing_task(identifier: identifier_pb2.TaskExecutionIdentifier) -> errors.NotFound:
-    """Return the error of an unknown task execution."""
+    """Return the error of a task execution that does not exist."""
     return errors.NotFound(f"missing entity of type task execution with identifier {identifiers.task_text(identifier)}")
 
 
 async def find_execution(
     session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier
 ) -> ExecutionRow | None:
-    """Return the row of an execution."""
+    """Return the row of an execution; None if there is none."""
     return await session.get(ExecutionRow, identifiers.execution_key(identifier))
 
 
 async def execution(session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> ExecutionRow:
-    """Return the row of an execution.
-
-    Raises:
-        NotFound: there is none.
-    """
+    """Return the row of an execution. Raises ``NotFound``."""
     row = await find_execution(session, identifier)
     if row is None:
         raise missing_execution(identifier)
@@ -72,7 +68,10 @@ async def execution(session: AsyncSession, identifier: identifier_pb2.WorkflowEx
 async def locked_execution(
     session: AsyncSession, identifier: identifier_pb2.WorkflowExecutionIdentifier
 ) -> ExecutionRow:
-    """Return the row of an execution and keep other writers out until the transaction ends. Raises ``NotFound``."""
+    """Return the row of an execution, locked until the transaction ends. Raises ``NotFound``.
+
+    Events, aborts and the sweeper change the same row; the lock puts them in one order.
+    """
     key = identifiers.execution_key(identifier)
     row = await session.get(ExecutionRow, key, with_for_update=True)
     if row is None:
@@ -83,7 +82,7 @@ async def locked_execution(
 async def find_node(
     session: AsyncSession, identifier: identifier_pb2.NodeExecutionIdentifier
 ) -> NodeExecutionRow | None:
-    """Return the row of a node execution."""
+    """Return the row of a node execution; None if there is none."""
     key = (*identifiers.execution_key(identifier.execution_id), identifier.node_id)
     return await session.get(NodeExecutionRow, key)
 

@@ -1,4 +1,4 @@
-"""Kubernetes' rules for labels and names, with the texts that its API server and Flyte give."""
+"""Kubernetes' rules for labels and names, with the error texts of its API server and of Flyte."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def check(labels: Mapping[str, str]) -> None:
     """Refuse too many labels, and keys and values that Kubernetes would refuse.
 
     Raises:
-        InvalidRequest: with the first problem, in the order of the keys.
+        InvalidRequest: the text names the first problem, in the order of the keys.
     """
     if len(labels) > MAX_LABELS:
         raise errors.InvalidRequest(f"labels map cannot exceed {MAX_LABELS} entries")
@@ -47,7 +47,7 @@ def check(labels: Mapping[str, str]) -> None:
 
 
 def check_project_id(identifier: str) -> None:
-    """Refuse an id that is no DNS label: it becomes part of Kubernetes namespaces. Raises ``InvalidRequest``."""
+    """Refuse an id that is not a DNS label: it becomes part of Kubernetes namespaces. Raises ``InvalidRequest``."""
     _refuse(f"invalid project id [{identifier}]", _problems(identifier, _DNS_LABEL_FORMAT, _DNS_LABEL_RULE))
 
 

@@ -8,7 +8,7 @@ from flytetemporal.db import filters
 
 
 class ListRequest(Protocol):
-    """What Flyte's list requests have in common."""
+    """The fields that Flyte's list requests have in common."""
 
     @property
     def limit(self) -> int:

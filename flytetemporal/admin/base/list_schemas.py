@@ -1,4 +1,4 @@
-"""What each of admin's lists can be filtered and sorted by. Names are those of Flyte's own columns."""
+"""The columns and joins by which each list of admin can be filtered and sorted, under the names of Flyte's columns."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ EXECUTION = Entity(
         "workflow": Join("workflow", WorkflowRow.id == ExecutionRow.workflow_id, _WORKFLOW_COLUMNS),
         "task": Join("task", TaskRow.id == ExecutionRow.task_id, _TASK_COLUMNS),
         "execution_tag": Join("execution_tag", _tags, _TAG_COLUMNS),
-        # A tag is a label without a value.
+        # Flyte has a table of tags. Here a tag is a row of execution_tags with an empty value.
         "admin_tag": Join("execution_tag", _tags, {"name": _TAG_COLUMNS["key"]}),
     },
 )
@@ -117,7 +117,7 @@ TASK_EXECUTION = Entity(
             _NODE_EXECUTION_COLUMNS,
         ),
     },
-    # Flyte reads these as the execution's; the task's are written task.name and so on.
+    # As in Flyte, these filters mean the execution's columns; those of the task are written task.name and so on.
     rewrites={"project": "execution_project", "domain": "execution_domain", "name": "execution_name"},
 )
 PROJECT = Entity(
@@ -133,5 +133,5 @@ _DESCRIPTION_COLUMNS = _columns(
 
 
 def description(entity: str) -> Entity:
-    """Return the list of the descriptions of tasks, workflows or launch plans."""
+    """Return the schema of the descriptions of tasks, workflows or launch plans."""
     return Entity(entity, _DESCRIPTION_COLUMNS, [DescriptionEntityRow.id.desc()])

@@ -1,8 +1,8 @@
-"""All tables of admin, in one file: keys and indexes are read together.
+"""All tables of admin. They are in one module, so that keys and indexes can be read together.
 
-Column names are those of Flyte's own database, because clients name them in filters and sort keys. What lists and
-filters need is a column; the message that clients read is stored whole, as bytes. ``id`` is a row number: it orders
-unsorted lists (newest first) and joins executions with what they run.
+Column names are those of Flyte's own database, because clients name them in filters and sort keys. A value that lists
+or filters need has a column; the message that clients read is stored whole, as bytes. ``id`` is a row number: it
+is the default order of most lists, newest first, and executions refer by it to what they run.
 """
 
 from datetime import datetime, timedelta
@@ -15,15 +15,25 @@ from flytetemporal.db.orm import Base
 NAME = String(255)
 
 
-class ProjectRow(Base):
+class _NumberedRow:
+    """The columns of all tables but those of tags. ``id`` is not the key."""
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class _DeletableRow(_NumberedRow):
+    """As in Flyte, filters may name ``deleted_at``. Rows are not deleted, so it is empty."""
+
+    deleted_at: Mapped[datetime | None]
+
+
+class ProjectRow(_DeletableRow, Base):
     """A project; ``labels`` is a serialized ``admin.Labels``."""
 
     __tablename__ = "projects"
     identifier: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     name: Mapped[str]
     description: Mapped[str] = mapped_column(String(300), default="")
     labels: Mapped[bytes | None]
@@ -31,22 +41,18 @@ class ProjectRow(Base):
     state: Mapped[int] = mapped_column(Integer, default=0)
 
 
-class _Entity:
+class _EntityRow(_DeletableRow):
     """The columns that tasks, workflows and launch plans share."""
 
     project: Mapped[str] = mapped_column(NAME, primary_key=True)
     domain: Mapped[str] = mapped_column(NAME, primary_key=True)
     name: Mapped[str] = mapped_column(NAME, primary_key=True)
     version: Mapped[str] = mapped_column(NAME, primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     # idl.digest over the compiled form, "scheme:hex".
     digest: Mapped[str]
 
 
-class TaskRow(_Entity, Base):
+class TaskRow(_EntityRow, Base):
     """A task version; ``closure`` is a serialized ``admin.TaskClosure``."""
 
     __tablename__ = "tasks"
@@ -55,8 +61,8 @@ class TaskRow(_Entity, Base):
     short_description: Mapped[str] = mapped_column(Text, default="")
 
 
-class WorkflowRow(_Entity, Base):
-    """A workflow version; its closure lies in the store, ``graph_*`` name what the engine walks."""
+class WorkflowRow(_EntityRow, Base):
+    """A workflow version. Its closure, graph and task templates are in the object store."""
 
     __tablename__ = "workflows"
     # Serialized core.TypedInterface.
@@ -69,7 +75,7 @@ class WorkflowRow(_Entity, Base):
     task_templates: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class LaunchPlanRow(_Entity, Base):
+class LaunchPlanRow(_EntityRow, Base):
     """A launch plan version; ``spec`` and ``closure`` are serialized admin messages."""
 
     __tablename__ = "launch_plans"
@@ -80,30 +86,27 @@ class LaunchPlanRow(_Entity, Base):
     state: Mapped[int] = mapped_column(Integer, default=0)
     schedule_type: Mapped[str] = mapped_column(default="NONE")
     launch_condition_type: Mapped[str | None]
+    # One active version per name, whatever the order of concurrent activations.
     __table_args__ = (
         Index("ix_launch_plans_active", "project", "domain", "name", unique=True, postgresql_where="state = 1"),
     )
 
 
-class NamedEntityMetadataRow(Base):
-    """Description and state of a name, for all its versions."""
+class NamedEntityMetadataRow(_DeletableRow, Base):
+    """The description and state of a name; they hold for all its versions."""
 
     __tablename__ = "named_entity_metadata"
     resource_type: Mapped[int] = mapped_column(primary_key=True)
     project: Mapped[str] = mapped_column(primary_key=True)
     domain: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     description: Mapped[str] = mapped_column(String(300), default="")
     # NamedEntityState
     state: Mapped[int] = mapped_column(Integer, default=0)
 
 
-class DescriptionEntityRow(Base):
-    """Documentation of a task or workflow version; ``description`` is a serialized ``admin.DescriptionEntity``."""
+class DescriptionEntityRow(_DeletableRow, Base):
+    """The documentation of a task or workflow version; ``description`` is a serialized ``admin.DescriptionEntity``."""
 
     __tablename__ = "description_entities"
     resource_type: Mapped[int] = mapped_column(primary_key=True)
@@ -111,17 +114,13 @@ class DescriptionEntityRow(Base):
     domain: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     short_description: Mapped[str] = mapped_column(Text, default="")
     long_description: Mapped[bytes | None]
     link: Mapped[str] = mapped_column(Text, default="")
     description: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class MatchableAttributesRow(Base):
+class MatchableAttributesRow(_NumberedRow, Base):
     """Matching attributes of one kind at one level; an empty string stands for "not set"."""
 
     __tablename__ = "matchable_attributes"
@@ -131,24 +130,17 @@ class MatchableAttributesRow(Base):
     launch_plan: Mapped[str] = mapped_column(primary_key=True)
     # MatchableResource
     resource_type: Mapped[int] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     # Serialized admin.MatchingAttributes.
     attributes: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class ExecutionRow(Base):
-    """An execution; ``spec`` and ``closure`` are serialized admin messages, the columns repeat parts of them."""
+class ExecutionRow(_DeletableRow, Base):
+    """An execution; ``spec`` and ``closure`` are serialized admin messages, and columns repeat parts of them."""
 
     __tablename__ = "executions"
     execution_project: Mapped[str] = mapped_column(primary_key=True)
     execution_domain: Mapped[str] = mapped_column(primary_key=True)
     execution_name: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     launch_plan_id: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
     workflow_id: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
     task_id: Mapped[int] = mapped_column(BigInteger, default=0, index=True)
@@ -174,17 +166,18 @@ class ExecutionRow(Base):
     # ExecutionState
     state: Mapped[int] = mapped_column(Integer, default=0)
     launch_entity: Mapped[str] = mapped_column(default="")
-    # Serialized contracts ExecutionInput: what ExecutionWorkflow is started with, so that a start can be repeated.
+    # Serialized contracts ExecutionInput, the start argument of ExecutionWorkflow. It is written before the workflow is
+    # started, so that the sweeper can repeat the start.
     engine_input: Mapped[bytes | None]
     __table_args__ = (
         Index("ix_executions_scope", "execution_project", "execution_domain", "id"),
-        # The console sorts by this, whatever the number of executions.
+        # The console sorts by created_at, also if a project has millions of executions.
         Index("ix_executions_created", "execution_project", "execution_domain", "created_at", "id"),
     )
 
 
 class ExecutionTagRow(Base):
-    """A tag (empty value) or label of an execution, for filters."""
+    """A label of an execution, or a tag, whose value is empty; for filters."""
 
     __tablename__ = "execution_tags"
     execution_project: Mapped[str] = mapped_column(primary_key=True)
@@ -194,7 +187,7 @@ class ExecutionTagRow(Base):
     value: Mapped[str] = mapped_column(primary_key=True)
 
 
-class NodeExecutionRow(Base):
+class NodeExecutionRow(_DeletableRow, Base):
     """A node execution; ``closure`` and ``node_execution_metadata`` are serialized admin messages."""
 
     __tablename__ = "node_executions"
@@ -202,10 +195,6 @@ class NodeExecutionRow(Base):
     execution_domain: Mapped[str] = mapped_column(primary_key=True)
     execution_name: Mapped[str] = mapped_column(primary_key=True)
     node_id: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     # Name of NodeExecution.Phase.
     phase: Mapped[str] = mapped_column(default="UNDEFINED")
     input_uri: Mapped[str] = mapped_column(Text, default="")
@@ -215,7 +204,7 @@ class NodeExecutionRow(Base):
     node_execution_updated_at: Mapped[datetime | None]
     duration: Mapped[timedelta | None] = mapped_column(Interval)
     node_execution_metadata: Mapped[bytes] = mapped_column(LargeBinary)
-    # Node id of the parent node execution; empty at top level. Clients see the parent through lists only.
+    # Node id of the parent node execution; empty at the top level. Clients see the parent only when they list its children.
     parent_node_id: Mapped[str] = mapped_column(default="")
     # Serialized core.TaskExecutionIdentifier of the parent task execution.
     parent_task_execution: Mapped[bytes | None]
@@ -237,8 +226,8 @@ class NodeExecutionRow(Base):
     )
 
 
-class TaskExecutionRow(Base):
-    """A task execution: one attempt; ``closure`` is a serialized ``admin.TaskExecutionClosure``."""
+class TaskExecutionRow(_DeletableRow, Base):
+    """One attempt of a task; ``closure`` is a serialized ``admin.TaskExecutionClosure``."""
 
     __tablename__ = "task_executions"
     execution_project: Mapped[str] = mapped_column(primary_key=True)
@@ -250,10 +239,6 @@ class TaskExecutionRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
     retry_attempt: Mapped[int] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     # Name of TaskExecution.Phase.
     phase: Mapped[str] = mapped_column(default="UNDEFINED")
     phase_version: Mapped[int] = mapped_column(Integer, default=0)
@@ -265,7 +250,7 @@ class TaskExecutionRow(Base):
     duration: Mapped[timedelta | None] = mapped_column(Interval)
 
 
-class SignalRow(Base):
+class SignalRow(_DeletableRow, Base):
     """A signal of a gate node; ``type`` and ``value`` are serialized core messages."""
 
     __tablename__ = "signals"
@@ -273,12 +258,8 @@ class SignalRow(Base):
     execution_domain: Mapped[str] = mapped_column(primary_key=True)
     execution_name: Mapped[str] = mapped_column(primary_key=True)
     signal_id: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    deleted_at: Mapped[datetime | None]
     type: Mapped[bytes] = mapped_column(LargeBinary)
     value: Mapped[bytes | None]
-    # The value was set, and the engine may not know.
+    # The value is set, and its delivery to the workflow is not confirmed. The sweeper delivers it.
     undelivered: Mapped[bool] = mapped_column(server_default=false(), default=False)
     __table_args__ = (Index("ix_signals_undelivered", "updated_at", postgresql_where="undelivered"),)

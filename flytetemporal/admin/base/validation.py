@@ -1,4 +1,4 @@
-"""Checks that several resources share. Texts mirror flyteadmin's pkg/manager/impl/validation/."""
+"""Checks of requests that several resources share. Texts mirror flyteadmin's pkg/manager/impl/validation/."""
 
 from flyteidl.admin import common_pb2, project_pb2
 from flyteidl.core import identifier_pb2
@@ -21,7 +21,7 @@ def missing(field: str) -> errors.InvalidRequest:
 
 
 def invalid(field: str) -> errors.InvalidRequest:
-    """Return the error of a field whose value makes no sense."""
+    """Return the error of a field whose value is not allowed."""
     return errors.InvalidRequest(f"invalid value for {field}")
 
 
@@ -39,16 +39,17 @@ def check_present(message: Message, *fields: str) -> None:
 
 
 def check_names(message: Message, *fields: str) -> None:
-    """Refuse names that are empty or longer than a column holds. Raises ``InvalidRequest``."""
+    """Refuse names that are empty or do not fit into their column. Raises ``InvalidRequest``."""
     check_present(message, *fields)
     for field in fields:
         check_length(getattr(message, field), field, MAX_NAME_LENGTH)
 
 
 def check_length(text: str, field: str, limit: int) -> None:
-    """Refuse a text that is too long, or that Postgres cannot hold. Raises ``InvalidRequest``."""
+    """Refuse a text that is too long, or that has a NUL character. Raises ``InvalidRequest``."""
     if len(text) > limit:
         raise errors.InvalidRequest(f"{field} cannot exceed {limit} characters")
+    # Postgres cannot store NUL in a text column.
     if "\0" in text:
         raise errors.InvalidRequest(f"invalid value for {field}: it contains a NUL character")
 
@@ -56,10 +57,10 @@ def check_length(text: str, field: str, limit: int) -> None:
 def check_identifier(
     identifier: identifier_pb2.Identifier, resource_type: identifier_pb2.ResourceType, *, given: bool = True
 ) -> None:
-    """Refuse an incomplete id and one of another kind. ``given``: the request had the field at all.
+    """Refuse an incomplete id and one of another kind. ``given``: the request has the field at all.
 
     Raises:
-        InvalidRequest: with the first problem.
+        InvalidRequest: the text names the first problem.
     """
     if not given:
         raise missing("id")
@@ -77,7 +78,7 @@ def check_identifier(
 def check_get(
     identifier: identifier_pb2.Identifier, resource_type: identifier_pb2.ResourceType, *, given: bool
 ) -> None:
-    """Refuse the id of a get request; its kind may be left out. Raises ``InvalidRequest``."""
+    """Refuse an incomplete id of a get request. It may leave out the kind. Raises ``InvalidRequest``."""
     if identifier.resource_type == identifier_pb2.UNSPECIFIED and given:
         with_kind = identifiers.identifier(resource_type, identifiers.entity_key(identifier))
         check_identifier(with_kind, resource_type)
@@ -86,10 +87,10 @@ def check_get(
 
 
 async def check_project_and_domain(deps: Dependencies, project: str, domain: str) -> None:
-    """Refuse what cannot be registered or run here: the project must be registered and active, the domain known.
+    """Refuse a project that is not registered or not active, and a domain that is not configured.
 
     Raises:
-        InvalidRequest: with ``InactiveProject`` as detail when the project is not active.
+        InvalidRequest: with ``InactiveProject`` as detail if the project is not active.
     """
     if not project:
         raise missing("project")
@@ -114,7 +115,7 @@ def check_domain(deps: Dependencies, domain: str) -> None:
 
 
 async def check_project(deps: Dependencies, project: str, *, active: bool = True) -> None:
-    """Refuse a project that is not registered, or not active. Raises ``InvalidRequest``."""
+    """Refuse a project that is not registered or, if ``active``, not active. Raises ``InvalidRequest``."""
     if not project:
         raise missing("project")
     state = await _project_state(deps, project)
@@ -126,12 +127,12 @@ async def check_project(deps: Dependencies, project: str, *, active: bool = True
 
 
 def check_labels(labels: common_pb2.Labels) -> None:
-    """Refuse too many labels, and those that Kubernetes would refuse. Raises ``InvalidRequest``."""
+    """Refuse too many labels, and labels that Kubernetes would refuse. Raises ``InvalidRequest``."""
     label_rules.check(labels.values)
 
 
 def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_pb2.Notification]") -> None:
-    """Refuse notifications to nobody, and those of phases that are no end. Raises ``InvalidRequest``."""
+    """Refuse notifications without recipients, and phases that are not terminal. Raises ``InvalidRequest``."""
     for notification in notifications:
         kind = notification.WhichOneof("type")
         if kind is None:

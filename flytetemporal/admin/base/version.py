@@ -1,4 +1,4 @@
-"""The version that GetVersion tells."""
+"""The installed version, for GetVersion."""
 
 from importlib import metadata
 
