@@ -1,1 +1,1 @@
-"""Who calls, and may they."""
+"""Authentication of callers and their permissions."""

@@ -1,4 +1,4 @@
-"""Turn the texts that filters compare with into values of the column's type."""
+"""Parsers of filter values: from text to the type of the column that the filter compares."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _UNIT_SECONDS = {
     "m": Decimal(60),
     "h": Decimal(3600),
 }
-# Durations are nanoseconds in 64 bits.
+# Go's durations, which Flyte compares with, are nanoseconds in 64 bits.
 _LONGEST_SECONDS = Decimal(2**63) / 10**9
 _LONGEST_TEXT = 64
 
@@ -35,7 +35,7 @@ def parse(column_type: TypeEngine[Any], name: str, text: str) -> Any:
     """Return ``text`` as a value of the column's type.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: the text is not a value of this type.
     """
     for kind, parser in _PARSERS:
         if isinstance(column_type, kind):
@@ -47,7 +47,7 @@ def duration(text: str) -> timedelta:
     """Return a duration given as seconds (``1.5``) or with units (``1h2m``, ``90s``).
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the text is neither.
     """
     seconds = _seconds(text) if len(text) <= _LONGEST_TEXT else None
     if seconds is None or abs(seconds) >= _LONGEST_SECONDS:
@@ -72,10 +72,10 @@ def _duration(_: str, text: str) -> timedelta:
 def _moment(name: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-        # A zone can push the first and the last day of the calendar out of it.
+        # In UTC, the first and the last day of the calendar can be outside of it.
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise errors.InvalidRequest(f"invalid value for {name}: [{text}] is no RFC 3339 time") from error
+        raise errors.InvalidRequest(f"invalid value for {name}: [{text}] is not an RFC 3339 time") from error
 
 
 def _integer(bits: int) -> Callable[[str, str], int]:
@@ -83,7 +83,7 @@ def _integer(bits: int) -> Callable[[str, str], int]:
 
     def parser(name: str, text: str) -> int:
         if not _INTEGER.fullmatch(text) or not -limit <= int(text) < limit:
-            raise errors.InvalidRequest(f"invalid value for {name}: [{text}] is no integer of {bits} bits")
+            raise errors.InvalidRequest(f"invalid value for {name}: [{text}] is not a {bits}-bit integer")
         return int(text)
 
     return parser
@@ -93,7 +93,7 @@ def _bytes(_: str, text: str) -> bytes:
     return text.encode()
 
 
-# The wider type is the narrower one's subclass, so it comes first.
+# The first match counts. BigInteger is a subclass of Integer, so it comes first.
 _PARSERS: Sequence[tuple[type[TypeEngine[Any]], Callable[[str, str], Any]]] = (
     (DateTime, _moment),
     (Interval, _duration),

@@ -1,8 +1,8 @@
-"""What all lists share: Flyte's filter grammar, sort keys and page tokens, as SQL clauses.
+"""Flyte's filters, sort keys and page tokens as SQL clauses, for all lists.
 
-Which columns a list knows, and what it joins, is data (``Entity``). Grammar and texts mirror flyteadmin's
-pkg/manager/impl/util/filters.go and pkg/common/{filters,sorting}.go. Unlike there, a joined entity is a sub-query, so a
-row is listed once however many of its tags match, and a value that does not fit its column is the caller's mistake.
+The columns of a list and its joins are data (``Entity``). Grammar and texts mirror flyteadmin's
+pkg/manager/impl/util/filters.go and pkg/common/{filters,sorting}.go. Unlike there, a joined entity is a subquery, so
+a row is listed once even if several of its tags match, and a value that does not fit its column is INVALID_ARGUMENT.
 """
 
 import re
@@ -19,7 +19,7 @@ from flytetemporal.db import filter_values
 
 S = TypeVar("S", bound=Select[Any])
 Columns = Mapping[str, ColumnElement[Any]]
-"""Columns by the name that clients know."""
+"""Columns by the name that filters and sort keys use."""
 
 SHORT_NAMES = {
     "execution": "e",
@@ -36,16 +36,17 @@ SHORT_NAMES = {
     "execution_admin_tag": "eat",
     "execution_tag": "et",
 }
-"""Every entity that a filter may name, and how error messages call it."""
+"""The entities that a filter can name, with their names in error texts."""
 
 _TOKEN = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _LARGEST_OFFSET = 2**63 - 1
+# Bounds the size of a query; clients send a few filters.
 _MAX_FILTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Another entity that filters of a list may name. ``table`` groups the prefixes that speak of one row."""
+    """Another entity that the filters of a list can name. Prefixes with the same ``table`` mean the same row."""
 
     table: str
     on: ColumnElement[bool]
@@ -54,7 +55,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What a list shows. ``rewrites`` names columns whose filters mean another column."""
+    """The schema of a list. ``rewrites`` maps columns whose filters mean another column to that column."""
 
     name: str
     columns: Columns
@@ -65,7 +66,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list: what to add to its query, and the token of the page after it."""
+    """One page of a list: the clauses to add to the query."""
 
     limit: int
     offset: int
@@ -74,19 +75,19 @@ class Page:
     filtered_columns: frozenset[str]
 
     def apply(self, query: S) -> S:
-        """Return the query of this page, filtered, sorted and cut."""
+        """Return the query with filters, order, limit and offset."""
         return self.cut(query.where(*self.conditions).order_by(*self.order))
 
     def cut(self, query: S) -> S:
-        """Return the query with only limit and offset applied."""
+        """Return the query with limit and offset only."""
         return query.limit(self.limit or None).offset(self.offset)
 
     def filters_on(self, column: str) -> bool:
-        """Say whether some filter names the column, without a prefix."""
+        """Whether a filter names the column of the list's own entity."""
         return column in self.filtered_columns
 
     def next_token(self, rows: Sized) -> str:
-        """Return the token of the page after ``rows``; empty when this page is not full."""
+        """Return the token of the page after ``rows``; empty if this page is not full."""
         return str(self.offset + len(rows)) if self.limit and len(rows) == self.limit else ""
 
 
@@ -103,7 +104,7 @@ def page(
     """Return the page that a list request asks for. ``unlimited``: a limit of 0 means all rows.
 
     Raises:
-        InvalidRequest: limit, token, a filter or the sort key is wrong.
+        InvalidRequest: the limit, token, a filter or the sort key is wrong.
     """
     check_limit(limit, unlimited=unlimited)
     parsed = [_parse(entity, expression) for expression in _split(filters)]
@@ -126,7 +127,7 @@ def parse_token(token: str, method: str) -> int:
     """Return the offset that a page token stands for.
 
     Raises:
-        InvalidRequest: the token is none of ours.
+        InvalidRequest: the token was not made by ``Page.next_token``.
     """
     if not token:
         return 0
@@ -162,7 +163,7 @@ def _parse(entity: Entity, expression: str) -> _Filter:
 
 
 def _pieces(expression: str) -> tuple[str, str, list[str]]:
-    """Return function, field and values. The last comma separates the two, the last parenthesis ends the expression."""
+    """Return function, field and values. As in Flyte, the last comma and the last parenthesis delimit the values."""
     close = expression.rfind(")")
     comma = expression.rfind(",", 0, max(close - 1, 0))
     opening = expression.rfind("(", 0, max(comma - 1, 0))
@@ -174,7 +175,7 @@ def _pieces(expression: str) -> tuple[str, str, list[str]]:
 
 
 def _resolve(entity: Entity, target: str) -> tuple[Join | None, str, ColumnElement[Any]]:
-    """Return the column that a filter names, and the entity it belongs to unless that is the list's own."""
+    """Return join, name and column of the field of a filter; no join if the column is of the list's own entity."""
     prefix, dot, name = target.partition(".")
     if not dot or prefix not in SHORT_NAMES:
         prefix, name = entity.name, target
@@ -190,7 +191,7 @@ def _resolve(entity: Entity, target: str) -> tuple[Join | None, str, ColumnEleme
 
 
 def _conditions(entity: Entity, parsed: Sequence[_Filter]) -> list[ColumnElement[bool]]:
-    """Return the clauses; those of one joined entity must hold for one and the same row of it."""
+    """Return the clauses. Those of one joined entity must hold for the same row of it."""
     own = [one.clause for one in parsed if one.join is None]
     joined: dict[str, list[ColumnElement[bool]]] = {}
     for one in parsed:
@@ -207,7 +208,7 @@ def _order(entity: Entity, sort_by: common_pb2.Sort) -> Sequence[ColumnElement[A
     if column is None:
         raise errors.InvalidRequest(f"invalid sort key '{sort_by.key}'")
     ascending = sort_by.direction == common_pb2.Sort.ASCENDING
-    # Rows that sort the same keep their order from page to page, and the oldest of them comes first when ascending.
+    # Pages are cut by offset, so rows with equal keys need a fixed order: oldest first if ascending, else newest first.
     row = entity.columns.get("id")
     tie = [row.asc()] if ascending and row is not None else entity.order
     return [column.asc() if ascending else column.desc(), *tie]
@@ -228,7 +229,7 @@ def _like(
 ) -> _Compare:
     def compare(column: ColumnElement[Any], name: str, values: list[str]) -> ColumnElement[bool]:
         if not isinstance(column.type, (String, LargeBinary)):
-            raise errors.InvalidRequest(f"invalid value for filters: {name} is no text")
+            raise errors.InvalidRequest(f"invalid value for filters: {name} is not a text column")
         wanted = pattern(_unescaped_end(_only(name, values)))
         return operator(column, literal(filter_values.parse(column.type, name, wanted), column.type))
 
@@ -237,7 +238,7 @@ def _like(
 
 def _among(operator: Callable[[ColumnElement[Any], Any], ColumnElement[bool]]) -> _Compare:
     def compare(column: ColumnElement[Any], name: str, values: list[str]) -> ColumnElement[bool]:
-        # One array instead of many parameters, whose number is limited.
+        # One array parameter: Postgres limits a statement to 65,535 parameters.
         wanted = [filter_values.parse(column.type, name, value) for value in values]
         return operator(column, literal(wanted, ARRAY(column.type)))
 
@@ -251,13 +252,13 @@ def _only(name: str, values: list[str]) -> str:
 
 
 def _unescaped_end(pattern: str) -> str:
-    """Return a pattern that does not end in half an escape sequence, which the database would refuse."""
+    """Return a pattern that does not end in an incomplete escape sequence, which Postgres refuses."""
     backslashes = len(pattern) - len(pattern.rstrip("\\"))
     return pattern + "\\" if backslashes % 2 else pattern
 
 
 def _operator(text: str) -> Callable[[ColumnElement[Any], Any], ColumnElement[bool]]:
-    """Return a comparison that SQLAlchemy takes for every column: it knows no LIKE of bytes, which Postgres has."""
+    """Return a comparison for columns of any type. SQLAlchemy has no LIKE of bytes; Postgres does."""
     return lambda column, value: column.bool_op(text)(value)
 
 

@@ -1,4 +1,4 @@
-"""The declarative base and the column types that every table shares."""
+"""The declarative base and the column types of all tables."""
 
 from datetime import datetime
 
@@ -7,7 +7,10 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Base of all tables, of admin and of the catalog."""
+    """The base of all tables of admin and of the catalog.
+
+    The names of constraints follow a convention, so that migrations can refer to them.
+    """
 
     metadata = MetaData(
         naming_convention={

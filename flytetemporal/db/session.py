@@ -1,4 +1,4 @@
-"""Engines and sessions, and what the driver's errors mean to callers. Built in ``cli``, handed down."""
+"""Engines and sessions, and the translation of the driver's errors. Built in ``cli``."""
 
 import psycopg
 from sqlalchemy import event
@@ -10,11 +10,11 @@ from flytetemporal.config.database import DatabaseSettings
 
 
 def open(settings: DatabaseSettings) -> tuple[AsyncEngine, async_sessionmaker[AsyncSession]]:
-    """Return an engine and its sessions; connecting happens at first use. Dispose of the engine in the end.
+    """Return an engine and its sessions. They connect at first use; the caller disposes of the engine.
 
-    Sessions raise ``InvalidRequest`` for values that no column can hold, like texts with NUL bytes, and ``Unavailable``
-    when the server does not answer. Violated constraints stay SQLAlchemy's ``IntegrityError``. Rows stay readable after
-    the commit.
+    Sessions raise ``InvalidRequest`` for values that no column can hold, such as texts with NUL characters, and
+    ``Unavailable`` if the server does not answer. A violated constraint raises SQLAlchemy's ``IntegrityError``. Rows
+    can be read after the commit.
     """
     engine = create_async_engine(
         settings.url.get_secret_value(),
@@ -28,10 +28,10 @@ def open(settings: DatabaseSettings) -> tuple[AsyncEngine, async_sessionmaker[As
 
 def _translate(context: ExceptionContext) -> None:
     error = context.original_exception
-    # A key can be too long for an index although its parts fit their columns.
+    # ProgramLimitExceeded: a key is too long for its index, although each part fits into its column.
     if isinstance(error, (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)):
         raise errors.InvalidRequest(f"invalid value: {_first_line(error)}") from error
-    # The pool probes idle connections; what it finds is its own business.
+    # Before use the pool pings a connection and replaces it if it is broken; SQLAlchemy handles that error.
     if isinstance(error, psycopg.OperationalError) and not context.is_pre_ping:
         raise errors.Unavailable(f"the database does not answer: {_first_line(error)}") from error
 

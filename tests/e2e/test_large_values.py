@@ -55,5 +55,5 @@ def test_flytekits_workflows_nested_too_deep_are_refused_at_registration(stack: 
     assert done.returncode
     told = " ".join((done.stdout + done.stderr).split())
     # It registers the innermost first; what is as deep as allowed is taken.
-    assert 'level51" version:"deep"] nests subworkflows 51 levels deep; at most 50 may be' in told
+    assert 'level51" version:"deep"] nests subworkflows 51 levels deep; the limit is 50' in told
     assert 'level50" version:"deep"] nests' not in told

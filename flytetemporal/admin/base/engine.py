@@ -292,7 +292,7 @@ def failed(code: str, text: str) -> execution_pb2.ExecutionOutcome:
 
 
 def _is_ours(found: WorkflowExecution) -> bool:
-    """Whether admin started the workflow. Others may use the namespace, and the name of our workflow type."""
+    """Whether the workflow has the search attributes of an execution, without which its id is unknown."""
     return found.typed_search_attributes.get(_PROJECT) is not None
 
 

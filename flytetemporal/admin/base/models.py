@@ -204,7 +204,7 @@ class NodeExecutionRow(_DeletableRow, Base):
     node_execution_updated_at: Mapped[datetime | None]
     duration: Mapped[timedelta | None] = mapped_column(Interval)
     node_execution_metadata: Mapped[bytes] = mapped_column(LargeBinary)
-    # Node id of the parent node execution; empty at the top level. Clients see the parent only when they list its children.
+    # Node id of the parent node execution; empty at the top level. Clients see the parent only by listing its children.
     parent_node_id: Mapped[str] = mapped_column(default="")
     # Serialized core.TaskExecutionIdentifier of the parent task execution.
     parent_task_execution: Mapped[bytes | None]

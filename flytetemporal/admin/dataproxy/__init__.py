@@ -1,1 +1,1 @@
-"""Uploads and downloads: signed links, and the routes that serve them."""
+"""Uploads and downloads: signed links, and the HTTP routes that serve the links of a local store."""

@@ -1,4 +1,7 @@
-"""HTTP routes of the file store: signed uploads and downloads, and the logs of process tasks."""
+"""HTTP routes of a local store: signed uploads and downloads, and the logs of process tasks.
+
+Objects of S3 and Google Cloud Storage do not pass through here: their links lead to the store itself.
+"""
 
 import asyncio
 import mimetypes
@@ -22,13 +25,13 @@ ACTIVE_TYPES = (
 )  # fmt: skip
 # Users and tasks wrote these files: browsers must neither guess their type nor run what is in them.
 UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
-# Decks are pages with scripts. Sandboxed, they have an origin of their own, which may not call the API.
+# Decks are pages with scripts. A sandboxed page has its own origin, which cannot call the API.
 DECK_POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups"}
 CHUNK_BYTES = 256 * 1024
 
 
 def routes(blobs: BlobStore, signer: Signer) -> list[BaseRoute]:
-    """Return the routes, to be served beside the methods."""
+    """Return the routes, to be served next to the methods."""
     files = Files(blobs, signer)
     return [
         Route(FILES_PATH + "/{path:path}", files.put, methods=["PUT"]),
@@ -38,14 +41,14 @@ def routes(blobs: BlobStore, signer: Signer) -> list[BaseRoute]:
 
 
 class Files:
-    """The endpoints. A link says by its signature what may be done with which object."""
+    """The endpoints. The signature of a link permits one verb on one object until the link expires."""
 
     def __init__(self, blobs: BlobStore, signer: Signer) -> None:
         self._blobs = blobs
         self._signer = signer
 
     async def put(self, request: Request) -> Response:
-        """Take an upload; it becomes visible whole, and only when its MD5 is the one that was signed."""
+        """Store an upload. The object becomes visible as a whole, and only if its MD5 is the signed one."""
         try:
             uri, md5 = self._verified(request, "PUT")
             await self._blobs.write_stream(uri, request.stream(), md5)
@@ -54,7 +57,7 @@ class Files:
         return Response()
 
     async def get(self, request: Request) -> Response:
-        """Send an object; parts of it when asked."""
+        """Send an object, or the range of it that is requested."""
         try:
             uri, _ = self._verified(request, "GET")
             path = self._blobs.local_path(uri)
@@ -86,14 +89,14 @@ class Files:
         except FlyteError as e:
             return _refusal(e)
         attempt = f"attempt {parts['attempt']} of node {parts['node_id']} of execution {parts['name']}"
-        return PlainTextResponse(f"there is no log of {attempt}\n", 404)
+        return PlainTextResponse(f"no log was written for {attempt}\n", 404)
 
     def _verified(self, request: Request, verb: str) -> tuple[str, bytes]:
         path = request.path_params["path"]
         md5 = self._signer.verify(verb, path, request.query_params)
         uri = f"{self._blobs.root}/{path}"
         if not self._blobs.owns(uri):
-            raise InvalidRequest(f"[{path}] leads out of the store")
+            raise InvalidRequest(f"[{path}] is outside of the store")
         return uri, md5
 
 

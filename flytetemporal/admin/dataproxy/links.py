@@ -1,4 +1,7 @@
-"""DataProxyService: where clients may upload and download, and data by flyte:// address."""
+"""DataProxyService: signed links for uploads and downloads, and data by ``flyte://`` address.
+
+Mirrors flyteadmin's dataproxy/service.go.
+"""
 
 import base64
 import re
@@ -33,7 +36,7 @@ class _Address:
 
 
 class DataProxy:
-    """Links are signed by ``signer``; nothing outside the store and the raw data prefix is ever linked."""
+    """The functions of the service. They only link objects below the store's root and the prefix of raw data."""
 
     def __init__(self, deps: Dependencies, signer: Signer) -> None:
         self._deps = deps
@@ -42,7 +45,12 @@ class DataProxy:
     async def create_upload_location(
         self, request: dataproxy_pb2.CreateUploadLocationRequest
     ) -> dataproxy_pb2.CreateUploadLocationResponse:
-        """Return where to put a file and how; a file of the same name and other content is not overwritten."""
+        """Return a signed link to upload a file, and the URI that the file will have.
+
+        Raises:
+            InvalidRequest: a field is missing or wrong.
+            AlreadyExists: a file of this name has other content.
+        """
         if not request.project or not request.domain:
             raise InvalidRequest("project and domain are required parameters")
         if not request.content_md5 and not request.filename_root:
@@ -52,7 +60,7 @@ class DataProxy:
         filename = request.filename or "".join(secrets.choice(_NAME_CHARACTERS) for _ in range(20))
         uri = locations.join(self._deps.blobs.root, request.org, request.project, request.domain, root, filename)
         if not self._deps.blobs.owns(uri):
-            raise InvalidRequest(f"invalid filename [{filename}]: it leads out of the upload's folder")
+            raise InvalidRequest(f"invalid filename [{filename}]: it names a file outside of the upload's folder")
         if request.filename and request.filename_root:
             await self._refuse_overwriting(uri, request.content_md5)
         return dataproxy_pb2.CreateUploadLocationResponse(
@@ -65,7 +73,7 @@ class DataProxy:
     async def create_download_location(
         self, request: dataproxy_pb2.CreateDownloadLocationRequest
     ) -> dataproxy_pb2.CreateDownloadLocationResponse:
-        """Return a link to an object of our store."""
+        """Return a signed link to an object."""
         lifetime = self._lifetime(request.expires_in)
         uri = request.native_url
         raw_prefix = self._deps.raw_output_prefix
@@ -79,7 +87,7 @@ class DataProxy:
     async def create_download_link(
         self, request: dataproxy_pb2.CreateDownloadLinkRequest
     ) -> dataproxy_pb2.CreateDownloadLinkResponse:
-        """Return a link to a node's deck."""
+        """Return a signed link to a node's deck."""
         if request.artifact_type != dataproxy_pb2.ARTIFACT_TYPE_DECK:
             raise InvalidRequest("invalid value for artifact_type: only ARTIFACT_TYPE_DECK can be linked")
         if request.WhichOneof("source") != "node_execution_id":
@@ -91,7 +99,7 @@ class DataProxy:
         )
 
     async def get_data(self, request: dataproxy_pb2.GetDataRequest) -> dataproxy_pb2.GetDataResponse:
-        """Return what a flyte:// address names."""
+        """Return the inputs, outputs, single value or deck that a ``flyte://`` address names."""
         address = _parse(request.flyte_url)
         if address.part == "d":
             urls = await self._deck_of_known_node(address.node_id, self._deps.storage.max_link_age)
@@ -166,7 +174,7 @@ class DataProxy:
 
 
 class _UnknownNode(NotFound):
-    """The node of a link does not exist; which code that is depends on the RPC."""
+    """The node of a deck does not exist: as in Flyte, NOT_FOUND for GetData, INVALID_ARGUMENT for a download link."""
 
 
 def _parse(url: str) -> _Address:

@@ -1,1 +1,1 @@
-"""What users register: tasks, workflows, launch plans, their names and descriptions."""
+"""Registered entities: tasks, workflows, launch plans, their names and descriptions."""

@@ -1,4 +1,4 @@
-"""Description entities: the documentation that comes with a task or workflow version."""
+"""Description entities: the documentation that a task or workflow version is registered with."""
 
 from flyteidl.admin import common_pb2, description_entity_pb2
 from flyteidl.core import identifier_pb2
@@ -19,7 +19,7 @@ async def store(
     identifier: identifier_pb2.Identifier,
     description: description_entity_pb2.DescriptionEntity,
 ) -> None:
-    """Keep the description of a version that is being registered; an empty one leaves no row."""
+    """Insert the description of a version, in the transaction that registers it. An empty one is not stored."""
     if not description.ByteSize():
         return
     entity = description_entity_pb2.DescriptionEntity()

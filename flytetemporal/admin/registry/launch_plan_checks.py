@@ -1,4 +1,4 @@
-"""What a launch plan must satisfy: inputs against its workflow, its schedule, its annotations of ours.
+"""Checks of a launch plan: its inputs against the workflow, its schedule, its policy annotations.
 
 Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 """
@@ -22,7 +22,9 @@ _EVERY = re.compile(r"@every (\d+(\.\d+)?(h|m|s|ms|us|µs|ns))+")
 def expected_inputs(
     spec: launch_plan_pb2.LaunchPlanSpec, interface: interface_pb2.TypedInterface
 ) -> interface_pb2.ParameterMap:
-    """Return what an execution may or must give: the defaults, and the workflow inputs that are neither set nor fixed.
+    """Return the inputs that an execution can set: those with a default, and the required ones.
+
+    Required are the inputs of the workflow that have neither a default nor a fixed value.
 
     Raises:
         InvalidRequest: an input is unknown or has the wrong type.
@@ -41,7 +43,7 @@ def expected_inputs(
 
 
 def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.ParameterMap) -> None:
-    """Refuse a schedule that cannot fire. Raises ``InvalidRequest``."""
+    """Refuse a schedule that cannot start executions. Raises ``InvalidRequest``."""
     kickoff = schedule.kickoff_time_input_arg
     if kickoff:
         _check_kickoff(kickoff, expected)
@@ -60,12 +62,12 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
 
 
 def check_annotations(annotations: common_pb2.Annotations) -> None:
-    """Refuse annotations that would refuse every execution. Raises ``InvalidRequest``."""
+    """Refuse policy annotations with which no execution could start. Raises ``InvalidRequest``."""
     run_policies.check(("the launch plan", annotations))
 
 
 def schedule_type(schedule: schedule_pb2.Schedule) -> str:
-    """Return the kind of a schedule, as lists filter by it."""
+    """Return the kind of a schedule, for the column ``schedule_type``."""
     kind = schedule.WhichOneof("ScheduleExpression")
     if kind == "rate":
         return "RATE"
@@ -106,7 +108,7 @@ def _check_default(name: str, parameter: interface_pb2.Parameter) -> None:
         )
     behavior = parameter.WhichOneof("behavior")
     if behavior in ("artifact_query", "artifact_id"):
-        raise InvalidRequest(f"default_input {name} asks for an artifact; there is no artifact registry")
+        raise InvalidRequest(f"default_input {name} names an artifact, and there is no artifact registry; give a value")
     if behavior == "default":
         found = types.infer(parameter.default)
         if not types.castable(found, parameter.var.type):
@@ -141,5 +143,6 @@ def _check_cron(expression: str) -> None:
         raise InvalidRequest(
             f"Invalid cron expression: expected exactly {CRON_FIELDS} fields, found {len(fields)}: [{expression}]"
         )
+    # Flyte's parser takes "?" for "*" in every field; croniter does not know it.
     if not croniter.is_valid(expression.replace("?", "*")):
-        raise InvalidRequest(f"Invalid cron expression: [{expression}] has a field that is none")
+        raise InvalidRequest(f"Invalid cron expression: [{expression}] has a field that is not valid")

@@ -20,12 +20,12 @@ ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
 async def create(
     deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest
 ) -> launch_plan_pb2.LaunchPlanCreateResponse:
-    """Register a launch plan version, inactive.
+    """Register a launch plan version. It starts inactive.
 
     Raises:
-        InvalidRequest: it is malformed, does not fit its workflow, or its id has another structure.
+        InvalidRequest: the launch plan is malformed or does not fit its workflow, or another structure has its id.
         NotFound: the workflow is not registered.
-        AlreadyExists: the same structure is registered.
+        AlreadyExists: the same structure is registered under this id.
     """
     await _check(deps, request)
     async with deps.sessions() as session:
@@ -56,7 +56,7 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> launc
 async def get_active(
     deps: Dependencies, request: launch_plan_pb2.ActiveLaunchPlanRequest
 ) -> launch_plan_pb2.LaunchPlan:
-    """Return the active version of a name."""
+    """Return the active version of a launch plan."""
     name = request.id
     validation.check_names(name, "project", "domain", "name")
     query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
@@ -83,7 +83,7 @@ async def list_active(
 async def list_launch_plans(
     deps: Dependencies, request: common_pb2.ResourceListRequest
 ) -> launch_plan_pb2.LaunchPlanList:
-    """List the versions of one launch plan, or of all of a project and domain."""
+    """List the versions of one launch plan, or of all launch plans of a project and domain."""
     return await _list(deps, request, "ListLaunchPlans")
 
 
@@ -97,13 +97,14 @@ async def list_ids(
 async def set_state(
     deps: Dependencies, request: launch_plan_pb2.LaunchPlanUpdateRequest
 ) -> launch_plan_pb2.LaunchPlanUpdateResponse:
-    """Activate a version, which deactivates the active one of the same name, or deactivate it."""
+    """Activate or deactivate a version. Activation deactivates the version that was active."""
     validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
     if request.state not in (ACTIVE, INACTIVE):
         raise validation.invalid("state")
     name = common_pb2.NamedEntityIdentifier(project=request.id.project, domain=request.id.domain, name=request.id.name)
     async with deps.sessions.begin() as session:
-        # All versions are locked in one order, so that two activations at once follow each other.
+        # All versions of the name are locked, in one order: two concurrent activations run one after the other, without
+        # a deadlock. The old version is deactivated first, because a unique index allows one active version per name.
         query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name)).order_by(LaunchPlanRow.id)
         rows = (await session.scalars(query.with_for_update())).all()
         wanted = next((row for row in rows if row.version == request.id.version), None)

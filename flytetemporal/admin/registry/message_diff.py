@@ -1,4 +1,4 @@
-"""Tell people how two versions of a message differ."""
+"""A readable diff of two messages, for the errors of conflicting registrations."""
 
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -14,7 +14,7 @@ _VALUE_LIMIT = 2_000
 
 
 def text(old: Message, new: Message, limit_bytes: int) -> str:
-    """Return what differs: a path, the old value after ``-``, the new one after ``+``; cut after ``limit_bytes``."""
+    """Return the differences: path, old value after ``-``, new value after ``+``; cut at ``limit_bytes``."""
     blocks: list[str] = []
     size = 0
     for path, before, after in _differences(old, new, ""):
@@ -43,7 +43,7 @@ def _of_field(field: FieldDescriptor, old: Any, new: Any, path: str) -> Iterator
     elif field.message_type is not None and field.message_type.GetOptions().map_entry:
         left, right = old or {}, new or {}
         for key in sorted({*left, *right}, key=str):
-            # Reading a message map makes absent keys, so membership is asked first.
+            # Reading an absent key of a message map inserts it, so membership is tested first.
             yield from _of_values(
                 left[key] if key in left else None,  # noqa: SIM401
                 right[key] if key in right else None,  # noqa: SIM401

@@ -1,4 +1,7 @@
-"""Named entities: the names of tasks, workflows and launch plans, with a description and a display state."""
+"""Named entities: the names of tasks, workflows and launch plans, each with a description and a display state.
+
+A name exists if a version of it is registered. Its metadata is a row only after the first update.
+"""
 
 from typing import Any
 
@@ -25,7 +28,7 @@ GENERATED = ".flytegen%"
 
 
 async def get(deps: Dependencies, request: common_pb2.NamedEntityGetRequest) -> common_pb2.NamedEntity:
-    """Return a name that has a registered version."""
+    """Return a name."""
     _check(request.resource_type, request.id)
     names = _names(request.resource_type, request.id.project, request.id.domain).subquery()
     async with deps.sessions() as session:
@@ -38,7 +41,7 @@ async def get(deps: Dependencies, request: common_pb2.NamedEntityGetRequest) -> 
 async def update(
     deps: Dependencies, request: common_pb2.NamedEntityUpdateRequest
 ) -> common_pb2.NamedEntityUpdateResponse:
-    """Describe or archive a name. As in Flyte, an empty description stays, and the state is always written."""
+    """Set the description, unless it is empty, and always the state of a name, as Flyte does."""
     _check(request.resource_type, request.id)
     if not request.HasField("metadata"):
         raise validation.missing("metadata")
@@ -67,7 +70,7 @@ async def update(
 async def list_named_entities(
     deps: Dependencies, request: common_pb2.NamedEntityListRequest
 ) -> common_pb2.NamedEntityList:
-    """List the names of one kind; the wrappers of single tasks only when filters are given."""
+    """List the names of one kind. Without filters, the generated wrappers of single tasks are left out."""
     if request.resource_type not in _ROWS:
         raise validation.invalid("resource_type")
     if not request.project:
@@ -100,7 +103,7 @@ def _check(resource_type: int, identifier: common_pb2.NamedEntityIdentifier) -> 
 
 
 def _names(resource_type: int, project: str, domain: str) -> Select[Any]:
-    """Return the distinct names with their metadata; a name nobody described is active and has no text."""
+    """Return the query for distinct names with metadata. A name without metadata is active and has no description."""
     row, metadata = _ROWS[resource_type], NamedEntityMetadataRow
     distinct = (
         select(row.project, row.domain, row.name)
@@ -132,7 +135,7 @@ def _entity(names: Any) -> Entity:
 
 
 def _unprefixed(text: str) -> str:
-    """Names and their metadata are one row here; Flyte's clients may name the metadata's table."""
+    """Return filters without the name of Flyte's metadata table: here a name and its metadata are one row."""
     return text.replace("named_entity_metadata.", "")
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from flyteidl.admin import common_pb2, task_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
 
-from flytetemporal import errors
 from flytetemporal.admin.base import list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TaskRow
@@ -21,8 +20,8 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
     """Register a task version.
 
     Raises:
-        InvalidRequest: it is malformed, does not compile, or its id has another structure.
-        AlreadyExists: the same structure is registered.
+        InvalidRequest: the task is malformed or does not compile, or another structure has its id.
+        AlreadyExists: the same structure is registered under this id.
     """
     template = await _checked(deps, request)
     compiled = task_compiler.compile_task(template)
@@ -99,5 +98,5 @@ async def _check_target(deps: Dependencies, template: tasks_pb2.TaskTemplate) ->
         task_resources.check_container(template.id.name, template.container.resources, limits)
     elif template.HasField("k8s_pod"):
         if not template.k8s_pod.HasField("pod_spec"):
-            raise errors.InvalidRequest("missing pod_spec: a k8s_pod task needs one")
+            raise validation.missing("pod_spec")
         task_resources.check_pod(template.id.name, template.k8s_pod, limits)

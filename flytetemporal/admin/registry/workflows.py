@@ -1,7 +1,7 @@
 """Workflows: compile and register, get, list.
 
-The closure that clients read and the graph that the engine walks lie in the store, the graph by its content; the row
-holds what lists and launches need.
+The closure that clients read, and the graph and task templates that the engine runs, are in the object store. The row
+has the columns that lists and launches need.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import digest, identifiers, locations, times
 
 WORKFLOW = identifier_pb2.WORKFLOW
-# File systems take names of 255 bytes.
+# File systems allow names of 255 bytes. A longer segment is cut and ends in a hash.
 _LONGEST_SEGMENT = 200
 
 
@@ -36,8 +36,8 @@ async def create(
     """Compile and register a workflow version.
 
     Raises:
-        InvalidRequest: it is malformed, does not compile, or its id has another structure.
-        AlreadyExists: the same structure is registered.
+        InvalidRequest: the workflow is malformed or does not compile, or another structure has its id.
+        AlreadyExists: the same structure is registered under this id.
     """
     template = await _checked(deps, request)
     compiled = await _compile(deps, template, request)
@@ -49,7 +49,8 @@ async def create(
         async with deps.sessions.begin() as session:
             if await registration.insert(session, WorkflowRow, values):
                 await descriptions.store(session, request.id, request.spec.description)
-                # Only who has the row writes, and before others see it: of two structures at once, one is stored.
+                # Written after the insert, because the row is a lock: of two structures with one id, one is stored.
+                # Written before the commit, so that a visible row always has its files.
                 await asyncio.gather(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
             row = await entity_rows.find(session, WorkflowRow, request.id)
@@ -60,7 +61,7 @@ async def create(
 
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workflow_pb2.Workflow:
-    """Return a workflow version with its whole closure."""
+    """Return a workflow version with its closure."""
     row = await entity_rows.get(deps, WorkflowRow, WORKFLOW, request)
     return workflow_pb2.Workflow(
         id=_id(row), closure=await _closure(deps, row), short_description=row.short_description
@@ -68,7 +69,7 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workf
 
 
 async def list_workflows(deps: Dependencies, request: common_pb2.ResourceListRequest) -> workflow_pb2.WorkflowList:
-    """List the versions of one workflow, or of all of a project and domain, with their interfaces only."""
+    """List the versions of one workflow, or of all workflows of a project and domain, with their interfaces only."""
     rows, token = await entity_lists.versions(deps, WorkflowRow, list_schemas.WORKFLOW, request, "ListWorkflows")
     return workflow_pb2.WorkflowList(workflows=[_summary(row) for row in rows], token=token)
 
@@ -100,8 +101,8 @@ async def _checked(
     depth = workflow_compiler.depth(template, request.spec.sub_workflows)
     if deepest and depth > deepest:
         raise errors.InvalidRequest(
-            f"workflow [{identifiers.text(request.id)}] nests subworkflows {depth} levels deep; at most {deepest} may "
-            "be (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)"
+            f"workflow [{identifiers.text(request.id)}] nests subworkflows {depth} levels deep; the limit is {deepest} "
+            "(FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)"
         )
     return template
 
@@ -124,14 +125,14 @@ async def _compile(
 
 
 def closure_uri(root: str, key: identifiers.EntityKey) -> str:
-    """Return where the closure of a workflow version lies: one path segment per part, whatever characters it has."""
+    """Return the URI of the closure of a workflow version. Each part of the key is one path segment."""
     return locations.join(root, "metadata/admin", *(_segment(part) for part in key))
 
 
 def _segment(part: str) -> str:
     quoted = quote(part, safe="")
     if not quoted.strip("."):
-        return quoted.replace(".", "%2E")  # A name of dots would lead to another folder.
+        return quoted.replace(".", "%2E")  # "." and ".." would name another folder.
     if len(quoted) <= _LONGEST_SEGMENT:
         return quoted
     return f"{quoted[: _LONGEST_SEGMENT - 65]}-{hashlib.sha256(part.encode()).hexdigest()}"
@@ -143,7 +144,7 @@ def _prepare(
     compiled: compiler_pb2.CompiledWorkflowClosure,
     compiled_digest: str,
 ) -> tuple[dict[str, object], dict[str, bytes]]:
-    """Return the row, and the closure and graph that it names, by address."""
+    """Return the columns of the row, and the files that it names by URI."""
     now = datetime.now(UTC)
     uri = closure_uri(deps.blobs.root, identifiers.entity_key(request.id))
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
@@ -178,7 +179,7 @@ async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.Workflo
     try:
         return await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
     except errors.NotFound as e:
-        raise errors.Internal(f"the closure of workflow {row.name} is gone from the store: {e.message}") from e
+        raise errors.Internal(f"the closure of workflow {row.name} is missing from the store: {e.message}") from e
 
 
 def _id(row: WorkflowRow) -> identifier_pb2.Identifier:

@@ -1,1 +1,1 @@
-"""Projects, and the settings that executions inherit from them."""
+"""Projects, domains and matchable attributes, and the settings that executions take from them."""

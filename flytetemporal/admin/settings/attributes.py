@@ -1,4 +1,7 @@
-"""Matchable attributes: settings of a project, a project and domain, or a workflow."""
+"""Matchable attributes: settings of a project, of one of its domains, or of a workflow.
+
+Mirrors flyteadmin's pkg/manager/impl/resources/resource_manager.go, except that a delete removes one level only.
+"""
 
 from dataclasses import dataclass
 
@@ -34,14 +37,14 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A level; empty means "not set"."""
+    """The level that attributes belong to; an empty part stands for all domains or all workflows."""
 
     project: str
     domain: str = ""
     workflow: str = ""
 
     def wider(self) -> "list[Scope]":
-        """Return this level and those above it, the most specific first."""
+        """Return this level and the levels above it, the most specific one first."""
         levels = [self, Scope(self.project, self.domain), Scope(self.project)]
         return list(dict.fromkeys(levels))
 
@@ -49,7 +52,7 @@ class Scope:
 async def update_project_domain(
     deps: Dependencies, request: project_domain_attributes_pb2.ProjectDomainAttributesUpdateRequest
 ) -> project_domain_attributes_pb2.ProjectDomainAttributesUpdateResponse:
-    """Set attributes of a project and domain."""
+    """Set attributes of a project's domain."""
     given = request.attributes
     if not request.HasField("attributes"):
         raise validation.missing("attributes")
@@ -61,7 +64,7 @@ async def update_project_domain(
 async def get_project_domain(
     deps: Dependencies, request: project_domain_attributes_pb2.ProjectDomainAttributesGetRequest
 ) -> project_domain_attributes_pb2.ProjectDomainAttributesGetResponse:
-    """Return the attributes of a project and domain, or the project's."""
+    """Return the attributes of a project's domain; if it has none, those of the project."""
     await validation.check_project_and_domain(deps, request.project, request.domain)
     row = await _require(deps, Scope(request.project, request.domain), request.resource_type)
     return project_domain_attributes_pb2.ProjectDomainAttributesGetResponse(
@@ -74,7 +77,7 @@ async def get_project_domain(
 async def delete_project_domain(
     deps: Dependencies, request: project_domain_attributes_pb2.ProjectDomainAttributesDeleteRequest
 ) -> project_domain_attributes_pb2.ProjectDomainAttributesDeleteResponse:
-    """Remove attributes of a project and domain."""
+    """Delete attributes of a project's domain."""
     await validation.check_project_and_domain(deps, request.project, request.domain)
     await _delete(deps, Scope(request.project, request.domain), request.resource_type)
     return project_domain_attributes_pb2.ProjectDomainAttributesDeleteResponse()
@@ -94,7 +97,7 @@ async def update_project(
 async def get_project(
     deps: Dependencies, request: project_attributes_pb2.ProjectAttributesGetRequest
 ) -> project_attributes_pb2.ProjectAttributesGetResponse:
-    """Return the attributes of a project; its execution config is filled up with the server's defaults."""
+    """Return the attributes of a project. As in Flyte, the server's defaults complete an execution config."""
     await validation.check_project(deps, request.project, active=False)
     scope = Scope(request.project)
     row = await best(deps, scope, request.resource_type)
@@ -112,7 +115,7 @@ async def get_project(
 async def delete_project(
     deps: Dependencies, request: project_attributes_pb2.ProjectAttributesDeleteRequest
 ) -> project_attributes_pb2.ProjectAttributesDeleteResponse:
-    """Remove attributes of a project."""
+    """Delete attributes of a project."""
     await validation.check_project(deps, request.project)
     await _delete(deps, Scope(request.project), request.resource_type)
     return project_attributes_pb2.ProjectAttributesDeleteResponse()
@@ -121,7 +124,7 @@ async def delete_project(
 async def update_workflow(
     deps: Dependencies, request: workflow_attributes_pb2.WorkflowAttributesUpdateRequest
 ) -> workflow_attributes_pb2.WorkflowAttributesUpdateResponse:
-    """Set attributes of a workflow, which need not be registered."""
+    """Set attributes of a workflow. As in Flyte, it need not be registered."""
     if not request.HasField("attributes"):
         raise validation.missing("attributes")
     given = request.attributes
@@ -134,7 +137,7 @@ async def update_workflow(
 async def get_workflow(
     deps: Dependencies, request: workflow_attributes_pb2.WorkflowAttributesGetRequest
 ) -> workflow_attributes_pb2.WorkflowAttributesGetResponse:
-    """Return the attributes of a workflow, or those of a wider level."""
+    """Return the attributes of a workflow; if it has none, those of its domain or project."""
     await validation.check_project_and_domain(deps, request.project, request.domain)
     validation.check_names(request, "workflow")
     row = await _require(deps, Scope(request.project, request.domain, request.workflow), request.resource_type)
@@ -151,7 +154,7 @@ async def get_workflow(
 async def delete_workflow(
     deps: Dependencies, request: workflow_attributes_pb2.WorkflowAttributesDeleteRequest
 ) -> workflow_attributes_pb2.WorkflowAttributesDeleteResponse:
-    """Remove attributes of a workflow."""
+    """Delete attributes of a workflow."""
     await validation.check_project_and_domain(deps, request.project, request.domain)
     validation.check_names(request, "workflow")
     await _delete(deps, Scope(request.project, request.domain, request.workflow), request.resource_type)
@@ -161,7 +164,7 @@ async def delete_workflow(
 async def list_all(
     deps: Dependencies, request: matchable_resource_pb2.ListMatchableAttributesRequest
 ) -> matchable_resource_pb2.ListMatchableAttributesResponse:
-    """List all attributes of one kind, the most specific first."""
+    """List all attributes of one kind, workflows first, then domains, then projects."""
     _check_kind(request.resource_type)
     row = MatchableAttributesRow
     query = (
@@ -186,7 +189,7 @@ async def list_all(
 
 
 async def best(deps: Dependencies, scope: Scope, resource_type: int) -> MatchableAttributesRow | None:
-    """Return the row of the most specific level that has one."""
+    """Return the row of the most specific level that has one; None if no level has."""
     _check_kind(resource_type)
     async with deps.sessions() as session:
         for level in scope.wider():
@@ -197,7 +200,10 @@ async def best(deps: Dependencies, scope: Scope, resource_type: int) -> Matchabl
 
 
 async def task_limits(deps: Dependencies, project: str, domain: str) -> dict[int, str]:
-    """Return the limits on task resources: those of the closest attributes, whole, else the configured ones."""
+    """Return the limits of task resources by kind: those of the most specific attributes, else those configured.
+
+    The two are not merged: a kind that the attributes leave out has no limit.
+    """
     row = await best(deps, Scope(project, domain), matchable_resource_pb2.TASK_RESOURCE)
     if row is None:
         return task_resources.platform_limits(deps.settings)
@@ -227,7 +233,8 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
     async with deps.sessions.begin() as session:
         inserted = await session.execute(statement.on_conflict_do_nothing().returning(MatchableAttributesRow.id))
         if inserted.scalar_one_or_none() is None:
-            # There is a row, so there is something to lock: two updates at once follow each other.
+            # The row exists, so it can be locked: of two concurrent updates the second one merges with the first one's
+            # result.
             row = await session.get_one(MatchableAttributesRow, key, with_for_update=True)
             row.attributes = _merged(Attributes.FromString(row.attributes), given).SerializeToString()
 
@@ -235,7 +242,7 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
 def _merged(
     before: matchable_resource_pb2.MatchingAttributes, given: matchable_resource_pb2.MatchingAttributes
 ) -> matchable_resource_pb2.MatchingAttributes:
-    """Plugin overrides are merged by task type; everything else replaces what was there."""
+    """Return the new attributes: plugin overrides are merged by task type, other kinds replace the old value."""
     if not given.HasField("plugin_overrides"):
         return given
     by_type = {override.task_type: override for override in before.plugin_overrides.overrides}

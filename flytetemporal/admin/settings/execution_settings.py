@@ -1,7 +1,7 @@
-"""Merge the settings of an execution from all levels that may set them.
+"""Merge the settings of an execution from all levels that can set them.
 
-Precedence and what counts as "not set" mirror flyteadmin's pkg/manager/impl/execution_manager.go
-(getExecutionConfig) and pkg/manager/impl/util/shared.go: for each field the first level that sets it wins; maps are
+The precedence of levels, and which values count as not set, mirror flyteadmin's pkg/manager/impl/execution_manager.go
+(getExecutionConfig) and pkg/manager/impl/util/shared.go: for each field the first level that sets it wins. A map is
 taken whole from one level.
 """
 
@@ -24,7 +24,7 @@ _MAPS = ("labels", "annotations", "envs")
 
 @dataclass(frozen=True, slots=True)
 class AttributeLevel:
-    """What matching attributes set for a project, for one of its domains or for a workflow; empty: for all of them."""
+    """The execution config of matching attributes; an empty domain or workflow stands for all of them."""
 
     project: str
     domain: str
@@ -33,7 +33,7 @@ class AttributeLevel:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name of the level in error texts."""
         if self.workflow:
             return f"the attributes of workflow {self.workflow}"
         return f"the attributes of project {self.project}{f', domain {self.domain}' if self.domain else ''}"
@@ -44,7 +44,7 @@ def annotations(
     launch_plan: launch_plan_pb2.LaunchPlanSpec | None,
     attributes: Iterable[AttributeLevel],
 ) -> list[tuple[str, common_pb2.Annotations]]:
-    """Return the annotations of every level under its name, most specific first; ``attributes`` come in that order."""
+    """Return the name and annotations of every level, most specific first. ``attributes`` are in the same order."""
     of_plan = [] if launch_plan is None else [("the launch plan", launch_plan.annotations)]
     return [
         ("the execution", request.annotations),
@@ -59,19 +59,20 @@ def merge(
     attributes: Iterable[Config],
     default_parallelism: int,
 ) -> Config:
-    """Return the settings; ``attributes`` come most specific first."""
+    """Return the merged settings. ``attributes`` are in the order of precedence, most specific first."""
     levels = [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
     levels.append(Config(security_context=_deprecated_identity(request, launch_plan)))
     levels.append(Config(max_parallelism=default_parallelism))
     merged = Config()
     for level in levels:
         _fill(merged, level)
+    # As in Flyte, every execution has an identity, even if it is empty.
     merged.security_context.run_as.SetInParent()
     return merged
 
 
 async def attribute_levels(session: AsyncSession, project: str, domain: str, workflow: str) -> list[AttributeLevel]:
-    """Return what matching attributes set for a workflow, most specific first."""
+    """Return the execution configs of all levels that apply to a workflow, most specific first."""
     row = MatchableAttributesRow
     query = (
         select(row.domain, row.workflow, row.attributes)
@@ -84,6 +85,7 @@ async def attribute_levels(session: AsyncSession, project: str, domain: str, wor
                 and_(row.domain == "", row.workflow == ""),
             ),
         )
+        # An empty string sorts last: workflow, domain, project.
         .order_by(row.workflow.desc(), row.domain.desc())
     )
     return [
@@ -98,7 +100,7 @@ async def attribute_levels(session: AsyncSession, project: str, domain: str, wor
 
 
 def counting(levels: Sequence[AttributeLevel]) -> list[Config]:
-    """Return the levels that Flyte heeds: the most specific one, then the project's."""
+    """Return the configs that Flyte takes into account: that of the most specific level, then the project's."""
     return [level.config for position, level in enumerate(levels) if position == 0 or not level.domain]
 
 
@@ -111,7 +113,7 @@ def _of_spec(spec: Spec) -> Config:
 
 
 def _fill(merged: Config, level: Config) -> None:
-    """Take from ``level`` what ``merged`` has not set yet."""
+    """Copy the fields from ``level`` that are not set in ``merged``."""
     merged.max_parallelism = merged.max_parallelism or level.max_parallelism
     merged.overwrite_cache |= level.overwrite_cache
     known = merged.HasField("security_context")
@@ -129,7 +131,7 @@ def _fill(merged: Config, level: Config) -> None:
 
 
 def has_identity(context: security_pb2.SecurityContext) -> bool:
-    """Say whether the context names somebody to run as."""
+    """Whether the context names an identity to run as."""
     identity = context.run_as
     return bool(identity.k8s_service_account or identity.iam_role or identity.execution_identity)
 
@@ -137,6 +139,7 @@ def has_identity(context: security_pb2.SecurityContext) -> bool:
 def _deprecated_identity(
     request: execution_pb2.ExecutionSpec, launch_plan: launch_plan_pb2.LaunchPlanSpec | None
 ) -> security_pb2.SecurityContext:
+    """Return the identity from the fields that preceded security contexts; old clients still set them."""
     roles = [(request.auth_role.assumable_iam_role, request.auth_role.kubernetes_service_account)]
     if launch_plan is not None:
         roles += [

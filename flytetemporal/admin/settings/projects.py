@@ -35,9 +35,10 @@ async def register(
 
 
 async def update(deps: Dependencies, request: project_pb2.Project) -> project_pb2.ProjectUpdateResponse:
-    """Change a project. As in Flyte, what is empty stays, and the state is always written."""
+    """Change a project. As in Flyte, an empty field leaves the old value, but the state is always written."""
     async with deps.sessions.begin() as session:
         row = await session.get(ProjectRow, request.id, with_for_update=True)
+        # As in Flyte, an unknown project is reported before wrong fields.
         if row is None:
             raise _unknown(request.id)
         _check(request)
@@ -60,7 +61,7 @@ async def get(deps: Dependencies, request: project_pb2.ProjectGetRequest) -> pro
 
 
 async def list_projects(deps: Dependencies, request: project_pb2.ProjectListRequest) -> project_pb2.Projects:
-    """List projects; archived ones only when filters ask. A limit of 0 means all."""
+    """List projects. Without filters, archived projects are left out. A limit of 0 means all rows."""
     page = list_requests.page(request, list_schemas.PROJECT, "ListProjects", unlimited=True)
     query = select(ProjectRow)
     if not request.filters:
@@ -76,7 +77,7 @@ async def get_domains(deps: Dependencies, _: project_pb2.GetDomainRequest) -> pr
 
 
 async def register_defaults(deps: Dependencies) -> None:
-    """Register the configured projects that do not exist yet."""
+    """Register the configured projects that do not exist; existing projects stay as they are."""
     for identifier in deps.settings.projects:
         await _insert(
             deps, project_pb2.Project(id=identifier, name=identifier, description=f"{identifier} description")

@@ -1,9 +1,9 @@
-"""How long an execution may run and how its tasks are tried again, from annotations of our own.
+"""Run policies: the timeout of an execution and the retry rules of its tasks, from annotations.
 
-Flyte lets every level set annotations: an execution, a launch plan, matching attributes of a workflow, a domain or a
-project. So these policies need no change of code:
+FlyteIDL has no fields for them. Annotations can be set at every level (an execution, a launch plan, matching attributes
+of a workflow, a domain or a project) and without a change of code:
 
-``flytetemporal.io/timeout``  the longest life of an execution, as ``2h30m``
+``flytetemporal.io/timeout``  the longest duration of an execution, such as ``2h30m``
 ``flytetemporal.io/retry``    a YAML list of rules, each with any of ``task``, ``cause`` (USER, SYSTEM, UNKNOWN or an
                               error code), ``retries``, ``initial``, ``coefficient``, ``maximum``
 """
@@ -25,11 +25,11 @@ from flytetemporal.idl import error_text, times
 PREFIX = "flytetemporal.io/"
 TIMEOUT = f"{PREFIX}timeout"
 RETRY = f"{PREFIX}retry"
-# Temporal counts in nanoseconds of 64 bits; what is longer is a slip of the pen.
+# Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
 
 Level: TypeAlias = tuple[str, common_pb2.Annotations]
-"""What a level is called in an error, and what it says."""
+"""The name of a level in error texts, and its annotations."""
 
 
 def _parsed(text: object) -> timedelta:
@@ -58,7 +58,7 @@ class RetryPolicy(BaseModel):
     maximum: Duration | None = None
 
     def rule(self) -> execution_pb2.RetryRule:
-        """Return the rule as the engine reads it."""
+        """Return the rule as part of the start argument of a workflow."""
         rule = execution_pb2.RetryRule(
             task=self.task,
             cause=self.cause,
@@ -79,17 +79,16 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 @dataclass(frozen=True, slots=True)
 class RunPolicies:
-    """What the levels together say. ``timeout`` zero: no limit."""
+    """The merged policies of an execution. A zero ``timeout`` means no limit."""
 
     timeout: timedelta = timedelta()
     rules: list[execution_pb2.RetryRule] = field(default_factory=list)
 
 
 def merge(levels: Iterable[Level], longest: timedelta) -> RunPolicies:
-    """Merge the annotations of all levels, most specific first; ``longest`` bounds every time-out, zero does not.
+    """Merge the annotations of all levels, given most specific first. ``longest`` bounds the timeout unless it is zero.
 
-    Unlike Flyte's own settings, of which one level replaces the other, rules add up: those of the more specific level
-    come first.
+    Of timeouts the most specific one counts. Retry rules of all levels are kept, those of more specific levels first.
 
     Raises:
         InvalidRequest: an annotation cannot be read.
@@ -105,13 +104,13 @@ def merge(levels: Iterable[Level], longest: timedelta) -> RunPolicies:
 
 
 def check(level: Level) -> None:
-    """Refuse annotations of ours that cannot be read. Raises ``InvalidRequest``."""
+    """Refuse policy annotations that cannot be read. Raises ``InvalidRequest``."""
     _timeout(level)
     _rules(level)
 
 
 def _timeout(level: Level) -> timedelta | None:
-    """Return the time-out that a level sets; zero says that there is none."""
+    """Return the timeout that a level sets, None if it sets none. Zero removes the timeout of a less specific level."""
     name, annotations = level
     if TIMEOUT not in annotations.values:
         return None
@@ -129,9 +128,9 @@ def _rules(level: Level) -> list[execution_pb2.RetryRule]:
 def _yaml(place: str, text: str) -> object:
     try:
         return yaml.safe_load(text)
-    # Dates that are none and depth beyond reason do not come as a YAMLError.
+    # PyYAML raises ValueError for an impossible date, and recurses into nested lists.
     except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise InvalidRequest(f"{place} is no YAML: {error_text.headline(str(e))}") from e
+        raise InvalidRequest(f"{place} is not YAML: {error_text.headline(str(e))}") from e
 
 
 def _read(place: str, value: object, adapter: TypeAdapter[T]) -> T:

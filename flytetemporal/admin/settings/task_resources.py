@@ -1,6 +1,6 @@
-"""Resource requests and limits of tasks: quantities, and the platform's bounds on them.
+"""Checks of the resource requests and limits of tasks.
 
-Mirrors flyteadmin's pkg/manager/impl/validation/task_validator.go; whole units are compared, rounded up.
+Mirrors flyteadmin's pkg/manager/impl/validation/task_validator.go, which compares whole units, rounded up.
 """
 
 import math
@@ -28,7 +28,7 @@ _CONVENTIONS = "https://kubernetes.io/docs/concepts/configuration/manage-resourc
 
 
 def platform_limits(settings: AdminSettings) -> dict[int, str]:
-    """Return the configured limits by resource."""
+    """Return the configured limits by kind of resource; a kind without a limit is left out."""
     limits = {
         Kind.CPU: settings.task_cpu_limit,
         Kind.MEMORY: settings.task_memory_limit,
@@ -38,18 +38,18 @@ def platform_limits(settings: AdminSettings) -> dict[int, str]:
 
 
 def check_container(name: str, resources: tasks_pb2.Resources, limits: Mapping[int, str]) -> None:
-    """Refuse quantities that cannot be, and those over their limit or the platform's. Raises ``InvalidRequest``."""
+    """Refuse malformed quantities, and those over the task's own or the platform's limit. Raises ``InvalidRequest``."""
     requests = _amounts(name, "request", ((e.name, e.value) for e in resources.requests))
     own_limits = _amounts(name, "limit", ((e.name, e.value) for e in resources.limits))
     _check(requests, own_limits, limits)
 
 
 def check_pod(name: str, pod: tasks_pb2.K8sPod, limits: Mapping[int, str]) -> None:
-    """Do the same for every container of a pod. Raises ``InvalidRequest``."""
+    """Check every container of a pod like ``check_container``. Raises ``InvalidRequest``."""
     try:
         spec = json_format.MessageToDict(pod.pod_spec)
     except (ValueError, json_format.SerializeToJsonError) as e:
-        raise InvalidRequest("invalid value for pod_spec: it holds a number that JSON cannot write") from e
+        raise InvalidRequest("invalid value for pod_spec: a number is NaN or infinite") from e
     containers = spec.get("containers")
     if containers is not None and not isinstance(containers, list):
         raise InvalidRequest("invalid value for pod_spec: containers must be a list")
@@ -65,7 +65,7 @@ def _of_pod(named: object, field: str) -> Iterable[tuple[int, str]]:
 
 
 def _object(value: object, field: str) -> Mapping[str, Any]:
-    """Return a part of a pod spec that must be an object; what is left out is empty."""
+    """Return a part of a pod spec that must be an object; empty if it is left out."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -89,7 +89,7 @@ def _parsed(kind: int, role: str, value: str) -> Decimal:
         amount = quantities.parse(value)
     except ValueError as e:
         raise InvalidRequest(
-            f"Parsing of {_text(kind)} {role} failed for value {value}: it is no Kubernetes quantity; "
+            f"Parsing of {_text(kind)} {role} failed for value {value}: it is not a Kubernetes quantity; "
             f"see {_CONVENTIONS}"
         ) from e
     if kind == Kind.GPU and amount != amount.to_integral_value():
@@ -125,7 +125,7 @@ def _text(kind: int) -> str:
 
 
 def is_quantity(text: str) -> bool:
-    """Say whether ``text`` is a quantity; attributes that are none count as not set."""
+    """Whether ``text`` is a quantity. Attributes that are not count as not set."""
     try:
         quantities.parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Settings in, the objects of a running control plane out."""
+"""The objects of a control plane, built from settings."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @contextlib.asynccontextmanager
 async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[Dependencies]:
-    """Connect to Postgres and Temporal, waiting for them, and disconnect in the end."""
+    """Connect to Postgres and Temporal, and disconnect at the end. Waits until both answer."""
     engine, sessions = session.open(settings.database)
     try:
         schema = _migrated(settings) if migrate else _answering(engine)
@@ -56,7 +56,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
 
 
 def signer(deps: Dependencies) -> Signer:
-    """Return what signs the links of the file store."""
+    """Return the signer of links to objects of the store."""
     local = deps.blobs.local_path(deps.blobs.root) is not None
     return Signer(deps.blobs, _signing_key(deps.storage, local=local), deps.settings.public_url)
 
@@ -84,7 +84,7 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
 
 
 def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
-    """Return what the HTTP port serves beside the methods."""
+    """Return the routes that the HTTP port serves next to the methods."""
     return [*files.routes(deps.blobs, links), *console_links.routes(settings.temporal)]
 
 
@@ -105,6 +105,7 @@ def _signing_key(settings: StorageSettings, *, local: bool) -> bytes:
     key = settings.signing_key.get_secret_value().encode()
     if key or not local:
         return key
-    # An empty key would let everybody sign; one of this process's own only breaks links at its end.
+    # With an empty key anyone could sign links. With a random key links end with this process, and replicas do not
+    # accept the links of each other.
     _log.warning("signing_key_made_up", hint="set FLYTETEMPORAL_STORAGE__SIGNING_KEY, or links end with this process")
     return secrets.token_bytes(32)

@@ -1,11 +1,12 @@
-"""How migrations run: one at a time, in one transaction, giving up rather than blocking tables in use."""
+"""Runs migrations: one process at a time, in one transaction, with a limit on the wait for table locks."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-# Any number will do, as long as all versions of the program take the same.
+# An arbitrary number. All versions of the program must use the same one.
 LOCK = 7_205_759_403
+# A migration that waits for a table lock blocks all later queries of that table, so it fails after a short wait.
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
 
@@ -13,7 +14,7 @@ STATEMENT_TIMEOUT = "10min"
 def _migrate(connection: Connection) -> None:
     context.configure(connection=connection, transaction_per_migration=False)
     with context.begin_transaction():
-        # Waiting for another migration may take long; it ends with the transaction.
+        # Taken before the timeouts are set: the migration of another process can take long. Released at the commit.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"))

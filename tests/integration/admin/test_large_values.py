@@ -125,7 +125,7 @@ async def test_workflows_nested_too_deep_are_refused(deps: Dependencies, levels:
     with pytest.raises(errors.InvalidRequest) as refused:
         await workflows.create(deps, chain(levels))
 
-    assert f"nests subworkflows {levels} levels deep; at most 50 may be" in refused.value.message
+    assert f"nests subworkflows {levels} levels deep; the limit is 50" in refused.value.message
     assert "FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH" in refused.value.message
 
 

@@ -193,5 +193,5 @@ async def test_a_closure_gone_from_the_store_is_our_fault(deps: Dependencies) ->
     await workflows.create(deps, request)
     await deps.blobs.delete(workflows.closure_uri(deps.blobs.root, identifiers.entity_key(request.id)))
 
-    with pytest.raises(errors.Internal, match="is gone from the store"):
+    with pytest.raises(errors.Internal, match="is missing from the store"):
         await workflows.get(deps, common_pb2.ObjectGetRequest(id=request.id))

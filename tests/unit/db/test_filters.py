@@ -99,10 +99,10 @@ def test_values_never_become_sql() -> None:
         ("eq(workflow.name,x)", "'w' entity is not allowed in filters"),
         ("eq(nosuch.name,x)", "'t.nosuch.name' is invalid filter"),
         ("eq(name,a;b)", "invalid value for filters: name is compared with more than one value"),
-        ("contains(id,1)", "invalid value for filters: id is no text"),
-        ("eq(created_at,yesterday)", "invalid value for created_at: [yesterday] is no RFC 3339 time"),
-        ("eq(id,many)", "invalid value for id: [many] is no integer of 64 bits"),
-        ("value_in(id,1;x)", "invalid value for id: [x] is no integer of 64 bits"),
+        ("contains(id,1)", "invalid value for filters: id is not a text column"),
+        ("eq(created_at,yesterday)", "invalid value for created_at: [yesterday] is not an RFC 3339 time"),
+        ("eq(id,many)", "invalid value for id: [many] is not a 64-bit integer"),
+        ("value_in(id,1;x)", "invalid value for id: [x] is not a 64-bit integer"),
     ],
 )
 def test_a_wrong_filter_is_refused_with_its_reason(text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Remember which signals the engine may not know of."""
+"""Mark signals whose delivery to the workflow is not confirmed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -7,11 +7,11 @@ from flytetemporal.admin.settings import run_policies
 from flytetemporal.errors import InvalidRequest
 
 
-def level(called: str = "somebody", **values: str) -> run_policies.Level:
+def level(called: str = "a level", **values: str) -> run_policies.Level:
     return called, common_pb2.Annotations(values={f"flytetemporal.io/{name}": value for name, value in values.items()})
 
 
-def test_nothing_is_set_unless_somebody_says_so() -> None:
+def test_without_annotations_there_is_no_policy() -> None:
     policies = run_policies.merge([level(), ("others", common_pb2.Annotations(values={"timeout": "1h"}))], timedelta())
 
     assert (policies.timeout, policies.rules) == (timedelta(), [])
@@ -51,17 +51,17 @@ def test_rules_of_all_levels_add_up_the_specific_first() -> None:
 @pytest.mark.parametrize(
     ("annotation", "text", "says"),
     [
-        ("timeout", "soon", "annotation flytetemporal.io/timeout of somebody: .*soon"),
+        ("timeout", "soon", "annotation flytetemporal.io/timeout of a level: .*soon"),
         ("timeout", "-5s", "cannot be negative"),
         ("timeout", "1000000h", "cannot be longer than 876000h0m0s"),
-        ("retry", "{", "annotation flytetemporal.io/retry of somebody is no YAML"),
-        ("retry", "[{task: 2020-99-99}]", "annotation flytetemporal.io/retry of somebody is no YAML: month"),
-        ("retry", "[" * 5000, "annotation flytetemporal.io/retry of somebody is no YAML"),
-        ("retry", "", "annotation flytetemporal.io/retry of somebody: .*list"),
-        ("retry", "often", "annotation flytetemporal.io/retry of somebody: .*list"),
-        ("retry", "[{retries: -1}]", "annotation flytetemporal.io/retry of somebody at 0.retries"),
+        ("retry", "{", "annotation flytetemporal.io/retry of a level is not YAML"),
+        ("retry", "[{task: 2020-99-99}]", "annotation flytetemporal.io/retry of a level is not YAML: month"),
+        ("retry", "[" * 5000, "annotation flytetemporal.io/retry of a level is not YAML"),
+        ("retry", "", "annotation flytetemporal.io/retry of a level: .*list"),
+        ("retry", "often", "annotation flytetemporal.io/retry of a level: .*list"),
+        ("retry", "[{retries: -1}]", "annotation flytetemporal.io/retry of a level at 0.retries"),
         ("retry", "[{coefficient: .inf}]", "at 0.coefficient: Input should be a finite number"),
-        ("retry", "[{}, {initial: 5}]", "of somebody at 1.initial: .*duration such as 90s"),
+        ("retry", "[{}, {initial: 5}]", "of a level at 1.initial: .*duration such as 90s"),
         ("retry", "[{tries: 1}]", "at 0.tries: Extra inputs are not permitted"),
     ],
 )
