@@ -17,7 +17,6 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from flytetemporal.config.admin import AdminSettings
-from flytetemporal.errors import InvalidRequest
 from flytetemporal.rpc import bodies, browsers, invocation, json_form, openapi, status, transcoding
 from flytetemporal.rpc.bodies import JSON, PROTOBUF, Bodies
 from flytetemporal.rpc.methods import Method
@@ -73,9 +72,8 @@ class Gateway:
             return _refusal(refused.answer, encoding)
         except bodies.Unreadable as e:
             return _answer(e.status, encoding, e.http_status)
-        except InvalidRequest as e:
-            invocation.count_refusal("http", e)
-            return _refusal(status.status(e), encoding)
+        except Exception as e:  # Before the method was called, or while its answer was written.
+            return _refusal(invocation.refusal("http", e), encoding)
         if any(route.match(raw_path) is not None for route in self._by_length.get(raw_path.count("/"), ())):
             return _refusal(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message="Method Not Allowed"), encoding)
         return _refusal(status_pb2.Status(code=code_pb2.NOT_FOUND, message="Not Found"), encoding)

@@ -25,9 +25,12 @@ CALLS = Counter(
 SECONDS = Histogram("flytetemporal_rpc_seconds", "Seconds of a call by method.", ["method"])
 
 
-def count_refusal(transport: str, error: FlyteError) -> None:
-    """Count a call that was refused before its method was found or its request was read."""
+def refusal(transport: str, error: Exception) -> status_pb2.Status:
+    """Return the answer to a call that failed outside of its method: it is counted and logged like all others."""
     CALLS.labels(transport, "", status.code(error).name).inc()
+    if not isinstance(error, FlyteError) or isinstance(error, Internal):
+        log.error("call_failed", transport=transport, exc_info=error)
+    return status.status(error)
 
 
 class Refused(Exception):

@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest, Unavailable
-from flytetemporal.rpc import invocation, status
+from flytetemporal.rpc import invocation
 from flytetemporal.rpc.methods import Method
 
 HEALTH_NAMES = ("", "flyteadmin")
@@ -74,8 +74,7 @@ def _behaviour(method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
             await context.abort_with_status(rpc_status.to_status(refused.answer))
             raise
         except InvalidRequest as e:
-            invocation.count_refusal("grpc", e)
-            await context.abort_with_status(rpc_status.to_status(status.status(e)))
+            await context.abort_with_status(rpc_status.to_status(invocation.refusal("grpc", e)))
             raise
         return response.SerializeToString()
 

@@ -20,6 +20,8 @@ from flytetemporal.rpc.methods import Method
 _VARIABLE = re.compile(r"\{([\w.]+)\}")
 _UNSIGNED = {FieldDescriptor.CPPTYPE_UINT32: 32, FieldDescriptor.CPPTYPE_UINT64: 64}
 _SIGNED = {FieldDescriptor.CPPTYPE_INT32: 32, FieldDescriptor.CPPTYPE_INT64: 64}
+# No number of 64 bits has more digits than 20; leading zeros are left some room.
+_MAX_DIGITS = 100
 _FLOATING = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
 
@@ -123,12 +125,17 @@ def _scalar(field: FieldDescriptor, name: str, value: str) -> Any:
 def _integer(kind: int, name: str, value: str) -> int:
     function = "ParseUint" if kind in _UNSIGNED else "ParseInt"
     if not re.fullmatch(r"\d+" if kind in _UNSIGNED else r"[+-]?\d+", value):
-        raise InvalidRequest(f'parsing field "{name}": strconv.{function}: parsing "{value}": invalid syntax')
-    number = int(value)
+        raise InvalidRequest(
+            f'parsing field "{name}": strconv.{function}: parsing "{value[:_MAX_DIGITS]}": invalid syntax'
+        )
+    # Python refuses to convert numbers of thousands of digits.
+    number = int(value) if len(value) <= _MAX_DIGITS else None
     bits = _UNSIGNED.get(kind) or _SIGNED[kind]
     lowest, highest = (0, 2**bits - 1) if kind in _UNSIGNED else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    if not lowest <= number <= highest:
-        raise InvalidRequest(f'parsing field "{name}": strconv.{function}: parsing "{value}": value out of range')
+    if number is None or not lowest <= number <= highest:
+        raise InvalidRequest(
+            f'parsing field "{name}": strconv.{function}: parsing "{value[:_MAX_DIGITS]}": value out of range'
+        )
     return number
 
 
@@ -136,7 +143,9 @@ def _float(name: str, value: str) -> float:
     try:
         return float(value)
     except ValueError as e:
-        raise InvalidRequest(f'parsing field "{name}": strconv.ParseFloat: parsing "{value}": invalid syntax') from e
+        raise InvalidRequest(
+            f'parsing field "{name}": strconv.ParseFloat: parsing "{value[:_MAX_DIGITS]}": invalid syntax'
+        ) from e
 
 
 def _bool(name: str, value: str) -> bool:
@@ -144,13 +153,13 @@ def _bool(name: str, value: str) -> bool:
         return True
     if value.lower() in ("false", "f", "0"):
         return False
-    raise InvalidRequest(f'parsing field "{name}": strconv.ParseBool: parsing "{value}": invalid syntax')
+    raise InvalidRequest(f'parsing field "{name}": strconv.ParseBool: parsing "{value[:_MAX_DIGITS]}": invalid syntax')
 
 
 def _enum(kind: EnumDescriptor, name: str, value: str) -> int:
     if value in kind.values_by_name:
         number: int = kind.values_by_name[value].number
         return number
-    if re.fullmatch(r"-?\d+", value) and int(value) in kind.values_by_number:
+    if re.fullmatch(rf"-?\d{{1,{_MAX_DIGITS}}}", value) and int(value) in kind.values_by_number:
         return int(value)
-    raise InvalidRequest(f'parsing field "{name}": {value} is not valid')
+    raise InvalidRequest(f'parsing field "{name}": {value[:_MAX_DIGITS]} is not valid')

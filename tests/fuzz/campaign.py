@@ -48,6 +48,7 @@ GROWTH_BYTES = 200 * 1024 * 1024
 # Code that no client may ever be given.
 FORBIDDEN = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED)
 FOUND_SHOWN = 40
+LOG_PROBLEMS = r"Traceback|never retrieved|call_failed"
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Findings:
 
     def note(self, problem: str, shown_by: object) -> None:
         """Remember the first request that shows a problem."""
-        self.problems.setdefault(problem[:300], str(shown_by)[:2000])
+        self.problems.setdefault(problem[:300], str(shown_by)[:1000])
 
 
 class Target:
@@ -116,7 +117,7 @@ class Target:
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             text = log.read().decode(errors="replace")
-        return [line[:300] for line in text.splitlines() if re.search(r"Traceback|never retrieved|call_failed", line)]
+        return [_summary(line) for line in text.splitlines() if re.search(LOG_PROBLEMS, line)]
 
     def memory_bytes(self) -> int:
         """Return the resident memory of admin."""
@@ -125,8 +126,19 @@ class Target:
         return int(pages) * 4096
 
 
+def _summary(line: str) -> str:
+    """Return the event and the exception of a line of the log, the same for the same defect."""
+    try:
+        entry = json.loads(line)
+        stack = str(entry.get("exception", "")).strip().splitlines()
+        places = [part.strip() for part in stack if "flytetemporal/" in part]
+        return " ".join([str(entry.get("event", "")).strip(), entry.get("method", ""), *stack[-1:], *places[-1:]])[:400]
+    except ValueError:
+        return line[:300]
+
+
 def _shape(url: str) -> str:
-    return "/".join(url.split("?", 1)[0].split("/")[:5])
+    return "/".join(part[:20] for part in url.split("?", 1)[0].split("/")[:4])
 
 
 def prepare(target: Target) -> None:

@@ -61,6 +61,7 @@ def test_unknown_query_parameters_and_those_of_the_path_are_ignored() -> None:
     [
         ("many", 'parsing field "limit": strconv.ParseUint: parsing "many": invalid syntax'),
         ("-1", 'parsing field "limit": strconv.ParseUint: parsing "-1": invalid syntax'),
+        ("1" * 5000, f'parsing field "limit": strconv.ParseUint: parsing "{"1" * 100}": value out of range'),
         ("4294967296", 'parsing field "limit": strconv.ParseUint: parsing "4294967296": value out of range'),
     ],
 )
