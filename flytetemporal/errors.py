@@ -10,7 +10,8 @@ FlyteError
 ├── AlreadyExists             an identical entity exists already
 ├── NotFound                  the entity does not exist
 ├── FailedPrecondition        the state of the entity does not allow this
-│   └── AlreadyTerminal       the execution, node or task has ended
+│   ├── AlreadyTerminal       the execution, node or task has ended
+│   └── StartRefused          Temporal refuses to start the execution, and would refuse it again
 ├── Unauthenticated
 ├── PermissionDenied
 ├── QuotaExceeded             too many requests or executions; try again later
@@ -75,6 +76,10 @@ class FailedPrecondition(FlyteError):
 
 class AlreadyTerminal(FailedPrecondition):
     """The execution, node or task has ended; carries the ``EventFailureReason`` that Flyte's clients look for."""
+
+
+class StartRefused(FailedPrecondition):
+    """Temporal refuses to start an execution, and would refuse it again; the execution fails."""
 
 
 class Unauthenticated(FlyteError):

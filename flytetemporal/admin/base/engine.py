@@ -9,6 +9,7 @@ import temporalio.exceptions
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -33,7 +34,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
-from flytetemporal.errors import NotFound, Unavailable
+from flytetemporal.errors import NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
 # If a worker dies with a workflow task, Temporal waits this long before another worker gets the task. A worker must
@@ -50,6 +51,18 @@ _EXECUTION = SearchAttributeKey.for_keyword(workflows.SEARCH_EXECUTION)
 
 T = TypeVar("T")
 
+# Statuses of a start that do not pass by waiting. NOT_FOUND is an unknown namespace.
+_LASTING = frozenset(
+    {
+        RPCStatusCode.INVALID_ARGUMENT,
+        RPCStatusCode.NOT_FOUND,
+        RPCStatusCode.PERMISSION_DENIED,
+        RPCStatusCode.UNAUTHENTICATED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.OUT_OF_RANGE,
+        RPCStatusCode.UNIMPLEMENTED,
+    }
+)
 _ACTIVITY_STATES = {
     PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED: operations_pb2.AttemptWait.SCHEDULED,
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED: operations_pb2.AttemptWait.RUNNING,
@@ -93,6 +106,7 @@ class Engine:
         """Start the execution's workflow; return False, and change nothing, if it was started before.
 
         Raises:
+            StartRefused: Temporal refuses it and would refuse it again.
             Unavailable: Temporal does not answer. The sweeper or a repeated call starts the workflow later.
         """
         execution, workflow = argument.execution_id, argument.workflow_id
@@ -116,6 +130,10 @@ class Engine:
         except temporalio.exceptions.WorkflowAlreadyStartedError:
             return False
         except RPCError as e:
+            if _is_lasting(e):
+                raise StartRefused(
+                    f"Temporal refuses to start execution {execution.name}: {e.message} ({e.status.name})"
+                ) from e
             raise Unavailable(
                 f"execution {execution.name} is recorded but Temporal did not start it: {e.message}"
             ) from e
@@ -303,11 +321,23 @@ def _execution_id(found: WorkflowExecution) -> identifier_pb2.WorkflowExecutionI
     )
 
 
+def _is_lasting(error: RPCError) -> bool:
+    """Whether Temporal would give the same answer to the same start again, until somebody changes its configuration."""
+    # A request above gRPC's own limit is answered as if a quota were exhausted.
+    return error.status in _LASTING or "larger than max" in error.message
+
+
+def _is_unknown_namespace(error: RPCError) -> bool:
+    """Whether Temporal does not know our namespace, which says nothing of the workflow that was asked for."""
+    details = error.grpc_status.details
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
+
+
 async def _answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> T:
     try:
         return await call
     except RPCError as e:
-        if e.status == RPCStatusCode.NOT_FOUND:
+        if e.status == RPCStatusCode.NOT_FOUND and not _is_unknown_namespace(e):
             raise NotFound(f"no workflow runs for execution {execution_id.name}") from e
         raise Unavailable(f"Temporal does not answer for execution {execution_id.name}: {e.message}") from e
 

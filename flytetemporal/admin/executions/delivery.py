@@ -8,26 +8,48 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_rows
+from flytetemporal.admin.base import engine, execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import closing, launch_targets
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers
 
+# Codes of executions that cannot start; see docs/operations.md.
+START_REFUSED = "StartRefused"
+GRAPH_LOST = "GraphLost"
+
 _log = structlog.get_logger(__name__)
 
 
 async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> bool:
-    """Start an execution's workflow; return whether this call started it. The sweeper repeats a start that fails."""
+    """Start an execution's workflow; return whether this call started it.
+
+    The sweeper repeats a start that fails for a reason that can pass. For any other reason the execution fails here:
+    its callers would wait for it for ever.
+    """
     execution_id = argument.execution_id
     try:
         started = await deps.engine.start(await launch_targets.inline_graph(deps.blobs, argument))
-    except (errors.Unavailable, errors.NotFound) as error:  # NotFound: the store has lost the graph.
+    except errors.Unavailable as error:
         _log.warning("execution_not_started", execution=_text(execution_id), error=error.message)
+        return False
+    except errors.StartRefused as error:
+        await fail(deps, execution_id, START_REFUSED, error.message)
+        return False
+    except errors.NotFound as error:
+        await fail(deps, execution_id, GRAPH_LOST, f"the workflow's graph is gone from the store: {error.message}")
         return False
     await _stop_if_aborted(deps, execution_id)
     return started
+
+
+async def fail(
+    deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, code: str, text: str
+) -> bool:
+    """Record that an execution which cannot start has failed; return whether it was open."""
+    _log.error("execution_cannot_start", execution=_text(execution_id), code=code, error=text)
+    return await closing.close(deps, execution_id, engine.failed(code, text))
 
 
 async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:

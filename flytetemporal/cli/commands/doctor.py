@@ -13,19 +13,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.wiring import search_attributes
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.worker import WorkerSettings
-from flytetemporal.contracts import workflows
 from flytetemporal.storage.blobs import BlobStore
 
 TIMEOUT_SECONDS = 10.0
@@ -100,14 +99,11 @@ async def _temporal(settings: TemporalSettings) -> str:
     client = await Client.connect(settings.address, namespace=settings.namespace)
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
     namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=settings.namespace))
-    known = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=settings.namespace)
-    )
-    missing = set(workflows.SEARCH_ATTRIBUTES) - set(known.custom_attributes)
+    missing = await search_attributes.missing(client, settings)
     if missing:
         raise CommandError(
-            f"the search attributes {', '.join(sorted(missing))} (Keyword) are missing in namespace "
-            f"{settings.namespace}: add them"
+            f"namespace {settings.namespace} lacks the search attributes {', '.join(missing)}, without which no "
+            f"execution starts. Run: {search_attributes.command(missing, settings)}"
         )
     days = namespace.config.workflow_execution_retention_ttl.ToTimedelta().days
     return f"server {info.server_version}, keeps histories for {days} days"

@@ -1,15 +1,26 @@
-"""``flytetemporal migrate``: brings the database's schema up to date."""
+"""``flytetemporal migrate``: prepares the database and Temporal's namespace."""
+
+import asyncio
 
 import click
 
 from flytetemporal import log
+from flytetemporal.cli.wiring import connections, search_attributes
 from flytetemporal.config.settings import Settings
+from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.db import migrate as migrations
 
 
 @click.command()
 def migrate() -> None:
-    """Bring the database's schema up to date. Several can run at once."""
+    """Bring the database's schema up to date, and register search attributes in Temporal. Several can run at once."""
     log.configure()
-    migrations.upgrade(Settings().database.url.get_secret_value())
+    settings = Settings()
+    migrations.upgrade(settings.database.url.get_secret_value())
     click.echo("the schema is up to date")
+    asyncio.run(_register(settings.temporal))
+    click.echo(f"namespace {settings.temporal.namespace} has the search attributes")
+
+
+async def _register(settings: TemporalSettings) -> None:
+    await search_attributes.register(await connections.temporal(settings), settings)

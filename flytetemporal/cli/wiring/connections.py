@@ -3,6 +3,7 @@
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import payloads
@@ -12,8 +13,7 @@ async def temporal(settings: TemporalSettings) -> Client:
     """Return a client when the namespace answers.
 
     Raises:
-        RPCError: it does not answer within ``readiness.WAIT_SECONDS``.
-        RuntimeError: the server does not, likewise.
+        CommandError: server or namespace do not answer within ``readiness.WAIT_SECONDS``.
     """
 
     async def connect() -> Client:
@@ -23,4 +23,8 @@ async def temporal(settings: TemporalSettings) -> Client:
         await client.count_workflows()  # The port is open a moment before the namespace exists.
         return client
 
-    return await wait_until_ready("temporal", connect, RPCError, RuntimeError)
+    try:
+        return await wait_until_ready("temporal", connect, RPCError, RuntimeError)
+    except (RPCError, RuntimeError) as e:
+        text = e.message if isinstance(e, RPCError) else str(e)
+        raise CommandError(f"Temporal at {settings.address}, namespace {settings.namespace}: {text}") from e

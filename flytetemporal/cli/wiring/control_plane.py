@@ -20,7 +20,7 @@ from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.cli.serving.readiness import wait_until_ready
-from flytetemporal.cli.wiring import connections, console_links
+from flytetemporal.cli.wiring import connections, console_links, search_attributes
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
@@ -35,11 +35,16 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @contextlib.asynccontextmanager
 async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[Dependencies]:
-    """Connect to Postgres and Temporal, and disconnect at the end. Waits until both answer."""
+    """Connect to Postgres and Temporal, and disconnect at the end. Waits until both answer.
+
+    Raises:
+        CommandError: Temporal's namespace lacks search attributes, and this process may not register them.
+    """
     engine, sessions = session.open(settings.database)
     try:
         schema = _migrated(settings) if migrate else _answering(engine)
         client, _ = await asyncio.gather(connections.temporal(settings.temporal), schema)
+        await search_attributes.register(client, settings.temporal)
         yield Dependencies(
             sessions=sessions,
             blobs=BlobStore(
