@@ -107,7 +107,7 @@ def _repair_number(message: Any) -> None:
 
 
 def _checked(place: _Place) -> Iterator[_Place]:
-    """Check the fields of one message that are no messages, and yield those that are."""
+    """Check the scalar fields of one message, and yield its submessages."""
     value_check = _VALUE_CHECKS.get(place.message.DESCRIPTOR.full_name)
     if value_check is not None:
         problem = value_check(place.message)
@@ -157,13 +157,13 @@ def _check_enum(place: _Place, field: FieldDescriptor, value: Any) -> None:
 def _timestamp_problem(message: Any) -> str:
     if MIN_TIMESTAMP_SECONDS <= message.seconds <= MAX_TIMESTAMP_SECONDS and 0 <= message.nanos < NANOS:
         return ""
-    return f"{message.seconds} s and {message.nanos} ns are no time of the years 1 to 9999"
+    return f"{message.seconds} s and {message.nanos} ns are outside the years 1 to 9999"
 
 
 def _duration_problem(message: Any) -> str:
     seconds, nanos = message.seconds, message.nanos
     if abs(seconds) > MAX_DURATION_SECONDS or abs(nanos) >= NANOS:
-        return f"{seconds} s and {nanos} ns are no duration of at most 10,000 years"
+        return f"{seconds} s and {nanos} ns are more than 10,000 years"
     if (seconds > 0 > nanos) or (seconds < 0 < nanos):
         return f"the seconds and the nanoseconds of a duration have the same sign, not {seconds} and {nanos}"
     return ""

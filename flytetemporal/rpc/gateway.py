@@ -4,6 +4,7 @@ It follows Flyte's gateway: the exact value of ``Accept``, or else of ``Content-
 response. Errors are a ``google.rpc.Status`` in the same encoding.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -67,7 +68,7 @@ class Gateway:
                 if variables is not None:
                     message = await self._request_message(request, route, variables)
                     answer = await invocation.invoke(route.method, message, "http")
-                    return _answer(answer, encoding, 200)
+                    return await _answer_off_loop(answer, encoding)
         except invocation.Refused as refused:
             return _refusal(refused.answer, encoding)
         except bodies.Unreadable as e:
@@ -94,6 +95,13 @@ def _encoding(request: Request) -> str:
         if request.headers.get(header) in (PROTOBUF, JSON):
             return request.headers[header]
     return ""
+
+
+async def _answer_off_loop(message: Message, encoding: str) -> Response:
+    """Encode an answer; a large one in a thread, because a megabyte of JSON takes more than 100 ms."""
+    if message.ByteSize() > invocation.MAX_CHECKED_INLINE_BYTES:
+        return await asyncio.to_thread(_answer, message, encoding, 200)
+    return _answer(message, encoding, 200)
 
 
 def _answer(message: Message, encoding: str, http_status: int) -> Response:
