@@ -1,4 +1,4 @@
-"""Fixtures live in tests/fixtures; here they are only listed."""
+"""Lists the fixtures, which are in tests/fixtures."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Aborts: of a task that runs, at a gate, inside a subworkflow, a dynamic and a map; the cause is kept."""
+"""Aborts of a running task, at a gate, and inside a subworkflow, a dynamic workflow and a map; the cause is kept."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Branches: several conditions, and/or, truth and None, a message when none fits, nested, to workflows."""
+"""Branches: several conditions, and/or, truth and None, a message if no case matches, nested, to workflows."""
 
 from typing import Optional
 

@@ -1,4 +1,4 @@
-"""What a program of this folder says about its runs: which entity, with which inputs, and what must come out."""
+"""Cases of the programs in this folder: an entity to run, its inputs, and the expected result."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ WorkflowPhase, NodePhase, TaskPhase = (
     core_execution_pb2.TaskExecution,
 )
 ENDED = (WorkflowPhase.SUCCEEDED, WorkflowPhase.FAILED, WorkflowPhase.ABORTED, WorkflowPhase.TIMED_OUT)
-PATIENCE_SECONDS = 240.0
+WAIT_SECONDS = 240.0
 PAGE = 200
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 
@@ -85,7 +85,7 @@ class Run:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until something is the case."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"{self.id.name}: {what} never happened"
             time.sleep(0.3)

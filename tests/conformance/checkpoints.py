@@ -1,4 +1,4 @@
-"""Checkpoints: an attempt gets what the one before it has saved."""
+"""Checkpoints: an attempt reads what the previous attempt saved."""
 
 from case import Case
 from flytekit import current_context, task, workflow

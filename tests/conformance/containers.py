@@ -1,4 +1,4 @@
-"""A program of any language in its image, between tasks of Python: it finds its inputs as files and leaves files."""
+"""A raw container between Python tasks: it reads its inputs from files and writes its outputs to files."""
 
 from case import Case, Run
 from flytekit import ContainerTask, kwtypes, task, workflow

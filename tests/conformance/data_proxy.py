@@ -1,4 +1,4 @@
-"""The data proxy: values by their ``flyte://`` address, files given and taken by signed links."""
+"""The data proxy: values by their ``flyte://`` URI, uploads and downloads through signed links."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Decks: a page that a task writes, with a link to read it by."""
+"""Decks: a page that a task writes, and the link to it."""
 
 import httpx
 from case import Case, Run

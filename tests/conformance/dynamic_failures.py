@@ -1,4 +1,4 @@
-"""Failures of dynamic workflows: of their own code, of a node inside, of a graph that nobody can read."""
+"""Failures of dynamic workflows: of their code, of a node inside, of a graph that cannot be read."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Dynamic workflows: a graph that is made while it runs, with workflows and launch plans in it, or none at all.
+"""Dynamic workflows: a graph made at run time, with workflows and launch plans in it, or no graph at all.
 
 Clients see the workflow that was made, and its nodes below the node that made it.
 """

@@ -1,4 +1,4 @@
-"""Eager workflows that go wrong: a process that dies finds what it had launched; a failure aborts what still runs."""
+"""Eager workflows that fail: a restarted process finds the executions it launched; a failure aborts those still running."""
 
 import asyncio
 import os

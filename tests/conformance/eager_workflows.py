@@ -1,4 +1,4 @@
-"""Eager workflows: plain Python that launches as it goes; what it launches carries its name in a label."""
+"""Eager workflows: plain Python that launches executions, which carry its name in a label."""
 
 import asyncio
 from typing import List

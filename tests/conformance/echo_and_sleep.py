@@ -1,4 +1,4 @@
-"""Tasks that need no process: ``Echo`` hands its inputs on, ``core-sleep`` waits."""
+"""Tasks that need no process: ``Echo`` returns its inputs, ``core-sleep`` waits."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Failure nodes: they get the workflow's inputs and the error, of a workflow and of a subworkflow; they may fail too."""
+"""Failure nodes of workflows and subworkflows: they get the inputs and the error, and can fail, too."""
 
 import os
 from typing import List, Optional
@@ -75,7 +75,7 @@ cleaned_up_by_a_child_plan = LaunchPlan.get_or_create(cleaned_up_by_a_child)
 
 @workflow
 def child_cleaned_up_by_a_child(text: str) -> int:
-    """FlyteRemote cannot fetch a workflow whose failure node is a launch plan; so another one launches it."""
+    """FlyteRemote cannot fetch a workflow whose failure node is a launch plan, so another workflow launches it."""
     return cleaned_up_by_a_child_plan(text=text)
 
 

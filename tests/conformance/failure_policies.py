@@ -1,4 +1,4 @@
-"""Failure policies: the first failure stops the others, or they go on as far as they can."""
+"""Failure policies: the first failure stops the other nodes, or they continue as far as possible."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Files and directories: made by a task, read by another, given by the one who launches, an address of their own."""
+"""Files and directories: written by a task, read by another, given as inputs, written to a chosen URI."""
 
 import os
 from pathlib import Path

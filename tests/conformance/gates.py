@@ -1,4 +1,4 @@
-"""Gates: a pause, a value that somebody gives, an approval and a rejection, and one that waits too long."""
+"""Gates: a pause, a value from a user, an approval, a rejection, and a timeout."""
 
 import datetime as dt
 

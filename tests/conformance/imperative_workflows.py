@@ -1,4 +1,4 @@
-"""Imperative workflows: made step by step, of tasks, workflows and launch plans, with a failure node."""
+"""Imperative workflows: built step by step from tasks, workflows and launch plans, with a failure node."""
 
 from typing import List, Optional
 

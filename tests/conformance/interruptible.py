@@ -1,4 +1,4 @@
-"""Interruptible: of a task, a workflow, an execution; switched off for the attempt after the last system failure."""
+"""Interruptible tasks, workflows and executions; switched off for the attempt after the last system retry."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Values of megabytes: they stay in the store, through subworkflows and attribute access too."""
+"""Values of megabytes: they stay in the store, also through subworkflows and attribute access."""
 
 from typing import List
 

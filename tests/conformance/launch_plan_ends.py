@@ -1,4 +1,4 @@
-"""How parents and children end each other: a child's failure and abort fail its node, a parent's abort aborts it."""
+"""Ends of parents and children: a child's failure or abort fails its node, a parent's abort aborts the child."""
 
 import time
 from typing import List

@@ -1,4 +1,4 @@
-"""Launch plans: run by themselves, and from workflows as executions of their own; fixed and default inputs, nested.
+"""Launch plans: run directly, and from workflows as separate executions; fixed and default inputs, nested.
 
 A child has a record of its own that tells its parent, and inherits how its parent was launched.
 """

@@ -1,4 +1,4 @@
-"""Map tasks as flytekit wrote them before array nodes: tasks of type container_array."""
+"""Map tasks as flytekit wrote them before array nodes: tasks of type ``container_array``."""
 
 import functools
 from typing import List, Optional

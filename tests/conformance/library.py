@@ -1,5 +1,5 @@
-"""What the other programs refer to; registered in project ``flytetester``, domain ``staging``, as
-version ``library-1`` before they are."""
+"""Entities that the other programs refer to; registered before them as version ``library-1`` in the
+project ``flytetester`` and domain ``staging``."""
 
 from case import Case
 from flytekit import LaunchPlan, task, workflow

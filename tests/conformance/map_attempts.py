@@ -1,4 +1,4 @@
-"""The attempts of a map task's elements: each has retries, a time-out and a system budget of its own."""
+"""Attempts of the elements of a map task: each element has its own retries, timeout and system budget."""
 
 import datetime as dt
 import functools

@@ -1,4 +1,4 @@
-"""Map tasks some of whose elements fail: how many may, what is in their place, what the error says."""
+"""Map tasks with failing elements: how many may fail, the value in their place, the error message."""
 
 from typing import List, Optional
 
@@ -31,7 +31,7 @@ def half_must(a: List[int]) -> (List[Optional[int]], int):
 
 @workflow
 def two_must(a: List[int]) -> int:
-    """flytekit lets a ratio, whose default is 1, win over a number."""
+    """In flytekit a ratio, whose default is 1, takes precedence over a number."""
     return count(values=map_task(half, min_successes=2, min_success_ratio=None)(a=a))
 
 

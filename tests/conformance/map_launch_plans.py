@@ -1,4 +1,4 @@
-"""Maps over launch plans: each element is an execution of its own, with fixed and default inputs of its plan."""
+"""Maps over launch plans: each element is a separate execution, with the fixed and default inputs of its plan."""
 
 from typing import List, Optional
 

@@ -1,4 +1,4 @@
-"""Map tasks: one or several mapped inputs, bound ones, how many run at once, no elements at all, gathered outputs."""
+"""Map tasks: one or several mapped inputs, bound inputs, concurrency, empty lists, gathered outputs."""
 
 import functools
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""``with_overrides``: name, resources, retries, time-out, interruptible, image and cache of one node."""
+"""``with_overrides``: name, resources, retries, timeout, interruptible, image and cache of a node."""
 
 import datetime as dt
 import os

@@ -28,7 +28,7 @@ def over_grpc(run: Run) -> None:
     place = common_pb2.NamedEntityIdentifier(project=run.id.project, domain=run.id.domain)
     by_name = common_pb2.ResourceListRequest(id=place, limit=1, filters=f"eq(execution_name,{run.id.name})")
     assert [found.id.name for found in run.admin.ListExecutions(by_name).executions] == [run.id.name]
-    # Oldest first: what others launch meanwhile moves no page.
+    # Oldest first, so that executions launched by other tests do not move the pages.
     page = {"id": place, "limit": 1, "sort_by": common_pb2.Sort(key="created_at", direction=common_pb2.Sort.ASCENDING)}
     first = run.admin.ListExecutions(common_pb2.ResourceListRequest(**page))
     second = run.admin.ListExecutions(common_pb2.ResourceListRequest(**page, token=first.token))

@@ -1,4 +1,4 @@
-"""References: to tasks, workflows and launch plans that somebody else has registered, here in another project.
+"""References to tasks, workflows and launch plans that are registered elsewhere, here in another project.
 
 Register ``library.py`` in project ``flytetester``, domain ``staging``, as version ``library-1`` first.
 """
@@ -17,7 +17,7 @@ def add(a: int, b: int) -> int: ...
 
 @reference_workflow(name="library.add_twice", **PLACE)
 def add_twice(a: int) -> int:
-    """flytekit lets it be launched, not be a part of other workflows."""
+    """flytekit can launch it, but not use it inside other workflows."""
     return a
 
 
@@ -51,7 +51,7 @@ def maps_a_reference(a: List[int]) -> List[int]:
 
 
 def stays_in_its_domain(run: Run) -> None:
-    """A child runs where its parent runs, wherever its launch plan is from."""
+    """A child runs in its parent's project and domain, not in those of its launch plan."""
     (node,) = [node for node in run.nodes().values() if node.closure.HasField("workflow_node_metadata")]
     child = run.execution_of(node.closure.workflow_node_metadata.executionId)
     assert (child.id.project, child.id.domain) == (run.id.project, run.id.domain)

@@ -1,4 +1,4 @@
-"""Launching again: a name that is taken, a relaunch with the same inputs, and what is refused before anything runs."""
+"""Relaunch: a name that is taken, a relaunch with the same inputs, and requests that are refused before anything runs."""
 
 import grpc
 from case import ENDED, Case, Run, WorkflowPhase

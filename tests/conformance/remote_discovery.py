@@ -1,4 +1,4 @@
-"""Discovery while it runs: tasks that ask the API for what there is, launch it and wait; graphs with what was fetched.
+"""Discovery at run time: tasks that fetch entities, launch them and wait; graphs with fetched entities.
 
 Register ``library.py`` in project ``flytetester``, domain ``staging``, as version ``library-1`` first.
 """
@@ -14,7 +14,7 @@ PLACE = {"project": "flytetester", "domain": "staging", "version": "library-1"}
 
 
 def remote() -> FlyteRemote:
-    """In a task, the worker's environment says where the API is."""
+    """In a task, the client finds the API through the worker's environment."""
     return FlyteRemote(Config.auto(), default_project="flytesnacks", default_domain="development")
 
 
@@ -33,7 +33,7 @@ def launch_and_wait(a: int) -> int:
 
 @task
 def newest_version(name: str) -> str:
-    """Without a version, the newest is meant."""
+    """Without a version, the newest one is fetched."""
     return remote().fetch_launch_plan(project="flytetester", domain="staging", name=name).id.version
 
 

@@ -1,4 +1,4 @@
-"""Retries: of recoverable failures, of failures of the system, not of plain exceptions; what is left when none is left."""
+"""Retries of recoverable and system failures, none of plain exceptions; the error after the last retry."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def raises(text: str) -> int:
 
 @task
 def is_killed(times: int) -> int:
-    """SIGKILL is what a machine that goes away does to a process: a failure of the system."""
+    """A process that gets SIGKILL is a system failure, like one whose machine disappears."""
     if attempt_number() < times:
         os.kill(os.getpid(), signal.SIGKILL)
     return attempt_number()

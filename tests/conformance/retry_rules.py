@@ -1,4 +1,4 @@
-"""Ours, beyond Flyte: retries and a longest life without a change of code, by annotations; why a run waits; force."""
+"""Beyond Flyte: retries and a maximum duration set by annotations, explanations of waits, ends by force."""
 
 import json
 import time
@@ -49,7 +49,7 @@ def was_tried_twice(run: Run) -> None:
 
 
 def is_explained(run: Run) -> None:
-    """Ask until the gate is reached, then open it."""
+    """Poll until the gate is reached, then open it."""
     address = f"{run.http_url}/api/v1/operations/explain/{run.id.project}/{run.id.domain}/{run.id.name}"
     run.until(lambda: 'signal \\"number\\"' in json.dumps(httpx.get(address).json()), "that it waits for the signal")
     run.remote.set_input("number", run.id.name, 0)

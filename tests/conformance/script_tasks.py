@@ -1,4 +1,4 @@
-"""Tasks that carry a script or a query in place of a Python function."""
+"""Tasks with a script or a query instead of a Python function."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ PLACE = Path(tempfile.gettempdir()) / "script_tasks"
 
 
 def songs() -> str:
-    """Return where a small database lies; it is made when this program is registered."""
+    """Return the path of a small database, which is created when this program is registered."""
     PLACE.mkdir(exist_ok=True)
     path = PLACE / "songs.db"
     with contextlib.closing(sqlite3.connect(path)) as database, database:
@@ -31,7 +31,7 @@ def songs() -> str:
 
 
 def script() -> str:
-    """Return where a script lies on the worker's machine."""
+    """Return the path of a script on the worker's machine."""
     PLACE.mkdir(exist_ok=True)
     path = PLACE / "script.sh"
     path.write_text('echo "$WORD $1" > words.txt\n')

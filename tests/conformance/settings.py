@@ -1,4 +1,4 @@
-"""Settings of an execution: parallelism, variables, labels, annotations, tags, service account, where raw data goes."""
+"""Settings of an execution: parallelism, variables, labels, annotations, tags, service account, raw output prefix."""
 
 import itertools
 import os
@@ -68,7 +68,7 @@ def goes_to(prefix: str):
 
 
 class Below:
-    """Equal to every text that begins like this."""
+    """Equal to every string that starts with this one."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix

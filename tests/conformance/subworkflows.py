@@ -1,4 +1,4 @@
-"""Workflows inside workflows: values and failures pass through, the nodes are listed below their parent."""
+"""Subworkflows: values and failures pass through, and the nodes are listed below their parent."""
 
 from case import Case, Run
 from flytekit import task, workflow

@@ -1,4 +1,4 @@
-"""Secrets: from variables and files of the worker, as variables or files for the task; one that is not there.
+"""Secrets from variables and files of the worker, as variables or files of the task; a missing secret.
 
 The worker needs ``_FSEC_CONFORMANCE_VARIABLE=from a variable`` in its environment and a file ``conformance/file`` with
 the text ``from a file`` in its secrets folder.

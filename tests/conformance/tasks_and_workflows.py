@@ -1,4 +1,4 @@
-"""Tasks and workflows: named outputs, several outputs, constants, outputs that nobody reads, one task by itself."""
+"""Tasks and workflows: named outputs, several outputs, constants, unused outputs, single tasks."""
 
 import os
 from typing import List, NamedTuple, Tuple
@@ -69,7 +69,7 @@ def lists_of_promises(a: int) -> Tuple[int, str, int]:
 
 @workflow
 def passed_on(a: int, text: str = "as it is") -> Tuple[int, str, int]:
-    """Inputs and constants may be outputs; only without any node Flyte refuses a workflow."""
+    """Inputs and constants can be outputs; Flyte only refuses a workflow without any node."""
     nothing(a=a)
     return a, text, 5
 

@@ -1,4 +1,4 @@
-"""Each program of this folder, registered and run by the stock client on a whole stack, comes out as it says.
+"""Each program of this folder, registered and run by the stock client on a whole stack, has its expected results.
 
 The programs are ordinary flytekit modules; what they expect is in their ``CASES``. docs/compatibility.md names them.
 """
@@ -32,12 +32,12 @@ HERE = Path(__file__).parent
 COMPATIBILITY = HERE.parent.parent / "docs" / "compatibility.md"
 NO_PROGRAMS = {"case", "test_conformance"}
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NO_PROGRAMS)
-# What others refer to across projects: it is registered first, in a place and version of its own.
+# The other programs refer to it across projects, so it is registered first, in its own project and version.
 LIBRARY, LIBRARY_PLACE, LIBRARY_VERSION = "library", ("flytetester", "staging"), "library-1"
 PROJECT, DOMAIN, VERSION = "flytesnacks", "development", "conformance-1"
-# Deadlines count while a task waits for a place on the worker: these have ended before the crowd comes.
+# Deadlines include the wait for a slot on the worker, so these run before all others are started.
 WITH_DEADLINES = ("timeouts", "map_attempts")
-# Eager workflows mostly wait, so they begin early too.
+# Eager workflows mostly wait, so they start early, too.
 EARLY = (*WITH_DEADLINES, "eager_workflows", "eager_recovery")
 AT_ONCE = 32
 SECONDS = 400
@@ -56,7 +56,7 @@ class Launcher:
         self._admin = admin_pb2_grpc.AdminServiceStub(channel)
 
     def problem(self, case: Case) -> str:
-        """Run a case to its end and say what is not as it should be; nothing if all is."""
+        """Run a case to its end; return the differences from the expected result."""
         began = time.monotonic()
         try:
             run = self._launch(case)
@@ -107,7 +107,7 @@ class Launcher:
 
 
 def load(program: str) -> ModuleType:
-    """Import a program as pyflyte does: the folder is the root of its names."""
+    """Import a program as pyflyte does, with this folder as the root of its names."""
     spec = importlib.util.spec_from_file_location(program, HERE / f"{program}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -125,7 +125,7 @@ def register(stack: RunningStack, programs: list[str], place: tuple[str, str], v
 
 @pytest.fixture(scope="session")
 def problems(stack: RunningStack, request: pytest.FixtureRequest) -> Iterator[Problems]:
-    """Start every case of the programs that are to be tested; gives what is wrong with each, once it has ended."""
+    """Start every case of the selected programs; return the differences of each case when it has ended."""
     wanted = {item.callspec.params["program"] for item in request.session.items if hasattr(item, "callspec")
               and "problems" in getattr(item, "fixturenames", ())}  # fmt: skip
     programs = sorted(wanted | {LIBRARY})
@@ -136,11 +136,11 @@ def problems(stack: RunningStack, request: pytest.FixtureRequest) -> Iterator[Pr
     ):
         patch.setattr(sys, "path", [str(HERE), *sys.path])
         patch.setitem(sys.modules, "case", cases)
-        # pyflyte hands its -c on to FlyteRemote only as long as nothing has read the configuration before.
+        # pyflyte passes its -c on to FlyteRemote only if nothing has read the configuration before.
         patch.setenv("FLYTECTL_CONFIG", str(stack.client_config))
         register(stack, [LIBRARY], LIBRARY_PLACE, LIBRARY_VERSION)
         register(stack, programs, (PROJECT, DOMAIN), VERSION)
-        importlib.import_module("pandas")  # flytekit looks at it in every thread as soon as one imports it.
+        importlib.import_module("pandas")  # flytekit inspects it in every thread as soon as one thread imports it.
         launcher = Launcher(stack, channel)
         modules = {program: load(program) for program in programs}
 
@@ -154,7 +154,7 @@ def problems(stack: RunningStack, request: pytest.FixtureRequest) -> Iterator[Pr
 
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_comes_out_as_it_says(problems: Problems, program: str) -> None:
+def test_a_program_has_its_expected_results(problems: Problems, program: str) -> None:
     runs = problems[program]
     assert runs, f"{program} has no CASES"
 
@@ -163,7 +163,7 @@ def test_a_program_comes_out_as_it_says(problems: Problems, program: str) -> Non
     assert not any(found), "\n\n".join(problem for problem in found if problem)
 
 
-def test_a_program_may_be_run_by_itself(stack: RunningStack) -> None:
+def test_a_single_program_can_be_run(stack: RunningStack) -> None:
     done = stack.pyflyte(
         "run", "--remote", "--wait", "--poll-interval", "1", "-p", PROJECT, "-d", DOMAIN,
         "tasks_and_workflows.py", "diamond", "--a", "2", cwd=HERE,
@@ -173,13 +173,13 @@ def test_a_program_may_be_run_by_itself(stack: RunningStack) -> None:
     assert "has succeeded" in done.stdout
 
 
-def test_every_program_is_named_where_compatibility_is_told() -> None:
+def test_every_program_is_named_in_the_compatibility_table() -> None:
     named = set(re.findall(r"tests/conformance/(\w+)\.py", COMPATIBILITY.read_text()))
 
     assert named == set(PROGRAMS)
 
 
-def test_every_row_of_what_works_names_a_program() -> None:
+def test_every_supported_feature_names_a_program() -> None:
     section = COMPATIBILITY.read_text().split("## What works", 1)[1].split("\n## ", 1)[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")]
 

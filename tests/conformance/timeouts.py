@@ -1,4 +1,4 @@
-"""Time-outs: of an attempt, which may be tried again, and of a node over all its attempts.
+"""Timeouts of an attempt, which can be retried, and of a node over all its attempts.
 
 A node may take twice as long as an attempt, waiting for a place included, so they are long enough for a slow machine.
 """

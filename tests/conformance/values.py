@@ -1,4 +1,4 @@
-"""Every kind of value that flytekit knows by itself: scalars, times, enums, optionals, unions, collections, classes."""
+"""Every type of value that flytekit supports: scalars, times, enums, optionals, unions, collections, classes."""
 
 import datetime as dt
 import enum
@@ -33,7 +33,7 @@ class Model(BaseModel):
 
 
 class NotSerializable:
-    """flytekit pickles what it has no type for."""
+    """flytekit pickles values of types it does not know."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""What the end-to-end tests do with a running stack: run programs with pyflyte, read executions back."""
+"""A client of a running stack for the end-to-end tests: runs programs with pyflyte, reads executions back."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""Raw containers of flytekit on the whole stack: by the real podman where this machine lets it, else by a stand-in."""
+"""Raw containers of flytekit on the whole stack: with the real podman if this machine allows it, else a stand-in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def client(
             yield client
 
 
-def test_a_container_works_between_tasks_of_python(client: Client) -> None:
+def test_a_container_runs_between_python_tasks(client: Client) -> None:
     execution = client.run("boxes", "counting", "--words", "one two three")
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
@@ -36,7 +36,7 @@ def test_a_container_works_between_tasks_of_python(client: Client) -> None:
     assert httpx.get(attempt.closure.logs[0].uri).text == "counting for Ada\n"
 
 
-def test_what_a_container_says_went_wrong_is_the_executions_error(client: Client) -> None:
+def test_the_error_of_a_container_is_the_error_of_the_execution(client: Client) -> None:
     execution = client.run("boxes", "failing")
 
     error = execution.closure.error

@@ -1,4 +1,4 @@
-"""People act on runs: with signals, aborts, by force, in Temporal itself; and ask what a run waits for."""
+"""Users control runs: with signals, aborts, by force and in Temporal; and ask what a run waits for."""
 
 import asyncio
 import subprocess
@@ -94,7 +94,7 @@ def test_a_gate_is_explained_and_answered(client: Client) -> None:
     assert client.outputs(execution_id) == {"o0": 6}
 
 
-def test_a_signal_may_be_set_before_its_gate_is_reached(client: Client) -> None:
+def test_a_signal_can_be_set_before_its_gate_is_reached(client: Client) -> None:
     name = "e2esignalfirst"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
     identifier = identifier_pb2.SignalIdentifier(signal_id="number", execution_id=execution_id)
@@ -170,7 +170,7 @@ async def reset(temporal: TemporalClient, handle: WorkflowHandle[Any, Any]) -> N
     )
 
 
-def test_a_reset_of_a_running_workflow_goes_on(client: Client) -> None:
+def test_a_running_workflow_continues_after_a_reset(client: Client) -> None:
     execution_id = client.start("control", "waiting", "--seconds", "3")
     wait_until(running(client, execution_id))
 
@@ -181,7 +181,7 @@ def test_a_reset_of_a_running_workflow_goes_on(client: Client) -> None:
     assert client.outputs(execution_id) == {"o0": 2}
 
 
-def test_an_attempt_gets_the_checkpoint_of_the_one_before(client: Client) -> None:
+def test_an_attempt_gets_the_checkpoint_of_the_previous_one(client: Client) -> None:
     execution = client.run("control", "checkpointed")
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message

@@ -1,4 +1,4 @@
-"""Uploads, downloads, decks and flyte:// addresses against the whole stack."""
+"""Uploads, downloads, decks and ``flyte://`` URIs on the whole stack."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def upload(root: str, content: bytes = CONTENT) -> dataproxy_pb2.CreateUploadLoc
     )
 
 
-def test_what_is_uploaded_can_be_downloaded(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
+def test_an_uploaded_file_can_be_downloaded(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
     location = proxy.CreateUploadLocation(upload("round-trip"))
 
     put = httpx.put(location.signed_url, content=CONTENT, headers=dict(location.headers))
@@ -53,7 +53,7 @@ def test_what_is_uploaded_can_be_downloaded(proxy: dataproxy_pb2_grpc.DataProxyS
     assert got.content == CONTENT
 
 
-def test_other_content_than_announced_is_refused(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
+def test_content_with_another_hash_than_announced_is_refused(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
     location = proxy.CreateUploadLocation(upload("other-content"))
 
     put = httpx.put(location.signed_url, content=b"something else")
@@ -61,7 +61,7 @@ def test_other_content_than_announced_is_refused(proxy: dataproxy_pb2_grpc.DataP
     assert put.status_code == 400
 
 
-def test_a_link_that_was_changed_is_refused(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
+def test_a_changed_link_is_refused(proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
     location = proxy.CreateUploadLocation(upload("changed"))
 
     assert httpx.put(location.signed_url.replace("changed", "another"), content=CONTENT).status_code == 403
@@ -88,9 +88,7 @@ def test_a_part_of_a_file_can_be_downloaded(proxy: dataproxy_pb2_grpc.DataProxyS
     assert (got.status_code, got.content) == (206, CONTENT[5:12])
 
 
-def test_a_deck_is_linked_and_values_have_addresses(
-    client: Client, proxy: dataproxy_pb2_grpc.DataProxyServiceStub
-) -> None:
+def test_a_deck_is_linked_and_values_have_uris(client: Client, proxy: dataproxy_pb2_grpc.DataProxyServiceStub) -> None:
     execution = client.run("decks", "with_deck")
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
     node = client.nodes(execution.id)["n0"]

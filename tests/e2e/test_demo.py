@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(900)
-def test_every_example_of_the_demo_comes_out_as_expected() -> None:
+def test_every_example_of_the_demo_ends_as_expected() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/demo.py"], cwd=ROOT, capture_output=True, text=True, timeout=840, check=False
     )

@@ -1,4 +1,4 @@
-"""Eager workflows launch executions by themselves, through the stock client inside their task."""
+"""Eager workflows launch executions through the stock client inside their task."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def launched_by(client: Client, name: str) -> list[execution_pb2.Execution]:
     return list(listed.executions)
 
 
-def test_what_an_eager_workflow_launched_is_linked_to_it(client: Client) -> None:
+def test_executions_of_an_eager_workflow_are_linked_to_it(client: Client) -> None:
     execution = client.run("eager", "sums", "--a", "3")
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
@@ -37,7 +37,7 @@ def test_what_an_eager_workflow_launched_is_linked_to_it(client: Client) -> None
     assert [child.closure.phase for child in children] == [Phase.SUCCEEDED, Phase.SUCCEEDED]
 
 
-def test_an_eager_workflow_whose_process_died_finds_what_it_launched(client: Client) -> None:
+def test_an_eager_workflow_whose_process_died_finds_its_executions(client: Client) -> None:
     execution = client.run("eager", "comes_back", "--a", "3")
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
@@ -49,10 +49,10 @@ def test_an_eager_workflow_whose_process_died_finds_what_it_launched(client: Cli
     assert len(launched_by(client, execution.id.name)) == 1
 
 
-def test_what_a_failed_eager_workflow_left_running_is_aborted(client: Client) -> None:
+def test_running_executions_of_a_failed_eager_workflow_are_aborted(client: Client) -> None:
     execution = client.wait(client.start("eager", "gives_up"))
 
     assert execution.closure.phase == Phase.FAILED
     assert "gave up" in execution.closure.error.message
-    # The sweeper gives it a minute to end by itself.
+    # The sweeper aborts it a minute after the end of its parent.
     wait_until(lambda: [child.closure.phase for child in launched_by(client, execution.id.name)] == [Phase.ABORTED])

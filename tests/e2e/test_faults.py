@@ -1,4 +1,4 @@
-"""A short version of ``make faults``: everything is killed at random, and nothing is lost."""
+"""A short version of ``make faults``: every process is killed at random, and nothing is lost."""
 
 import pytest
 

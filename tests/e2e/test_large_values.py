@@ -16,7 +16,7 @@ def client(stack: RunningStack) -> Iterator[Client]:
         yield client
 
 
-def test_texts_of_megabytes_go_through_every_kind_of_node(client: Client) -> None:
+def test_strings_of_megabytes_pass_through_every_kind_of_node(client: Client) -> None:
     size = 3_000_000
     execution = client.wait(client.start("huge", "huge", "--size", str(size)))
 
@@ -24,21 +24,21 @@ def test_texts_of_megabytes_go_through_every_kind_of_node(client: Client) -> Non
     data = client.admin.GetExecutionData(execution_pb2.WorkflowExecutionGetDataRequest(id=execution.id))
     outputs = data.full_outputs.literals
     assert [primitive(outputs[f"o{n}"]) for n in range(1, 6)] == [size, size, size + 3_200_000, 3_200_000, size]
-    # Above what an answer may hold they are told by reference, with their sizes.
+    # An answer that would be too large has references instead, with the sizes.
     assert outputs["o0"].offloaded_metadata.size_bytes > size
     doubled = [element.offloaded_metadata.size_bytes for element in outputs["o6"].collection.literals]
     assert [found > 2 * size for found in doubled] == [True, True]
     assert primitive(outputs["o7"]) == "short"
 
 
-def test_an_offloaded_text_is_read_by_clients_as_if_it_was_not(client: Client) -> None:
+def test_clients_read_an_offloaded_string_like_any_other(client: Client) -> None:
     execution = client.run("huge", "make", "--size", "100000")
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
     assert client.outputs(execution.id) == {"o0": "x" * 100_000}
 
 
-def test_a_dynamic_workflow_that_makes_itself_again_ends_as_the_users_error(client: Client) -> None:
+def test_a_dynamic_workflow_that_recurses_forever_fails_as_the_users_error(client: Client) -> None:
     execution = client.wait(client.start("huge", "runaway"))
 
     assert execution.closure.phase == Phase.FAILED
@@ -54,6 +54,6 @@ def test_flytekits_workflows_nested_too_deep_are_refused_at_registration(stack: 
 
     assert done.returncode
     told = " ".join((done.stdout + done.stderr).split())
-    # It registers the innermost first; what is as deep as allowed is taken.
+    # pyflyte registers the innermost workflow first; those within the limit are accepted.
     assert 'level51" version:"deep"] nests subworkflows 51 levels deep; the limit is 50' in told
     assert 'level50" version:"deep"] nests' not in told

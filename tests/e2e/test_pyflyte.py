@@ -46,7 +46,7 @@ def test_values_of_megabytes_stay_in_the_store(client: Client) -> None:
         ("segfault", "RetriesExhausted|Error", "SIGSEGV"),
     ],
 )
-def test_a_task_that_dies_gives_the_right_error(client: Client, how: str, code: str, text: str) -> None:
+def test_a_task_that_dies_fails_with_the_right_error(client: Client, how: str, code: str, text: str) -> None:
     execution = client.run("dying", "dying", "--how", how)
 
     error = execution.closure.error
@@ -55,7 +55,7 @@ def test_a_task_that_dies_gives_the_right_error(client: Client, how: str, code: 
     assert re.search(text, error.message)
 
 
-def test_a_killed_process_is_the_systems_failure_and_tried_again(client: Client) -> None:
+def test_a_killed_process_is_a_system_failure_and_retried(client: Client) -> None:
     execution = client.run("dying", "dying", "--how", "kill")
 
     assert execution.closure.phase == Phase.FAILED

@@ -1,4 +1,4 @@
-"""The shapes of ``make bench`` at a tenth of their size: histories, memory and lists stay as small as they must."""
+"""The shapes of ``make bench`` at a tenth of their size, with bounds on histories, memory and lists."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -12,8 +12,8 @@ from bench.executions import Executions
 from bench.sizes import Shape
 from scripts import background_stack
 
-VERSION = "bench"  # The flows refer to their own tasks by it.
-# A tenth of what an execution may have before it continues as new; see docs/decisions/0009.
+VERSION = "bench"  # The flows refer to their own tasks with it.
+# A tenth of the events after which an execution continues as new; see docs/decisions/0009.
 LONGEST_EVENTS = 1000
 LONGEST_BYTES = 1024 * 1024
 WORKER_MIB = 500

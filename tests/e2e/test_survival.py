@@ -1,4 +1,4 @@
-"""Any process of the stack may die in the middle of a run: the run finishes, and every event is recorded once."""
+"""Any process of the stack can die in the middle of a run: the run finishes, and every event is recorded once."""
 
 import os
 import signal
@@ -51,13 +51,13 @@ def test_a_run_finishes_although_a_process_was_killed(mortal: RunningStack, proc
         assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
         assert client.outputs(execution_id) == {"o0": 3}
         assert_recorded_once(client, execution_id)
-    # What had ended is not run again; what was running when the worker died is.
+    # Tasks that had ended are not run again; those that were running when the worker died are.
     assert (tmp_path / "first").read_text() == "started\nended\n"
     assert (tmp_path / "third").read_text() == "started\nended\n"
     assert (tmp_path / "second").read_text().count("ended") == 1
 
 
-def test_a_run_goes_on_after_the_whole_stack_was_stopped(
+def test_a_run_continues_after_the_whole_stack_was_stopped(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     home_folder = tmp_path_factory.mktemp("restarted") / "home"

@@ -1,4 +1,4 @@
-"""What our HTTP side answers to 49 requests, against the answers of Flyte v1.16.8."""
+"""Our HTTP answers to 49 requests, compared with the answers of Flyte v1.16.8."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests.fixtures.stack import RunningStack
 HERE = Path(__file__).parent
 THEIRS: dict[str, dict[str, Any]] = json.loads((HERE / "flyte-v1.16.8-http.json").read_text())
 
-# The rows depend on what was registered before: their shape counts.
+# The rows depend on earlier registrations, so only their shape is compared.
 SHAPE_ONLY = {
     "projects",
     "executions, unknown query key",
@@ -27,11 +27,11 @@ SHAPE_ONLY = {
     "version",
     "openapi",
 }
-# Status and code agree; the text is our JSON parser's.
+# Status and code agree; the text comes from our JSON parser.
 OWN_TEXT = {"create, unknown field"}
-# Told in docs/compatibility.md.
+# See docs/compatibility.md.
 OWN_ANSWER = {"user info", "oauth metadata", "client config"}
-# Flyte lets every origin in, with credentials; we let in those that are configured, and this stack configures none.
+# Flyte allows every origin, with credentials; we allow configured ones, and this stack configures none.
 OTHER_ORIGINS = {"cross-origin preflight": 400, "cross-origin get": 200}
 
 
@@ -73,7 +73,7 @@ def keys(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", THEIRS)
-def test_the_answer_is_flytes(answers: dict[str, dict[str, Any]], name: str) -> None:
+def test_the_answer_equals_flytes(answers: dict[str, dict[str, Any]], name: str) -> None:
     theirs, ours = dict(THEIRS[name]), dict(answers[name])
     theirs.pop("note", None)
 

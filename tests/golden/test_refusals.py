@@ -1,4 +1,4 @@
-"""What our server answers to 157 requests, most of them wrong, against the answers of Flyte v1.16.8."""
+"""Our answers to 157 requests, most of them wrong, compared with the answers of Flyte v1.16.8."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests.fixtures.stack import RunningStack
 HERE = Path(__file__).parent
 THEIRS: dict[str, dict[str, Any]] = json.loads((HERE / "flyte-v1.16.8-answers.json").read_text())
 
-# The real server accepts these or blames itself; we refuse them. Told in docs/compatibility.md.
+# Flyte accepts these or answers INTERNAL; we refuse them, see docs/compatibility.md.
 REFUSED_BY_US = {
     "task: version of 256 characters",
     "task: name of 256 characters",
@@ -28,7 +28,7 @@ REFUSED_BY_US = {
     "download: another scheme",
     "download: empty",
 }
-# The code agrees and the text is our own: the real one prints a Go value, a third party's wording or a larger diff.
+# The code agrees, the text is ours: Flyte's has a Go value, the text of a library, or a larger diff.
 OWN_TEXT = {
     "task: bad cpu quantity",
     "task: another structure under the same id",
@@ -39,7 +39,7 @@ OWN_TEXT = {
 }
 
 
-# What comes back depends on what runs at the moment: the code counts.
+# The answer depends on what is running, so only the code is compared.
 DEPENDS_ON_ROWS = {"list: two filters"}
 
 
@@ -54,7 +54,7 @@ def answers(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.mark.parametrize("name", THEIRS)
-def test_the_answer_is_flytes(answers: dict[str, dict[str, Any]], name: str) -> None:
+def test_the_answer_equals_flytes(answers: dict[str, dict[str, Any]], name: str) -> None:
     theirs, ours = THEIRS[name], answers[name]
 
     if name in REFUSED_BY_US:
@@ -69,6 +69,6 @@ def test_the_answer_is_flytes(answers: dict[str, dict[str, Any]], name: str) -> 
         assert ours == theirs
 
 
-def test_every_question_was_asked(answers: dict[str, dict[str, Any]]) -> None:
+def test_every_recorded_request_was_sent(answers: dict[str, dict[str, Any]]) -> None:
     assert set(answers) == set(THEIRS)
     assert not {name for name, answer in answers.items() if answer["code"] in ("UNKNOWN", "CLIENT", "INTERNAL")}

@@ -1,4 +1,4 @@
-"""What clients see of runs on our server, line by line against what they saw on Flyte v1.16.8.
+"""What clients see of runs on our server, compared line by line with what they saw on Flyte v1.16.8.
 
 ``record.py`` registers ``cases`` with stock pyflyte, runs them and writes what can be read back; the same program wrote
 the records. A difference that stays is a decision: it is listed in ``DIFFERENCES`` and in docs/compatibility.md.
@@ -20,7 +20,7 @@ from tests.fixtures.stack import RunningStack
 HERE = Path(__file__).parent
 RECORDS = HERE / "flyte-v1.16.8"
 
-# Cases whose node kinds the engine runs, with a record of the real server.
+# Cases with a record of Flyte, and with node kinds that the engine runs.
 COMPARED = (
     "approved", "branch", "branch_fail", "branch_large", "branch_taken", "chained", "collections", "deck", "diamond",
     "child_failing", "dynamic_constant", "dynamic_fan", "dynamic_raises", "dynamic_subworkflow", "eager",
@@ -29,7 +29,7 @@ COMPARED = (
     "mapped_partial", "named_outputs", "not_retried", "overridden", "process_dies",
     "rejected", "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
-# Cases without a record: they must end as the rules say.
+# Cases without a record, with the phase in which they must end.
 JUDGED = {
     "attribute_paths": "SUCCEEDED",
     "dynamic_nested": "SUCCEEDED",
@@ -111,7 +111,7 @@ def read(folder: Path, case: str) -> dict[str, Any]:
 def lines(document: dict[str, Any]) -> list[str]:
     metrics = document.pop("metrics", None)
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).splitlines()
-    # The order inside metrics follows timing and differs between runs of one server.
+    # The order inside metrics depends on timing and differs between runs of the same server.
     return [*text, *sorted(json.dumps(metrics).replace("[", "\n").splitlines())]
 
 
@@ -124,7 +124,7 @@ def is_accepted(line: str, case: str) -> bool:
 
 @pytest.mark.timeout(TIMEOUT_SECONDS + 60)
 @pytest.mark.parametrize("case", COMPARED)
-def test_clients_see_what_flyte_shows(recorded: Path, case: str) -> None:
+def test_clients_see_the_same_as_with_flyte(recorded: Path, case: str) -> None:
     theirs, ours = lines(read(RECORDS, case)), lines(read(recorded, case))
 
     diff = list(difflib.unified_diff(theirs, ours, "flyte", "ours", lineterm="", n=2))
@@ -135,5 +135,5 @@ def test_clients_see_what_flyte_shows(recorded: Path, case: str) -> None:
 
 @pytest.mark.timeout(TIMEOUT_SECONDS + 60)
 @pytest.mark.parametrize(("case", "phase"), JUDGED.items())
-def test_cases_without_a_record_end_as_the_rules_say(recorded: Path, case: str, phase: str) -> None:
+def test_cases_without_a_record_end_in_the_expected_phase(recorded: Path, case: str, phase: str) -> None:
     assert read(recorded, case)["execution"]["closure"]["phase"] == phase

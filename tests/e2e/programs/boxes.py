@@ -1,4 +1,4 @@
-"""Raw containers between tasks of Python: the words of a file are counted by a shell."""
+"""Raw containers between Python tasks: a shell counts the words of a file."""
 
 import os
 

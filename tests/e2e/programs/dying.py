@@ -1,4 +1,4 @@
-"""Tasks that end in every way a process can."""
+"""Tasks that end in each way in which a process can end."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Texts of megabytes through every kind of node."""
+"""Strings of megabytes through every kind of node."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Values far above what travels through Temporal."""
+"""Values far above the size that travels through Temporal."""
 
 from flytekit import task, workflow
 

@@ -1,4 +1,4 @@
-"""Tasks that leave a mark each time they run, slow enough to be interrupted."""
+"""Slow tasks, to be interrupted, that record each of their runs."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every kind of value flytekit knows, through the store and back."""
+"""Every type of value that flytekit supports, through the store and back."""
 
 import datetime as dt
 import enum
