@@ -46,7 +46,7 @@ def in_a_map(seconds: List[int]) -> List[int]:
 
 def abort_at(node: str, *parents: str):
     def abort(run: Run) -> None:
-        def begun() -> bool:
+        def is_running() -> bool:
             found = run.nodes()
             for parent in parents:
                 if parent not in found:
@@ -54,7 +54,7 @@ def abort_at(node: str, *parents: str):
                 found = run.nodes(parent)
             return node in found and found[node].closure.phase in (NodePhase.QUEUED, NodePhase.RUNNING)
 
-        run.until(begun, f"that {node} begins")
+        run.until(is_running, f"that {node} runs")
         run.remote.terminate(run.remote.fetch_execution(name=run.id.name), "on purpose")
 
     return abort

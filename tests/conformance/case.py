@@ -24,7 +24,7 @@ ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a case, as a client can look at it and act on it."""
+    """A run of a case, with what a client can read of it and do to it."""
 
     remote: FlyteRemote
     id: ExecutionId
@@ -59,7 +59,7 @@ class Run:
         return sorted(listed.task_executions, key=lambda task: task.id.retry_attempt)
 
     def data(self, node_id: str) -> node_execution_pb2.NodeExecutionGetDataResponse:
-        """Return a node's inputs and outputs, and the workflow that a dynamic one has made."""
+        """Return a node's inputs and outputs, and the workflow that a dynamic node has made."""
         node = identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=self.id)
         found: node_execution_pb2.NodeExecutionGetDataResponse = self.admin.GetNodeExecutionData(
             node_execution_pb2.NodeExecutionGetDataRequest(id=node)
@@ -84,7 +84,7 @@ class Run:
         return child
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until something is the case."""
+        """Wait until a condition holds."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"{self.id.name}: {what} never happened"
@@ -100,10 +100,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Case:
-    """One run: ``outputs`` are compared with all that came out, ``error`` is a part of the error's or abort's text.
+    """A run. ``outputs`` are compared with all outputs; ``error`` is a part of the text of the error or the abort.
 
-    ``launched`` goes to ``FlyteRemote.execute`` as it is. ``during`` is what a person does while it runs, ``check`` looks
-    at what only the API shows.
+    ``launched`` is passed to ``FlyteRemote.execute``. ``during`` acts on the run like a user, and ``check`` checks what only
+    the API shows.
     """
 
     entity: Any

@@ -36,7 +36,7 @@ async def gives_up(seconds: int) -> int:
     return await waiting
 
 
-# Only an eager workflow by itself has flytekit's own clean-up.
+# flytekit's own cleanup only exists for an eager workflow that is not a node of another.
 gives_up_as_a_node = Workflow(name="eager_recovery.gives_up_as_a_node")
 gives_up_as_a_node.add_workflow_input("seconds", int)
 eager_node = gives_up_as_a_node.add_entity(gives_up, seconds=gives_up_as_a_node.inputs["seconds"])

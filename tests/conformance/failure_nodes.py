@@ -24,7 +24,7 @@ def clean_up(text: str, err: Optional[FlyteError] = None) -> str:
 
 @task
 def break_down(text: str) -> None:
-    raise RuntimeError("the clean-up failed as well")
+    raise RuntimeError("the cleanup failed as well")
 
 
 @task
@@ -99,8 +99,8 @@ def cleaned_up_at_last(text: str) -> int:
 def was_told_the_error(run: Run) -> None:
     node = run.nodes()["fn0"]
     assert node.closure.phase == NodePhase.SUCCEEDED
-    told = run.data("fn0").full_outputs.literals["o0"].scalar.primitive.string_value
-    assert told == "broken: ValueError: broken (fn0)"
+    received = run.data("fn0").full_outputs.literals["o0"].scalar.primitive.string_value
+    assert received == "broken: ValueError: broken (fn0)"
 
 
 def handled(run: Run) -> None:
@@ -125,5 +125,5 @@ CASES = [
     Case(child_cleaned_up_by_a_child, {"text": "c"}, phase="FAILED", error="ValueError: c", check=handled_in_child),
     Case(map_that_fails, {"text": "m"}, phase="FAILED", error="ValueError: m", check=handled),
     Case(cleaned_up_at_last, {"text": "l"}, phase="FAILED", error="ValueError: l", check=handled),
-    Case(masked, {"text": "first"}, phase="FAILED", error="the clean-up failed as well"),
+    Case(masked, {"text": "first"}, phase="FAILED", error="the cleanup failed as well"),
 ]

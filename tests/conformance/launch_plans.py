@@ -1,6 +1,6 @@
 """Launch plans: run directly, and from workflows as separate executions; fixed and default inputs, nested.
 
-A child has a record of its own that tells its parent, and inherits how its parent was launched.
+The record of a child names its parent, and a child inherits the settings with which its parent was launched.
 """
 
 from case import Case, Run

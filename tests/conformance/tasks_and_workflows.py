@@ -55,7 +55,7 @@ def diamond(a: int = 1) -> int:
 
 @workflow
 def named(a: int = 17, b: int = 5) -> Division:
-    add(a=a, b=3)  # Nobody reads this one.
+    add(a=a, b=3)  # Its output is not used.
     divided = divide(a=a, b=b)
     return Division(divided.quotient, divided.remainder)
 

@@ -1,6 +1,6 @@
 """Each program of this folder, registered and run by the stock client on a whole stack, has its expected results.
 
-The programs are ordinary flytekit modules; what they expect is in their ``CASES``. docs/compatibility.md names them.
+The programs are ordinary flytekit modules with their expected results in ``CASES``. docs/compatibility.md names them.
 """
 
 import importlib

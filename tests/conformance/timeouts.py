@@ -1,6 +1,6 @@
 """Timeouts of an attempt, which can be retried, and of a node over all its attempts.
 
-A node may take twice as long as an attempt, waiting for a place included, so they are long enough for a slow machine.
+The timeout of a node includes the wait for a slot on the worker, so these are long enough for a slow machine.
 """
 
 import datetime as dt

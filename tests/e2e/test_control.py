@@ -145,12 +145,12 @@ def test_a_terminate_in_temporal_is_an_abort(client: Client) -> None:
     execution_id = client.start("control", "waiting")
     wait_until(running(client, execution_id))
 
-    act_in_temporal(client, execution_id, lambda _, handle: handle.terminate(reason="somebody clicked"))
+    act_in_temporal(client, execution_id, lambda _, handle: handle.terminate(reason="ended by an operator"))
 
     closure = client.wait(execution_id).closure
     assert (closure.phase, closure.abort_metadata.cause) == (
         Phase.ABORTED,
-        "The workflow was terminated in Temporal: somebody clicked",
+        "The workflow was terminated in Temporal: ended by an operator",
     )
 
 

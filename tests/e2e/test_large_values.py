@@ -53,7 +53,7 @@ def test_flytekits_workflows_nested_too_deep_are_refused_at_registration(stack: 
     )
 
     assert done.returncode
-    told = " ".join((done.stdout + done.stderr).split())
+    printed = " ".join((done.stdout + done.stderr).split())
     # pyflyte registers the innermost workflow first; those within the limit are accepted.
-    assert 'level51" version:"deep"] nests subworkflows 51 levels deep; the limit is 50' in told
-    assert 'level50" version:"deep"] nests' not in told
+    assert 'level51" version:"deep"] nests subworkflows 51 levels deep; the limit is 50' in printed
+    assert 'level50" version:"deep"] nests' not in printed

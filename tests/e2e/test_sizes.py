@@ -36,7 +36,7 @@ SHAPES = (
 
 @pytest.fixture(scope="module")
 def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A stack of its own, whose memory nothing else has used, with the flows of the benchmark registered."""
+    """A separate stack, whose memory no other test has used, with the flows of the bench registered."""
     folder = tmp_path_factory.mktemp("sizes")
     with (folder / "dev.log").open("wb") as output, background_stack.running(folder / "home", output=output) as state:
         registration.register(state, VERSION, ["bench/flows/engine_only.py", "bench/flows/sizes.py"])

@@ -23,7 +23,7 @@ TaskPhase = core_execution_pb2.TaskExecution
 
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack of its own: others must not share one whose processes are killed."""
+    """A separate stack, because its processes are killed."""
     folder = tmp_path_factory.mktemp("mortal")
     with (folder / "dev.log").open("wb") as output, background_stack.running(folder / "home", output=output) as state:
         yield RunningStack.of(folder / "home", state)

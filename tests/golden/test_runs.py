@@ -1,7 +1,7 @@
 """What clients see of runs on our server, compared line by line with what they saw on Flyte v1.16.8.
 
-``record.py`` registers ``cases`` with stock pyflyte, runs them and writes what can be read back; the same program wrote
-the records. A difference that stays is a decision: it is listed in ``DIFFERENCES`` and in docs/compatibility.md.
+``record.py`` registers ``cases`` with stock pyflyte, runs them and writes what clients can read; the same program wrote
+the records of Flyte. Intended differences are listed in ``DIFFERENCES`` and in docs/compatibility.md.
 """
 
 import difflib
@@ -30,7 +30,7 @@ COMPARED = (
     "rejected", "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
 # Cases without a record, with the phase in which they must end.
-JUDGED = {
+PHASES = {
     "attribute_paths": "SUCCEEDED",
     "dynamic_nested": "SUCCEEDED",
     "mapped_some_fail": "SUCCEEDED",
@@ -49,7 +49,7 @@ TIMEOUT_SECONDS = 400
 
 @dataclass(frozen=True)
 class Difference:
-    """Lines of a diff that are accepted; ``reason`` is told in docs/compatibility.md."""
+    """Accepted lines of a diff; ``reason`` is that of docs/compatibility.md."""
 
     lines: str
     reason: str
@@ -59,21 +59,21 @@ class Difference:
 DIFFERENCES = (
     Difference(
         lines=r'-\s*"message": "Traceback \.\.\. \(cut\)",?|\+\s*"message": "(\[\d\]: )?ValueError: .*",?',
-        reason="our messages begin with the exception and the user's frames, so that lists, which cut them, tell it",
+        reason="our messages start with the exception and the user's frames, because lists show only the start",
     ),
     Difference(
         lines=r'-"INTERNAL"|\+("\w+"\]*,? ?)?',
-        reason="Flyte cannot show the metrics of failure nodes and of launch plans in dynamic nodes, ours can",
+        reason="Flyte answers INTERNAL for metrics of failure nodes and of subworkflows in dynamic nodes",
         cases=("failure_node", "dynamic_subworkflow"),
     ),
     Difference(
         lines=r'.\s*"message": ".*terminated with exit code \(3\)\. Reason \[Error\]\. Message: .*"',
-        reason="what a dying pod last wrote is not what a dying process last wrote",
+        reason="the last output of a dying pod differs from that of a dying process",
         cases=("process_dies",),
     ),
     Difference(
         lines=r'.\s*"phase": "(ABORTED|FAILED|SUCCEEDED)"|.\s*"message": "Traceback \.\.\. ValueError: [35] is odd"',
-        reason="which elements of a map have failed by themselves before the others are stopped is chance",
+        reason="which elements of a map fail before the others are stopped is random",
         cases=("mapped_fails",),
     ),
     Difference(
@@ -89,7 +89,7 @@ def recorded(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> P
     out = tmp_path_factory.mktemp("recorded")
     command = [sys.executable, str(HERE / "record.py"), str(stack.client_config), str(out), "--store", stack.store]
     finished = subprocess.run(
-        [*command, "--parallel", "4", "--only", *COMPARED, *JUDGED],
+        [*command, "--parallel", "4", "--only", *COMPARED, *PHASES],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
@@ -134,6 +134,6 @@ def test_clients_see_the_same_as_with_flyte(recorded: Path, case: str) -> None:
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS + 60)
-@pytest.mark.parametrize(("case", "phase"), JUDGED.items())
+@pytest.mark.parametrize(("case", "phase"), PHASES.items())
 def test_cases_without_a_record_end_in_the_expected_phase(recorded: Path, case: str, phase: str) -> None:
     assert read(recorded, case)["execution"]["closure"]["phase"] == phase

@@ -1,5 +1,5 @@
-"""Eager workflows: one that uses results, one whose process dies, and one whose own code fails while what it
-launched goes on."""
+"""Eager workflows: one that uses results, one whose process dies, and one whose code fails while an execution
+that it launched still runs."""
 
 import asyncio
 import os

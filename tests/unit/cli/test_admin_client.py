@@ -79,12 +79,12 @@ def test_an_unreachable_server_is_one_line() -> None:
 
 def test_an_answer_is_printed_line_by_line() -> None:
     answer = operations_pb2.ExplainResponse(
-        phase="RUNNING", notes=["nothing goes on"], waits=[operations_pb2.Wait(text="n1 waits for n0")], more=3
+        phase="RUNNING", notes=["no worker polls"], waits=[operations_pb2.Wait(text="n1 waits for n0")], more=3
     )
 
     assert why.lines("e1", answer) == [
         "e1 is RUNNING",
-        "  nothing goes on",
+        "  no worker polls",
         "  n1 waits for n0",
         "  and 3 more nodes; name a node to see it alone",
     ]

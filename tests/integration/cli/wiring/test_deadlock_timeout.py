@@ -1,4 +1,4 @@
-"""A workflow task that takes long is no deadlock: a crowded machine is slow."""
+"""A slow workflow task is no deadlock: machines can be busy."""
 
 import time
 import uuid
@@ -9,7 +9,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 
-# Longer than the SDK's own 2 s.
+# Longer than the SDK's default, 2 s.
 SECONDS = 2.5
 
 
@@ -17,10 +17,10 @@ SECONDS = 2.5
 class Slow:
     @workflow.run
     async def run(self) -> None:
-        time.sleep(SECONDS)  # noqa: ASYNC251  what a crowded machine does
+        time.sleep(SECONDS)  # noqa: ASYNC251  as on a busy machine
 
 
-async def test_a_workflow_task_may_take_longer_than_the_sdk_allows(temporal: Client) -> None:
+async def test_a_workflow_task_can_take_longer_than_the_default_deadlock_timeout(temporal: Client) -> None:
     queue = uuid.uuid4().hex
     worker = Worker(temporal, task_queue=queue, workflows=[Slow], workflow_runner=UnsandboxedWorkflowRunner())
 

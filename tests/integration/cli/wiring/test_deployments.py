@@ -1,4 +1,4 @@
-"""With versioned workers an execution finishes on the build that started it, whatever later builds do."""
+"""With versioned workers an execution finishes on the build that started it, also if a later build is current."""
 
 import asyncio
 import sys
@@ -27,26 +27,26 @@ class Old:
     """Waits for a signal, then sleeps."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.signalled = False
 
     @workflow.signal
     def go(self) -> None:
-        self.told = True
+        self.signalled = True
 
     @workflow.run
     async def run(self) -> str:
-        await workflow.wait_condition(lambda: self.told)
+        await workflow.wait_condition(lambda: self.signalled)
         await workflow.sleep(0.01)
         return "old"
 
 
 @workflow.defn(name=workflows.EXECUTION_WORKFLOW, sandboxed=False)
 class New:
-    """Cannot replay what Old did."""
+    """Cannot replay a history of Old."""
 
     @workflow.signal
     def go(self) -> None:
-        """Take the signal that the other one waits for."""
+        """Accept the signal that Old waits for."""
 
     @workflow.run
     async def run(self) -> str:
@@ -86,9 +86,9 @@ async def start(client: Client, settings: TemporalSettings) -> str:
     return name
 
 
-async def begun(handle: WorkflowHandle[Any, Any]) -> None:
-    """Return when the first workflow task is done."""
-    while (await handle.describe()).history_length < 4:  # noqa: ASYNC110  Temporal tells nobody
+async def has_started(handle: WorkflowHandle[Any, Any]) -> None:
+    """Return when the first workflow task is completed."""
+    while (await handle.describe()).history_length < 4:  # noqa: ASYNC110  Temporal sends no notification
         await asyncio.sleep(0.05)
 
 
@@ -99,7 +99,7 @@ async def test_an_execution_finishes_on_the_build_that_started_it(temporal: Clie
     async with worker(temporal, first, Old):
         running = await start(temporal, first)
         handle = temporal.get_workflow_handle(running)
-        await begun(handle)
+        await has_started(handle)
         async with worker(temporal, second, New):
             later = await start(temporal, second)
             assert await temporal.get_workflow_handle(later, result_type=str).result() == "new"
