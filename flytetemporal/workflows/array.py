@@ -1,4 +1,4 @@
-"""ArrayWorkflow: a shard of elements of an array node that has too many for one history."""
+"""ArrayWorkflow: a shard of the elements of an array node that has too many for one history."""
 
 import asyncio
 import contextlib
@@ -23,19 +23,19 @@ from flytetemporal.workflows.nodes.elements import ArrayShard, Elements
 
 @workflow.defn(name=workflows.ARRAY_WORKFLOW, sandboxed=False)
 class ArrayWorkflow:
-    """Runs a shard of elements, tells of them by itself, and gathers what they leave."""
+    """Runs a shard of elements, reports them to admin, and gathers their outputs."""
 
     def __init__(self) -> None:
         self._waits = WaitRegistry()
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
-        """Say what one element, or every element that has not ended, waits for."""
+        """Return what one element, or every element that has not ended, waits for."""
         return self._waits.answer(node_id)
 
     @workflow.run
     async def run(self, argument: arrays_pb2.ArrayInput) -> arrays_pb2.ElementsOutcome:
-        """Run the shard to its end. It is cancelled when the array is stopped; failed elements do not fail it."""
+        """Run the shard to its end. Failed elements do not fail it; it is cancelled when the array is stopped."""
         run = Run(argument.execution, signals=SignalCounts(), children=ChildOutcomes(), waits=self._waits)
         shard = _shard(argument, run)
         report = ArrayReport(shard.node, argument.task.id)
@@ -45,6 +45,7 @@ class ArrayWorkflow:
                 outcome = await Elements(shard, report, Abort()).run()
         finally:
             report.flush()
+            # A cancellation must not cut off the last events.
             with contextlib.suppress(asyncio.CancelledError):
                 await cancellation.wait_until_done([asyncio.create_task(run.reports.close())])
         if outcome.failed <= argument.tolerated:

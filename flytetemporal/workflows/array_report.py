@@ -1,4 +1,4 @@
-"""What clients see of an array node's elements: resources of one task execution, told in few events."""
+"""Report the elements of an array node: as external resources of one task execution, in few events."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,12 @@ from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun
 
 TaskPhase = core_execution_pb2.TaskExecution
-# Failures among the elements that are not shown by their index.
+# Failures that are shown of elements whose index is too high to be shown otherwise.
 FAILURES_SHOWN = 1000
 
 
 class ArrayReport:
-    """The task execution of one array node. ``task_id`` is that of its elements; launch plans have no such record."""
+    """The task execution of one array node. ``task_id`` is the task of its elements, None if they run a launch plan."""
 
     def __init__(self, node: NodeRun, task_id: identifier_pb2.Identifier | None) -> None:
         self._node = node
@@ -31,7 +31,7 @@ class ArrayReport:
 
     @contextlib.asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
-        """Tell, while the block lasts, what changes: one event at a time, so that changes gather meanwhile."""
+        """Report changes while the block runs: one event with all of them, the next one when that has been sent."""
         reporting = asyncio.create_task(self._report_changes())
         try:
             yield
@@ -45,11 +45,11 @@ class ArrayReport:
             await self._node.scope.run.reports.sent()
 
     def external_id(self, index: int, attempt: int) -> str:
-        """Return how an attempt of an element is called."""
+        """Return the name of an attempt of an element."""
         return f"{self._node.generated_name(0)}-n{index}-{attempt}"
 
     def element(self, index: int, attempt: int, phase: core_execution_pb2.TaskExecution.Phase) -> None:
-        """Note the phase of an attempt that tells nothing by itself."""
+        """Add the phase of an attempt that has no activity to report it."""
         self._change(
             event_pb2.ExternalResourceInfo(
                 external_id=self.external_id(index, attempt), index=index, retry_attempt=attempt, phase=phase
@@ -57,7 +57,7 @@ class ArrayReport:
         )
 
     def attempt_ended(self, result: execution_pb2.TaskAttemptResult) -> None:
-        """Note what an attempt has left to be told."""
+        """Add the resources that the activity of an attempt returned."""
         for event in result.unreported:
             for resource in event.task.metadata.external_resources:
                 self._change(resource)
@@ -70,11 +70,11 @@ class ArrayReport:
         key = resource.index, resource.retry_attempt
         known = self._changed.setdefault(key, event_pb2.ExternalResourceInfo())
         if resource.logs:
-            known.ClearField("logs")
+            known.ClearField("logs")  # MergeFrom would append them to those of the earlier phase.
         known.MergeFrom(resource)
 
     def flush(self) -> None:
-        """Report what has changed and was not told yet."""
+        """Report the changes that have not been reported yet."""
         if self._changed:
             self.phase(TaskPhase.RUNNING)
 
@@ -85,7 +85,7 @@ class ArrayReport:
         output_uri: str = "",
         error: core_execution_pb2.ExecutionError | None = None,
     ) -> None:
-        """Report a phase of the whole, with all that has changed since the last time."""
+        """Report a phase of the whole array with all changes since the last report."""
         if self._task_id is None:
             return
         event = array_task_events.task_event(self._node.event, self._task_id, phase, runs.now())

@@ -1,7 +1,7 @@
-"""Attempts of a node: what follows when one has failed, how soon, and the loop around nodes that are no tasks.
+"""Attempts of a node: whether and when another one follows, and the loop around nodes that are no tasks.
 
-The budgets mirror flytepropeller's nodes/executor.go (isEligibleForRetry): system failures have a budget of their own
-and do not consume the user's. Rules of the execution's settings give a cause a budget and pauses of its own.
+The budgets mirror flytepropeller's nodes/executor.go (isEligibleForRetry): system failures have their own budget and do
+not consume the user's. Retry rules in the execution's settings set budget and pauses by cause.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,17 +21,17 @@ from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, Val
 SYSTEM_RETRIES = 3
 TIMEOUT_EXPIRED = "TimeoutExpired"
 DEFAULT_COEFFICIENT = 2.0
-# What is kept of one attempt only.
+# Fields of an ``OpenNode`` that belong to one attempt and are cleared after it.
 PER_ATTEMPT: tuple[Literal["attempt_began_at", "wakes_at", "launched", "asked", "dynamic"], ...] = (
     "attempt_began_at", "wakes_at", "launched", "asked", "dynamic",
 )  # fmt: skip
-# Times the first pause, unless a rule says otherwise; Temporal's default.
+# The longest pause as a multiple of the first, unless a rule sets it. Temporal's default.
 LONGEST_PAUSE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The next attempt may follow, after ``pause``: retry ``number`` of ``limit`` that its ``cause`` has."""
+    """Another attempt follows after ``pause``: retry ``number`` of the ``limit`` for its ``cause``."""
 
     cause: str
     number: int
@@ -45,7 +45,7 @@ class Budget:
 
     max_attempts: int
     rules: Sequence[execution_pb2.RetryRule] = ()
-    # Where the count is kept, so that the next run goes on counting.
+    # The counts are kept in the node's progress, so that the next run continues them.
     progress: continuation_pb2.OpenNode = field(default_factory=continuation_pb2.OpenNode)
 
     @property
@@ -54,10 +54,10 @@ class Budget:
         return self.progress.attempt
 
     def after(self, error: core_execution_pb2.ExecutionError, *, recoverable: bool) -> Retry:
-        """Account for a failed attempt and return when the next one may follow.
+        """Charge a failed attempt to its budget and return when the next one follows.
 
         Raises:
-            NodeFailure: none may; with the error that the node fails with.
+            NodeFailure: none follows. It carries the error of the node.
         """
         if not recoverable:
             raise NodeFailure(error)
@@ -72,7 +72,7 @@ class Budget:
 
     @property
     def may_be_interrupted(self) -> bool:
-        """False for the attempt that must not be lost to preemption once more."""
+        """Whether the attempt may be preempted: false if no attempt could follow."""
         error = core_execution_pb2.ExecutionError(kind=SYSTEM)
         rule = self._rule(error)
         return self._failures(self._cause(error, rule)) < self._retries(error, rule)
@@ -97,13 +97,13 @@ class Budget:
 
 
 def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
-    """Return the budget of a node; ``retries`` are those of its task, for when the node has none."""
+    """Return the budget of a node; ``retries``, those of its task, count if the node has none."""
     rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
     return Budget((node.node.retries or retries) + 1, rules, node.progress)
 
 
 async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_execution_pb2.ExecutionError) -> None:
-    """Wait until the next attempt may begin."""
+    """Wait until the next attempt may start."""
     if retry.pause <= timedelta():
         return
     progress = budget.progress
@@ -116,7 +116,7 @@ async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_executi
 
 
 async def paused(node: NodeRun, budget: Budget) -> None:
-    """Wait for what is left of a pause, which may have begun in the run before."""
+    """Wait for what is left of a pause, which can have started in the previous run."""
     progress = budget.progress
     if not progress.HasField("retry_at"):
         return
@@ -134,10 +134,10 @@ async def paused(node: NodeRun, budget: Budget) -> None:
 async def with_deadline(
     node: NodeRun, work: Callable[[NodeRun], Awaitable[Values]], retries: int = 0, task: str = ""
 ) -> Values:
-    """Run a node without an activity of its own: one attempt after another, while deadlines end them and budgets allow.
+    """Run a node that has no activity of its own; start another attempt while deadlines end them and the budget lasts.
 
     Raises:
-        NodeFailure: it failed, or its budget is spent.
+        NodeFailure: it failed, or its budget is exhausted.
     """
     limit = node.node.timeout.ToTimedelta()
     if not limit:
@@ -159,7 +159,7 @@ async def with_deadline(
 
 
 def timeout_expired(limit: timedelta) -> core_execution_pb2.ExecutionError:
-    """Return the error of an attempt that its deadline ended."""
+    """Return the error of an attempt that exceeded its deadline."""
     return execution_error(TIMEOUT_EXPIRED, f"task execution timeout [{times.go_text(limit)}] expired", USER)
 
 

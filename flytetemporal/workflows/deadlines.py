@@ -1,4 +1,4 @@
-"""Bound how long something may take. The timer is Temporal's, so it holds over restarts and replays."""
+"""Time limits. The timer is Temporal's, so a limit holds across restarts of workers and on replay."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def left(limit: timedelta, since: timestamp_pb2.Timestamp) -> timedelta:
-    """Return what is left of a limit that began to count at ``since``; zero stays no limit."""
+    """Return what is left of ``limit``, counted from ``since``, 1 ms at least; zero stays zero: no limit."""
     return max(limit - (workflow.now() - times.moment(since)), timedelta(milliseconds=1)) if limit else limit
 
 
@@ -23,7 +23,7 @@ async def within(limit: timedelta, work: Awaitable[T]) -> T:
     """Return what ``work`` returns; zero means no limit.
 
     Raises:
-        TimeoutError: the limit has passed. ``work`` was cancelled and has ended.
+        TimeoutError: the limit has passed; ``work`` was cancelled and has ended.
     """
     if not limit:
         return await work
@@ -31,8 +31,8 @@ async def within(limit: timedelta, work: Awaitable[T]) -> T:
         try:
             return await work
         except exceptions.FailureError as e:
-            # Only a bare CancelledError lets asyncio see whose cancellation it is. What was told to stop may fail
-            # instead, for one because the worker that should stop it is gone.
+            # asyncio.timeout turns only a bare CancelledError into TimeoutError. An activity that is cancelled raises a
+            # FailureError instead, and any other failure if the worker that should stop it is gone.
             if exceptions.is_cancelled_exception(e) or cancellation.is_cancelled():
                 raise asyncio.CancelledError from e
             raise

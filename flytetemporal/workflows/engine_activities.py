@@ -1,4 +1,4 @@
-"""How the engine's own activities are called: short work that any worker may do, and do again."""
+"""Call the engine's own activities: short, idempotent work that any worker can do."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -24,10 +24,10 @@ async def execute(
     limit: timedelta = TIMEOUT,
     retry_policy: RetryPolicy = RETRY,
 ) -> Result:
-    """Run an activity of the engine; ``limit`` is that of one try whose worker lives.
+    """Run an activity of the engine. ``limit`` bounds one attempt; a worker that dies is noticed by its heartbeat.
 
     Raises:
-        ActivityError: it failed for good.
+        ActivityError: it failed with an error that is not retried, or ``retry_policy`` is exhausted.
     """
     return await workflow.execute_activity(
         activity,

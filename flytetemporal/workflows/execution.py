@@ -1,4 +1,4 @@
-"""ExecutionWorkflow: load the graph, walk it, report the end."""
+"""ExecutionWorkflow: load the graph, walk it, report the end of the execution."""
 
 import asyncio
 import contextlib
@@ -41,22 +41,22 @@ class ExecutionWorkflow:
 
     @workflow.signal(name=workflows.SIGNAL_SET)
     def signal_set(self, signal_id: str) -> None:
-        """Note that a Flyte signal has a new value."""
+        """Count that a Flyte signal has a new value; the gate reads the value from admin."""
         self._signals.increment(signal_id)
 
     @workflow.signal(name=workflows.CHILD_ENDED)
     def child_ended(self, state: execution_pb2.ChildState) -> None:
-        """Note how an execution ended that a launch plan node started."""
+        """Record the outcome of an execution that a launch plan node started."""
         self._children.add(state)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
-        """Say what one node, or every node that has not ended, waits for."""
+        """Return what one node, or every node that has not ended, waits for."""
         return self._waits.answer(node_id)
 
     @workflow.run
     async def run(self, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionOutcome:
-        """Run the execution to its end; it fails or is cancelled as a Temporal workflow when the Flyte execution is."""
+        """Run the execution to its end. The Temporal workflow fails or is cancelled if the Flyte execution is."""
         run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
         try:
             outputs = await _walked(run)
@@ -93,6 +93,7 @@ async def _walked(run: Run) -> Values:
     run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
     if argument.WhichOneof("state") is None:
         _report(run, Phase.RUNNING)
+    # In this order on every replay: both tasks issue commands.
     limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), run.state.began_at, walk))
     continuation = asyncio.create_task(run.continuation.watch())
     try:
@@ -103,9 +104,9 @@ async def _walked(run: Run) -> Values:
 
 
 async def _end_at(limit: timedelta, began_at: timestamp_pb2.Timestamp, walk: Walk) -> None:
-    """Fail the execution when it has run longer than it may; its failure node runs all the same."""
+    """Fail the execution when it has run for ``limit``; its failure node runs anyway."""
     if limit:
-        await workflow.sleep(deadlines.left(limit, began_at), summary="longest life of the execution")
+        await workflow.sleep(deadlines.left(limit, began_at), summary="maximum duration of the execution")
         text = f"the execution has run longer than its maximum of {times.go_text(limit)}"
         walk.fail(user_failure("ExecutionTimedOut", text))
 
@@ -113,7 +114,7 @@ async def _end_at(limit: timedelta, began_at: timestamp_pb2.Timestamp, walk: Wal
 async def _graph_bytes(argument: execution_pb2.ExecutionInput) -> bytes:
     if argument.WhichOneof("graph") == "inline_graph":
         return argument.inline_graph
-    # A local activity: nothing else waits yet, and the result makes the history self-contained.
+    # A local activity: nothing else runs yet that its workflow task could hold up, and the history contains the graph.
     loaded = await workflow.execute_local_activity(
         activities.load_graph, argument.stored_graph, start_to_close_timeout=LOAD_TIMEOUT
     )
@@ -138,7 +139,7 @@ def _report(
 
 
 async def _close(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
-    """Deliver the last events. The end is decided by now: a cancellation that comes this late changes nothing."""
+    """Deliver the last events. The end is decided by now, so a cancellation that arrives this late changes nothing."""
     with contextlib.suppress(asyncio.CancelledError):
         await cancellation.wait_until_done([asyncio.create_task(_deliver(run, outcome))])
 
@@ -149,7 +150,8 @@ async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
         return
     parent = workflow.get_external_workflow_handle(naming.temporal_workflow_id(run.argument.parent.execution_id))
     state = execution_pb2.ChildState(execution_id=run.execution_id, outcome=outcome)
-    with contextlib.suppress(FailureError):  # It may be over; what waits for us looks by itself now and then.
+    # The parent may have ended. If the signal is lost otherwise, its launch plan node polls for the outcome.
+    with contextlib.suppress(FailureError):
         await parent.signal(workflows.CHILD_ENDED, state)
 
 

@@ -1,4 +1,4 @@
-"""What follows when a level fails: which error counts, and the failure node.
+"""The failure of a level: whose error it reports, and the failure node.
 
 Mirrors flytepropeller's pkg/controller/workflow/executor.go (handleFailingWorkflow) and
 pkg/controller/nodes/subworkflow/subworkflow.go.
@@ -23,14 +23,14 @@ from flytetemporal.workflows.node.outcomes import (
 # The input that a failure node may have for the error.
 ERROR_INPUT = "err"
 ERROR_TAG = "FlyteError"
-# Further failed nodes that one error names.
+# Further failed nodes that an error names.
 NAMED = 10
 
 
 def gathered(body: Body, failures: Mapping[int, NodeFailure]) -> NodeFailure:
     """Return the failure of a level in which several nodes failed.
 
-    Its error is that of the node which Flyte visits last: depth first, successors by name. The others are named below.
+    Its error is that of the node that Flyte visits last (depth first, successors by name); the text names the others.
     """
     chosen = _last_visited(body, failures)
     others = [position for position in sorted(failures) if position != chosen]
@@ -50,7 +50,9 @@ def gathered(body: Body, failures: Mapping[int, NodeFailure]) -> NodeFailure:
 
 
 def _last_visited(body: Body, failures: Mapping[int, NodeFailure]) -> int:
-    """Return the last failed node of a depth-first walk from start-node that does not pass failed nodes."""
+    """Return the last failed node of a depth-first walk from start-node that goes no further than failed nodes."""
+    # Of each visited node, the failed node that its part of the walk visits last. An explicit stack, because a chain of
+    # nodes can be longer than Python's.
     last: dict[int, int | None] = {position: position for position in failures}
     stack = [START]
     while stack:
@@ -70,7 +72,7 @@ def _last_visited(body: Body, failures: Mapping[int, NodeFailure]) -> int:
 
 
 def failure_node(body: Body, failure: NodeFailure) -> graph_pb2.Node | None:
-    """Return the level's failure node with the error among its inputs; None when it has none."""
+    """Return the level's failure node with the error among its inputs, or None if the level has none."""
     if not body.message.HasField("failure_node"):
         return None
     node = graph_pb2.Node()
@@ -83,7 +85,7 @@ def failure_node(body: Body, failure: NodeFailure) -> graph_pb2.Node | None:
 
 
 def _error_value(failure_node_id: str, message: str) -> literals_pb2.Scalar:
-    """Return the error as flytekit's ``FlyteError``. Like in Flyte the id is that of the failure node itself."""
+    """Return the error as flytekit's ``FlyteError``. As in Flyte, the node id is that of the failure node itself."""
     kind = types_pb2.LiteralType(simple=types_pb2.SimpleType.ERROR, structure=types_pb2.TypeStructure(tag=ERROR_TAG))
     error = types_pb2.Error(failed_node_id=failure_node_id, message=message)
     value = literals_pb2.Literal(scalar=literals_pb2.Scalar(error=error))
@@ -91,7 +93,7 @@ def _error_value(failure_node_id: str, message: str) -> literals_pb2.Scalar:
 
 
 def of_failure_node(failure: NodeFailure) -> NodeFailure:
-    """Return how a level ends whose failure node failed as well: that hides the original error."""
+    """Return the failure of a level whose failure node failed as well. As in Flyte, it hides the original error."""
     if isinstance(failure, NodeTimedOut):
         return user_failure("TimedOut", "FailureNode Timed-out")
     if failure.error.code == BINDING_FAILURE:

@@ -13,28 +13,29 @@ from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
 
-# Resolved maps up to this size travel inline to the activity; several stay under Temporal's 2 MB payload limit.
+# Resolved maps up to this size are passed inline to the activity, so that a few of them fit into Temporal's payload
+# limit of 2 MB. Larger ones are resolved by an activity.
 RESOLVED_BYTES = 256 * 1024
-# Larger ones are not handed to the next run inline.
+# Outputs up to this size are passed inline to the next run; of larger ones it gets the URI.
 INLINE_OUTPUT_BYTES = 2 * 1024
 TIMEOUT = timedelta(seconds=120)
 
 
 class Outputs:
-    """What the ended nodes of one level left, by spec node id."""
+    """The outputs of the ended nodes of one level, by spec node id."""
 
     def __init__(self) -> None:
         self._values: dict[str, Values] = {}
         self._aliases: dict[str, dict[str, str]] = {}
 
     def add(self, node_id: str, values: Values, aliases: Mapping[str, str]) -> None:
-        """Remember a node's outputs; ``aliases`` maps alias to variable."""
+        """Add a node's outputs; ``aliases`` maps alias to variable."""
         self._values[node_id] = values
         if aliases:
             self._aliases[node_id] = dict(aliases)
 
     def ended(self) -> Iterator[continuation_pb2.EndedNodeOutputs]:
-        """Yield all outputs in a form that travels; large ones by their address."""
+        """Yield all outputs as messages for the next run; large ones by their URI."""
         for node_id, values in self._values.items():
             outputs = continuation_pb2.EndedNodeOutputs(
                 node_id=node_id, uri=values.uri, aliases=self._aliases.get(node_id, {})
@@ -44,23 +45,23 @@ class Outputs:
             yield outputs
 
     def restore(self, ended: Iterable[continuation_pb2.EndedNodeOutputs]) -> None:
-        """Remember what the run before told of its outputs."""
+        """Add the outputs that the previous run yielded from ``ended``."""
         for node in ended:
             values = Values(node.literals if node.HasField("literals") else None, node.uri)
             self.add(node.node_id, values, node.aliases)
 
     def only(self, node_id: str) -> "Outputs":
-        """Return what one node left, for a node that may see no other."""
+        """Return the outputs of one node only, for a failure node, which may bind to no other."""
         limited = Outputs()
         if node_id in self._values:
             limited.add(node_id, self._values[node_id], self._aliases.get(node_id, {}))
         return limited
 
     def resolve(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.NodeInputs:
-        """Resolve bindings, or name what an activity needs to resolve them.
+        """Resolve bindings or, if the values are large or stored, return what an activity needs to resolve them.
 
         Raises:
-            ResolutionFailed: a binding names what is not there.
+            ResolutionFailed: a binding names a node, variable or attribute that does not exist.
         """
         sources = self._sources(bindings)
         if all(values.literals is not None for values in sources.values()):
@@ -73,10 +74,10 @@ class Outputs:
         return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
 
     def deferred(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.DeferredInputs:
-        """Name what an activity needs to resolve bindings.
+        """Return what an activity needs to resolve bindings.
 
         Raises:
-            ResolutionFailed: a binding names what is not there.
+            ResolutionFailed: a binding names a node, variable or attribute that does not exist.
         """
         sources = self._sources(bindings)
         inline = sum(v.literals.ByteSize() for v in sources.values() if v.literals is not None) <= RESOLVED_BYTES
@@ -92,7 +93,7 @@ class Outputs:
         for binding in bindings:
             for promise in literals.promises(binding.binding):
                 if promise.node_id not in self._values:
-                    raise ResolutionFailed(f"node [{promise.node_id}] has left no outputs to bind [{binding.var}] to")
+                    raise ResolutionFailed(f"node [{promise.node_id}] has no outputs to bind [{binding.var}] to")
                 sources[promise.node_id] = self._values[promise.node_id]
         return sources
 
@@ -102,12 +103,12 @@ class Outputs:
 
 
 def binding_failure(error: Exception) -> NodeFailure:
-    """Return how a node ends whose inputs cannot be resolved."""
+    """Return the failure of a node whose inputs cannot be resolved."""
     return system_failure(BINDING_FAILURE, str(error))
 
 
 async def materialise(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-    """Return the inputs with the address where they lie, for nodes that run without an activity of their own."""
+    """Write the inputs of a node that runs without an activity of its own; return them with their URI."""
     if inputs.WhichOneof("value") != "deferred":
         return node.store(inputs.literals, node.inputs_uri)
     located = await resolve_stored(node, inputs.deferred, [node.inputs_uri])
@@ -117,11 +118,11 @@ async def materialise(node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values
 async def resolve_stored(
     node: NodeRun, deferred: execution_pb2.DeferredInputs, write_to: Sequence[str], *, inlined: bool = False
 ) -> execution_pb2.NodeOutputs:
-    """Have an activity resolve ``deferred`` and write the map to every URI of ``write_to``.
+    """Resolve ``deferred`` in an activity, which writes the map to every URI of ``write_to``.
 
-    ``inlined``: the values are wanted themselves, no references to them.
+    ``inlined``: return the values themselves instead of references to them.
     """
-    # Files of nodes that ran without an activity are written by the pump: it must have caught up.
+    # The pump writes the files of nodes that ran without an activity, and the activity may read them: flush first.
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         await node.scope.run.reports.flush()
         request = execution_pb2.ResolveRequest(inputs=deferred, write_to=write_to, inlined=inlined)
@@ -137,7 +138,7 @@ async def resolve_stored(
 async def choose(
     node: NodeRun, deferred: execution_pb2.DeferredInputs, conditions: Sequence[condition_pb2.BooleanExpression]
 ) -> execution_pb2.CaseChoice:
-    """Have an activity say which of the conditions holds, for values that do not travel."""
+    """Return which of the conditions holds, evaluated by an activity because the values are stored."""
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         await node.scope.run.reports.flush()
         return await engine_activities.execute(

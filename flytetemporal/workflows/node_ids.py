@@ -1,7 +1,8 @@
-"""Ids of node executions: Flyte's, but no two long names of one execution share one.
+"""Ids of node executions: Flyte's, except that no two long names of one execution share one.
 
-Flyte makes a hash of 32 bits of a name that is too long; of 10,000 such names in an execution two have the same hash in
-one case of a hundred. Here the first ``MOST`` names get Flyte's hash unless another has it, all others one of 64 bits.
+Flyte replaces a name that is too long with a hash of 32 bits. Of 10,000 such names in one execution, two share a hash
+with a probability of 1%. Here the first ``MOST`` names get Flyte's hash unless another name has it; all others get a
+hash of 64 bits.
 See docs/decisions/0013.
 """
 
@@ -9,12 +10,12 @@ from collections.abc import Iterable
 
 from flytetemporal.idl import naming
 
-# What is kept of them, over all runs of the execution, stays small.
+# Bounds the names that every run passes on to the next one.
 MOST = 1000
 
 
 class NodeIds:
-    """Gives ids to names. Not ``distinct``: as in executions that were started before there was this."""
+    """Assigns ids to names. ``distinct`` is false for executions that were started before ids were kept distinct."""
 
     def __init__(self, *, distinct: bool, most: int = MOST) -> None:
         self._distinct = distinct
@@ -22,12 +23,12 @@ class NodeIds:
         self._names: dict[str, str] = {}
 
     def of(self, name: str) -> str:
-        """Return the id that a node has, or would be given now; this changes nothing."""
+        """Return the id that a node has or would get now, without assigning it."""
         flytes = naming.node_id(name)
         return flytes if self._may_have(name, flytes) else naming.node_id(name, naming.UNIQUE_HASH_BITS)
 
     def take(self, name: str) -> str:
-        """Return the id of a node, which it keeps."""
+        """Assign and return the id of a node; the same name always gets the same id."""
         flytes = naming.node_id(name)
         if not self._may_have(name, flytes):
             return naming.node_id(name, naming.UNIQUE_HASH_BITS)
@@ -40,7 +41,7 @@ class NodeIds:
         return list(self._names.values())
 
     def restore(self, names: Iterable[str]) -> None:
-        """Remember what ``hashed`` returned in the run before."""
+        """Restore what ``hashed`` returned in the previous run."""
         self._names.update((naming.node_id(name), name) for name in names)
 
     def _may_have(self, name: str, flytes: str) -> bool:

@@ -1,8 +1,8 @@
-"""The event pump: node and workflow phases, in order, in few activities.
+"""The event pump: sends node and workflow phases to admin, in order, in few activities.
 
-At most one ``record_events`` activity is in flight and it takes all that has gathered, so a thousand changes cost a
-handful of activities; while changes keep coming, the next one follows ``LINGER`` after the last. Files of nodes that
-ran without an activity travel with their events and are written first.
+At most one ``record_events`` activity is in flight. It takes all entries that have accumulated, so a thousand changes
+cost a handful of activities. While changes keep coming, an activity starts ``LINGER`` after the previous one. Files of
+nodes that ran without an activity are sent with their events, and the activity writes them first.
 """
 
 import asyncio
@@ -23,9 +23,10 @@ from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTask
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
 REPORT_BYTES = 384 * 1024
-# An activity costs as much as a task's own; what watchers see may be this old.
+# Each report costs an activity, so changes are collected; clients may see state that is this much out of date.
 LINGER = timedelta(milliseconds=300)
-# After LINGER the next thing that wakes the run sends; a timer wakes it when nothing else does.
+# After LINGER the report is sent as soon as anything wakes the run. This timer wakes it if nothing else does; it
+# is longer because a timer that fires costs a workflow task.
 LONGEST_LINGER = timedelta(seconds=1)
 
 EXECUTION_NOT_FOUND = "ExecutionNotFound"
@@ -34,13 +35,13 @@ Entry = execution_pb2.StoredLiterals | events_pb2.Event
 
 
 class Reports:
-    """Gathers entries and sends them; ``close`` returns when admin has them all."""
+    """Collects entries and sends them; ``close`` returns when admin has them all."""
 
     def __init__(self, budget: WorkflowTaskBudget) -> None:
         self._budget = budget
         self._entries: deque[Entry] = deque()
         self._in_flight = False
-        # Entries that were added, and that were sent or refused.
+        # Numbers of entries that were added, and that were sent or refused.
         self._added = 0
         self._taken = 0
         self._closing = False
@@ -48,21 +49,21 @@ class Reports:
         self._quiet_until: datetime | None = None
         self._lost = False
         self._refusal: tuple[str, str] | None = None
-        self._tell_refusal: Callable[[str, str], None] | None = None
+        self._refusal_callback: Callable[[str, str], None] | None = None
         self._pump: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the pump."""
         self._pump = asyncio.create_task(self._run())
 
-    def on_refusal(self, tell: Callable[[str, str], None]) -> None:
-        """Have code and text told when admin refuses events for good, also when it already has."""
-        self._tell_refusal = tell
+    def on_refusal(self, callback: Callable[[str, str], None]) -> None:
+        """Call ``callback`` with code and text when admin refuses events, at once if it already has."""
+        self._refusal_callback = callback
         if self._refusal is not None:
-            tell(*self._refusal)
+            callback(*self._refusal)
 
     def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
-        """Have a map written before the events that follow."""
+        """Write a literal map before the events that follow."""
         self._add(execution_pb2.StoredLiterals(uri=uri, literals=literals))
 
     def workflow(self, event: event_pb2.WorkflowExecutionEvent) -> None:
@@ -78,7 +79,7 @@ class Reports:
         self._add(events_pb2.Event(task=event))
 
     def forward(self, events: Iterable[events_pb2.Event]) -> None:
-        """Report what an activity left to be reported."""
+        """Report events that an activity returned."""
         for event in events:
             self._add(event)
 
@@ -88,16 +89,16 @@ class Reports:
 
     @property
     def added(self) -> int:
-        """How much has been reported."""
+        """The number of entries so far."""
         return self._added
 
     async def sent(self) -> None:
-        """Return when all that was reported so far has been taken; unlike ``flush`` this hurries nobody."""
+        """Return when all entries so far have been sent; unlike ``flush``, leave the pump time to collect more."""
         number = self._added
         await workflow.wait_condition(lambda: self._taken >= number)
 
     async def flush(self) -> None:
-        """Return when all that was reported so far has been taken."""
+        """Return when all entries have been sent, without waiting for more to accumulate."""
         self._flushes += 1
         try:
             await workflow.wait_condition(lambda: not self._entries and not self._in_flight)
@@ -105,7 +106,7 @@ class Reports:
             self._flushes -= 1
 
     async def close(self) -> None:
-        """Send what is left and stop the pump."""
+        """Send the remaining entries and stop the pump."""
         self._closing = True
         if self._pump is not None:
             await self._pump
@@ -124,10 +125,10 @@ class Reports:
                 self._in_flight = False
                 self._taken += len(report.files) + len(report.events)
             self._quiet_until = workflow.now() + LINGER
-            self._budget.renew()
+            self._budget.renew()  # The activity's completion started a new workflow task.
 
     async def _linger(self) -> None:
-        """Let more gather, unless somebody waits for what is there."""
+        """Wait for more entries, unless a coroutine waits for those that are here."""
         if self._quiet_until is None or workflow.now() >= self._quiet_until:
             return
         quiet_until = self._quiet_until
@@ -135,7 +136,7 @@ class Reports:
             await workflow.wait_condition(
                 lambda: self._closing or self._flushes > 0 or self._budget.has_waiters or workflow.now() >= quiet_until,
                 timeout=LONGEST_LINGER,
-                timeout_summary="more events to gather",
+                timeout_summary="more events to collect",
             )
 
     async def _send(self, report: execution_pb2.Report) -> None:
@@ -144,15 +145,15 @@ class Reports:
         try:
             await engine_activities.execute(activities.record_events, report, summary=f"{len(report.events)} events")
         except ActivityError as e:
-            # Retries go on while there is hope. The execution's own phases are told all the same, in this report and in
-            # later ones, unless nobody knows the execution.
+            # Temporary failures are retried without end, so this is a refusal. The execution's own phases are sent
+            # anyway, by themselves and in later reports, so that its end is recorded; unless it does not exist.
             self._keep_phases(report)
             cause = e.cause
             code = cause.type if isinstance(cause, ApplicationError) and cause.type else "EventsRefused"
             self._lost = code == EXECUTION_NOT_FOUND
             self._refusal = (code, str(cause))
-            if self._tell_refusal is not None:
-                self._tell_refusal(*self._refusal)
+            if self._refusal_callback is not None:
+                self._refusal_callback(*self._refusal)
 
     def _keep_phases(self, refused: execution_pb2.Report) -> None:
         phases = [event for event in refused.events if event.HasField("workflow")]

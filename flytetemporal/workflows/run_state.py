@@ -21,7 +21,8 @@ from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.throttling.suspension import Suspended
 
-# A larger state is stored in parts, because a Temporal payload stays below 512 kB and a stored part below 2 MB.
+# A state up to this size is part of the start argument, which stays below 512 kB. A larger one is stored in parts, each
+# of them the argument of an activity and below Temporal's limit of 2 MB.
 INLINE_BYTES = 256 * 1024
 PART_BYTES = 1024 * 1024
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=5)

@@ -44,7 +44,7 @@ def test_a_dynamic_workflow_that_recurses_forever_fails_as_the_users_error(clien
     assert execution.closure.phase == Phase.FAILED
     error = execution.closure.error
     assert (error.code, error.kind) == ("WorkflowTooDeep", core_execution_pb2.ExecutionError.USER)
-    assert "at most 50 may be (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)" in error.message
+    assert "the limit is 50 (FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)" in error.message
 
 
 def test_flytekits_workflows_nested_too_deep_are_refused_at_registration(stack: RunningStack) -> None:

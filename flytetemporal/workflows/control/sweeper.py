@@ -1,4 +1,4 @@
-"""SweeperWorkflow: sweep, rest, and so on for ever. Durable, so there is one, and a dead worker does not end it."""
+"""SweeperWorkflow: sweeps at an interval, for ever. As a workflow it runs once, and survives the death of a worker."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from flytetemporal.workflows import engine_activities
 
 INTERVAL = timedelta(seconds=10)
 TIMEOUT = timedelta(minutes=10)
-# Then a new run begins with an empty history.
+# After this many a new run starts with an empty history.
 ROUNDS = 100
 
 

@@ -1,1 +1,1 @@
-"""What a node of an execution is, and what the nodes of one execution share."""
+"""A node of an execution, and what the nodes of one execution share."""

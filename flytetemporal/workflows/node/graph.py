@@ -1,4 +1,4 @@
-"""The compact graph as the walk wants it: parsed once, with edges in both directions."""
+"""The compact graph, parsed once and with edges in both directions."""
 
 import functools
 import gzip
@@ -30,7 +30,7 @@ class ParsedGraph:
 
 @functools.lru_cache(maxsize=32)
 def parse(gzipped: bytes) -> ParsedGraph:
-    """Parse a gzipped ``Graph``. A pure function of its bytes, so runs of one workflow share the result."""
+    """Parse a gzipped ``Graph``. The result depends on the bytes alone, so runs of one workflow share it."""
     message = graph_pb2.Graph.FromString(gzip.decompress(gzipped))
     return ParsedGraph(tuple(_body(workflow) for workflow in message.workflows), tuple(message.tasks))
 

@@ -1,4 +1,4 @@
-"""One node's execution: its names, its places in the store, and the events that tell of it."""
+"""One node's execution: its names, its URIs, and its events."""
 
 import contextlib
 import dataclasses
@@ -23,16 +23,16 @@ EVENT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class NodeRun:
-    """A node of a walk. ``event`` holds what all its events share; it is copied, never sent itself."""
+    """A node of a walk. ``event`` is the template of all its events: it is copied, never sent."""
 
     scope: Scope
     node: graph_pb2.Node
     id: str
     data_dir: str
     event: event_pb2.NodeExecutionEvent
-    # Of a node that is no task; tasks name theirs.
+    # The attempt of a node that is no task; a task node counts its attempts itself.
     attempt: int = 0
-    # Its walk can park it while it sleeps.
+    # Its walk can suspend it while it sleeps.
     may_suspend: bool = False
 
     def at(self, attempt: int) -> "NodeRun":
@@ -46,11 +46,11 @@ class NodeRun:
 
     @property
     def inputs_uri(self) -> str:
-        """Where the node's inputs lie."""
+        """The URI of the node's inputs."""
         return locations.inputs_uri(self.data_dir)
 
     def output_dir(self, attempt: int | None = None) -> str:
-        """Return the directory of an attempt, the current one unless named."""
+        """Return the output directory of an attempt, by default the current one."""
         return locations.output_dir(self.data_dir, self.attempt if attempt is None else attempt)
 
     def generated_name(self, attempt: int) -> str:
@@ -58,21 +58,21 @@ class NodeRun:
         return naming.generated_name(self.execution_id.name, self.id, attempt, self.scope.run.hash_bits)
 
     def raw_output_dir(self, attempt: int) -> str:
-        """Return where an attempt puts raw data."""
+        """Return the directory of an attempt's raw data."""
         prefix = self.scope.run.argument.settings.raw_output_prefix
         return locations.raw_output_dir(prefix, self.generated_name(attempt))
 
     def checkpoint_dir(self, attempt: int) -> str:
-        """Return where an attempt puts its checkpoints."""
+        """Return the directory of an attempt's checkpoints."""
         return locations.checkpoint_dir(self.raw_output_dir(attempt))
 
     def store(self, literals: literals_pb2.LiteralMap, uri: str) -> Values:
-        """Have a map written with the next report and return it with its address."""
+        """Queue a literal map to be written with the next report; return it with its URI."""
         self.scope.run.reports.file(uri, literals)
         return Values(literals, uri)
 
     def phase_event(self, phase: core_execution_pb2.NodeExecution.Phase) -> event_pb2.NodeExecutionEvent:
-        """Return an event of now."""
+        """Return an event for a phase that starts now."""
         event = event_pb2.NodeExecutionEvent()
         event.CopyFrom(self.event)
         event.phase = phase
@@ -80,34 +80,37 @@ class NodeRun:
         return event
 
     def report(self, event: event_pb2.NodeExecutionEvent) -> None:
-        """Hand an event to the pump."""
+        """Report an event of the node."""
         self.scope.run.reports.node(event)
 
     def waiting(self, cause: Cause) -> contextlib.AbstractContextManager[None]:
-        """Say, while the block lasts, what the node waits for."""
+        """Register what the node waits for while the block runs."""
         return self.scope.run.waits.waiting(self.id, self.node.name, cause)
 
     @contextlib.asynccontextmanager
     async def idle(self, cause: Cause, *, timer: bool = False) -> AsyncIterator[None]:
-        """Say what the node waits for, and that the next run can wait for it as well; ``timer``: for time to pass."""
+        """Register what the node waits for, and that the next run can wait for it as well.
+
+        ``timer``: the node waits for time to pass.
+        """
         with self.waiting(cause):
             async with self.scope.run.continuation.idle(self.id, timer=timer):
                 yield
 
     @property
     def progress(self) -> continuation_pb2.OpenNode:
-        """What the next run is told of the node."""
+        """What the next run needs to continue the node; the node keeps it up to date."""
         return self.scope.run.state.progress(self.id)
 
     @property
     def is_resumed(self) -> bool:
-        """The node was open in the run before."""
+        """Whether the node was open in the previous run."""
         return self.scope.run.state.is_resumed(self.id)
 
     def child_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
-        """Return the scope of nodes that run below this one, in the current attempt unless another is named.
+        """Return the scope of nodes that run below this one.
 
-        ``program`` is given when it is not the one that this node is of.
+        ``attempt`` is by default the current one, ``program`` the one that this node is part of.
         """
         number = self.attempt if attempt is None else attempt
         program = program or self.scope.program
@@ -117,13 +120,13 @@ class NodeRun:
         """Return the scope of a whole workflow that runs below this node.
 
         Raises:
-            NodeFailure: there are too many above it: a dynamic workflow may make itself again for ever.
+            NodeFailure: too many workflows are above it. A dynamic workflow can generate itself without end.
         """
         depth, limit = self.scope.depth + 1, self.scope.run.argument.max_depth
         if limit and depth > limit:
             raise user_failure(
                 "WorkflowTooDeep",
-                f"node [{self.id}] holds a workflow {depth} levels below the execution's own; at most {limit} may be "
+                f"node [{self.id}] holds a workflow {depth} levels below the execution's own; the limit is {limit} "
                 "(FLYTETEMPORAL_ADMIN__MAX_WORKFLOW_DEPTH)",
             )
         return dataclasses.replace(self.child_scope(body, attempt, program), depth=depth)
@@ -152,7 +155,7 @@ def _event(scope: Scope, node: graph_pb2.Node, node_id: str, data_dir: str) -> e
         event.retry_group = str(scope.parent_attempt)
     if kind == "task":
         event.target_entity.CopyFrom(scope.program.graph.tasks[node.task.task].id)
-    if node.array.HasField("job"):  # To clients it is one task.
+    if node.array.HasField("job"):  # Clients see a single task.
         event.target_entity.CopyFrom(scope.program.graph.tasks[node.array.node.task.task].id)
     if kind == "launch_plan":
         event.target_entity.CopyFrom(node.launch_plan)

@@ -1,4 +1,4 @@
-"""How a node ends: values it leaves, or the error it fails with."""
+"""How a node ends: with values, or with an error."""
 
 from dataclasses import dataclass
 
@@ -17,20 +17,20 @@ BINDING_FAILURE = "BindingResolutionFailure"
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The inputs or outputs of a node: inline while small; ``uri`` is where the map lies or will lie."""
+    """The inputs or outputs of a node, inline while small. ``uri`` is where the map is stored or will be."""
 
     literals: literals_pb2.LiteralMap | None
     uri: str
 
     def message(self, *, inline: bool = True) -> execution_pb2.NodeOutputs:
-        """Return the form that crosses to an activity."""
+        """Return the values as an argument of an activity: the URI if they are not inline or ``inline`` is false."""
         if inline and self.literals is not None:
             return execution_pb2.NodeOutputs(literals=self.literals)
         return execution_pb2.NodeOutputs(uri=self.uri)
 
 
 class NodeFailure(Exception):
-    """A node failed for good. ``checkpoint_uri`` is set when a task attempt itself reported the failure."""
+    """A node failed and no attempt follows. ``checkpoint_uri`` is set if a task attempt itself reported the failure."""
 
     def __init__(self, error: core_execution_pb2.ExecutionError, *, checkpoint_uri: str = "") -> None:
         super().__init__(f"{error.code}: {error.message[:200]}")
@@ -39,24 +39,24 @@ class NodeFailure(Exception):
 
 
 class NodeTimedOut(NodeFailure):
-    """The node was stopped by its active deadline: it ends TIMED_OUT, without an error of its own."""
+    """The active deadline of the node has stopped it: it ends TIMED_OUT, and its event has no error."""
 
     def __init__(self) -> None:
         super().__init__(execution_error("Timeout", "Timeout in node", USER))
 
 
 def user_failure(code: str, message: str) -> NodeFailure:
-    """Return a failure that the user must mend."""
+    """Return a failure that the user must fix."""
     return NodeFailure(execution_error(code, message, USER))
 
 
 def system_failure(code: str, message: str) -> NodeFailure:
-    """Return a failure that is not the user's."""
+    """Return a failure that the user has not caused."""
     return NodeFailure(execution_error(code, message, SYSTEM))
 
 
 def execution_error(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind
 ) -> core_execution_pb2.ExecutionError:
-    """Return an error; a message over Flyte's limit loses its middle."""
+    """Return an error; the middle of a message over Flyte's limit is cut."""
     return core_execution_pb2.ExecutionError(code=code, message=error_text.shortened(message), kind=kind)

@@ -1,4 +1,4 @@
-"""What the nodes of one execution share, and where in it a node stands."""
+"""What the nodes of one execution share, and the scope of one level of it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from flytetemporal.workflows.throttling.slots import Slots
 from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
 PRODUCER = "propeller"
-# Open activities of one run; far below the 2,000 at which Temporal refuses the workflow task.
+# Open activities of one run. Temporal refuses a workflow task that opens more than 2,000.
 ACTIVITY_WINDOW = 500
 
 
@@ -40,13 +40,13 @@ class Run:
     workflow_task_budget: WorkflowTaskBudget = field(default_factory=WorkflowTaskBudget)
     payload_budget: PayloadBudget = field(default_factory=PayloadBudget)
     shared_timers: SharedTimers = field(default_factory=SharedTimers)
-    # Known once it was read.
+    # Set once it has been read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
     state: RunState = field(init=False)
     continuation: Continuation = field(init=False)
     activity_window: Slots = field(init=False)
-    # Over task, array and launch plan nodes of all levels.
+    # Slots of the task, array and launch plan nodes of all levels.
     parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,10 +59,12 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def attempt(self, node_id: str) -> AsyncIterator[None]:
-        """Take a place among the open activities for an attempt of a node; there is none while the run holds."""
+        """Hold a slot for the activity of an attempt while the block runs; none is granted while the run drains."""
         async with contextlib.AsyncExitStack() as stack:
             async with self.continuation.idle(node_id):
                 await stack.enter_async_context(self.activity_window.held(node_id))
+                # The run may have started to drain while the node waited. The slot is given back in the meantime:
+                # elements of arrays, which do not wait for the drain, need slots too.
                 while self.continuation.is_draining:
                     await stack.aclose()
                     await self.continuation.wait_for_admission()
@@ -76,11 +78,11 @@ class Run:
 
     @property
     def hash_bits(self) -> int:
-        """Bits of the hashes in names of attempts and elements that are too long."""
+        """Bits of the hashes that replace names of attempts and elements that are too long."""
         return naming.UNIQUE_HASH_BITS if self.argument.distinct_names else naming.FLYTE_HASH_BITS
 
     def is_interruptible(self, node: graph_pb2.Node) -> bool:
-        """Apply Flyte's precedence: node, execution, workflow default."""
+        """Whether the node is interruptible; Flyte's precedence is node, execution, workflow."""
         if node.HasField("interruptible"):
             return node.interruptible.value
         if self.argument.settings.HasField("interruptible"):
@@ -90,17 +92,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is walked: the graph of the execution, or one that a dynamic node of it made."""
+    """A graph that is walked: that of the execution, or one that a dynamic node of it generated."""
 
     graph: ParsedGraph
     tasks: execution_pb2.ContentReference
-    # Some node above is dynamic.
+    # Whether a node above is dynamic.
     is_dynamic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One level of nesting: the parent node, and where its children's files lie."""
+    """One level of nesting: the parent node, and the directory of its children's files."""
 
     run: Run
     program: Program
@@ -113,11 +115,11 @@ class Scope:
     depth: int = 0
 
     def node_id(self, spec_node_id: str) -> str:
-        """Return the id that the node's execution has, or would be given now."""
+        """Return the id that the node's execution has or would get now. Safe in queries: it assigns nothing."""
         return self.run.node_ids.of(self._path(spec_node_id))
 
     def take_node_id(self, spec_node_id: str) -> str:
-        """Return the id of the node's execution, which it keeps; not for queries."""
+        """Assign and return the id of the node's execution. Not for queries, which must not change a run."""
         return self.run.node_ids.take(self._path(spec_node_id))
 
     def _path(self, spec_node_id: str) -> str:

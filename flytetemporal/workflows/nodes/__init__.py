@@ -1,1 +1,1 @@
-"""One module a node kind."""
+"""One module per node kind."""

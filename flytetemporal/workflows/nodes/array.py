@@ -1,7 +1,8 @@
-"""Array nodes (map tasks): one element after another of lists of inputs, many at once.
+"""Array nodes (map tasks): the inner node runs once for each element of the input lists.
 
-Shards of elements run here while there are few of them, otherwise each in a workflow of its own, so that no history
-grows with the number of elements. The rules mirror flytepropeller's pkg/controller/nodes/array/handler.go.
+A single shard of elements runs here, and so do all executions of a launch plan. Otherwise each shard runs in a workflow
+of its own, so that no history grows with the number of elements. The rules mirror flytepropeller's
+pkg/controller/nodes/array/handler.go.
 """
 
 import asyncio
@@ -29,23 +30,23 @@ from flytetemporal.workflows.nodes import elements, inline_tasks
 from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, SHARD_SIZE, ArrayShard, Elements
 from flytetemporal.workflows.walk import Walk
 
-# Of several shards: elements of one that run at once, and shards that do.
+# If there are several shards: elements of one that run at once, and shards that run at once.
 SHARD_WINDOW = 200
 SHARDS_AT_ONCE = 20
-# Executions of a launch plan tell this very workflow of their end, so its history limits their number.
+# Executions of a launch plan signal this workflow, however many shards there are, so its history limits their number.
 MOST_EXECUTIONS = 3000
 EXECUTIONS_AT_ONCE = 100
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-    """Run all elements and make lists of what they leave."""
+    """Run all elements and return lists of their outputs."""
     task = _task(node)
     report = ArrayReport(node, task.id if task is not None else None)
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="inputs"))):
         plan = await _plan(node, task, inputs)
     if plan.HasField("error"):
         raise NodeFailure(plan.error)
-    if plan.size:  # Flyte is done with an empty array before it has told of it.
+    if plan.size:  # Flyte reports no QUEUED for an empty array.
         report.phase(TaskPhase.QUEUED)
     if node.attempt == 0:
         node.report(node.phase_event(Phase.RUNNING))
@@ -67,7 +68,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 class _Array:
-    """One attempt of an array node whose inputs are laid out."""
+    """One attempt of an array node whose inputs are in the store."""
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class _Array:
     async def _run_shards(self) -> None:
         """Run the shards in order, several at once, until all have ended or too many elements have failed."""
         firsts = iter(range(0, self._plan.size, SHARD_SIZE))
-        window, at_once = self._pace()
+        window, at_once = self._concurrency()
         lanes = [asyncio.create_task(self._lane(firsts, window)) for _ in range(at_once)]
         try:
             while pending := [lane for lane in lanes if not lane.done()]:
@@ -152,8 +153,8 @@ class _Array:
         finally:
             self._running.pop(shard.first, None)
 
-    def _pace(self) -> tuple[int, int]:
-        """Return how many elements of a shard run at once, and how many shards."""
+    def _concurrency(self) -> tuple[int, int]:
+        """Return how many elements of a shard run at once, and how many shards; 0 elements: all."""
         most = self._node.node.array.parallelism.value
         if self._plan.size <= SHARD_SIZE:
             return most or (EXECUTIONS_AT_ONCE if self._task is None else 0), 1
@@ -193,7 +194,7 @@ class _Array:
 
 
 def _raise(lane: asyncio.Task[None]) -> None:
-    """Raise what a lane ended with although nobody here stopped it."""
+    """Raise the error of a lane that was not stopped here."""
     error = None if lane.cancelled() else lane.exception()
     if lane.cancelled() or (error is not None and exceptions.is_cancelled_exception(error)):
         raise system_failure("NodeAborted", "elements were cancelled from outside")
@@ -202,14 +203,14 @@ def _raise(lane: asyncio.Task[None]) -> None:
 
 
 def _task(node: NodeRun) -> graph_pb2.TaskSummary | None:
-    """Return what the elements run; nothing when they are executions of a launch plan."""
+    """Return the task that the elements run; None if they run a launch plan."""
     inner = node.node.array.node
     kind = inner.WhichOneof("target")
     if kind == "task":
         return node.scope.program.graph.tasks[inner.task.task]
     if kind != "launch_plan":
         raise user_failure(
-            "UnsupportedElement", f"array node [{node.id}] maps over a {kind}; tasks and launch plans can be"
+            "UnsupportedElement", f"array node [{node.id}] maps over a {kind}; it can map over a task or a launch plan"
         )
     return None
 
@@ -242,7 +243,7 @@ async def _plan(
         summary=f"elements of {node.id}",
     )
     if task is None and plan.size > MOST_EXECUTIONS:
-        text = f"array node [{node.id}] maps a launch plan over {plan.size} elements; {MOST_EXECUTIONS} is the most"
+        text = f"array node [{node.id}] maps a launch plan over {plan.size} elements; the limit is {MOST_EXECUTIONS}"
         raise user_failure("ArrayTooLarge", text)
     return plan
 
@@ -253,14 +254,14 @@ def _least(array: graph_pb2.ArrayNode, size: int) -> int:
         case "min_successes":
             return array.min_successes
         case "min_success_ratio":
-            # The ratio is a 32-bit float: 0.99 of 100 elements are 99 of them and not, as Flyte has it, one more.
+            # The ratio is a 32-bit float: 0.99 of 100 elements is 99. Flyte rounds up to 100.
             return math.ceil(float(f"{array.min_success_ratio:.6g}") * size - 1e-6)
         case _:
             return size
 
 
 async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: bool) -> arrays_pb2.ElementsOutcome:
-    """Run a shard in a workflow of its own."""
+    """Run a shard in its own workflow."""
     node = shard.node
     execution = execution_pb2.ExecutionInput()
     execution.CopyFrom(node.scope.run.argument)

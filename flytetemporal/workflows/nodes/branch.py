@@ -22,10 +22,10 @@ from flytetemporal.workflows.walk import Walk
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-    """Run the first child whose condition holds, else the default; its outputs become the node's."""
+    """Run the first child whose condition holds, otherwise the default; its outputs become the node's."""
     values = await node_inputs.materialise(node, inputs)
     chosen = await _chosen(walk, node, values)
-    # A branch that fails to choose has nothing below it, and clients see no parent.
+    # Set only now: a branch that fails to choose has no children, and clients must not look for them.
     node.event.is_parent = True
     if not node.is_resumed:
         node.report(node.phase_event(Phase.RUNNING))
@@ -34,14 +34,14 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         await walk.wait_for(chosen.upstream)
         try:
             outputs = await walk.run_node(child)
-        except NodeTimedOut as e:  # What Flyte makes of it.
+        except NodeTimedOut as e:  # Flyte reports a child's timeout like this.
             raise NodeFailure(execution_error("Unknown", "Unknown error message", UNKNOWN)) from e
     walk.outputs.add(chosen.id, outputs, {alias.alias: alias.var for alias in chosen.output_aliases})
     return subworkflow.complete(node, outputs)
 
 
 async def _chosen(walk: Walk, node: NodeRun, values: Values) -> graph_pb2.Node:
-    """Evaluate the conditions here, or where their values are when these do not travel."""
+    """Return the chosen child; an activity evaluates the conditions if their values are stored."""
     branch = node.node.branch
     bindings = _bindings(node)
     if _is_here(values, bindings):
@@ -97,7 +97,7 @@ def _malformed(text: str) -> NodeFailure:
 
 
 async def _fetched(node: NodeRun, deferred: execution_pb2.DeferredInputs) -> literals_pb2.LiteralMap:
-    """Return values that do not travel by themselves: what runs did that began before ``choose_case`` was there."""
+    """Return stored values, for runs without the patch ``CHOOSE_CASE``."""
     located = await node_inputs.resolve_stored(node, deferred, [])
     if not located.HasField("literals"):
         raise _malformed(f"the values that branch [{node.id}] compares are too large")

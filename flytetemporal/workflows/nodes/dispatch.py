@@ -1,4 +1,4 @@
-"""Node kind to the module that runs it. Adding a kind adds a module and a line here."""
+"""The module that runs each node kind. A new kind is a module and a line here."""
 
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +26,6 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     handler = _KINDS.get(kind)
     if handler is None:
         raise user_failure("UnsupportedNodeKind", f"node [{node.id}] has nothing to run ({kind})")
-    if kind == "task":  # Each attempt keeps its own deadline, so that what it started is stopped first.
+    if kind == "task":  # Its activity enforces the deadline of each attempt, so that it can stop what it started.
         return await handler(walk, node, inputs)
     return await attempts.with_deadline(node, lambda attempt: handler(walk, attempt, inputs))

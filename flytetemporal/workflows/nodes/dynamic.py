@@ -1,4 +1,4 @@
-"""Dynamic nodes: a task whose attempt left a workflow behind, which is walked below the node."""
+"""Dynamic nodes: an attempt of a task generates a workflow, which is walked below the node."""
 
 from datetime import timedelta
 
@@ -18,14 +18,14 @@ COMPILE_TIMEOUT = timedelta(minutes=2)
 
 
 class ChildTimedOut(NodeFailure):
-    """A node below timed out; unlike other failures below a dynamic node, another attempt may follow."""
+    """A node below timed out. Unlike after other failures below a dynamic node, another attempt may follow."""
 
     def __init__(self) -> None:
         super().__init__(execution_error("DynamicNodeFailing", "Dynamic workflow failed", UNKNOWN))
 
 
 async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
-    """Compile what the attempt left, walk it, and take over its outputs.
+    """Compile the workflow that the attempt generated, walk it, and return its outputs as the node's.
 
     Raises:
         ChildTimedOut: a node of it timed out.
@@ -34,6 +34,7 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="compiling"))):
         program = await _program(node, attempt)
     scope = node.nested_scope(program.graph.bodies[0], attempt, program)
+    # The nodes below need slots: if the parents kept theirs, nested dynamic nodes could wait for each other for ever.
     node.scope.run.parallelism.give_back(node.id)
     node.event.is_dynamic = node.event.is_parent = True
     nested = Walk(scope, walk.run_kind, walk.abort)

@@ -1,4 +1,4 @@
-"""A shard of elements of an array node: each tries until it succeeds or its budget is spent."""
+"""A shard of the elements of an array node: each has attempts until one succeeds or its budget is exhausted."""
 
 import asyncio
 import dataclasses
@@ -23,19 +23,19 @@ from flytetemporal.workflows.throttling.slots import Slots
 from flytetemporal.workflows.versions import Patch
 
 TaskPhase = core_execution_pb2.TaskExecution
-# Elements whose inputs lie in one file, which run in one workflow and whose outputs are gathered at once.
+# Elements whose inputs are in one file, that run in one workflow, and whose outputs one activity gathers.
 SHARD_SIZE = 500
 DATA_TIMEOUT = timedelta(minutes=5)
-# Of a shard's errors; what nobody would read is only counted.
+# Errors that a shard returns, and the length of each; further ones are only counted.
 ERRORS = 100
 ERROR_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayShard:
-    """Elements ``first`` to ``first + count - 1`` of the array ``node``; ``task`` is unset for launch plans.
+    """Elements ``first`` to ``first + count - 1`` of the array ``node``; ``task`` is None if they run a launch plan.
 
-    So many as ``tolerated`` may fail before the others are stopped; so many as ``window`` run at once, 0: all.
+    If more than ``tolerated`` fail, the others are stopped. At most ``window`` run at once; 0: all.
     """
 
     node: NodeRun
@@ -48,11 +48,11 @@ class ArrayShard:
 
     @property
     def target(self) -> graph_pb2.Node:
-        """The inner node, what each element runs."""
+        """The inner node, which each element runs."""
         return self.node.node.array.node
 
     def inputs(self, index: int) -> execution_pb2.ElementInputs:
-        """Return what an element is given."""
+        """Return the inputs of an element."""
         if self.node.node.array.HasField("job"):
             return execution_pb2.ElementInputs(whole_uri=self.node.inputs_uri)
         return execution_pb2.ElementInputs(
@@ -63,7 +63,7 @@ class ArrayShard:
         )
 
     def element(self, index: int) -> NodeRun:
-        """Return the run of one element: a node of its own in all but the events."""
+        """Return one element as a node; its events are those of the array, though."""
         inner = graph_pb2.Node()
         inner.CopyFrom(self.target)
         inner.id = f"n{index}"
@@ -80,7 +80,7 @@ class ArrayShard:
 
 
 class Elements:
-    """Runs a shard."""
+    """The running elements of one shard."""
 
     def __init__(self, shard: ArrayShard, report: ArrayReport, abort: Abort) -> None:
         self._shard = shard
@@ -95,7 +95,7 @@ class Elements:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> arrays_pb2.ElementsOutcome:
-        """Run the shard until all its elements have ended, or too many have failed and the others were stopped."""
+        """Run the shard until all elements have ended, or too many have failed and the others have been stopped."""
         if self._shard.task is not None and self._shard.task.type == inline_tasks.CORE_SLEEP:
             self._durations = await self._read()
         running = [asyncio.create_task(self._one(self._shard.first + n)) for n in range(self._shard.count)]
@@ -186,7 +186,7 @@ class Elements:
         return 0
 
     async def _take_turn(self, node: NodeRun) -> None:
-        # Elements that are not shown report nothing, so that no pump would ever hand out turns again.
+        # Elements beyond those that are shown report nothing, so the pump does not run and turns are never renewed.
         if workflow.patched(Patch.ELEMENTS_TAKE_STEPS):
             await node.scope.run.workflow_task_budget.take_step()
         else:
@@ -215,7 +215,7 @@ class Elements:
 async def gather(
     node: NodeRun, variables: Sequence[str], first: int, succeeded: Sequence[int], uri: str
 ) -> execution_pb2.NodeOutputs:
-    """Have the outputs of elements from ``first`` on made into lists; for ``succeeded`` see GatherRequest."""
+    """Make lists of the outputs of elements from ``first`` on; ``succeeded`` is ``GatherRequest.attempts``."""
     return await engine_activities.execute(
         activities.gather_elements,
         arrays_pb2.GatherRequest(

@@ -9,7 +9,7 @@ from flytetemporal.workflows.walk import Walk
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-    """Write the outputs where clients and the parent read them."""
+    """Write the inputs of the node once more, as the outputs of the workflow."""
     outputs_uri = locations.outputs_uri(node.output_dir())
     if inputs.WhichOneof("value") == "deferred":
         located = await node_inputs.resolve_stored(node, inputs.deferred, [node.inputs_uri, outputs_uri])

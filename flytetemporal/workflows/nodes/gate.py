@@ -1,4 +1,4 @@
-"""Gate nodes: wait for time to pass, for a value, or for an approval. Waiting costs nothing but a timer."""
+"""Gate nodes: wait for time to pass, for a value, or for an approval. A wait holds no slot and no activity."""
 
 from datetime import timedelta
 
@@ -78,7 +78,7 @@ async def _receive(node: NodeRun) -> Values:
 async def _signal(
     node: NodeRun, signal_id: str, expected: types_pb2.LiteralType, variable: str = "o0", write_to: str = ""
 ) -> Values:
-    """Return the value of a signal once it has one; from the first call on clients can see and set it."""
+    """Return the value of a signal once it has one. The first request makes the signal visible to clients."""
     request = execution_pb2.SignalRequest(
         id=identifier_pb2.SignalIdentifier(signal_id=signal_id, execution_id=node.execution_id),
         type=expected,
@@ -87,9 +87,9 @@ async def _signal(
     )
     asked = operations_pb2.SignalWait(signal_id=signal_id, type=expected)
     signals = node.scope.run.signals
-    # What was told to this run counts, however early: the run before has asked for the rest.
+    # From 0: a signal that reached this run before the node did counts. The previous run has read all earlier ones.
     count = 0
-    # Whoever reads that a node waits for a signal may set it at once: it is said when clients can.
+    # A client may set a signal as soon as a query names it, so queries name it only once admin knows it.
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work=f"signal {signal_id}"))):
         while True:
             if node.progress.asked:

@@ -1,4 +1,4 @@
-"""Task types that the workflow runs by itself: ``echo`` (no command at all) and ``core-sleep`` (a timer)."""
+"""Task types that run in the workflow, without an activity: ``echo`` (no command) and ``core-sleep`` (a timer)."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -21,12 +21,12 @@ TaskPhase = core_execution_pb2.TaskExecution
 
 
 async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
-    """Return the input as the output. Like Flyte's plugin, one variable at most."""
+    """Return the input as the output. Like Flyte's plugin, it takes one variable at most."""
     names, outputs = summary.input_names, summary.output_names
     if len(names) != len(outputs) or len(names) > 1:
         raise user_failure(
             "BadTaskDefinition",
-            f"echo task [{summary.id.name}] has {len(names)} inputs and {len(outputs)} outputs; one of each may be",
+            f"echo task [{summary.id.name}] has {len(names)} inputs and {len(outputs)} outputs; declare one of each",
         )
     await node.scope.run.workflow_task_budget.take_turn()
     values = await node_inputs.materialise(node, inputs)
@@ -44,7 +44,7 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
 
 
 async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
-    """Wait for the duration that the task is given; a zero or negative one is over at once."""
+    """Wait for the duration that is the task's input; a duration of zero or less ends at once."""
     duration = timedelta()
     if not node.progress.HasField("wakes_at"):
         await node.scope.run.workflow_task_budget.take_turn()
@@ -54,7 +54,10 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
         report_task(node, summary, TaskPhase.RUNNING)
     try:
         await sleep_until_due(node, duration, _report_aborted)
-    except (NodeSuspended, GeneratorExit):  # It sleeps on: parked, or in a run that this worker has let go of.
+    except (
+        NodeSuspended,
+        GeneratorExit,
+    ):  # It sleeps on: suspended, or in a run that this worker evicted from its cache.
         raise
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
@@ -64,7 +67,7 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
 
 
 async def sleep_element(node: NodeRun, values: literals_pb2.LiteralMap) -> None:
-    """Wait for the duration that an element of an array is given."""
+    """Wait for the duration that is the input of an array's element."""
     await sleep_until_due(node, _duration(node, values))
 
 
@@ -75,10 +78,10 @@ def _report_aborted(node: NodeRun) -> None:
 async def sleep_until_due(
     node: NodeRun, duration: timedelta, report_aborted: Callable[[NodeRun], None] | None = None
 ) -> None:
-    """Wait for time to pass: for ``duration``, or for what is left of it.
+    """Wait for ``duration``, or for what is left of it if the previous run or a suspended coroutine started it.
 
     Raises:
-        NodeSuspended: the node is one of many that sleep, and ``report_aborted`` says what to report if it is stopped.
+        NodeSuspended: many nodes sleep and this one can be suspended, because ``report_aborted`` is given.
     """
     progress = node.progress
     if not progress.HasField("wakes_at"):
@@ -103,7 +106,7 @@ TASK_TYPES: dict[str, Callable[[NodeRun, graph_pb2.TaskSummary, execution_pb2.No
 
 
 async def _renamed(node: NodeRun, inputs: execution_pb2.NodeInputs, outputs: Mapping[str, str], uri: str) -> Values:
-    """Write inputs that do not travel once more, each under the name of its output, to ``uri``."""
+    """Write stored inputs once more to ``uri``, each under the name of its output."""
     _require_patch(node)
     deferred = execution_pb2.DeferredInputs()
     deferred.CopyFrom(inputs.deferred)
@@ -116,7 +119,7 @@ async def _renamed(node: NodeRun, inputs: execution_pb2.NodeInputs, outputs: Map
 
 
 async def _given_duration(node: NodeRun, inputs: execution_pb2.NodeInputs) -> literals_pb2.LiteralMap:
-    """Return the input of that name itself, wherever it lies."""
+    """Return the input ``duration``, read from the store if it is not inline."""
     values = await node_inputs.materialise(node, inputs)
     literals = values.literals
     given = literals.literals.get(DURATION) if literals is not None else None
@@ -136,7 +139,7 @@ async def _given_duration(node: NodeRun, inputs: execution_pb2.NodeInputs) -> li
 
 
 def _require_patch(node: NodeRun) -> None:
-    """Fail the node as it did in runs that began before these values could be had."""
+    """Fail the node in runs without the patch, which could not read stored inputs."""
     if not workflow.patched(Patch.INLINE_TASKS_BY_REFERENCE):
         raise user_failure(
             "InputsTooLarge", f"the inputs of node [{node.id}] are too large for a task without a container"
@@ -164,7 +167,7 @@ def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> V
 def report_task(
     node: NodeRun, summary: graph_pb2.TaskSummary, phase: core_execution_pb2.TaskExecution.Phase, output_uri: str = ""
 ) -> None:
-    """Report a phase of a task attempt for which no activity speaks."""
+    """Report a phase of a task attempt that no activity reports."""
     event = event_pb2.TaskExecutionEvent(
         task_id=summary.id,
         parent_node_execution_id=identifier_pb2.NodeExecutionIdentifier(

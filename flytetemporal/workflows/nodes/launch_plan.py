@@ -1,4 +1,4 @@
-"""Launch plan nodes: an execution of its own, with its own record, that tells this one when it ends."""
+"""Launch plan nodes: a child execution with its own record, which signals this one when it ends."""
 
 import asyncio
 from datetime import timedelta
@@ -20,14 +20,15 @@ from flytetemporal.workflows.node.outcomes import UNKNOWN, NodeFailure, Values, 
 from flytetemporal.workflows.walk import Walk
 
 ChildId = identifier_pb2.WorkflowExecutionIdentifier
-# A child tells its end by itself. Only when Temporal or its record was meddled with does somebody have to ask.
+# A child signals its end. The signal is lost only if the child's Temporal workflow was terminated or lost, so the node
+# polls rarely.
 FIRST_CHECK = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=6)
 WorkflowPhase = core_execution_pb2.WorkflowExecution
 
 
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
-    """Launch the child, wait for its end, take over its outputs; when stopped, stop the child."""
+    """Launch the child, wait for its end and copy its outputs. If the node is stopped, abort the child."""
     child = child_id(node)
     if not node.progress.launched:
         values = await node_inputs.materialise(node, inputs)
@@ -62,7 +63,7 @@ async def launch(node: NodeRun, wanted: execution_pb2.LaunchRequest) -> None:
 
 
 async def wait_for_child(abort: Abort, node: NodeRun, child: ChildId) -> execution_pb2.ExecutionOutcome:
-    """Return how a child ended; when we are stopped, stop the child."""
+    """Return the outcome of a child. If the node is stopped, abort the child."""
     try:
         async with node.idle(lambda wait: wait.child.execution_id.CopyFrom(child)):
             return await _child_outcome(node, child)
@@ -72,7 +73,7 @@ async def wait_for_child(abort: Abort, node: NodeRun, child: ChildId) -> executi
 
 
 def child_id(node: NodeRun) -> ChildId:
-    """Return the name of the execution that a node launches: derived, so that it is launched once."""
+    """Return the name of the node's execution: derived from ids, so a retried activity launches nothing twice."""
     parent = node.execution_id
     name = naming.child_execution_name(parent.name, node.id, node.attempt)
     return ChildId(project=parent.project, domain=parent.domain, name=name)
@@ -104,7 +105,7 @@ def request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreat
 
 
 def _origin(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
-    """Return the labels that Flyte's engine has on an execution and hands down to its children."""
+    """Return the labels that Flyte's engine sets on an execution and passes on to its children."""
     execution = argument.execution_id
     return {
         "domain": execution.domain,
@@ -138,7 +139,7 @@ async def _terminate(abort: Abort, node: NodeRun, child: ChildId) -> None:
 
 
 async def copy_outputs(node: NodeRun, outcome: execution_pb2.ExecutionOutcome) -> Values:
-    """Copy the outputs of a child to where this node's belong.
+    """Copy the outputs of a child to the URI of this node's outputs.
 
     Raises:
         NodeFailure: the child did not succeed.

@@ -24,7 +24,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 def complete(node: NodeRun, outputs: Values) -> Values:
-    """Take over the outputs of what ran below the node and report its success."""
+    """Copy the outputs of the level below the node to the node's own, and report its success."""
     uri = outputs.uri
     if outputs.literals is not None:
         uri = locations.outputs_uri(node.output_dir())

@@ -1,4 +1,4 @@
-"""Task nodes: one activity an attempt, the retries around it, and the task types that need no activity at all."""
+"""Task nodes: one activity per attempt, the retries around it, and the task types that need no activity."""
 
 import asyncio
 from datetime import timedelta
@@ -20,9 +20,9 @@ from flytetemporal.workflows.nodes import dynamic, inline_tasks
 from flytetemporal.workflows.walk import Walk
 
 TaskPhase = core_execution_pb2.TaskExecution
-# Long enough for any task; a task's own deadline is kept by the activity, which can clean up.
+# Temporal requires a timeout. The activity itself enforces the deadline of a task, because it can clean up.
 UNLIMITED = timedelta(days=3650)
-CLEAN_UP = timedelta(minutes=2)
+CLEANUP = timedelta(minutes=2)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
 )
@@ -50,13 +50,13 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             async with node.scope.run.attempt(node.id):
                 result = await run_attempt(node, summary, inputs, budget)
         except BaseException:
-            if cancellation.is_cancelled():  # Whoever ran the attempt is gone, or nobody had begun.
+            if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
                 inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
             raise
         if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
-        if cancellation.is_cancelled():  # It ended otherwise while it was being stopped: nothing follows.
+        if cancellation.is_cancelled():  # It failed while it was being stopped: no attempt follows.
             node.scope.run.reports.forward(result.unreported)
             raise asyncio.CancelledError
         if result.dynamic:
@@ -67,7 +67,11 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
 
 
 def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptResult) -> Retry:
-    """Charge a failed attempt to its budget and report it, with what is left."""
+    """Charge a failed attempt to its budget and report it with what is left of the budget.
+
+    Raises:
+        NodeFailure: the budget is exhausted, or the failure is not recoverable.
+    """
     failure = result.failure
     checkpoint = "" if failure.error.code == TIMEOUT_EXPIRED else node.checkpoint_dir(budget.attempt)
     try:
@@ -76,13 +80,13 @@ def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptRes
         node.scope.run.reports.forward(result.unreported)
         raise NodeFailure(final.error, checkpoint_uri=checkpoint) from final
     for event in result.unreported[-1:]:  # The attempt's end.
-        _show(event.task, retry)
+        _describe_retry(event.task, retry)
     node.scope.run.reports.forward(result.unreported)
     return retry
 
 
-def _show(event: event_pb2.TaskExecutionEvent, retry: Retry) -> None:
-    """Tell on the task execution what is left of its budget and when the next attempt follows."""
+def _describe_retry(event: event_pb2.TaskExecutionEvent, retry: Retry) -> None:
+    """Add to the event what is left of the budget and when the next attempt follows."""
     soon = f" in {times.go_text(retry.pause)}" if retry.pause else ""
     event.reason = f"retry {retry.number} of {retry.limit} for {retry.cause} failures follows{soon}"
     event.reasons.add(reason=event.reason, occurred_at=event.occurred_at)
@@ -105,9 +109,9 @@ async def run_attempt(
     budget: Budget,
     element: execution_pb2.ArrayElement | None = None,
 ) -> execution_pb2.TaskAttemptResult:
-    """Run one attempt of a node's task, which has its place among the open activities.
+    """Run one attempt of a node's task. The caller holds the slot for its activity.
 
-    ``element`` is given when the node is one of an array.
+    ``element`` is set if the node is an element of an array.
     """
     run_ = node.scope.run
     attempt = _task_attempt(node, inputs, budget)
@@ -129,7 +133,7 @@ async def run_attempt(
             attempt,
             task_queue=waiting.task_queue,
             activity_id=waiting.activity_id,
-            start_to_close_timeout=limit + CLEAN_UP if limit else UNLIMITED,
+            start_to_close_timeout=limit + CLEANUP if limit else UNLIMITED,
             heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
