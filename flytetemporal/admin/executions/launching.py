@@ -4,7 +4,6 @@ The row is committed before the workflow is started. The sweeper finds a row wit
 could find a workflow without a row. The order of checks mirrors flyteadmin's pkg/manager/impl/execution_manager.go.
 """
 
-import asyncio
 from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
@@ -14,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, validation
+from flytetemporal.admin.base import concurrent, execution_lookup, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, ProjectRow
 from flytetemporal.admin.events import inline_data
@@ -202,10 +201,7 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
 
 async def _write_inputs(deps: Dependencies, launch: Launch) -> None:
     # A write that outlived a failed launch could overwrite the inputs of the next launch under the same name.
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(deps.blobs.write_message(launch.inputs_uri, launch.inputs))
-            group.create_task(deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs))
-    except ExceptionGroup as failed:
-        # The caller's status derives from the error of the store, which a group hides.
-        raise failed.exceptions[0] from failed
+    await concurrent.finish_all(
+        deps.blobs.write_message(launch.inputs_uri, launch.inputs),
+        deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs),
+    )

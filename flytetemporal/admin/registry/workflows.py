@@ -4,7 +4,6 @@ The closure that clients read, and the graph and task templates that the engine 
 has the columns that lists and launches need.
 """
 
-import asyncio
 import hashlib
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from google.protobuf.message import Message
 
 from flytetemporal import errors
-from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base import concurrent, list_schemas, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, launch_plans, registration
@@ -51,7 +50,8 @@ async def create(
                 await descriptions.store(session, request.id, request.spec.description)
                 # Written after the insert, because the row is a lock: of two structures with one id, one is stored.
                 # Written before the commit, so that a visible row always has its files.
-                await asyncio.gather(*(deps.blobs.write(uri, data) for uri, data in files.items()))
+                # No write outlives a failed registration: it could overwrite the closure of the next one.
+                await concurrent.finish_all(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
             row = await entity_rows.find(session, WorkflowRow, request.id)
     if row is None or row.digest == compiled_digest:
