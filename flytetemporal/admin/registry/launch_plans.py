@@ -38,12 +38,13 @@ async def create(
     schedule = request.spec.entity_metadata.schedule
     if schedule.ByteSize():
         launch_plan_checks.check_schedule(schedule, plan.closure.expected_inputs)
+    # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
     values = _values(plan, workflow.id)
     async with deps.sessions.begin() as session:
         if await registration.insert(session, LaunchPlanRow, values):
             return launch_plan_pb2.LaunchPlanCreateResponse()
-        row = await entity_rows.find(session, LaunchPlanRow, request.id)
-    if row is None or row.digest == values["digest"]:
+        row = await registration.existing(session, LaunchPlanRow, request.id)
+    if row.digest == values["digest"]:
         raise registration.identical("launch plan", request.id)
     raise registration.different("launch plan", request.id, message(row).spec, plan.spec)
 

@@ -24,6 +24,7 @@ _ROWS: dict[int, EntityRow] = {
     identifier_pb2.LAUNCH_PLAN: LaunchPlanRow,
 }
 DESCRIPTION_LENGTH = 300
+# Names of the workflows and launch plans that wrap single tasks, as Flyte generates them.
 GENERATED = ".flytegen%"
 
 
@@ -60,6 +61,7 @@ async def update(
     changes: dict[str, Any] = {"state": metadata.state, "updated_at": func.now()}
     if metadata.description:
         changes["description"] = metadata.description
+    # One statement, so that two concurrent first updates do not conflict.
     async with deps.sessions.begin() as session:
         await session.execute(
             statement.on_conflict_do_update(index_elements=["resource_type", "project", "domain", "name"], set_=changes)

@@ -42,6 +42,11 @@ async def insert(session: AsyncSession, row: type[Row], values: Mapping[str, Any
     return (await session.execute(statement)).scalar_one_or_none() is not None
 
 
+async def existing(session: AsyncSession, row: type[Row], identifier: identifier_pb2.Identifier) -> Row:
+    """Return the version because of which ``insert`` did nothing. Rows are not deleted, so it exists."""
+    return await session.get_one(row, identifiers.entity_key(identifier))
+
+
 def identical(kind: str, identifier: identifier_pb2.Identifier) -> errors.AlreadyExists:
     """Return the error of a structure that is registered under this id. For workflows, its details carry the id."""
     details = []

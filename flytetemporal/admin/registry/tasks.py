@@ -38,8 +38,8 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
         if await registration.insert(session, TaskRow, values):
             await descriptions.store(session, request.id, request.spec.description)
             return task_pb2.TaskCreateResponse()
-        row = await entity_rows.find(session, TaskRow, request.id)
-    if row is None or row.digest == compiled_digest:
+        row = await registration.existing(session, TaskRow, request.id)
+    if row.digest == compiled_digest:
         raise registration.identical("task", request.id)
     before = task_pb2.TaskClosure.FromString(row.closure).compiled_task
     raise registration.different("task", request.id, before, compiled)

@@ -43,6 +43,7 @@ async def create(
     compiled_digest = digest.digest(compiled)
     async with deps.sessions() as session:
         row = await entity_rows.find(session, WorkflowRow, request.id)
+    # Clients register all of a project again and again: a known version needs no files.
     if row is None:
         values, files = _prepare(deps, request, compiled, compiled_digest)
         async with deps.sessions.begin() as session:
@@ -53,8 +54,8 @@ async def create(
                 # No write outlives a failed registration: it could overwrite the closure of the next one.
                 await concurrent.finish_all(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
-            row = await entity_rows.find(session, WorkflowRow, request.id)
-    if row is None or row.digest == compiled_digest:
+            row = await registration.existing(session, WorkflowRow, request.id)
+    if row.digest == compiled_digest:
         raise registration.identical("workflow", request.id)
     before = await _closure(deps, row)
     raise registration.different("workflow", request.id, before.compiled_workflow, compiled)

@@ -100,7 +100,10 @@ async def attribute_levels(session: AsyncSession, project: str, domain: str, wor
 
 
 def counting(levels: Sequence[AttributeLevel]) -> list[Config]:
-    """Return the configs that Flyte takes into account: that of the most specific level, then the project's."""
+    """Return the configs that Flyte takes into account: that of the most specific level, then the project's.
+
+    If a workflow has attributes, those of its domain do not count.
+    """
     return [level.config for position, level in enumerate(levels) if position == 0 or not level.domain]
 
 
@@ -116,8 +119,9 @@ def _fill(merged: Config, level: Config) -> None:
     """Copy the fields from ``level`` that are not set in ``merged``."""
     merged.max_parallelism = merged.max_parallelism or level.max_parallelism
     merged.overwrite_cache |= level.overwrite_cache
-    known = merged.HasField("security_context")
-    if (level.HasField("security_context") and not known) or (
+    # As in Flyte, a context without an identity is replaced by that of the first level with an identity.
+    is_set = merged.HasField("security_context")
+    if (level.HasField("security_context") and not is_set) or (
         has_identity(level.security_context) and not has_identity(merged.security_context)
     ):
         merged.security_context.CopyFrom(level.security_context)

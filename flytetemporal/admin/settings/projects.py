@@ -92,6 +92,7 @@ async def _insert(deps: Dependencies, project: project_pb2.Project) -> bool:
         labels=project.labels.SerializeToString() if project.HasField("labels") else None,
         state=project.state,
     )
+    # Several replicas register the default projects when they start, so a taken id is no error here.
     async with deps.sessions.begin() as session:
         inserted = await session.execute(statement.on_conflict_do_nothing().returning(ProjectRow.id))
         return inserted.scalar_one_or_none() is not None

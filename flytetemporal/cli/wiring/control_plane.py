@@ -43,8 +43,8 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
     engine, sessions = session.open(settings.database)
     try:
         schema = _migrated(settings) if migrate else _answering(engine)
-        # Not a TaskGroup, whose ExceptionGroup would hide which server does not answer. The command ends with the error,
-        # and the end of the event loop cancels the other wait.
+        # Not a TaskGroup, whose ExceptionGroup would hide the server that does not answer. The command ends with the
+        # error, and the end of the event loop cancels the other wait.
         client, _ = await asyncio.gather(connections.temporal(settings.temporal), schema)
         await search_attributes.register(client, settings.temporal)
         yield Dependencies(

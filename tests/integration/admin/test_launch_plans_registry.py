@@ -44,7 +44,7 @@ async def listed(deps: Dependencies, filters: str) -> list[str]:
     return [one.id.name for one in found.launch_plans]
 
 
-async def test_inputs_that_nobody_set_are_required(deps: Dependencies) -> None:
+async def test_inputs_without_a_value_are_required(deps: Dependencies) -> None:
     await launch_plans.create(deps, plan())
 
     found = await get(deps)

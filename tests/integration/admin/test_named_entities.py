@@ -41,7 +41,7 @@ async def names(deps: Dependencies, filters: str = "") -> list[str]:
     return sorted(one.id.name for one in (await listed(deps, filters)).entities)
 
 
-async def test_a_name_that_nobody_described_is_active(deps: Dependencies) -> None:
+async def test_a_name_without_metadata_is_active(deps: Dependencies) -> None:
     found = await get(deps, "a")
 
     assert found.HasField("metadata")

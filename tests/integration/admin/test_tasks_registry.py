@@ -134,14 +134,14 @@ async def test_a_description_is_kept_with_the_version(deps: Dependencies) -> Non
 
 
 @pytest.mark.parametrize("name", ["a\0b", "", "n" * 256])
-async def test_names_that_no_row_can_hold_are_the_callers_mistake(deps: Dependencies, name: str) -> None:
+async def test_names_that_do_not_fit_their_column_are_refused(deps: Dependencies, name: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         await tasks.create(deps, task(name))
     with pytest.raises(errors.InvalidRequest):
         await tasks.get(deps, common_pb2.ObjectGetRequest(id=identifier("TASK", name)))
 
 
-async def test_texts_that_no_row_can_hold_are_the_callers_mistake_wherever_they_stand(deps: Dependencies) -> None:
+async def test_texts_and_kinds_that_do_not_fit_are_refused(deps: Dependencies) -> None:
     described = task()
     described.spec.description.short_description = "a\0b"
     with pytest.raises(errors.InvalidRequest):

@@ -1,4 +1,4 @@
-"""Workflows are compiled, stored where only they are, and told apart."""
+"""Workflows are compiled, stored under their own URIs, and distinguished by structure."""
 
 import asyncio
 import gzip
@@ -74,7 +74,7 @@ async def test_of_different_structures_at_once_the_one_that_is_accepted_is_store
 
 
 @pytest.mark.parametrize("version", ["../../../../../../escaped", "..", ".", "a/b", "%2E", "v" * 255, "é" * 255])
-async def test_a_closure_lies_in_its_own_place_whatever_its_version(
+async def test_closures_of_any_two_versions_have_different_uris(
     deps: Dependencies, tmp_path: Path, version: str
 ) -> None:
     await workflows.create(deps, workflow(version=version))

@@ -1,4 +1,4 @@
-"""The migrations make the tables that the code knows."""
+"""The migrations create the tables of the models."""
 
 import subprocess
 import sys

@@ -14,7 +14,7 @@ from flytetemporal.admin.base import list_schemas
 from flytetemporal.admin.base.models import ExecutionRow, TaskExecutionRow, TaskRow
 from flytetemporal.db import filters
 
-# The pattern that Flyte's documentation of filters gives.
+# The pattern in Flyte's documentation of filters.
 FLYTE_PATTERN = re.compile(r"(.+)\((.+),[\t\n\f\r ]?(.+)\)")
 
 
@@ -130,7 +130,7 @@ def test_expressions_are_taken_apart_as_flyte_does(text: str) -> None:
         assert filters._pieces(text) == (function, target, value.split(";"))
 
 
-def test_filters_of_one_joined_entity_speak_of_one_row() -> None:
+def test_filters_of_one_joined_entity_mean_one_row() -> None:
     found = sql(
         page("eq(execution_tag.key,team)+eq(execution_tag.value,ml)", entity=list_schemas.EXECUTION), ExecutionRow
     )

@@ -49,7 +49,7 @@ def test_any_level_may_overwrite_the_cache() -> None:
     assert execution_settings.merge(Request(), Plan(), [Config(overwrite_cache=True)], 25).overwrite_cache
 
 
-def test_nobody_sets_anything() -> None:
+def test_without_settings_the_defaults_hold() -> None:
     merged = execution_settings.merge(Request(), None, [], 25)
 
     assert merged.max_parallelism == 25
