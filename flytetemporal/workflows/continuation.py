@@ -43,7 +43,7 @@ EVENTS = 10_000
 EVENT_BYTES = 1024
 # At this multiple of the limit a run drains without a deadline.
 LAST_CHANCE = 3
-# After an attempt in vain the next one follows when the history has grown by this fraction of the limit.
+# After a drain that failed, the next one follows when the history has grown by this fraction of the limit.
 RETRY_FRACTION = 5
 # How long nodes and attempts that could start are kept from it.
 DRAIN_TIMEOUT = timedelta(seconds=30)

@@ -59,7 +59,7 @@ class ExecutionWorkflow:
         """Run the execution to its end. The Temporal workflow fails or is cancelled if the Flyte execution is."""
         run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
         try:
-            outputs = await _walked(run)
+            outputs = await _walk(run)
         except ContinueAsNewRequested as requested:
             workflow.continue_as_new(requested.argument, task_timeout=workflow.info().task_timeout)
         except NodeFailure as failure:
@@ -77,7 +77,7 @@ class ExecutionWorkflow:
         return outcome
 
 
-async def _walked(run: Run) -> Values:
+async def _walk(run: Run) -> Values:
     """Walk the whole graph."""
     argument = run.argument
     run.reports.start()

@@ -77,23 +77,23 @@ class LevelTasks:
         self._is_stopping = True
         # Requested here, whatever runs: whether a node is due can depend on the order of callbacks, which differs
         # between versions of Python, and a marker must not.
-        tells = workflow.patched(Patch.STOPPED_SLEEPERS_REPORT)
+        starts_due_nodes = workflow.patched(Patch.STOPPED_SLEEPERS_REPORT)
         self._launch_queue.close()
         try:
             if not self._launch_queue.is_empty:
                 discarding = asyncio.create_task(self._launch_queue.discard_all(self._report_stopped))
                 await cancellation.wait_until_done([discarding])
         finally:
-            await self._stop_running(tells=tells)
+            await self._stop_running(starts_due_nodes=starts_due_nodes)
 
-    async def _stop_running(self, *, tells: bool) -> None:
+    async def _stop_running(self, *, starts_due_nodes: bool) -> None:
         tasks: list[asyncio.Task[None] | asyncio.Task[Values]] = [
             self._tasks[position] for position in sorted(self._tasks)
         ]
         if self._failure_node is not None:
             tasks.append(self._failure_node)
         try:
-            if tells:
+            if starts_due_nodes:
                 await self._let_due_nodes_start()
         finally:
             await cancellation.cancel_and_wait(tasks, self._scope.run.workflow_task_budget)

@@ -1,4 +1,4 @@
-"""What a run hands to the next run of the same execution: its levels, its open nodes, its node ids.
+"""The state that a run passes to the next run of the same execution: its levels, its open nodes, its node ids.
 
 A node keeps its own ``OpenNode`` up to date while it runs, so the state can be written at any moment at which all open
 nodes are idle. When that moment has come is decided in ``continuation``.

@@ -1,4 +1,4 @@
-"""Every test's Temporal histories can be kept: they are the corpus that tests/replay replays."""
+"""Record the Temporal histories of tests, the corpus that tests/replay replays, if asked to."""
 
 import gzip
 import re
@@ -21,7 +21,7 @@ async def engine_runs(temporal: Client, request: pytest.FixtureRequest) -> Async
         for number, handle in enumerate(runs.handles):
             name = re.sub(r"\W+", "_", request.node.name).strip("_")
             found = await runs.histories(handle)
-            # Of many runs these differ: the first, one that went on and handed over again, and the last.
+            # Three runs differ: the first, one that resumed and continued as new again, and the last.
             for run in sorted({0, min(1, len(found) - 1), len(found) - 1}):
                 text = found[run].to_json()
                 later = f"-run{run}" if run else ""

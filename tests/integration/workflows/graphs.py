@@ -53,14 +53,14 @@ def single(node: graph_pb2.Node, outputs: list[literals_pb2.Binding] | None = No
 
 
 def with_failure_node(graph: graph_pb2.Graph, *, workflow: int = 0) -> graph_pb2.Graph:
-    """Give a workflow a failure node that takes its input and the error."""
+    """Add a failure node that takes the workflow's input and the error."""
     node = task_node("fn0", [0], [bind("a", "start-node", "a"), constant("err", 0)])
     graph.workflows[workflow].failure_node.CopyFrom(node)
     return graph
 
 
 def nested(*inner: graph_pb2.Node) -> graph_pb2.Graph:
-    """n0 is a subworkflow of the given nodes, of one adding task unless given."""
+    """n0 is a subworkflow of the given nodes, by default of one task that adds one."""
     nodes = list(inner) or [task_node("n0", [0], [bind("a", "start-node", "a")])]
     subworkflow = graph_pb2.Node(
         id="n0", upstream=[0], inputs=[bind("a", "start-node", "a")], subworkflow=graph_pb2.SubworkflowNode(workflow=1)

@@ -1,4 +1,4 @@
-"""An abort ends a run at every stage, with every node that had begun reported as aborted."""
+"""An abort ends a run at every stage, and every node that has started is reported as aborted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ async def for_ever(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptRes
 
 
 async def slow_to_stop(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-    """Takes longer to clean up when it is stopped than events may linger before they are told."""
+    """When stopped, clean up for longer than the pump collects events."""
     try:
         await asyncio.sleep(60)
     finally:
@@ -85,7 +85,7 @@ async def attempts(runs: EngineRuns, count: int) -> None:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the abort strikes: once ``reached`` returns. ``phases`` are the ends that nodes must come to."""
+    """A stage of a run: the abort follows once ``reached`` returns. ``phases`` are the last phases of its nodes."""
 
     graph: graph_pb2.Graph
     scripts: dict[str, Callable[[execution_pb2.TaskAttempt], Awaitable[execution_pb2.TaskAttemptResult]]]

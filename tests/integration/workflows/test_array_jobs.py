@@ -1,4 +1,4 @@
-"""Tasks of type container_array: arrays whose elements find their own among the inputs of all."""
+"""Tasks of type container_array: arrays whose elements pick their own from the inputs of all."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def job(size: int | None = None, **options: Any) -> graph_pb2.Graph:
 
 @pytest.fixture
 def runs(engine_runs: EngineRuns) -> EngineRuns:
-    """Elements add one to their own of the list ``a``; negative ones fail."""
+    """Add one to the element's own item of the list ``a``; fail if it is negative."""
 
     async def add(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
         values, _ = await engine_runs.elements.inputs(attempt.inputs.element)

@@ -51,7 +51,7 @@ def lists(**values: Sequence[literals_pb2.Literal | int]) -> literals_pb2.Litera
 
 
 def resources(runs: EngineRuns) -> dict[tuple[int, int], str]:
-    """Return the last phase of each attempt of each element, as the events tell it."""
+    """Return the last reported phase of each attempt of each element."""
     found = {}
     for event in runs.task_events:
         for resource in event.metadata.external_resources:
@@ -66,7 +66,7 @@ def task_phases(runs: EngineRuns) -> list[str]:
 def reported(
     attempt: execution_pb2.TaskAttempt, phase: str, result: execution_pb2.TaskAttemptResult
 ) -> execution_pb2.TaskAttemptResult:
-    """Do what the activity does: tell of the element by a resource of the array's task execution."""
+    """Do as the activity does: report the element as a resource of the array's task execution."""
     event = result.unreported.add().task
     event.metadata.external_resources.add(
         external_id=attempt.element.external_id,
@@ -79,7 +79,7 @@ def reported(
 
 @pytest.fixture
 def runs(engine_runs: EngineRuns) -> EngineRuns:
-    """Elements add one to ``a``, and ``b`` when it is there; negative ones fail."""
+    """Add one to ``a``, and ``b`` if it is given; fail if ``a`` is negative."""
 
     async def add(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
         values, _ = await engine_runs.elements.inputs(attempt.inputs.element)

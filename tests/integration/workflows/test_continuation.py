@@ -1,4 +1,4 @@
-"""A run with a long history goes on in a new one, and nobody sees it but Temporal."""
+"""An execution whose history has grown long continues in a new run, and clients do not notice."""
 
 import asyncio
 from collections import Counter
@@ -53,7 +53,7 @@ def reported_twice(runs: EngineRuns) -> list[tuple[str, str, str]]:
     phases = Counter(
         (event.id.execution_id.name, event.id.node_id, NodePhase.Phase.Name(event.phase)) for event in runs.node_events
     )
-    return [told for told, times in phases.items() if times > 1]
+    return [phase for phase, times in phases.items() if times > 1]
 
 
 async def test_a_long_chain_runs_in_many_short_histories(runs: EngineRuns) -> None:
@@ -91,7 +91,7 @@ async def test_many_nodes_at_once_wait_for_the_next_run(runs: EngineRuns) -> Non
 
 @dataclass(frozen=True)
 class Waiting:
-    """A node that waits while a chain of tasks beside it makes the run continue as new, until it is released."""
+    """A node that waits until it is released, while a chain of tasks next to it makes the run continue as new."""
 
     node: graph_pb2.Node
     cause: str
@@ -104,7 +104,7 @@ class Waiting:
 
 
 async def time_passes(_: EngineRuns, __: Handle) -> None:
-    """Nobody needs to do anything."""
+    """Do nothing: the wait ends by itself."""
 
 
 async def set_number(runs: EngineRuns, handle: Handle) -> None:
@@ -226,7 +226,7 @@ async def test_a_node_goes_on_waiting_in_the_next_run(runs: EngineRuns, case: Wa
     assert len(found) > 2
     assert reported_twice(runs) == []
     assert runs.phases()["w"][-1] == "SUCCEEDED"
-    # What depends on nothing but the clock may not be asked for again and again.
+    # A later run does not repeat the requests of an earlier one.
     assert len(runs.attempts) == LENGTH + case.attempts
     assert len(runs.launched) == (case.cause == "child")
     assert len(runs.asked) <= 2
@@ -236,12 +236,12 @@ async def test_a_node_goes_on_waiting_in_the_next_run(runs: EngineRuns, case: Wa
 async def test_an_abort_reaches_a_node_that_waits_in_a_later_run(runs: EngineRuns, case: Waiting) -> None:
     case.prepare(runs)
     graph = beside(case)
-    graph.workflows[0].nodes[-2].inputs[0].CopyFrom(constant("a", 0))  # The last of the chain never begins.
+    graph.workflows[0].nodes[-2].inputs[0].CopyFrom(constant("a", 0))  # The last node of the chain never starts.
 
     async with runs.workers():
         handle = await runs.start(graph, int_map(a=0), settings=case.settings)
         await bounded(waits_for(handle, "w", case.cause))
-        while len(await runs.histories(handle)) < 2:  # noqa: ASYNC110  Temporal tells nobody
+        while len(await runs.histories(handle)) < 2:  # noqa: ASYNC110  Temporal has no notification
             await asyncio.sleep(0.02)
         await handle.cancel()
         phase = await runs.wait(handle)
@@ -383,7 +383,7 @@ async def test_a_run_schedules_nothing_as_it_ends(runs: EngineRuns) -> None:
 
 
 def end_of_life(history: WorkflowHistory) -> datetime:
-    """Return when the first timer of a run is to fire, as the workflow counts time."""
+    """Return the time at which the first timer of a run fires, in workflow time."""
     (timer, *_) = (event for event in history.events if event.HasField("timer_started_event_attributes"))
     attributes = timer.timer_started_event_attributes
     completed = history.events[attributes.workflow_task_completed_event_id - 1].workflow_task_completed_event_attributes

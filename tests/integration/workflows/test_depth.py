@@ -1,4 +1,4 @@
-"""Workflows within workflows: as deep as the limit says, and no deeper."""
+"""Nested workflows: up to the limit, and no deeper."""
 
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import graph_pb2
@@ -11,7 +11,7 @@ LIMIT = AdminSettings().max_workflow_depth
 
 
 def nested(levels: int) -> graph_pb2.Graph:
-    """Subworkflows so many levels deep; the innermost adds one to the input."""
+    """Subworkflows ``levels`` deep; the innermost adds one to the input."""
     workflows = []
     for level in range(levels):
         node = graph_pb2.Node(id="n0", name="n0", upstream=[0], inputs=[bind("a", "start-node", "a")])

@@ -1,4 +1,4 @@
-"""Dynamic nodes: what an attempt returned is walked below its node."""
+"""Dynamic nodes: the workflow that an attempt generated is walked below its node."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def returns_a_workflow(_: execution_pb2.TaskAttempt) -> execution_pb2.Task
 
 
 def made(*nodes: graph_pb2.Node, output: str = "dn0") -> graph_pb2.Graph:
-    """A graph without inputs, as dynamic tasks make them."""
+    """A graph without inputs, as dynamic tasks generate them."""
     workflow = body(list(nodes), [bind("o0", output, "o0")], name="dynamic_n0")
     return graph_pb2.Graph(workflows=[workflow], tasks=[task_summary("inner")])
 

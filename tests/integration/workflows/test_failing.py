@@ -1,4 +1,4 @@
-"""What follows a failure: failure nodes, gathered errors, pauses between attempts, deadlines."""
+"""After a failure: failure nodes, collected errors, pauses between attempts, deadlines."""
 
 import asyncio
 from datetime import timedelta

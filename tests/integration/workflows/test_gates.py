@@ -12,7 +12,7 @@ FALSE = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.P
 
 
 async def asked(runs: EngineRuns, times: int = 1) -> None:
-    """Return when gates have looked for their signals so often."""
+    """Return when gates have read their signals ``times`` times."""
     while len(runs.asked) < times:  # noqa: ASYNC110  the fixture's activity only appends
         await asyncio.sleep(0.02)
 

@@ -1,4 +1,4 @@
-"""What does not fit into Temporal's messages: by reference, in several workflow tasks, or an error of its node."""
+"""Values that do not fit into Temporal's messages: passed by reference, in several workflow tasks, or refused."""
 
 import os
 
@@ -35,7 +35,7 @@ def reference(uri: str, kind: types_pb2.LiteralType = STRING) -> literals_pb2.Li
 
 
 def far(runs: EngineRuns, value: literals_pb2.Literal) -> literals_pb2.Literal:
-    """Keep a value where the activities find it and return the reference."""
+    """Store a value and return the reference to it."""
     uri = f"memory://store/far/{len(runs.files)}.pb"
     runs.files[uri] = value  # type: ignore[assignment]  # the store of these tests holds any message
     return reference(uri)
@@ -46,7 +46,7 @@ def given(**values: literals_pb2.Literal) -> literals_pb2.LiteralMap:
 
 
 def branch_on(value: str) -> graph_pb2.Graph:
-    """n0 runs ``same`` when the input ``a`` is ``value``, else ``other``."""
+    """n0 runs ``same`` if the input ``a`` is ``value``, otherwise ``other``."""
     comparison = condition_pb2.ComparisonExpression(operator="EQ")
     comparison.left_value.var = ".a"
     comparison.right_value.primitive.string_value = value
@@ -185,7 +185,7 @@ async def test_a_gathered_list_is_offloaded(engine_runs: EngineRuns) -> None:
 
 @pytest.mark.parametrize("content", [os.urandom(15_000), b"z" * 15_000], ids=["noise", "repeated"])
 async def test_arguments_of_many_tasks_at_once_exceed_no_message(engine_runs: EngineRuns, content: bytes) -> None:
-    """Together they have twice what Temporal takes of one workflow task; zlib does not shrink the noise."""
+    """The inputs together are twice what Temporal accepts from one workflow task; zlib cannot shrink the noise."""
     nodes = [task_node(f"n{n}", [0], [bind("a", "start-node", "a"), bind("b", "start-node", "b")]) for n in range(600)]
     binary = literals_pb2.Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=content)))
     graph = graph_pb2.Graph(workflows=[body(nodes, [])], tasks=[task_summary()])

@@ -1,4 +1,4 @@
-"""Launch plan nodes: children are executions of their own."""
+"""Launch plan nodes: each child has its own execution."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from tests.integration.workflows.test_aborts import attempts, for_ever
 
 
 def launching(times: int = 1) -> graph_pb2.Graph:
-    """n0, n1, ... each launch the plan "child" with the value of the one before."""
+    """n0, n1, ... each launch the plan "child" with the output of the previous one."""
     nodes = [
         graph_pb2.Node(
             id=f"n{i}",

@@ -1,4 +1,4 @@
-"""What a worker that died had begun is done by another one as soon as nothing is heard of it."""
+"""Activities of a worker that died are started on another one when their heartbeats stop."""
 
 import asyncio
 from collections.abc import Sequence

@@ -33,22 +33,22 @@ SIGNAL_VALUE = 7
 BRANCH_LIMIT = 3
 TASK, ECHO = 0, 1
 
-# How a task ends, by the name that its input carries.
+# The end of a task, by the value of its input.
 TASK_ENDS = ("succeeds", "fails", "recovers", "exhausts", "is interrupted")
 LEAVES = ("task", "echo", "sleep", "signal", "approve", "reject", "branch", "branch_error", "launch_plan", "array")
 NESTING = ("subworkflow", "dynamic")
-# Kinds that leave no number: what follows takes the level's input instead.
+# Kinds whose output is no number: nodes downstream take the level's input instead.
 VALUELESS = ("sleep", "array")
-# What the levels of dynamic nodes are given.
+# The input of the levels of dynamic nodes.
 DYNAMIC_VALUE = 2
 MAPPED = (1, 2, 3)
-# So few events that a run continues as new again and again; 0: never.
+# Limits of a history: a few events, so that a run continues as new many times; 0: never.
 HISTORIES = (0, 25)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One node: it takes the value of its first upstream that has one, or the level's input."""
+    """One node. It takes the value of its first upstream node that has one, or the level's input."""
 
     kind: str
     upstream: tuple[int, ...]
@@ -119,7 +119,7 @@ def _branch(node_id: str, before: list[int], source: tuple[str, str], spec: Spec
 
 
 class _Builder:
-    """Collects the workflows of a case; subworkflows get a place of their own, dynamic nodes a graph."""
+    """Collects the workflows of a case; subworkflows get a position, dynamic nodes a graph."""
 
     def __init__(self, dynamic: dict[str, graph_pb2.Graph]) -> None:
         self.workflows: list[graph_pb2.WorkflowGraph] = []
@@ -139,7 +139,7 @@ class _Builder:
         self.workflows[place] = workflow
         return place
 
-    def _node(self, nodes: tuple[Spec, ...], i: int) -> graph_pb2.Node:  # noqa: PLR0911  one a kind
+    def _node(self, nodes: tuple[Spec, ...], i: int) -> graph_pb2.Node:  # noqa: PLR0911  one per kind
         spec, node_id, source = nodes[i], f"n{i}", _source(nodes, i)
         before = [j + 2 for j in spec.upstream] or [0]
         match spec.kind:
@@ -160,7 +160,7 @@ class _Builder:
             case "dynamic":
                 node = _task(node_id, before, source, "is dynamic")
                 node.name = f"dynamic-{len(self.dynamic)}"
-                self.dynamic[node.name] = graph_pb2.Graph()  # Its place, for what is nested in it.
+                self.dynamic[node.name] = graph_pb2.Graph()  # Reserves its position before those of nested nodes.
                 self.dynamic[node.name] = self._dynamic(spec)
                 return node
             case "launch_plan":
@@ -190,7 +190,7 @@ def _array(node_id: str, before: list[int], ends: str) -> graph_pb2.Node:
 
 
 def _give(level: graph_pb2.WorkflowGraph) -> None:
-    """Replace what the nodes of a level take from its input by a constant: dynamic workflows have no inputs."""
+    """Replace bindings to the input of a level by a constant, because dynamic workflows have no inputs."""
     children = [
         child for node in level.nodes for child in (*(case.node for case in node.branch.cases), node.branch.else_node)
     ]
@@ -209,7 +209,7 @@ def _graph(builder: _Builder) -> graph_pb2.Graph:
 
 
 def graph(case: Case, dynamic: dict[str, graph_pb2.Graph]) -> graph_pb2.Graph:
-    """Return the graph of a case; ``dynamic`` takes those of its dynamic nodes, by name."""
+    """Return the graph of a case and fill ``dynamic`` with those of its dynamic nodes, by name."""
     builder = _Builder(dynamic)
     builder.level(case.nodes, failure_node=case.failure_node)
     builder.workflows[0].on_failure = case.policy
@@ -217,12 +217,12 @@ def graph(case: Case, dynamic: dict[str, graph_pb2.Graph]) -> graph_pb2.Graph:
 
 
 def child(ends: str) -> graph_pb2.Graph:
-    """Return what a launch plan runs: one task."""
+    """Return the graph of a launch plan: one task."""
     nodes = [_task("n0", [0], ("start-node", "a"), ends)]
     return graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[task_summary()])
 
 
-# The reference interpreter: what Flyte makes of it when nothing is stopped early.
+# The reference interpreter: the ends that Flyte reports if nothing is stopped early.
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ class Reference:
         assert isinstance(last, int)
         return last
 
-    def _node(  # noqa: PLR0911  one a kind
+    def _node(  # noqa: PLR0911  one per kind
         self, nodes: tuple[Spec, ...], i: int, node_id: str, value: int, ends: list[End]
     ) -> int | Failure:
         spec = nodes[i]
@@ -291,7 +291,7 @@ class Reference:
         return given
 
     def _error(self, nodes: tuple[Spec, ...], ends: list[End]) -> Failure:
-        """Return the failure that a depth-first walk meets last."""
+        """Return the failure that a depth-first walk visits last."""
 
         def last(after: list[int]) -> Failure | None:
             found: Failure | None = None
@@ -380,7 +380,7 @@ async def run(address: str, case: Case) -> None:
 
 
 def check_stopped_early(ends: dict[str, str], full: dict[str, str], case: Case) -> None:
-    """What was reached ended as it would have, or was stopped; something failed, and nothing was skipped."""
+    """Check that every node that started ended as in the reference or was stopped, one failed, and none was skipped."""
     for node, end in ends.items():
         assert end in (full.get(node), "ABORTED"), node
     assert "FAILED" in ends.values()

@@ -1,4 +1,4 @@
-"""Many nodes that sleep share timers, and a crowd of them passes a few at a time."""
+"""Many sleeping nodes share timers, and start, wake and stop a few at a time."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from tests.integration.workflows.test_continuation import reported_twice
 
 TaskPhase = core_execution_pb2.TaskExecution
 MANY = 4 * OWN_TIMERS
-CROWD = 6 * STEPS
+VERY_MANY = 6 * STEPS
 
 
 def sleepers(count: int, milliseconds: int) -> graph_pb2.Graph:
@@ -63,7 +63,7 @@ async def test_an_abort_wakes_many_sleepers(engine_runs: EngineRuns) -> None:
 
 
 def most_at_once(runs: EngineRuns, phase: core_execution_pb2.NodeExecution.Phase) -> int:
-    """Return how many nodes told of a phase in one workflow task, whose time they share."""
+    """Return the largest number of nodes that reported a phase in one workflow task and so at the same time."""
     moments = Counter(event.occurred_at.ToNanoseconds() for event in runs.node_events if event.phase == phase)
     return max(moments.values())
 
@@ -72,12 +72,12 @@ async def test_a_crowd_begins_and_wakes_a_few_nodes_at_a_time(engine_runs: Engin
     runs = engine_runs
 
     async with runs.workers():
-        handle = await runs.start(sleepers(CROWD, 2_000), int_map())
+        handle = await runs.start(sleepers(VERY_MANY, 2_000), int_map())
         phase = await runs.wait(handle)
 
     assert phase == "SUCCEEDED"
-    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
-    # Two boundaries may fall into one workflow task.
+    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": VERY_MANY + 2}
+    # The budget can be renewed twice in one workflow task.
     assert most_at_once(runs, NodePhase.QUEUED) <= 2 * STEPS
     assert most_at_once(runs, NodePhase.SUCCEEDED) <= 2 * STEPS
 
@@ -86,13 +86,15 @@ async def test_an_abort_stops_a_crowd_a_few_nodes_at_a_time(engine_runs: EngineR
     runs = engine_runs
 
     async with runs.workers():
-        handle = await runs.start(sleepers(CROWD, 600_000), int_map())
-        await bounded(waits_for(handle, f"n{CROWD - 1}", "timer"))
+        handle = await runs.start(sleepers(VERY_MANY, 600_000), int_map())
+        await bounded(waits_for(handle, f"n{VERY_MANY - 1}", "timer"))
         await handle.cancel()
         phase = await runs.wait(handle)
 
     assert phase == "ABORTED"
-    assert Counter(phases[-1] for node, phases in runs.phases().items() if node.startswith("n")) == {"ABORTED": CROWD}
+    assert Counter(phases[-1] for node, phases in runs.phases().items() if node.startswith("n")) == {
+        "ABORTED": VERY_MANY
+    }
     assert most_at_once(runs, NodePhase.ABORTED) <= 2 * STEPS
 
 
@@ -101,14 +103,14 @@ async def test_a_crowd_sleeps_on_in_the_next_run(engine_runs: EngineRuns) -> Non
     runs.history_events = 60
 
     async with runs.workers():
-        handle = await runs.start(sleepers(CROWD, 5_000), int_map())
+        handle = await runs.start(sleepers(VERY_MANY, 5_000), int_map())
         phase = await runs.wait(handle)
         found = await runs.histories(handle)
 
     assert phase == "SUCCEEDED"
     assert len(found) > 1
     assert reported_twice(runs) == []
-    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": CROWD + 2}
+    assert Counter(phases[-1] for phases in runs.phases().values()) == {"SUCCEEDED": VERY_MANY + 2}
 
 
 async def test_nodes_that_are_parked_keep_their_slots(engine_runs: EngineRuns) -> None:
@@ -147,7 +149,7 @@ async def test_a_failure_stops_nodes_that_are_parked(engine_runs: EngineRuns) ->
 
 
 async def idle(handle: WorkflowHandle[ExecutionWorkflow, execution_pb2.ExecutionOutcome]) -> None:
-    """Return when the run only waits: a worker that stops now leaves nothing half done."""
+    """Return when the run is idle: no workflow task and no activity is pending."""
     while True:
         description = (await handle.describe()).raw_description
         if not description.HasField("pending_workflow_task") and not description.pending_activities:
@@ -173,7 +175,7 @@ def task_phases(runs: EngineRuns) -> list[list[str]]:
 
 
 def sleepers_at_every_depth(count: int, milliseconds: int, depth: int) -> graph_pb2.Graph:
-    """Each level has ``count`` sleepers and, but for the last, a subworkflow."""
+    """Each level has ``count`` sleeping nodes and, except the last, a subworkflow."""
     graph = sleepers(count, milliseconds)
     graph.workflows.extend([graph.workflows[0]] * (depth - 1))
     for number, level in enumerate(graph.workflows[:-1], start=1):
@@ -182,7 +184,7 @@ def sleepers_at_every_depth(count: int, milliseconds: int, depth: int) -> graph_
 
 
 async def test_an_abort_that_comes_as_sleepers_wake_reaches_them(engine_runs: EngineRuns) -> None:
-    # An abort goes from level to level while nodes wake: at some depth it strikes between a node's wake and its begin.
+    # An abort goes from level to level while nodes wake: at some depth it arrives between a node's wake and its start.
     runs, depth, each = engine_runs, 5, OWN_TIMERS
 
     async with runs.workers():
@@ -216,5 +218,5 @@ async def test_an_abort_reaches_sleepers_that_wake_while_the_run_is_about_to_end
     assert phase == "ABORTED"
     ends = Counter(phases[-1] for node, phases in runs.phases().items() if node[0] == "n")
     assert ends["ABORTED"] + ends["SUCCEEDED"] == MANY, ends
-    told = Counter(event.phase for event in runs.task_events if event.parent_node_execution_id.node_id != "busy")
-    assert told[TaskPhase.ABORTED] == ends["ABORTED"]
+    reported = Counter(event.phase for event in runs.task_events if event.parent_node_execution_id.node_id != "busy")
+    assert reported[TaskPhase.ABORTED] == ends["ABORTED"]

@@ -1,4 +1,4 @@
-"""The engine says what every node waits for."""
+"""Queries answer what every node waits for."""
 
 import asyncio
 

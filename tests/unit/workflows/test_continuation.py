@@ -93,7 +93,7 @@ async def test_an_idle_node_that_has_to_continue_waits_for_the_snapshot(timer: b
     continuation._freeze()
     over.set()
     before = await passed(running)
-    # That time has passed is no news to the next run.
+    # The next run sees by itself that time has passed.
     current = continuation._is_snapshot_current()
     continuation._unfreeze()
 

@@ -4,19 +4,19 @@ from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTask
 
 
 async def test_turns_beyond_the_bound_wait_for_a_boundary_in_order() -> None:
-    pace, order = WorkflowTaskBudget(turns=2), []
+    budget, order = WorkflowTaskBudget(turns=2), []
 
     async def node(number: int) -> None:
-        await pace.take_turn()
+        await budget.take_turn()
         order.append(number)
 
     tasks = [asyncio.create_task(node(i)) for i in range(5)]
     await asyncio.sleep(0)
     first = list(order)
-    pace.renew()
+    budget.renew()
     await asyncio.sleep(0)
     second = list(order)
-    pace.renew()
+    budget.renew()
     await asyncio.gather(*tasks)
 
     assert first == [0, 1]
@@ -25,17 +25,17 @@ async def test_turns_beyond_the_bound_wait_for_a_boundary_in_order() -> None:
 
 
 async def test_a_waiter_that_was_cancelled_uses_no_turn() -> None:
-    pace, order = WorkflowTaskBudget(turns=1), []
+    budget, order = WorkflowTaskBudget(turns=1), []
 
     async def node(number: int) -> None:
-        await pace.take_turn()
+        await budget.take_turn()
         order.append(number)
 
     tasks = [asyncio.create_task(node(i)) for i in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.sleep(0)
-    pace.renew()
+    budget.renew()
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert order == [0, 2]
