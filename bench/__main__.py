@@ -21,6 +21,7 @@ from bench import bare, memory, registration, sizes, table
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
+from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
@@ -74,9 +75,10 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
     blobs = BlobStore(f"{scratch}/bare/store")
     settings = WorkerSettings(work_dir=f"{scratch}/bare/work", admin_endpoint=state["grpc_endpoint"])
     registry = plugins.registry(settings, StorageSettings(root=blobs.root), blobs)
-    tasks = TaskActivities(blobs, Silent(), registry, Limits.of(settings))
-    attempt = await bare_attempt(state["grpc_endpoint"], blobs)
     max_tasks = 2 * (os.cpu_count() or 1)
+    slots = AttemptSlots(max_tasks, settings.max_watched)
+    tasks = TaskActivities(blobs, Silent(), registry, slots, Limits.of(settings))
+    attempt = await bare_attempt(state["grpc_endpoint"], blobs)
     await executions.run(f"{PYTHON}.hello")
     async with bare.workers(client, tasks.all(), max_tasks) as yardstick:
         rows = [

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -20,9 +21,10 @@ from flytetemporal.activities import data, events, outputs
 from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Offloading
+from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED, AttemptEvents, ElementEvents
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
-from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
+from flytetemporal.errors import Internal, ResolutionFailed, Unavailable, ValueTooLarge
 from flytetemporal.idl import locations, offloading, times
 from flytetemporal.plugins import command_template, environment, resources
 from flytetemporal.plugins.protocol import (
@@ -44,18 +46,32 @@ HEARTBEAT_SECONDS = 1.0
 GATHER_SECONDS = 0.2
 # Linux takes no longer argument of a process (MAX_ARG_STRLEN, without its end).
 ARGUMENT_BYTES = 128 * 1024 - 1
+# An attempt that does not stop by then after its timeout is repeated by Temporal, maybe on another worker.
+STOP_SECONDS = 120.0
+
+
+class NotStopped(Unavailable):
+    """An attempt whose timeout has expired, and which its plugin cannot stop."""
 
 
 class TaskActivities:
     """``run_task`` of ``contracts/activities``. The plugins of ``registry`` are open while the worker runs."""
 
-    def __init__(self, blobs: BlobStore, sink: events.EventSink, registry: Registry, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        sink: events.EventSink,
+        registry: Registry,
+        slots: AttemptSlots,
+        limits: Limits = DEFAULTS,
+    ) -> None:
         self._blobs = blobs
         self._sink = sink
         self._templates = data.TemplateCache(blobs)
         self._elements = ElementReader(blobs)
         self._offloading = Offloading(blobs, limits)
         self._registry = registry
+        self._slots = slots
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def all(self) -> list[Callable[..., Any]]:
@@ -75,16 +91,32 @@ class TaskActivities:
                 if earlier is not None:
                     return await run.finish(earlier)
             try:
-                result = await run.through(self._registry.find(task, _image(attempt, task)))
+                plugin = self._registry.find(task, _image(attempt, task))
             except Rejected as e:
-                result = outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False)
-            except ResolutionFailed as e:
-                result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
-            except asyncio.CancelledError:
-                if not _is_unwanted():
-                    raise
-                return await run.aborted()  # The workflow tells of it: admin may not answer now.
-            return await run.finish(result)
+                return await run.finish(outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False))
+            with self._slot_of(plugin, task):
+                return await _result(run, plugin)
+
+    def _slot_of(self, plugin: Plugin, task: tasks_pb2.TaskTemplate) -> AbstractContextManager[None]:
+        # Eager attempts come from a task queue of their own, whose slots are not those of ``AttemptSlots``.
+        if plugin.only_watches and not task.metadata.is_eager:
+            return self._slots.watching()
+        return contextlib.nullcontext()
+
+
+async def _result(run: "_Run", plugin: Plugin) -> execution_pb2.TaskAttemptResult:
+    """Run an attempt to its end and return its result."""
+    try:
+        result = await run.through(plugin)
+    except Rejected as e:
+        result = outputs.failed(e.code, e.message, ErrorKind.USER, recoverable=False)
+    except ResolutionFailed as e:
+        result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
+    except asyncio.CancelledError:
+        if not _is_unwanted():
+            raise
+        return await run.aborted()  # The workflow reports it, since admin may not answer now.
+    return await run.finish(result)
 
 
 class _Run:
@@ -130,6 +162,12 @@ class _Run:
             Rejected: the task can never run here.
         """
         self._events.plugin = plugin.identifier
+        asked = asyncio.get_running_loop().time()
+        async with plugin.place(self._task):
+            self._began += asyncio.get_running_loop().time() - asked
+            return await self._placed(plugin)
+
+    async def _placed(self, plugin: Plugin) -> execution_pb2.TaskAttemptResult:
         inputs, file = await self._inputs()
         context = self._context(inputs)
         if activity.info().attempt > 1:
@@ -137,7 +175,7 @@ class _Run:
         await self._lay_out(file)
         try:
             return await self._result(await self._until_end(plugin, context))
-        except Rejected:
+        except (Rejected, NotStopped):
             raise
         except BaseException:
             await asyncio.shield(plugin.abort(context, self._handle))
@@ -254,9 +292,18 @@ class _Run:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            await plugin.abort(context, self._handle)
+            await self._stop(plugin, context)
             text = f"task execution timeout [{times.go_text(limit)}] expired"
             return failed(TIMEOUT_EXPIRED, text, ErrorKind.USER, recoverable=True)
+
+    async def _stop(self, plugin: Plugin, context: TaskContext) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await plugin.abort(context, self._handle)
+        except TimeoutError as e:
+            raise NotStopped(
+                f"attempt {context.key} has timed out and has not stopped within {STOP_SECONDS:.0f} s"
+            ) from e
 
     async def _watch(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
         self._handle = await plugin.start(context)

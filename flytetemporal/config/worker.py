@@ -20,10 +20,15 @@ class WorkerSettings(Part):
     """Secrets that tasks may ask for, as files ``<group>/<key>`` in lower case; variables ``_FSEC_<GROUP>_<KEY>`` of
     the worker come before them."""
     max_tasks: int = 0
-    """Tasks running at once; 0: twice the number of CPUs, since tasks also wait."""
+    """Task processes that run at once; 0: twice the number of CPUs, since tasks also wait."""
+    max_containers: int = Field(default=0, ge=0)
+    """Containers that run at once, besides the processes; 0: twice the number of CPUs."""
+    max_watched: int = Field(default=5000, ge=1)
+    """Attempts that the worker watches at once while something else runs them: those in containers, or waiting for
+    one. Each costs the worker memory and heartbeats, but no process."""
     max_eager_tasks: int = 100
-    """Eager tasks running at once, beside the others. They wait for what they have launched: with one bound for both,
-    those that wait could take the places of all that they wait for."""
+    """Eager tasks that run at once, besides the others. They wait for what they have launched: with one bound for both,
+    the waiting ones could occupy every slot that the others need."""
     offload_min_bytes: int = Field(default=64 * 1024, ge=0)
     """Outputs from this size on lie in files of their own, and a reference stands in their place; 0: none do. Flyte's
     engine has this off, and 10 MB when it is on."""

@@ -8,6 +8,7 @@ outputs belong to the activity, not to the plugin.
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -94,6 +95,19 @@ class Plugin(ABC):
     @abstractmethod
     def identifier(self) -> str:
         """The name that task events carry."""
+
+    only_watches: bool = False
+    """Whether the worker only watches the attempts, which run elsewhere or within a bound of the plugin's own.
+
+    Such attempts take none of the worker's ``max_tasks`` slots (docs/decisions/0014).
+    """
+
+    def place(self, template: tasks_pb2.TaskTemplate) -> AbstractAsyncContextManager[None]:
+        """Return a context that waits until the plugin has room for an attempt, and keeps it while it is open.
+
+        The timeout of the attempt does not run while it waits, and clients still see it as queued.
+        """
+        return contextlib.nullcontext()
 
     async def open(self) -> None:  # noqa: B027  a plugin that has nothing to prepare needs none
         """Prepare for attempts, before the worker polls for the first one. Slow preparations belong in a task."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 
 from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.children import ChildActivities
@@ -19,8 +19,9 @@ from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
+from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli.wiring import connections, deployments, plugins
+from flytetemporal.cli.wiring import connections, deployments, plugins, slots
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
@@ -43,7 +44,8 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     admin = AdminClient(settings.worker.admin_endpoint)
     limits = Limits.of(settings.worker)
     registry = plugins.registry(settings.worker, settings.storage, blobs)
-    tasks = TaskActivities(blobs, admin, registry, limits)
+    task_slots = AttemptSlots(settings.worker.max_tasks or _tasks_of_machine(), settings.worker.max_watched)
+    tasks = TaskActivities(blobs, admin, registry, task_slots, limits)
     engine = [
         *ArrayActivities(blobs, admin, limits).all(),
         *ChildActivities(blobs, admin, limits).all(),
@@ -57,10 +59,8 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
             registry.opened(),
             _engine_worker(client, settings, engine),
             _settling(),
-            _task_worker(
-                client, settings, tasks, workflows.task_queue, settings.worker.max_tasks or _tasks_of_machine()
-            ),
-            _task_worker(client, settings, tasks, workflows.eager_queue, settings.worker.max_eager_tasks),
+            task_worker(client, settings, tasks, workflows.task_queue, slots.tuner(task_slots)),
+            task_worker(client, settings, tasks, workflows.eager_queue, slots.fixed(settings.worker.max_eager_tasks)),
         ):
             yield
     finally:
@@ -103,16 +103,16 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
     return set_deadlock_timeout(worker)
 
 
-def _task_worker(
-    client: Client, settings: Settings, tasks: TaskActivities, queue: Callable[[str], str], at_once: int
+def task_worker(
+    client: Client, settings: Settings, tasks: TaskActivities, queue: Callable[[str], str], tuner: WorkerTuner
 ) -> Worker:
-    """Runs task attempts, a bounded number at once."""
+    """Return a worker that runs the task attempts of a queue, as many at once as ``tuner`` has slots for."""
     return Worker(
         client,
         task_queue=queue(settings.temporal.cluster),
         activities=tasks.all(),
         interceptors=[ErrorInterceptor()],
-        max_concurrent_activities=at_once,
+        tuner=tuner,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=settings.worker.grace,

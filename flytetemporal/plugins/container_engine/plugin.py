@@ -9,8 +9,10 @@ import contextlib
 import functools
 import os
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
+from flyteidl.core import tasks_pb2
 
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
@@ -40,7 +42,9 @@ ORPHAN_SECONDS = 30.0
 
 
 class ContainerPlugin(Plugin):
-    """Runs tasks in their images."""
+    """Runs tasks in their images, at most ``max_containers`` at once."""
+
+    only_watches = True
 
     def __init__(
         self,
@@ -54,12 +58,21 @@ class ContainerPlugin(Plugin):
         self._preparation = Preparation(self._host, blobs, settings.container_options)
         self._engine: Engine | None = None
         self._attempts = RunningAttempts[Container](self._host)
+        self._places = asyncio.Semaphore(settings.max_containers or 2 * (os.cpu_count() or 1))
         self._background = Background()
 
     @property
     def identifier(self) -> str:
         """The name of Flyte's own plugin for containers, which clients know."""
         return "container"
+
+    def place(self, template: tasks_pb2.TaskTemplate) -> AbstractAsyncContextManager[None]:
+        """Return a context that holds one of the ``max_containers`` places; attempts get them in their order.
+
+        Eager tasks take none. They wait for containers that they have launched, so they could occupy every place
+        that those need; the slots of their own task queue bound them.
+        """
+        return contextlib.nullcontext() if template.metadata.is_eager else self._places
 
     async def open(self) -> None:
         """Start to look for containers of workers that are gone."""

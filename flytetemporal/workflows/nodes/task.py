@@ -20,9 +20,9 @@ from flytetemporal.workflows.nodes import dynamic, inline_tasks
 from flytetemporal.workflows.walk import Walk
 
 TaskPhase = core_execution_pb2.TaskExecution
-# Temporal requires a timeout. The activity itself enforces the deadline of a task, because it can clean up.
+# Temporal requires a timeout. The activity itself enforces the deadline of a task, because it can clean up; it excludes
+# the time that the attempt waits for a container.
 UNLIMITED = timedelta(days=3650)
-CLEANUP = timedelta(minutes=2)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
 )
@@ -117,7 +117,6 @@ async def run_attempt(
     attempt = _task_attempt(node, inputs, budget)
     if element is not None:
         attempt.element.CopyFrom(element)
-    limit = node.node.timeout.ToTimedelta()
     queue = workflows.eager_queue if summary.is_eager else workflows.task_queue
     waiting = operations_pb2.AttemptWait(
         attempt=budget.attempt,
@@ -133,7 +132,7 @@ async def run_attempt(
             attempt,
             task_queue=waiting.task_queue,
             activity_id=waiting.activity_id,
-            start_to_close_timeout=limit + CLEANUP if limit else UNLIMITED,
+            start_to_close_timeout=UNLIMITED,
             heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -1,11 +1,16 @@
 """A plugin that only the test knows: one line registers it, and its attempts run as all others do."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from flyteidl.core import literals_pb2
+from flyteidl.core import literals_pb2, tasks_pb2
 
+from flytetemporal.activities import tasks
 from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
@@ -13,6 +18,7 @@ from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import PhaseInfo, Plugin, TaskContext, TaskPhase, succeeded
 from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.task_attempts import Bench, template, text
+from tests.fixtures.waiting import bounded
 
 
 class ReversingPlugin(Plugin):
@@ -53,3 +59,54 @@ async def test_a_plugin_is_registered_by_one_line(tmp_path: Path, monkeypatch: p
     assert bench.sink.phases(attempt) == ["RUNNING", "SUCCEEDED"]
     running, ended = bench.sink.task_events(attempt)
     assert (running.reason, ended.metadata.plugin_identifier) == ("reversing", "reversing")
+
+
+class FullPlugin(ReversingPlugin):
+    """Has no place for an attempt until the test opens the door."""
+
+    door: ClassVar[asyncio.Event]
+
+    @contextlib.asynccontextmanager
+    async def place(self, template: tasks_pb2.TaskTemplate) -> AsyncIterator[None]:
+        await self.door.wait()
+        yield
+
+
+async def test_the_timeout_of_an_attempt_does_not_run_while_it_waits_for_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FullPlugin.door = asyncio.Event()
+    monkeypatch.setitem(plugins.BY_TYPE, "test-plugin", FullPlugin)
+    bench = Bench.at(tmp_path)
+    attempt = await bench.attempt(template((), kind="test-plugin"), limit=timedelta(seconds=2), word=text("live"))
+
+    started = bench.start(attempt)
+    await asyncio.sleep(2.5)
+    assert not started.result.done()
+    FullPlugin.door.set()
+    result = await bounded(started.result)
+
+    assert result.outputs.literals.literals["o0"] == text("evil")
+
+
+class StuckPlugin(ReversingPlugin):
+    """Runs attempts for ever and does not stop them."""
+
+    async def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
+        yield PhaseInfo(TaskPhase.RUNNING)
+        await asyncio.Event().wait()
+
+    async def abort(self, context: TaskContext, handle: bytes) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_an_attempt_that_does_not_stop_at_its_timeout_is_left_to_a_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "STOP_SECONDS", 0.2)
+    monkeypatch.setitem(plugins.BY_TYPE, "test-plugin", StuckPlugin)
+    bench = Bench.at(tmp_path)
+    attempt = await bench.attempt(template((), kind="test-plugin"), limit=timedelta(seconds=0.1))
+
+    with pytest.raises(tasks.NotStopped, match="has not stopped"):
+        await bounded(bench.run(attempt))

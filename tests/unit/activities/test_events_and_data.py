@@ -18,6 +18,7 @@ from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import translated
 from flytetemporal.activities.signals import SignalActivities
+from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
@@ -168,7 +169,7 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *DynamicActivities(blobs, Admin()).all(),
         *ArrayActivities(blobs, Admin()).all(),
         *ChildActivities(blobs, Executions()).all(),
-        *TaskActivities(blobs, sink, plugins.registry(worker, StorageSettings(), blobs)).all(),
+        *TaskActivities(blobs, sink, plugins.registry(worker, StorageSettings(), blobs), AttemptSlots(1, 1)).all(),
     ]
     stubs = dict(inspect.getmembers(activities, inspect.iscoroutinefunction))
     del stubs["sweep"]  # Admin's own.
