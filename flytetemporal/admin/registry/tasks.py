@@ -1,5 +1,6 @@
 """Tasks: register, get, list."""
 
+import asyncio
 from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, task_pb2
@@ -24,8 +25,9 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
         AlreadyExists: the same structure is registered under this id.
     """
     template = await _checked(deps, request)
-    compiled = task_compiler.compile_task(template)
-    compiled_digest = digest.digest(compiled)
+    # Off the event loop: the template may be as large as a request.
+    compiled = await asyncio.to_thread(task_compiler.compile_task, template)
+    compiled_digest = await asyncio.to_thread(digest.digest, compiled)
     now = datetime.now(UTC)
     closure = task_pb2.TaskClosure(compiled_task=compiled, created_at=times.timestamp(now))
     values = {

@@ -4,6 +4,7 @@ The closure that clients read, and the graph and task templates that the engine 
 has the columns that lists and launches need.
 """
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -40,12 +41,12 @@ async def create(
     """
     template = await _checked(deps, request)
     compiled = await _compile(deps, template, request)
-    compiled_digest = digest.digest(compiled)
+    compiled_digest = await asyncio.to_thread(digest.digest, compiled)
     async with deps.sessions() as session:
         row = await entity_rows.find(session, WorkflowRow, request.id)
     # Clients register all of a project again and again: a known version needs no files.
     if row is None:
-        values, files = _prepare(deps, request, compiled, compiled_digest)
+        values, files = await asyncio.to_thread(_prepare, deps, request, compiled, compiled_digest)
         async with deps.sessions.begin() as session:
             if await registration.insert(session, WorkflowRow, values):
                 await descriptions.store(session, request.id, request.spec.description)
@@ -119,7 +120,8 @@ async def _compile(
             plan_rows = await entity_rows.load(session, LaunchPlanRow, identifier_pb2.LAUNCH_PLAN, plan_ids)
         tasks = [task_pb2.TaskClosure.FromString(row.closure).compiled_task for row in task_rows]
         plans = [launch_plans.message(row) for row in plan_rows]
-        return workflow_compiler.compile_workflow(template, subworkflows, tasks, plans)
+        # A workflow of 10,000 nodes takes a second, in which the event loop has to serve everybody else.
+        return await asyncio.to_thread(workflow_compiler.compile_workflow, template, subworkflows, tasks, plans)
     except (errors.NotFound, errors.CompileFailed) as e:
         text = f"failed to compile workflow for [{identifiers.text(request.id)}] with err: {e.message}"
         raise errors.CompileFailed(text) from e
