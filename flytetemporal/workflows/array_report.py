@@ -42,7 +42,7 @@ class ArrayReport:
         while True:
             await workflow.wait_condition(lambda: bool(self._changed))
             self.phase(TaskPhase.RUNNING)
-            await self._node.scope.run.reports.sent()
+            await self._node.scope.run.reports.wait_until_sent()
 
     def external_id(self, index: int, attempt: int) -> str:
         """Return the name of an attempt of an element."""

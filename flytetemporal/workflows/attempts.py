@@ -112,10 +112,10 @@ async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_executi
         code=error.code, kind=error.kind, message=error_text.headline(error.message)
     )
     progress.last_error.CopyFrom(last)
-    await paused(node, budget)
+    await wait_out_pause(node, budget)
 
 
-async def paused(node: NodeRun, budget: Budget) -> None:
+async def wait_out_pause(node: NodeRun, budget: Budget) -> None:
     """Wait for what is left of a pause, which can have started in the previous run."""
     progress = budget.progress
     if not progress.HasField("retry_at"):
@@ -145,7 +145,7 @@ async def with_deadline(
     budget = budget_of(node, retries, task)
     progress = budget.progress
     while True:
-        await paused(node, budget)
+        await wait_out_pause(node, budget)
         if not progress.HasField("attempt_began_at"):
             progress.attempt_began_at.FromDatetime(workflow.now())
         try:

@@ -34,6 +34,7 @@ LOAD_TIMEOUT = timedelta(seconds=60)
 class ExecutionWorkflow:
     """The one Temporal workflow type that interprets every Flyte workflow."""
 
+    # Signals can be handled before ``run`` has started, so what they fill exists from the start.
     def __init__(self) -> None:
         self._signals = SignalCounts()
         self._children = ChildOutcomes()

@@ -27,7 +27,7 @@ ERROR_TAG = "FlyteError"
 NAMED = 10
 
 
-def gathered(body: Body, failures: Mapping[int, NodeFailure]) -> NodeFailure:
+def combined(body: Body, failures: Mapping[int, NodeFailure]) -> NodeFailure:
     """Return the failure of a level in which several nodes failed.
 
     Its error is that of the node that Flyte visits last (depth first, successors by name); the text names the others.

@@ -62,7 +62,7 @@ class Reports:
         if self._refusal is not None:
             callback(*self._refusal)
 
-    def file(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
+    def write(self, uri: str, literals: literals_pb2.LiteralMap) -> None:
         """Write a literal map before the events that follow."""
         self._add(execution_pb2.StoredLiterals(uri=uri, literals=literals))
 
@@ -92,7 +92,7 @@ class Reports:
         """The number of entries so far."""
         return self._added
 
-    async def sent(self) -> None:
+    async def wait_until_sent(self) -> None:
         """Return when all entries so far have been sent; unlike ``flush``, leave the pump time to collect more."""
         number = self._added
         await workflow.wait_condition(lambda: self._taken >= number)

@@ -242,7 +242,7 @@ class Walk:
     async def _failed(self) -> NodeFailure | None:
         """If a node failed: stop what runs, run the failure node, and return the failure of the level."""
         if self._failure is None and self._failures:
-            self._failure = failing.gathered(self._body, self._failures)
+            self._failure = failing.combined(self._body, self._failures)
         failure = self._failure
         if failure is None:
             return None

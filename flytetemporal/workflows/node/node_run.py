@@ -68,7 +68,7 @@ class NodeRun:
 
     def store(self, literals: literals_pb2.LiteralMap, uri: str) -> Values:
         """Queue a literal map to be written with the next report; return it with its URI."""
-        self.scope.run.reports.file(uri, literals)
+        self.scope.run.reports.write(uri, literals)
         return Values(literals, uri)
 
     def phase_event(self, phase: core_execution_pb2.NodeExecution.Phase) -> event_pb2.NodeExecutionEvent:

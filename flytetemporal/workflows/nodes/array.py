@@ -111,6 +111,7 @@ class _Array:
 
     async def _run_shards(self) -> None:
         """Run the shards in order, several at once, until all have ended or too many elements have failed."""
+        # All lanes share the iterator, so each takes the next shard when it is done with one.
         firsts = iter(range(0, self._plan.size, SHARD_SIZE))
         window, at_once = self._concurrency()
         lanes = [asyncio.create_task(self._lane(firsts, window)) for _ in range(at_once)]
@@ -288,6 +289,7 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
         argument,
         result_type=arrays_pb2.ElementsOutcome,
         id=f"{naming.temporal_workflow_id(node.execution_id)}:{node.id}:{node.attempt}:{shard.first}",
+        # Only a parent that was terminated leaves shards behind; otherwise it waits until they have reported their end.
         parent_close_policy=ParentClosePolicy.TERMINATE,
         cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         task_timeout=workflow.info().task_timeout,

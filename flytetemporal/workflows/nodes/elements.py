@@ -125,6 +125,7 @@ class Elements:
         except asyncio.CancelledError:
             raise
         except Exception as e:
+            # An activity that is cancelled raises a FailureError, of whatever kind if it fails as it stops.
             if exceptions.is_cancelled_exception(e) or cancellation.is_cancelled():
                 raise asyncio.CancelledError from e
             if not self._done.done():

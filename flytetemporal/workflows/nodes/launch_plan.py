@@ -68,6 +68,7 @@ async def wait_for_child(abort: Abort, node: NodeRun, child: ChildId) -> executi
         async with node.idle(lambda wait: wait.child.execution_id.CopyFrom(child)):
             return await _child_outcome(node, child)
     except asyncio.CancelledError:
+        # The node ends only when the child has been asked to abort, even if it is cancelled again.
         await cancellation.wait_until_done([asyncio.create_task(_terminate(abort, node, child))])
         raise
 

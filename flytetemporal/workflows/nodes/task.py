@@ -38,7 +38,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         )
     budget = attempts.budget_of(node, summary.retries, summary.id.name)
     while True:
-        await attempts.paused(node, budget)
+        await attempts.wait_out_pause(node, budget)
         if budget.progress.HasField("dynamic"):
             try:
                 return await dynamic.run(walk, node, budget.attempt)
@@ -53,6 +53,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
                 inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
             raise
+        # Asked before is_cancelled: an attempt that succeeds while it is being cancelled has succeeded.
         if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
@@ -61,6 +62,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             raise asyncio.CancelledError
         if result.dynamic:
             node.scope.run.reports.forward(result.unreported)
+            # Its presence makes the next round, or the next run, walk the workflow that the attempt generated.
             budget.progress.dynamic.SetInParent()
             continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
@@ -124,6 +126,7 @@ async def run_attempt(
         task_queue=queue(run_.argument.settings.cluster),
     )
     if inputs.WhichOneof("value") == "deferred":
+        # The activity reads files that the pump may still have to write.
         await run_.reports.flush()
     await run_.payload_budget.reserve(attempt.ByteSize())
     with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
@@ -134,7 +137,10 @@ async def run_attempt(
             activity_id=waiting.activity_id,
             start_to_close_timeout=UNLIMITED,
             heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
+            # Temporal retries only what the activity raises, such as a store that is down, and lost workers. A failure
+            # of the task itself is in the result; ``attempts`` decides about its retries.
             retry_policy=RETRY,
+            # The task must have stopped before the node reports that it was aborted.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
             priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
