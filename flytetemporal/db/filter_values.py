@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Interval, LargeBinary
+from sqlalchemy import BigInteger, DateTime, Integer, Interval
 from sqlalchemy.types import TypeEngine
 
 from flytetemporal import errors
@@ -89,15 +89,10 @@ def _integer(bits: int) -> Callable[[str, str], int]:
     return parser
 
 
-def _bytes(_: str, text: str) -> bytes:
-    return text.encode()
-
-
 # The first match counts. BigInteger is a subclass of Integer, so it comes first.
 _PARSERS: Sequence[tuple[type[TypeEngine[Any]], Callable[[str, str], Any]]] = (
     (DateTime, _moment),
     (Interval, _duration),
     (BigInteger, _integer(64)),
     (Integer, _integer(32)),
-    (LargeBinary, _bytes),
 )

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from flyteidl.admin import common_pb2
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, String, all_, any_, exists, literal
+from sqlalchemy import ARRAY, ColumnElement, Select, String, all_, any_, exists, literal
 
 from flytetemporal import errors
 from flytetemporal.db import filter_values
@@ -228,7 +228,7 @@ def _like(
     pattern: Callable[[str], str], operator: Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
 ) -> _Compare:
     def compare(column: ColumnElement[Any], name: str, values: list[str]) -> ColumnElement[bool]:
-        if not isinstance(column.type, (String, LargeBinary)):
+        if not isinstance(column.type, String):
             raise errors.InvalidRequest(f"invalid value for filters: {name} is not a text column")
         wanted = pattern(_unescaped_end(_only(name, values)))
         return operator(column, literal(filter_values.parse(column.type, name, wanted), column.type))
@@ -257,13 +257,6 @@ def _unescaped_end(pattern: str) -> str:
     return pattern + "\\" if backslashes % 2 else pattern
 
 
-def _operator(text: str) -> Callable[[ColumnElement[Any], Any], ColumnElement[bool]]:
-    """Return a comparison for columns of any type. SQLAlchemy has no LIKE of bytes; Postgres does."""
-    return lambda column, value: column.bool_op(text)(value)
-
-
-_LIKE, _NOT_LIKE = _operator("LIKE"), _operator("NOT LIKE")
-
 _FUNCTIONS: Mapping[str, _Compare] = {
     "eq": _single(lambda column, value: column == value),
     "ne": _single(lambda column, value: column != value),
@@ -271,8 +264,8 @@ _FUNCTIONS: Mapping[str, _Compare] = {
     "gte": _single(lambda column, value: column >= value),
     "lt": _single(lambda column, value: column < value),
     "lte": _single(lambda column, value: column <= value),
-    "contains": _like(lambda value: f"%{value}%", _LIKE),
-    "not_like": _like(lambda value: value, _NOT_LIKE),
+    "contains": _like(lambda value: f"%{value}%", lambda column, value: column.like(value)),
+    "not_like": _like(lambda value: value, lambda column, value: column.not_like(value)),
     "value_in": _among(lambda column, values: column == any_(values)),
     "value_not_in": _among(lambda column, values: column != all_(values)),
 }

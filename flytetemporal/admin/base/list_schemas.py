@@ -21,6 +21,8 @@ from flytetemporal.db.orm import Base
 
 
 def _columns(row: type[Base], names: str) -> Columns:
+    # Flyte also lets clients filter and sort by serialized messages (closure, spec ...). No order of their bytes has a
+    # meaning, and no index could bear them.
     return {name: getattr(row, name) for name in names.split()}
 
 
@@ -28,28 +30,26 @@ _ROW = "id created_at updated_at deleted_at"
 _ENTITY = f"{_ROW} project domain name version"
 _EXECUTION_KEY = "execution_project execution_domain execution_name"
 
-_TASK_COLUMNS = _columns(TaskRow, f"{_ENTITY} closure digest type short_description")
-_WORKFLOW_COLUMNS = _columns(
-    WorkflowRow, f"{_ENTITY} typed_interface remote_closure_identifier digest short_description"
-)
+_TASK_COLUMNS = _columns(TaskRow, f"{_ENTITY} digest type short_description")
+_WORKFLOW_COLUMNS = _columns(WorkflowRow, f"{_ENTITY} remote_closure_identifier digest short_description")
 _LAUNCH_PLAN_COLUMNS = _columns(
-    LaunchPlanRow, f"{_ENTITY} spec workflow_id closure state digest schedule_type launch_condition_type"
+    LaunchPlanRow, f"{_ENTITY} workflow_id state digest schedule_type launch_condition_type"
 )
 _EXECUTION_COLUMNS = _columns(
     ExecutionRow,
-    f"{_ROW} {_EXECUTION_KEY} launch_plan_id workflow_id task_id phase closure spec started_at execution_created_at "
+    f"{_ROW} {_EXECUTION_KEY} launch_plan_id workflow_id task_id phase started_at execution_created_at "
     "execution_updated_at duration abort_cause mode source_execution_id parent_node_execution_id cluster inputs_uri "
     "user_inputs_uri error_kind error_code user state launch_entity",
 )
 _NODE_EXECUTION_COLUMNS = _columns(
     NodeExecutionRow,
-    f"{_ROW} {_EXECUTION_KEY} node_id phase input_uri closure started_at node_execution_created_at "
-    "node_execution_updated_at duration node_execution_metadata error_kind error_code cache_status "
+    f"{_ROW} {_EXECUTION_KEY} node_id phase input_uri started_at node_execution_created_at "
+    "node_execution_updated_at duration error_kind error_code cache_status "
     "dynamic_workflow_remote_closure_reference",
 )
 _TASK_EXECUTION_COLUMNS = _columns(
     TaskExecutionRow,
-    f"{_ENTITY} {_EXECUTION_KEY} node_id retry_attempt phase phase_version input_uri closure started_at "
+    f"{_ENTITY} {_EXECUTION_KEY} node_id retry_attempt phase phase_version input_uri started_at "
     "task_execution_created_at task_execution_updated_at duration",
 )
 _TAG_COLUMNS = _columns(ExecutionTagRow, "key value")
@@ -122,14 +122,12 @@ TASK_EXECUTION = Entity(
 )
 PROJECT = Entity(
     "project",
-    _columns(ProjectRow, f"{_ROW} identifier name description labels state"),
+    _columns(ProjectRow, f"{_ROW} identifier name description state"),
     [ProjectRow.identifier.asc()],
 )
-SIGNAL = Entity("signal", _columns(SignalRow, f"{_ROW} {_EXECUTION_KEY} signal_id type value"), [SignalRow.id.desc()])
+SIGNAL = Entity("signal", _columns(SignalRow, f"{_ROW} {_EXECUTION_KEY} signal_id"), [SignalRow.id.desc()])
 
-_DESCRIPTION_COLUMNS = _columns(
-    DescriptionEntityRow, f"{_ENTITY} resource_type short_description long_description link"
-)
+_DESCRIPTION_COLUMNS = _columns(DescriptionEntityRow, f"{_ENTITY} resource_type short_description link")
 
 
 def description(entity: str) -> Entity:

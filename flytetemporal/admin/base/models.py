@@ -7,12 +7,29 @@ is the default order of most lists, newest first, and executions refer by it to 
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, Interval, LargeBinary, String, Text, false, func
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    String,
+    Text,
+    bindparam,
+    false,
+    func,
+)
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm.util import AliasedClass
 
 from flytetemporal.db.orm import Base
 
 NAME = String(255)
+# Names of the phases of WorkflowExecution in which an execution has ended.
+TERMINAL = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
+_OPEN = f"phase NOT IN ({', '.join(repr(phase) for phase in TERMINAL)})"
 
 
 class _NumberedRow:
@@ -173,7 +190,23 @@ class ExecutionRow(_DeletableRow, Base):
         Index("ix_executions_scope", "execution_project", "execution_domain", "id"),
         # The console sorts by created_at, also if a project has millions of executions.
         Index("ix_executions_created", "execution_project", "execution_domain", "created_at", "id"),
+        Index("ix_executions_user", "execution_project", "execution_domain", "user", "id"),
+        Index("ix_executions_started", "execution_project", "execution_domain", "started_at", "id"),
+        Index("ix_executions_duration", "execution_project", "execution_domain", "duration", "id"),
+        # The sweeper reads open executions every ten seconds. They are few, however many have ended.
+        Index("ix_executions_open", "id", postgresql_where=_OPEN),
+        Index("ix_executions_open_children", "source_execution_id", postgresql_where=_OPEN),
     )
+
+
+def is_open(row: type[ExecutionRow] | AliasedClass[ExecutionRow], *, or_aborting: bool = True) -> ColumnElement[bool]:
+    """Return the condition that an execution has not ended, in the form that its indexes have.
+
+    ``or_aborting``: executions that are being aborted count as open.
+    """
+    phases = TERMINAL if or_aborting else (*TERMINAL, "ABORTING")
+    # As literals: with parameters, Postgres could not know that a partial index has all the rows.
+    return row.phase.not_in(bindparam("phases", phases, expanding=True, literal_execute=True, unique=True))
 
 
 class ExecutionTagRow(Base):
@@ -185,6 +218,9 @@ class ExecutionTagRow(Base):
     execution_name: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str] = mapped_column(primary_key=True)
+    __table_args__ = (
+        Index("ix_execution_tags_value", "execution_project", "execution_domain", "key", "value", "execution_name"),
+    )
 
 
 class NodeExecutionRow(_DeletableRow, Base):
@@ -222,6 +258,12 @@ class NodeExecutionRow(_DeletableRow, Base):
             "execution_name",
             "parent_node_id",
             "id",
+        ),
+        # The id of a task execution names its execution, too.
+        Index(
+            "ix_node_executions_parent_task",
+            "parent_task_execution",
+            postgresql_where="parent_task_execution IS NOT NULL",
         ),
     )
 

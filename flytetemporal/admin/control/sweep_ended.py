@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from flytetemporal import errors
 from flytetemporal.admin.base import engine
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
+from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, ExecutionTagRow, is_open
 from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import closing, workflow_executions
@@ -18,7 +18,6 @@ from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
-TERMINAL = tuple(phases.W.Phase.Name(phase) for phase in sorted(phases.WORKFLOW_TERMINAL))
 # The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
 # execution of the eager workflow.
 EAGER_LABEL = "eager-exec"
@@ -34,7 +33,7 @@ async def close_ended(deps: Dependencies, findings: Findings, after: int) -> int
     row = ExecutionRow
     query = (
         select(row.id, row.execution_project, row.execution_domain, row.execution_name, row.phase)
-        .where(row.phase.not_in(TERMINAL), row.id > after)
+        .where(is_open(row), row.id > after)
         .order_by(row.id)
         .limit(PAGE)
     )
@@ -101,7 +100,7 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
     """
     child, parent, tag = aliased(ExecutionRow), aliased(ExecutionRow), ExecutionTagRow
     orphan = (
-        child.phase.not_in((*TERMINAL, "ABORTING")),
+        is_open(child, or_aborting=False),
         parent.phase.in_(TERMINAL),
         parent.updated_at < func.now() - deps.settings.close_grace,
     )
