@@ -21,6 +21,7 @@ from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import error_text, locations, offloading
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 Error = core_execution_pb2.ExecutionError
 CONCURRENT_FILES = 64
@@ -121,7 +122,7 @@ class ArrayActivities:
                 await self._offloading.offload_elements(chunk.literals[name].collection, uri.removesuffix(".pb"), name)
             await self._blobs.write_message(uri, chunk)
 
-        await _few_at_a_time([write(number) for number in range(math.ceil(size / request.chunk_size))])
+        await for_each(write, range(math.ceil(size / request.chunk_size)), CONCURRENT_FILES)
 
     async def _echoed(
         self,
@@ -158,15 +159,14 @@ class ArrayActivities:
     async def gather_elements(self, request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
         """Make lists of the outputs of a row of elements; those that did not succeed contribute none."""
 
-        async def read(index: int, attempt: int) -> literals_pb2.LiteralMap | None:
+        async def read(element: tuple[int, int]) -> literals_pb2.LiteralMap | None:
+            index, attempt = element
             if not attempt or not request.variables:
                 return None
             directory = locations.output_dir(locations.element_dir(request.directory, index), attempt - 1)
             return await self._blobs.read_message(locations.outputs_uri(directory), literals_pb2.LiteralMap)
 
-        found = await _few_at_a_time(
-            [read(request.first + number, attempt) for number, attempt in enumerate(request.attempts)]
-        )
+        found = await for_each(read, enumerate(request.attempts, request.first), CONCURRENT_FILES)
         outputs = literals_pb2.LiteralMap()
         for name in request.variables:
             values = outputs.literals[name].collection
@@ -180,7 +180,9 @@ class ArrayActivities:
     @activity.defn
     async def join_elements(self, request: arrays_pb2.JoinRequest) -> execution_pb2.NodeOutputs:
         """Append the lists of several files, in order."""
-        parts = await _few_at_a_time([self._blobs.read_message(uri, literals_pb2.LiteralMap) for uri in request.parts])
+        parts = await for_each(
+            lambda uri: self._blobs.read_message(uri, literals_pb2.LiteralMap), request.parts, CONCURRENT_FILES
+        )
         outputs = literals_pb2.LiteralMap()
         for name in request.variables:
             values = outputs.literals[name].collection
@@ -249,16 +251,6 @@ def _parted(
         if literal.WhichOneof("value") == "collection" and name not in bound
     }
     return mapped, {name: literal for name, literal in inputs.literals.items() if name not in mapped}
-
-
-async def _few_at_a_time(work: Sequence[Any]) -> list[Any]:
-    slots = asyncio.Semaphore(CONCURRENT_FILES)
-
-    async def one(coroutine: Any) -> Any:
-        async with slots:
-            return await coroutine
-
-    return await asyncio.gather(*(one(coroutine) for coroutine in work))
 
 
 def _counted(inputs: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:

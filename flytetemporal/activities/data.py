@@ -1,6 +1,5 @@
 """Read what is too large to travel: stored values that bindings and conditions name, graphs, task templates."""
 
-import asyncio
 import gzip
 import hashlib
 from collections.abc import Callable
@@ -17,8 +16,10 @@ from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb
 from flytetemporal.errors import Internal, MalformedCondition, NotFound, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import conditions, literals, locations
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 CACHED_TEMPLATES = 64
+CONCURRENT_FILES = 64
 
 
 class DataActivities:
@@ -38,7 +39,7 @@ class DataActivities:
         values = await resolve(self._offloading, self._blobs, request.inputs)
         if request.inlined:
             values = await self._offloading.inlined(values, limit=limits.MAX_RETURNED_BYTES)
-        await asyncio.gather(*(self._blobs.write_message(uri, values) for uri in request.write_to))
+        await for_each(lambda uri: self._blobs.write_message(uri, values), request.write_to, CONCURRENT_FILES)
         returned = node_outputs(values, next(iter(request.write_to), ""))
         if returned.ByteSize() > limits.MAX_RETURNED_BYTES:
             raise ValueTooLarge(f"{_sizes(values)}; {limits.MAX_RETURNED_BYTES} bytes may be compared or waited by")
@@ -105,11 +106,13 @@ async def resolve(
     Raises:
         ResolutionFailed: a binding names what is not there.
     """
-    reads = (read_outputs(blobs, outputs) for outputs in deferred.sources.values())
     try:
-        sources = dict(zip(deferred.sources, await asyncio.gather(*reads), strict=True))
+        found = await for_each(
+            lambda outputs: read_outputs(blobs, outputs), deferred.sources.values(), CONCURRENT_FILES
+        )
     except NotFound as e:
         raise ResolutionFailed(f"the outputs that a binding names are gone: {e.message}") from e
+    sources = dict(zip(deferred.sources, found, strict=True))
     aliases = {node_id: dict(entry.variables) for node_id, entry in deferred.aliases.items()}
     return await offloading.resolve(deferred.bindings, sources.__getitem__, aliases)
 

@@ -21,7 +21,10 @@ from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
 from flytetemporal.idl import error_text, locations, times
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
+CONCURRENT_FILES = 64
+CONCURRENT_CALLS = 64
 BUILD_FAILED = "DynamicWorkflowBuildFailed"
 Error = core_execution_pb2.ExecutionError
 
@@ -62,12 +65,9 @@ class DynamicActivities:
             constants.check_size(graph, len(graph_data), limits.MAX_GRAPH_BYTES)
         except (InvalidRequest, NotFound) as e:
             return _failed(BUILD_FAILED, e.message)
-        await asyncio.gather(
-            *(self._blobs.write(uri, data) for uri, data in files.items()),
-            self._blobs.write(tasks.uri, tasks_data),
-            self._blobs.write(graph_reference.uri, graph_data),
-            self._blobs.write_message(locations.join(request.output_dir, locations.FUTURES_COMPILED), closure),
-        )
+        files = {**files, tasks.uri: tasks_data, graph_reference.uri: graph_data}
+        await for_each(lambda uri: self._blobs.write(uri, files[uri]), files, CONCURRENT_FILES)
+        await self._blobs.write_message(locations.join(request.output_dir, locations.FUTURES_COMPILED), closure)
         try:
             await events.send(self._admin, [_shown(request, closure)])
         except (InvalidRequest, QuotaExceeded) as e:
@@ -88,7 +88,7 @@ class DynamicActivities:
             raise InvalidRequest(e.message) from e
         template = dynamic.template_of(spec, _identifier(request), parent)
         wanted = dynamic.launch_plans_of(spec, template)
-        plans = await asyncio.gather(*(self._admin.get_launch_plan(identifier) for identifier in wanted))
+        plans = await for_each(self._admin.get_launch_plan, wanted, CONCURRENT_CALLS)
         return await asyncio.to_thread(dynamic.compile_dynamic, spec, template, parent, plans)
 
 

@@ -1,6 +1,5 @@
 """Tell admin what happened: the activity behind the workflow's event pump, and delivery from within a running task."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -9,6 +8,7 @@ from temporalio import activity
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import NotFound
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 CONCURRENT_WRITES = 32
 
@@ -43,13 +43,7 @@ class EventActivities:
     @activity.defn
     async def record_events(self, report: execution_pb2.Report) -> None:
         """Write the files of pure nodes, then tell admin what happened."""
-        slots = asyncio.Semaphore(CONCURRENT_WRITES)
-
-        async def write(file: execution_pb2.StoredLiterals) -> None:
-            async with slots:
-                await self._blobs.write_message(file.uri, file.literals)
-
-        await asyncio.gather(*(write(file) for file in report.files))
+        await for_each(lambda file: self._blobs.write_message(file.uri, file.literals), report.files, CONCURRENT_WRITES)
         await send(self._sink, report.events)
 
 

@@ -1,6 +1,5 @@
 """Write large values into files of their own, and read them back: the files behind ``idl/offloading``."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.errors import NotFound, ResolutionFailed, ValueOffloaded, ValueTooLarge
 from flytetemporal.idl import literals, locations, offloading, types
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 CONCURRENT_FILES = 16
 MEBIBYTE = 1024 * 1024
@@ -150,7 +150,7 @@ class Offloading:
                     f"the value of [{name}] is offloaded and has {size} bytes; {max(room, 0)} are left of what may be "
                     "given inline"
                 )
-            loaded = dict(zip(uris, await self._all(uris), strict=True))
+            loaded = dict(zip(uris, await for_each(self.read, uris, CONCURRENT_FILES), strict=True))
             offloading.inline(literal, loaded)
         return literal.ByteSize()
 
@@ -161,16 +161,7 @@ class Offloading:
             except NotFound:
                 return 0  # Reading it says so.
 
-        return await asyncio.gather(*(size(uri) for uri in uris))
-
-    async def _all(self, uris: list[str]) -> list[literals_pb2.Literal]:
-        slots = asyncio.Semaphore(CONCURRENT_FILES)
-
-        async def read(uri: str) -> literals_pb2.Literal:
-            async with slots:
-                return await self.read(uri)
-
-        return await asyncio.gather(*(read(uri) for uri in uris))
+        return await for_each(size, uris, CONCURRENT_FILES)
 
     async def opened(self, literal: literals_pb2.Literal) -> literals_pb2.Literal:
         """Return the value behind a reference; what is offloaded inside it stays so."""

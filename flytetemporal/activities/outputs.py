@@ -19,6 +19,7 @@ from flytetemporal.errors import Internal, NotFound
 from flytetemporal.idl import error_text, locations, tracebacks
 from flytetemporal.plugins.protocol import ErrorKind
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 DONE = "attempt.pb"
 _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK, DONE)
@@ -26,7 +27,8 @@ _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK,
 
 async def clear(blobs: BlobStore, output_dir: str) -> None:
     """Remove what an earlier try of the same attempt left, so that it cannot be taken for the coming one's."""
-    await asyncio.gather(*(blobs.delete(locations.join(output_dir, name)) for name in _STALE))
+    uris = [locations.join(output_dir, name) for name in _STALE]
+    await for_each(blobs.delete, uris, at_once=len(uris))
 
 
 async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:
@@ -61,6 +63,7 @@ async def collect(
     Raises:
         ValueTooLarge: an output is larger than what may be offloaded.
     """
+    # gather: these only read, so those that are left running after an error do no harm.
     dynamic, reported, deck = await asyncio.gather(
         blobs.exists(locations.join(output_dir, locations.FUTURES)),
         _reported_failure(blobs, output_dir),

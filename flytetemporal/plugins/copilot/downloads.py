@@ -16,9 +16,12 @@ from flytetemporal.errors import InvalidRequest, NotFound, Unavailable
 from flytetemporal.idl import locations
 from flytetemporal.plugins.copilot import conversions
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 FAILED = "InputDownloadFailed"
+# Values nest, so the number of files is bounded by one semaphore for all of them.
 _CONCURRENT_FILES = 16
+_CONCURRENT_VALUES = 64
 _SECONDS = 60.0
 
 
@@ -75,7 +78,7 @@ class _Staging:
         """Bring each entry into a file or folder of its own."""
         place.path.mkdir(parents=True, exist_ok=True)
         names = sorted(literals)
-        found = await asyncio.gather(*(self._named(name, literals[name], place) for name in names))
+        found = await for_each(lambda name: self._named(name, literals[name], place), names, _CONCURRENT_VALUES)
         values = {name: value for name, (value, _) in zip(names, found, strict=True)}
         return _Map(values, {name: local for name, (_, local) in zip(names, found, strict=True)})
 
@@ -128,7 +131,7 @@ class _Staging:
         if not names:
             raise NotFound(f"there is nothing at [{uri}]")
         path.mkdir(parents=True, exist_ok=True)
-        await asyncio.gather(*(self._file(locations.join(uri, name), path / name) for name in names))
+        await for_each(lambda name: self._file(locations.join(uri, name), path / name), names, _CONCURRENT_VALUES)
 
     async def _file(self, uri: str, path: Path) -> None:
         async with self.slots:

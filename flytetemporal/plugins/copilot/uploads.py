@@ -19,6 +19,7 @@ from flytetemporal.idl import locations
 from flytetemporal.plugins.copilot import conversions
 from flytetemporal.plugins.protocol import ErrorKind
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 FAILED = "OutputUploadFailed"
 ERROR_FILE = "_ERROR"
@@ -60,7 +61,7 @@ async def upload(
 async def _literals(folder: "_Folder", variables: Mapping[str, interface_pb2.Variable]) -> literals_pb2.LiteralMap:
     folder.check_error()
     names = sorted(variables)
-    found = await asyncio.gather(*(folder.literal(name, variables[name].type) for name in names))
+    found = await for_each(lambda name: folder.literal(name, variables[name].type), names, _CONCURRENT_FILES)
     return literals_pb2.LiteralMap(literals=dict(zip(names, found, strict=True)))
 
 
@@ -136,13 +137,7 @@ class _Folder:
         return sorted(found)
 
     async def _upload(self, files: Mapping[str, Path]) -> None:
-        slots = asyncio.Semaphore(_CONCURRENT_FILES)
-
-        async def one(uri: str, path: Path) -> None:
-            async with slots:
-                await self.blobs.upload(path, uri)
-
-        await asyncio.gather(*(one(uri, path) for uri, path in files.items()))
+        await for_each(lambda uri: self.blobs.upload(files[uri], uri), files, _CONCURRENT_FILES)
 
     def _is_file(self, path: Path) -> bool:
         """Say whether an ordinary file is there; a link must lead to one of this folder."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from flyteidl.core import literals_pb2, tasks_pb2
 
-from flytetemporal.activities import tasks
+from flytetemporal.activities import task_runs
 from flytetemporal.cli.wiring import plugins
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
@@ -103,10 +103,10 @@ class StuckPlugin(ReversingPlugin):
 async def test_an_attempt_that_does_not_stop_at_its_timeout_is_left_to_a_retry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(task_runs, "STOP_SECONDS", 0.2)
     monkeypatch.setitem(plugins.BY_TYPE, "test-plugin", StuckPlugin)
     bench = Bench.at(tmp_path)
     attempt = await bench.attempt(template((), kind="test-plugin"), limit=timedelta(seconds=0.1))
 
-    with pytest.raises(tasks.NotStopped, match="has not stopped"):
+    with pytest.raises(task_runs.NotStopped, match="has not stopped"):
         await bounded(bench.run(attempt))

@@ -1,0 +1,58 @@
+"""The inputs of a task attempt: resolve them, and write the files that the task reads."""
+
+from flyteidl.core import literals_pb2
+from google.protobuf.message import Message
+
+from flytetemporal.activities import data, outputs
+from flytetemporal.activities.arrays import ElementReader
+from flytetemporal.activities.offloading import UNREADABLE, Offloading
+from flytetemporal.activities.task_attempts import Attempt
+from flytetemporal.errors import ValueTooLarge
+from flytetemporal.idl import locations, offloading
+from flytetemporal.plugins import command_template
+from flytetemporal.plugins.protocol import Rejected
+from flytetemporal.storage.blobs import BlobStore
+
+
+class TaskInputs:
+    """Reads and writes the inputs of attempts."""
+
+    def __init__(self, blobs: BlobStore, offloads: Offloading) -> None:
+        self._blobs = blobs
+        self._offloading = offloads
+        self._elements = ElementReader(blobs)
+
+    async def resolve(self, attempt: Attempt) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+        """Return the inputs, those that the command names inline, and the map for the file that the task reads.
+
+        Raises:
+            ResolutionFailed: a binding names a value that does not exist.
+            Rejected: the task cannot read references, and the values are too large to be inlined.
+        """
+        given = attempt.request.inputs
+        if given.WhichOneof("value") == "element":
+            values, file = await self._elements.inputs(given.element)
+        else:
+            values = file = await data.resolve_inputs(self._offloading, self._blobs, given)
+        try:
+            named = await self._offloading.inlined(values, command_template.inputs_named(attempt.arguments))
+            return named, file if self._keeps_references(attempt) else await self._offloading.inlined(file)
+        except ValueTooLarge as e:
+            raise Rejected(UNREADABLE, attempt.describe(e)) from e
+
+    def _keeps_references(self, attempt: Attempt) -> bool:
+        """Whether the task's file is left as it is. An array has inlined the file that all its elements read."""
+        is_on = bool(self._offloading.limits.least)
+        return attempt.reads_whole_inputs or (is_on and offloading.reads_references(attempt.task))
+
+    async def write(self, attempt: Attempt, file: literals_pb2.LiteralMap) -> None:
+        """Write what the task reads, and remove what an earlier execution of the activity has written."""
+        files: list[tuple[str, Message]] = []
+        if not attempt.reads_whole_inputs:  # The array has written those once for all its elements.
+            files.append((locations.inputs_uri(attempt.request.data_dir), file))
+        if command_template.wants_task_template(attempt.arguments):
+            files.append((attempt.places.task_template_uri, attempt.task))
+        for directory in {attempt.request.output_dir, attempt.written_dir}:
+            await outputs.clear(self._blobs, directory)
+        for uri, message in files:
+            await self._blobs.write_message(uri, message)

@@ -1,0 +1,51 @@
+"""The result of a task attempt: collect it from what the task has left, and keep it for a repeated activity."""
+
+import functools
+
+from flytetemporal.activities import outputs
+from flytetemporal.activities.offloading import Offloading
+from flytetemporal.activities.task_attempts import Attempt
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import ValueTooLarge
+from flytetemporal.idl import locations
+from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo
+from flytetemporal.plugins.transient import retry_transient
+from flytetemporal.storage.blobs import BlobStore
+
+
+class TaskResults:
+    """Makes the results of attempts. An outage of the store delays a result and does not lose it."""
+
+    def __init__(self, blobs: BlobStore, offloads: Offloading) -> None:
+        self._blobs = blobs
+        self._offloading = offloads
+
+    async def kept(self, attempt: Attempt) -> execution_pb2.TaskAttemptResult | None:
+        """Return the result of an earlier execution of the activity, which Temporal has not received."""
+        return await outputs.finished(self._blobs, attempt.request.output_dir)
+
+    async def keep(self, attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> None:
+        """Store a result, in case Temporal does not receive it."""
+        marking = functools.partial(outputs.mark_finished, self._blobs, attempt.request.output_dir, result)
+        await retry_transient(marking, "result")
+
+    async def collect(self, attempt: Attempt, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
+        """Return the result of an attempt whose last phase is ``last``."""
+        error = last.error
+        if error is not None:
+            return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
+        written, expected = attempt.written_dir, attempt.request.output_dir
+        collecting = functools.partial(
+            outputs.collect, self._blobs, written, attempt.task, self._offloading, is_element=attempt.is_element
+        )
+        try:
+            result = await retry_transient(collecting, "outputs")
+        except ValueTooLarge as e:
+            return outputs.failed("OutputSizeExceeded", attempt.describe(e), ErrorKind.USER, recoverable=False)
+        if result.WhichOneof("outcome") == "outputs":
+            if written != expected:
+                await retry_transient(functools.partial(outputs.copy, self._blobs, written, expected), "outputs")
+            if attempt.is_element:
+                # The activity that gathers the outputs of all elements reads them from the store.
+                result.outputs.uri = locations.outputs_uri(expected)
+        return result

@@ -1,0 +1,97 @@
+"""A single execution of the activity for a task attempt: its heartbeats, its clock, and its calls of the plugin."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from flyteidl.core import tasks_pb2
+
+from flytetemporal.activities.heartbeats import beating
+from flytetemporal.activities.task_events import TIMEOUT_EXPIRED
+from flytetemporal.activities.task_reports import TaskReports
+from flytetemporal.errors import Internal, Unavailable
+from flytetemporal.idl import times
+from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
+
+HEARTBEAT_SECONDS = 1.0
+# If the plugin has not stopped an attempt this long after its timeout, Temporal repeats it, maybe on another worker.
+STOP_SECONDS = 120.0
+
+
+class NotStopped(Unavailable):
+    """An attempt whose timeout has expired, and which its plugin does not stop."""
+
+
+class TaskRun:
+    """A single execution of the activity. Its clock starts when it is made."""
+
+    def __init__(self, reports: TaskReports) -> None:
+        self._reports = reports
+        self._handle = b""
+        self._started_at = asyncio.get_running_loop().time()
+
+    @contextlib.asynccontextmanager
+    async def heartbeating(self) -> AsyncIterator[None]:
+        """Heartbeat while the context is open. Temporal answers heartbeats with cancellations."""
+        try:
+            async with beating(HEARTBEAT_SECONDS, lambda: (self._handle,)):
+                yield
+        finally:
+            self._reports.stop()
+
+    @contextlib.asynccontextmanager
+    async def placed(self, plugin: Plugin, template: tasks_pb2.TaskTemplate) -> AsyncIterator[None]:
+        """Wait for a place of the plugin and hold it; the clock stands still while it waits."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        async with plugin.place(template):
+            self._started_at += loop.time() - asked_at
+            yield
+
+    @contextlib.asynccontextmanager
+    async def aborting_on_error(self, plugin: Plugin, context: TaskContext) -> AsyncIterator[None]:
+        """Abort the attempt if the context ends with an error or a cancellation, before either continues."""
+        try:
+            yield
+        except (Rejected, NotStopped):
+            raise  # Nothing runs, or nothing more can be done.
+        except BaseException:
+            # Shielded, since a second cancellation must not leave the task running.
+            await asyncio.shield(plugin.abort(context, self._handle))
+            raise
+
+    async def to_end(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
+        """Start the attempt and return its last phase; at its timeout, stop it.
+
+        Raises:
+            Rejected: the task can never run here.
+            NotStopped: the timeout has expired, and the attempt does not stop.
+        """
+        limit = context.timeout
+        spent = asyncio.get_running_loop().time() - self._started_at
+        deadline = asyncio.timeout(max(0.0, limit.total_seconds() - spent) if limit else None)
+        try:
+            async with deadline:
+                return await self._watch(plugin, context)
+        except TimeoutError:
+            if not deadline.expired():  # The plugin has raised it.
+                raise
+            await self._stop(plugin, context)
+            text = f"task execution timeout [{times.go_text(limit)}] expired"
+            return failed(TIMEOUT_EXPIRED, text, ErrorKind.USER, recoverable=True)
+
+    async def _watch(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
+        self._handle = await plugin.start(context)
+        async for info in plugin.watch(context, self._handle):
+            if info.is_terminal:
+                return info
+            self._reports.report(info)
+        raise Internal(f"plugin {plugin.identifier} stopped watching attempt {context.key} before its end")
+
+    async def _stop(self, plugin: Plugin, context: TaskContext) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await plugin.abort(context, self._handle)
+        except TimeoutError as e:
+            text = f"attempt {context.key} has timed out and has not stopped within {STOP_SECONDS:g} s"
+            raise NotStopped(text) from e
