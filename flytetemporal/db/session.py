@@ -1,9 +1,11 @@
 """Engines and sessions, and the translation of the driver's errors. Built in ``cli``."""
 
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import TimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
 from flytetemporal import errors
 from flytetemporal.config.database import DatabaseSettings
@@ -13,17 +15,41 @@ def open(settings: DatabaseSettings) -> tuple[AsyncEngine, async_sessionmaker[As
     """Return an engine and its sessions. They connect at first use; the caller disposes of the engine.
 
     Sessions raise ``InvalidRequest`` for values that no column can hold, such as texts with NUL characters, and
-    ``Unavailable`` if the server does not answer. A violated constraint raises SQLAlchemy's ``IntegrityError``. Rows
-    can be read after the commit.
+    ``Unavailable`` if the server does not answer, a statement takes too long, or no connection is free. A violated
+    constraint raises SQLAlchemy's ``IntegrityError``. Rows can be read after the commit.
     """
+    url = make_url(settings.url.get_secret_value())
     engine = create_async_engine(
-        settings.url.get_secret_value(),
+        url,
+        poolclass=_Pool,
         pool_size=settings.pool_size,
         max_overflow=settings.pool_size,
+        pool_timeout=settings.pool_timeout.total_seconds(),
         pool_pre_ping=True,
+        connect_args={"options": _options(url, settings)},
     )
     event.listen(engine.sync_engine, "handle_error", _translate)
     return engine, async_sessionmaker(engine, expire_on_commit=False)
+
+
+class _Pool(AsyncAdaptedQueuePool):
+    """A pool whose exhaustion is an error of ours: SQLAlchemy does not pass it to ``handle_error``."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """Check out a connection. Raises ``Unavailable`` if none is free in time."""
+        try:
+            return super().connect()
+        except TimeoutError as error:
+            raise errors.Unavailable(
+                "all connections to the database are in use; try again, or raise FLYTETEMPORAL_DATABASE__POOL_SIZE"
+            ) from error
+
+
+def _options(url: URL, settings: DatabaseSettings) -> str:
+    """Return the options of the server session: those of the URL, which the driver would drop, and ours."""
+    given = url.query.get("options", ())
+    milliseconds = round(settings.statement_timeout.total_seconds() * 1000)
+    return " ".join([*((given,) if isinstance(given, str) else given), f"-c statement_timeout={milliseconds}"])
 
 
 def _translate(context: ExceptionContext) -> None:
@@ -31,6 +57,11 @@ def _translate(context: ExceptionContext) -> None:
     # ProgramLimitExceeded: a key is too long for its index, although each part fits into its column.
     if isinstance(error, (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)):
         raise errors.InvalidRequest(f"invalid value: {_first_line(error)}") from error
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        raise errors.Unavailable(
+            "the database cancelled a statement that took longer than FLYTETEMPORAL_DATABASE__STATEMENT_TIMEOUT; "
+            "try again, or ask for less"
+        ) from error
     # Before use the pool pings a connection and replaces it if it is broken; SQLAlchemy handles that error.
     if isinstance(error, psycopg.OperationalError) and not context.is_pre_ping:
         raise errors.Unavailable(f"the database does not answer: {_first_line(error)}") from error

@@ -4,6 +4,8 @@ The row is committed before the workflow is started. The sweeper finds a row wit
 could find a workflow without a row. The order of checks mirrors flyteadmin's pkg/manager/impl/execution_manager.go.
 """
 
+import contextlib
+import secrets
 from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
@@ -22,7 +24,7 @@ from flytetemporal.admin.executions.launch_records import Launch, Linkage
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
 from flytetemporal.admin.settings import execution_settings, run_policies
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from flytetemporal.idl import interfaces
+from flytetemporal.idl import interfaces, locations
 
 Mode = execution_pb2.ExecutionMetadata
 
@@ -122,7 +124,8 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         ),
         user_inputs=given,
         inputs=inputs,
-        directory=inline_data.metadata_dir(deps.blobs.root, execution_id),
+        # No other launch under this name, failed or not, has the same directory.
+        directory=locations.join(inline_data.metadata_dir(deps.blobs.root, execution_id), secrets.token_hex(8)),
     )
 
 
@@ -183,25 +186,28 @@ async def check_concurrency_limit(session: AsyncSession, target: LaunchTarget) -
 
 
 async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
-    """Store the row and the inputs.
+    """Store the inputs and the row.
 
     Raises:
         AlreadyExists: the name is taken.
     """
-    # The inputs are written inside the transaction, after the insert: a taken name fails before it overwrites the
-    # inputs of the execution that has the name, and a row without inputs is never committed.
-    async with deps.sessions.begin() as session:
-        try:
-            await launch_records.insert(session, launch, argument, datetime.now(UTC))
-        except IntegrityError as error:
-            text = str(error.orig).splitlines()[0]
-            raise errors.AlreadyExists(f"value with matching already exists ({text})") from error
-        await _write_inputs(deps, launch)
-
-
-async def _write_inputs(deps: Dependencies, launch: Launch) -> None:
-    # A write that outlived a failed launch could overwrite the inputs of the next launch under the same name.
+    # The inputs are written before the transaction, which must not hold a connection while the store is slow. Their
+    # directory belongs to this launch alone: if the name is taken, the inputs of its execution stay as they are.
     await concurrent.finish_all(
         deps.blobs.write_message(launch.inputs_uri, launch.inputs),
         deps.blobs.write_message(launch.user_inputs_uri, launch.user_inputs),
     )
+    try:
+        async with deps.sessions.begin() as session:
+            await launch_records.insert(session, launch, argument, datetime.now(UTC))
+    except IntegrityError as error:
+        await _discard_inputs(deps, launch)
+        text = str(error.orig).splitlines()[0]
+        raise errors.AlreadyExists(f"value with matching already exists ({text})") from error
+
+
+async def _discard_inputs(deps: Dependencies, launch: Launch) -> None:
+    """Delete the inputs of a launch that was refused after they were written; what stays has no reader."""
+    for uri in (launch.inputs_uri, launch.user_inputs_uri):
+        with contextlib.suppress(errors.FlyteError):
+            await deps.blobs.delete(uri)

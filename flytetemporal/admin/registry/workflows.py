@@ -47,13 +47,13 @@ async def create(
     # Clients register all of a project again and again: a known version needs no files.
     if row is None:
         values, files = await asyncio.to_thread(_prepare, deps, request, compiled, compiled_digest)
+        # Written before the transaction, which must not hold a connection while the store is slow; a visible row has
+        # its files. Every URI derives from the content, so registrations of two structures under one id do not
+        # overwrite each other's files. What the losing one leaves behind is small and has no reader.
+        await concurrent.finish_all(*(deps.blobs.write(uri, data) for uri, data in files.items()))
         async with deps.sessions.begin() as session:
             if await registration.insert(session, WorkflowRow, values):
                 await descriptions.store(session, request.id, request.spec.description)
-                # Written after the insert, because the row is a lock: of two structures with one id, one is stored.
-                # Written before the commit, so that a visible row always has its files.
-                # No write outlives a failed registration: it could overwrite the closure of the next one.
-                await concurrent.finish_all(*(deps.blobs.write(uri, data) for uri, data in files.items()))
                 return workflow_pb2.WorkflowCreateResponse()
             row = await registration.existing(session, WorkflowRow, request.id)
     if row.digest == compiled_digest:
@@ -127,9 +127,12 @@ async def _compile(
         raise errors.CompileFailed(text) from e
 
 
-def closure_uri(root: str, key: identifiers.EntityKey) -> str:
-    """Return the URI of the closure of a workflow version. Each part of the key is one path segment."""
-    return locations.join(root, "metadata/admin", *(_segment(part) for part in key))
+def closure_uri(root: str, key: identifiers.EntityKey, digest: str) -> str:
+    """Return the URI of the closure of a workflow version. Each part of the key is one path segment.
+
+    ``digest`` is that of the compiled workflow: the files of two structures under one id have different names.
+    """
+    return locations.join(root, "metadata/admin", *(_segment(part) for part in key), digest.rpartition(":")[2])
 
 
 def _segment(part: str) -> str:
@@ -149,7 +152,7 @@ def _prepare(
 ) -> tuple[dict[str, object], dict[str, bytes]]:
     """Return the columns of the row, and the files that it names by URI."""
     now = datetime.now(UTC)
-    uri = closure_uri(deps.blobs.root, identifiers.entity_key(request.id))
+    uri = closure_uri(deps.blobs.root, identifiers.entity_key(request.id), compiled_digest)
     closure = workflow_pb2.WorkflowClosure(compiled_workflow=compiled, created_at=times.timestamp(now))
     lean, constant_files = constants.offload(
         compiled, locations.join(deps.blobs.root, "metadata/constants"), limits.MIN_OFFLOADED_CONSTANT_BYTES

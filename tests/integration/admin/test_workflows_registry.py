@@ -81,14 +81,16 @@ async def test_closures_of_any_two_versions_have_different_uris(
 
     assert await node_ids(deps, version) == ["start-node", "end-node", "n0"]
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "graphs"]
-    assert [path.parent for path in files] == [tmp_path / "store/metadata/admin" / PROJECT / DOMAIN / "w"]
+    assert [path.parent.parent for path in files] == [tmp_path / "store/metadata/admin" / PROJECT / DOMAIN / "w"]
 
 
 def test_closures_of_different_versions_never_share_a_place() -> None:
     versions = ["..", "%2E%2E", "a/b", "a%2Fb", "é" * 255, "é" * 254 + "e", ".", "..."]
 
-    uris = {workflows.closure_uri("file:///store", (PROJECT, DOMAIN, "w", version)) for version in versions}
-    split = {workflows.closure_uri("file:///store", (PROJECT, DOMAIN, *key)) for key in (("a/b", "c"), ("a", "b/c"))}
+    uris = {workflows.closure_uri("file:///store", (PROJECT, DOMAIN, "w", version), "v1:d") for version in versions}
+    split = {
+        workflows.closure_uri("file:///store", (PROJECT, DOMAIN, *key), "v1:d") for key in (("a/b", "c"), ("a", "b/c"))
+    }
 
     assert len(uris) == len(versions)
     assert len(split) == 2
