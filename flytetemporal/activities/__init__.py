@@ -1,1 +1,1 @@
-"""What the engine does to the world: run tasks, move data, report events."""
+"""The activities of the engine: run tasks, move data, report events. Nothing here decides what runs next."""

@@ -1,6 +1,6 @@
-"""Array nodes' data: cut inputs into chunks, give an element its own, make lists of what elements left.
+"""The data of array nodes: cut inputs into chunks, read those of an element, gather the outputs of elements.
 
-No element's inputs or outputs travel through Temporal; what does is where they lie.
+Inputs and outputs of elements stay in the store; only their URIs go through Temporal.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ NONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Vo
 
 
 class LaunchPlans(Protocol):
-    """Where launch plans are: admin's client, or a dictionary in a test."""
+    """The source of launch plans: admin's client, or a dictionary in a test."""
 
     async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
         """Return a launch plan; see ``rpc.admin_client``."""
 
 
 class ArrayActivities:
-    """``plan_array`` and its kin of ``contracts/activities``."""
+    """``plan_array`` and the other activities of array nodes in ``contracts/activities``."""
 
     def __init__(self, blobs: BlobStore, plans: LaunchPlans, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
@@ -81,7 +81,7 @@ class ArrayActivities:
         return plan
 
     async def _job_plan(self, request: arrays_pb2.ArrayRequest, given: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
-        """Write the inputs of a task of type container_array, which each element reads whole, and count its elements.
+        """Write the inputs of a task of type container_array, all of which each element reads, and count its elements.
 
         Mirrors flyteplugins' tasks/plugins/array/catalog.go.
         """
@@ -97,7 +97,7 @@ class ArrayActivities:
         return _counted(await self._lists_read(given, request.bound_inputs))
 
     async def _lists_read(self, inputs: literals_pb2.LiteralMap, bound: Sequence[str]) -> literals_pb2.LiteralMap:
-        """Return the inputs with the lists that are mapped over read; other references are the elements' matter."""
+        """Read offloaded lists, since they are mapped over, and return all inputs; elements read other references."""
         found = literals_pb2.LiteralMap()
         found.CopyFrom(inputs)
         for name, literal in found.literals.items():
@@ -118,7 +118,7 @@ class ArrayActivities:
                     literal.collection.literals[begin : begin + request.chunk_size]
                 )
             uri = locations.chunk_uri(request.directory, number)
-            for name in sorted(mapped):  # Who reads a chunk for one element shall not read the large ones beside it.
+            for name in sorted(mapped):  # A reader of one element must not have to read the large values of the others.
                 await self._offloading.offload_elements(chunk.literals[name].collection, uri.removesuffix(".pb"), name)
             await self._blobs.write_message(uri, chunk)
 
@@ -150,14 +150,14 @@ class ArrayActivities:
         durations = await self._offloading.inlined(values, limit=limits.MAX_RETURNED_BYTES)
         if durations.ByteSize() > limits.MAX_RETURNED_BYTES:
             raise ValueTooLarge(
-                f"the durations of a row of elements have {durations.ByteSize()} bytes; "
+                f"the durations of a row of elements have {durations.ByteSize()} bytes; at most "
                 f"{limits.MAX_RETURNED_BYTES} can be waited by"
             )
         return execution_pb2.NodeOutputs(literals=durations)
 
     @activity.defn
     async def gather_elements(self, request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
-        """Make lists of the outputs of a row of elements; those that did not succeed contribute none."""
+        """Make lists of the outputs of a row of elements; those that have not succeeded contribute a null."""
 
         async def read(element: tuple[int, int]) -> literals_pb2.LiteralMap | None:
             index, attempt = element
@@ -172,7 +172,7 @@ class ArrayActivities:
             values = outputs.literals[name].collection
             values.SetInParent()
             values.literals.extend(NONE if left is None else left.literals.get(name, NONE) for left in found)
-        if locations.is_outputs(request.write_to):  # Parts are joined later.
+        if locations.is_outputs(request.write_to):  # Parts are joined later, and the whole is offloaded then.
             await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)
         return data.node_outputs(outputs, request.write_to)
@@ -195,7 +195,7 @@ class ArrayActivities:
 
 
 class ElementReader:
-    """Reads what elements are given. Elements of one chunk run at about the same time, so the files are remembered."""
+    """Reads the inputs of elements. It caches files, since the elements of a chunk run at about the same time."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -204,17 +204,17 @@ class ElementReader:
     async def read(
         self, element: execution_pb2.ElementInputs
     ) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
-        """Return the lists of the element's chunk, and what all elements share. Do not change them."""
+        """Return the lists of the element's chunk, and the inputs that all elements share. Do not change them."""
         shared = await self._map(element.shared_uri) if element.shared_uri else literals_pb2.LiteralMap()
         return await self._map(element.chunk_uri), shared
 
     async def inputs(
         self, element: execution_pb2.ElementInputs
     ) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
-        """Return the inputs of one element, and how its task wants to read them.
+        """Return the inputs of one element, and the map for the file that its task reads.
 
         Raises:
-            Internal: the chunk is not what it was.
+            Internal: the chunk has no such element.
         """
         if element.whole_uri:
             whole = await self._map(element.whole_uri)
@@ -235,8 +235,10 @@ class ElementReader:
         if reading is None:
             reading = self._known[uri] = asyncio.create_task(self._blobs.read_message(uri, literals_pb2.LiteralMap))
         try:
+            # Elements share the read. Cancelling one of them must not cancel it for the others.
             return await asyncio.shield(reading)
         except Exception:
+            # The error may pass, so the next element has to read again.
             self._known.pop(uri, None)
             raise
 
@@ -244,7 +246,7 @@ class ElementReader:
 def _parted(
     inputs: literals_pb2.LiteralMap, bound: Sequence[str]
 ) -> tuple[dict[str, literals_pb2.Literal], dict[str, literals_pb2.Literal]]:
-    """Return what is mapped over, and what all elements share."""
+    """Return the inputs that are mapped over, and those that all elements share."""
     mapped = {
         name: literal
         for name, literal in inputs.literals.items()
@@ -254,7 +256,7 @@ def _parted(
 
 
 def _counted(inputs: literals_pb2.LiteralMap) -> arrays_pb2.ArrayPlan:
-    """Return the plan of a job that is as large as its lists."""
+    """Return the plan of a job that has as many elements as its lists."""
     lengths = {
         name: len(literal.collection.literals)
         for name, literal in inputs.literals.items()

@@ -1,4 +1,4 @@
-"""Launch, read and abort the executions of launch plan nodes. Admin runs them like any other."""
+"""Launch, read and abort the executions of launch plan nodes, which admin treats like all others."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ TERMINAL = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT)
 
 
 class Executions(Protocol):
-    """Where executions are: admin's client, or a dictionary in a test."""
+    """The executions: admin's client, or a dictionary in a test."""
 
     async def create_execution(self, request: admin_execution_pb2.ExecutionCreateRequest) -> None:
         """Launch an execution; see ``rpc.admin_client``."""
@@ -39,7 +39,7 @@ class Executions(Protocol):
 
 
 class ChildActivities:
-    """``launch_child`` and its kin of ``contracts/activities``."""
+    """``launch_child`` and the other activities of launch plan nodes in ``contracts/activities``."""
 
     def __init__(self, blobs: BlobStore, executions: Executions, limits: Limits = DEFAULTS) -> None:
         self._blobs = blobs
@@ -53,12 +53,13 @@ class ChildActivities:
 
     @activity.defn
     async def launch_child(self, request: execution_pb2.LaunchRequest) -> execution_pb2.LaunchResult:
-        """Launch the execution of a launch plan node; one that was launched before is left alone."""
+        """Launch the execution of a launch plan node, unless it has been launched before."""
         create = request.create
         try:
             create.inputs.CopyFrom(await self._inputs(request))
             await self._executions.create_execution(create)
         except AlreadyExists as e:
+            # A repeated activity finds its own execution. Any other of this name is a conflict.
             if not await self._is_ours(create):
                 return _refused(e)
         except PASSING:
@@ -78,13 +79,13 @@ class ChildActivities:
             values = literals_pb2.LiteralMap()
             values.CopyFrom(given)
             directory = locations.parent(request.inputs.uri)
-        # What does not fit into a call is handed over by its address.
+        # Values that do not fit into a call are passed by reference.
         if values.ByteSize() > CALL_BYTES:
             await self._offloading.offload(values, directory)
         return values
 
     async def _is_ours(self, create: admin_execution_pb2.ExecutionCreateRequest) -> bool:
-        """Say whether the execution that has the name was launched by this node."""
+        """Whether this node has launched the execution that has the name."""
         identifier = identifier_pb2.WorkflowExecutionIdentifier(
             project=create.project, domain=create.domain, name=create.name
         )
@@ -96,7 +97,7 @@ class ChildActivities:
 
     @activity.defn
     async def read_child(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.ChildState:
-        """Return how a child ended, if it has."""
+        """Return the state of a child, with its outcome if it has ended."""
         closure = (await self._executions.get_execution(execution_id)).closure
         state = execution_pb2.ChildState(execution_id=execution_id)
         if closure.phase in TERMINAL:
@@ -108,7 +109,7 @@ class ChildActivities:
 
     @activity.defn
     async def terminate_child(self, request: admin_execution_pb2.ExecutionTerminateRequest) -> None:
-        """Abort a child; one that has ended or was never launched is left alone."""
+        """Abort a child. One that has ended or was never launched is no error."""
         try:
             await self._executions.terminate_execution(request)
         except (NotFound, FailedPrecondition):
@@ -116,7 +117,7 @@ class ChildActivities:
 
     @activity.defn
     async def copy_outputs(self, request: execution_pb2.CopyRequest) -> execution_pb2.NodeOutputs:
-        """Copy outputs to where they belong to another node, and return them inline when small."""
+        """Copy outputs to those of another node, and return them inline if they are small."""
         outputs = await self._blobs.read_message(request.from_uri, literals_pb2.LiteralMap)
         await self._blobs.write_message(request.to_uri, outputs)
         return data.node_outputs(outputs, request.to_uri)

@@ -1,4 +1,4 @@
-"""Read what is too large to travel: stored values that bindings and conditions name, graphs, task templates."""
+"""Read data that is too large for Temporal: values of bindings and conditions, graphs, task templates."""
 
 import gzip
 import hashlib
@@ -35,7 +35,7 @@ class DataActivities:
 
     @activity.defn
     async def resolve_inputs(self, request: execution_pb2.ResolveRequest) -> execution_pb2.NodeOutputs:
-        """Resolve bindings that need stored values, write the map, return it inline when small."""
+        """Resolve bindings that need stored values, write the map, return it inline if it is small."""
         values = await resolve(self._offloading, self._blobs, request.inputs)
         if request.inlined:
             values = await self._offloading.inlined(values, limit=limits.MAX_RETURNED_BYTES)
@@ -47,7 +47,7 @@ class DataActivities:
 
     @activity.defn
     async def choose_case(self, request: execution_pb2.CaseRequest) -> execution_pb2.CaseChoice:
-        """Say which condition of a branch is the first that holds."""
+        """Return the position of the first condition of a branch that is true."""
         values = await resolve(self._offloading, self._blobs, request.inputs)
         operands = await self._offloading.inlined(values)
         try:
@@ -69,14 +69,14 @@ class DataActivities:
 
     @activity.defn
     async def store_state(self, part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
-        """Keep a part of what a run hands to the next one when it is too large for the start argument."""
+        """Store a part of the state for the next run if it is too large for the start argument."""
         reference = content.refer(part.gzipped, lambda sha256: locations.join(part.directory, sha256))
         await self._blobs.write(reference.uri, part.gzipped)
         return reference
 
 
 class TemplateCache:
-    """The task templates of the executions that this worker has met lately. They never change: content is the key."""
+    """A cache of task templates. They never change, since their key is the hash of their content."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -86,8 +86,8 @@ class TemplateCache:
         """Return one template; do not change it.
 
         Raises:
-            NotFound: there is no such file.
-            Internal: the file is not what it was, or holds no such template.
+            NotFound: the file does not exist.
+            Internal: the file has other content than when it was written, or no such template.
         """
         templates = self._known.get(reference.sha256)
         if templates is None:
@@ -101,17 +101,17 @@ class TemplateCache:
 async def resolve(
     offloading: Offloading, blobs: BlobStore, deferred: execution_pb2.DeferredInputs
 ) -> literals_pb2.LiteralMap:
-    """Resolve bindings, reading the sources that did not travel along.
+    """Resolve bindings, and read the sources that are not inline.
 
     Raises:
-        ResolutionFailed: a binding names what is not there.
+        ResolutionFailed: a binding names a value that does not exist.
     """
     try:
         found = await for_each(
             lambda outputs: read_outputs(blobs, outputs), deferred.sources.values(), CONCURRENT_FILES
         )
     except NotFound as e:
-        raise ResolutionFailed(f"the outputs that a binding names are gone: {e.message}") from e
+        raise ResolutionFailed(f"the outputs named by a binding are gone: {e.message}") from e
     sources = dict(zip(deferred.sources, found, strict=True))
     aliases = {node_id: dict(entry.variables) for node_id, entry in deferred.aliases.items()}
     return await offloading.resolve(deferred.bindings, sources.__getitem__, aliases)
@@ -120,10 +120,10 @@ async def resolve(
 async def resolve_inputs(
     offloading: Offloading, blobs: BlobStore, inputs: execution_pb2.NodeInputs
 ) -> literals_pb2.LiteralMap:
-    """Return the inputs of a node that is no element of an array.
+    """Return the inputs of a node that is not an element of an array.
 
     Raises:
-        ResolutionFailed: a binding names what is not there.
+        ResolutionFailed: a binding names a value that does not exist.
     """
     if inputs.WhichOneof("value") == "deferred":
         return await resolve(offloading, blobs, inputs.deferred)
@@ -131,14 +131,14 @@ async def resolve_inputs(
 
 
 async def read_outputs(blobs: BlobStore, outputs: execution_pb2.NodeOutputs) -> literals_pb2.LiteralMap:
-    """Return the outputs of a node, wherever they are."""
+    """Return the outputs of a node, inline or stored."""
     if outputs.WhichOneof("location") == "uri":
         return await blobs.read_message(outputs.uri, literals_pb2.LiteralMap)
     return outputs.literals
 
 
 def node_outputs(values: literals_pb2.LiteralMap, uri: str) -> execution_pb2.NodeOutputs:
-    """Return how a map travels: inline while small, else by its address."""
+    """Return a map inline if it is small or has no URI, else by its URI."""
     if not uri or literals.is_small(values, limits.MAX_INLINE_LITERALS_BYTES):
         return execution_pb2.NodeOutputs(literals=values)
     return execution_pb2.NodeOutputs(uri=uri)
@@ -148,8 +148,8 @@ async def read_content(blobs: BlobStore, reference: execution_pb2.ContentReferen
     """Return the stored bytes.
 
     Raises:
-        NotFound: there is no such file.
-        Internal: the file is not what it was.
+        NotFound: the file does not exist.
+        Internal: the file has other content than when it was written.
     """
     data = await blobs.read(reference.uri)
     if hashlib.sha256(data).hexdigest() != reference.sha256:

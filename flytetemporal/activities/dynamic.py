@@ -1,4 +1,4 @@
-"""Turn what a dynamic task left behind into a graph that the engine can walk."""
+"""Compile the workflow that a dynamic task has made into a graph for the engine."""
 
 import asyncio
 import hashlib
@@ -30,14 +30,14 @@ Error = core_execution_pb2.ExecutionError
 
 
 class Admin(events.EventSink, Protocol):
-    """What is needed of admin."""
+    """The calls of admin that are needed here."""
 
     async def get_launch_plan(self, identifier: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
         """Return a launch plan.
 
         Raises:
-            NotFound: there is none.
-            Unavailable: not now.
+            NotFound: there is no such launch plan.
+            Unavailable: admin does not answer.
         """
 
 
@@ -55,7 +55,7 @@ class DynamicActivities:
 
     @activity.defn
     async def compile_dynamic(self, request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
-        """Compile the workflow that an attempt left behind, show it to clients, and return what the engine walks."""
+        """Compile the workflow that an attempt has made, show it to clients, and return the graph for the engine."""
         try:
             compiled = await self._closure(request)
             closure, files = constants.offload(compiled, request.output_dir, limits.MIN_OFFLOADED_CONSTANT_BYTES)
@@ -93,7 +93,7 @@ class DynamicActivities:
 
 
 def _identifier(request: execution_pb2.DynamicRequest) -> identifier_pb2.Identifier:
-    """Return the id of the workflow; the version is the attempt's own, and the same when the activity is repeated."""
+    """Return the id of the workflow. Its version derives from the attempt, so a repeated activity has the same."""
     execution = request.node_event.id.execution_id
     return identifier_pb2.Identifier(
         resource_type=identifier_pb2.WORKFLOW,

@@ -1,4 +1,4 @@
-"""Tell admin what happened: the activity behind the workflow's event pump, and delivery from within a running task."""
+"""Send events to admin: the activity of the workflow's reports, and the call for running tasks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -14,19 +14,19 @@ CONCURRENT_WRITES = 32
 
 
 class EventSink(Protocol):
-    """Where events go: admin's client, or a list in a test."""
+    """The receiver of events: admin's client, or a list in a test."""
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
         """Deliver events of one execution, oldest first; delivering them again changes nothing.
 
         Raises:
             NotFound: the execution does not exist.
-            Unavailable: not now.
+            Unavailable: admin does not answer.
         """
 
 
 class ExecutionNotFound(NotFound):
-    """Admin does not know the execution: nobody will read what it reports."""
+    """An execution that admin does not know. Its reports have no reader."""
 
 
 class EventActivities:
@@ -42,13 +42,13 @@ class EventActivities:
 
     @activity.defn
     async def record_events(self, report: execution_pb2.Report) -> None:
-        """Write the files of pure nodes, then tell admin what happened."""
+        """Write the files of nodes without an activity, then send the events to admin."""
         await for_each(lambda file: self._blobs.write_message(file.uri, file.literals), report.files, CONCURRENT_WRITES)
         await send(self._sink, report.events)
 
 
 async def send(sink: EventSink, events: Sequence[events_pb2.Event]) -> None:
-    """Deliver once.
+    """Deliver events, without a retry.
 
     Raises:
         ExecutionNotFound: admin does not know the execution.

@@ -1,4 +1,4 @@
-"""Heartbeats: they tell Temporal that an activity's worker lives, and bring word of cancellation back."""
+"""Heartbeats show Temporal that the worker of an activity is alive. Temporal answers them with cancellations."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-# A late one, or one that a server which starts again did not take, is made up for by the next.
+# One heartbeat can be late, or lost to a server that restarts: the next one still arrives in time.
 BEATS_PER_TIMEOUT = 3
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Install on workers whose activities do not heartbeat by themselves.
+    """Heartbeats for activities that do not send their own.
 
-    The event loop that answers is a sign of life for all that runs in it; what hangs has its time-out.
+    They show that the event loop runs, and so that the worker is alive. An activity that hangs has its own timeout.
     """
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
@@ -26,7 +26,7 @@ class HeartbeatInterceptor(Interceptor):
 class _Beating(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         timeout = activity.info().heartbeat_timeout
-        if not timeout:  # Of a run that was started by an earlier version, or of a local activity.
+        if not timeout:  # A run that an earlier version has started, or a local activity.
             return await super().execute_activity(input)
         async with beating(timeout.total_seconds() / BEATS_PER_TIMEOUT):
             return await super().execute_activity(input)
@@ -34,7 +34,7 @@ class _Beating(ActivityInboundInterceptor):
 
 @contextlib.asynccontextmanager
 async def beating(seconds: float, details: Callable[[], tuple[Any, ...]] = tuple) -> AsyncIterator[None]:
-    """Heartbeat every so many seconds; what is over before the first is due costs the server nothing."""
+    """Heartbeat every ``seconds`` while the context is open. A shorter activity sends none."""
 
     async def beat() -> None:
         while True:

@@ -1,6 +1,6 @@
-"""Around every activity: keys for the log, and our errors as Temporal's.
+"""Keys for the log of every activity, and its errors as Temporal's.
 
-Temporal retries whatever an activity raises unless told otherwise; what somebody must mend first is not retried.
+By default Temporal retries an activity after any error. Errors that a retry cannot fix are marked as not retryable.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from flytetemporal.errors import FlyteError, Internal
 from flytetemporal.plugins.transient import PASSING
 
 DEFECT_ATTEMPTS = 6
-"""Tries of what fails for a reason that nobody foresaw; with Temporal's back-off they take half a minute."""
+"""Attempts of an activity that fails with an unexpected error; with Temporal's backoff they take half a minute."""
 
 
 class ErrorInterceptor(Interceptor):
-    """Install on every worker."""
+    """The interceptor of every worker."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap the next link of the chain."""
@@ -38,15 +38,15 @@ class _Translating(ActivityInboundInterceptor):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise our errors as ``ApplicationError`` with their class name as type, which retry policies go by."""
+    """Raise errors as ``ApplicationError`` with the name of their class as type, which retry policies refer to."""
     try:
         yield
     except asyncio.CancelledError as e:
         details = activity.cancellation_details()
         if details is None or not details.worker_shutdown:
             raise
-        # The SDK would report it as cancelled, although nobody has cancelled it: another worker must take over.
-        text = "the worker stops; another one takes over"
+        # The SDK would report a cancellation, although the workflow wants none: another worker must take over.
+        text = "the worker stops; another worker takes over"
         raise ApplicationError(text, type="WorkerStopped", category=ApplicationErrorCategory.BENIGN) from e
     except ApplicationError:
         raise
@@ -54,7 +54,7 @@ def translated() -> Iterator[None]:
         final = not isinstance(e, PASSING) or (isinstance(e, Internal) and _is_spent())
         raise ApplicationError(e.message, type=type(e).__name__, non_retryable=final) from e
     except Exception as e:
-        # A defect, ours or a library's. It may pass; a run must not wait for that for ever.
+        # A defect, ours or of a library. A retry may succeed, but a run must not retry for ever.
         raise ApplicationError(f"{type(e).__name__}: {e}", type=type(e).__name__, non_retryable=_is_spent()) from e
 
 

@@ -1,4 +1,4 @@
-"""Write large values into files of their own, and read them back: the files behind ``idl/offloading``."""
+"""Write large values to their own files, and read them: the I/O of ``idl/offloading``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from flytetemporal.storage.concurrency import for_each
 
 CONCURRENT_FILES = 16
 MEBIBYTE = 1024 * 1024
-# What fails that cannot read references and whose values are too large to be given inline.
+# The code of an error: a task cannot read references, and its values are too large to be inlined.
 UNREADABLE = "LiteralOffloadingNotSupported"
 
 
@@ -21,7 +21,7 @@ UNREADABLE = "LiteralOffloadingNotSupported"
 class Limits:
     """Sizes in bytes of one literal: offloaded from ``least`` on (0: never), refused from ``most`` on.
 
-    ``inline`` is the most that references are replaced by, all inputs of a task together.
+    ``inline`` is the limit of the values that replace references, for all inputs of a task together.
     """
 
     least: int = 64 * 1024
@@ -30,11 +30,11 @@ class Limits:
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> "Limits":
-        """Return the limits that a worker is set to."""
+        """Return the limits in the settings of a worker."""
         return cls(settings.offload_min_bytes, settings.offload_max_bytes, settings.inline_max_bytes)
 
     def concern(self, size: int) -> bool:
-        """Say whether a map of this size may hold a value that is offloaded or refused."""
+        """Whether a map of this size can have a value that must be offloaded or refused."""
         return size >= self.most or (bool(self.least) and size >= self.least)
 
 
@@ -54,9 +54,9 @@ class Offloading:
         directory: str,
         variables: Mapping[str, interface_pb2.Variable] | None = None,
     ) -> bool:
-        """Replace large values by references to files in ``directory``; say whether there were any.
+        """Replace large values by references to files in ``directory``; return whether there were any.
 
-        The types of the references are the declared ones of ``variables``, else what the values look like.
+        The references have the types declared in ``variables``, else types inferred from the values.
 
         Raises:
             ValueTooLarge: a value reaches the limit.
@@ -71,7 +71,7 @@ class Offloading:
             if self.limits.least and size >= self.limits.least and not is_offloaded:
                 large.append(name)
 
-        for name in large:  # One after another: each may be as large as memory allows.
+        for name in large:  # One after another, since each can be as large as memory allows.
             uri = locations.offloaded_uri(directory, name)
             await self._replace(values.literals[name], uri, _declared(variables, name))
         return bool(large)
@@ -91,14 +91,14 @@ class Offloading:
         literal.CopyFrom(reference)
 
     async def read(self, uri: str) -> literals_pb2.Literal:
-        """Return what a reference stands for.
+        """Return the value of a reference.
 
         Raises:
-            ResolutionFailed: it is not there, or it is none of our files.
-            Internal: the file holds no literal.
+            ResolutionFailed: the file does not exist, or it is outside of the store of the installation.
+            Internal: the file is not a literal.
         """
         if not self._blobs.owns(uri):
-            raise ResolutionFailed(f"the offloaded value at [{uri}] lies outside the store of this installation")
+            raise ResolutionFailed(f"the offloaded value at [{uri}] is outside the store of this installation")
         try:
             return await self._blobs.read_message(uri, literals_pb2.Literal)
         except NotFound as e:
@@ -107,10 +107,10 @@ class Offloading:
     async def resolve(
         self, bindings: Iterable[literals_pb2.Binding], source: literals.Source, aliases: literals.Aliases
     ) -> literals_pb2.LiteralMap:
-        """Resolve bindings, reading the offloaded values of which they name a part.
+        """Resolve bindings, and read the offloaded values of which they name a part.
 
         Raises:
-            ResolutionFailed: a binding names what is not there.
+            ResolutionFailed: a binding names a value that does not exist.
         """
         bound, loaded = list(bindings), dict[str, literals_pb2.Literal]()
         while True:
@@ -122,13 +122,13 @@ class Offloading:
     async def inlined(
         self, values: literals_pb2.LiteralMap, names: Iterable[str] | None = None, limit: int = 0
     ) -> literals_pb2.LiteralMap:
-        """Return the values with no reference left in those that ``names`` tells, all unless given.
+        """Return the values with all references replaced in those that ``names`` contains, by default in all.
 
-        ``limit`` is in bytes, the one of the settings unless given.
+        ``limit`` is in bytes, by default that of the settings.
 
         Raises:
             ResolutionFailed: an offloaded value cannot be read.
-            ValueTooLarge: they would exceed the limit together.
+            ValueTooLarge: the values exceed the limit together.
         """
         wanted = sorted(values.literals if names is None else set(names) & set(values.literals))
         if not any(True for _ in offloading.references(values.literals[name] for name in wanted)):
@@ -147,8 +147,8 @@ class Offloading:
             size = sum(await self._sizes(uris))
             if size > room:
                 raise ValueTooLarge(
-                    f"the value of [{name}] is offloaded and has {size} bytes; {max(room, 0)} are left of what may be "
-                    "given inline"
+                    f"the value of [{name}] is offloaded and has {size} bytes; {max(room, 0)} are left of what can be "
+                    "inlined"
                 )
             loaded = dict(zip(uris, await for_each(self.read, uris, CONCURRENT_FILES), strict=True))
             offloading.inline(literal, loaded)
@@ -159,12 +159,12 @@ class Offloading:
             try:
                 return await self._blobs.size_bytes(uri) if self._blobs.owns(uri) else 0
             except NotFound:
-                return 0  # Reading it says so.
+                return 0  # Reading it raises the error.
 
         return await for_each(size, uris, CONCURRENT_FILES)
 
     async def opened(self, literal: literals_pb2.Literal) -> literals_pb2.Literal:
-        """Return the value behind a reference; what is offloaded inside it stays so."""
+        """Return the value of a reference; references inside it stay."""
         while offloading.is_offloaded(literal):
             literal = await self.read(literal.offloaded_metadata.uri)
         return literal

@@ -1,4 +1,4 @@
-"""What an attempt left behind, once its program ended well: outputs, an error, or the plan of a dynamic node.
+"""Collect what an attempt has left whose program ended well: outputs, an error, or the plan of a dynamic node.
 
 The order of the checks and their codes mirror flytepropeller's pkg/controller/nodes/task/handler.go.
 """
@@ -26,13 +26,13 @@ _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK,
 
 
 async def clear(blobs: BlobStore, output_dir: str) -> None:
-    """Remove what an earlier try of the same attempt left, so that it cannot be taken for the coming one's."""
+    """Remove what an earlier execution of the same attempt has left, so that it does not count as the next one's."""
     uris = [locations.join(output_dir, name) for name in _STALE]
     await for_each(blobs.delete, uris, at_once=len(uris))
 
 
 async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:
-    """Return the result of an earlier try that came to its end, if one did."""
+    """Return the result of an earlier execution of the same attempt that has ended, or None."""
     try:
         return await blobs.read_message(locations.join(output_dir, DONE), execution_pb2.TaskAttemptResult)
     except (NotFound, Internal):
@@ -40,12 +40,12 @@ async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttem
 
 
 async def mark_finished(blobs: BlobStore, output_dir: str, result: execution_pb2.TaskAttemptResult) -> None:
-    """Keep a result, in case that Temporal does not hear of it."""
+    """Store a result, in case Temporal does not receive it."""
     await blobs.write_message(locations.join(output_dir, DONE), result)
 
 
 async def copy(blobs: BlobStore, from_dir: str, to_dir: str) -> None:
-    """Copy outputs to where others look for them; an attempt that has none needs none."""
+    """Copy outputs, if the attempt has any."""
     with contextlib.suppress(NotFound):
         await blobs.write(locations.outputs_uri(to_dir), await blobs.read(locations.outputs_uri(from_dir)))
 
@@ -58,10 +58,10 @@ async def collect(
     *,
     is_element: bool = False,
 ) -> execution_pb2.TaskAttemptResult:
-    """Return what the attempt came to. Its large outputs are offloaded, by default from the usual size on.
+    """Return the result of an attempt. Large outputs are offloaded, by default from the usual size on.
 
     Raises:
-        ValueTooLarge: an output is larger than what may be offloaded.
+        ValueTooLarge: an output reaches the limit of the installation.
     """
     # gather: these only read, so those that are left running after an error do no harm.
     dynamic, reported, deck = await asyncio.gather(
@@ -79,7 +79,7 @@ async def collect(
     else:
         outputs = template.interface.outputs.variables
         if outputs:
-            # The interface of a map task tells of lists; an element leaves one value of each.
+            # The interface of a map task declares lists, of which an element has one value each.
             declared = None if is_element else outputs
             await _collect_outputs(blobs, output_dir, declared, result, offloading or Offloading(blobs))
         else:
@@ -90,14 +90,14 @@ async def collect(
 def failed(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
 ) -> execution_pb2.TaskAttemptResult:
-    """Return the result of an attempt that failed without leaving a word of its own."""
+    """Return the result of an attempt that has failed without an error document."""
     return execution_pb2.TaskAttemptResult(failure=failure(code, message, kind, recoverable=recoverable))
 
 
 def failure(
     code: str, message: str, kind: core_execution_pb2.ExecutionError.ErrorKind, *, recoverable: bool
 ) -> execution_pb2.AttemptFailure:
-    """Return a failure with a message that fits into an event."""
+    """Return a failure; its message is shortened to fit into an event."""
     error = core_execution_pb2.ExecutionError(code=code, message=error_text.shortened(message), kind=kind)
     return execution_pb2.AttemptFailure(error=error, recoverable=recoverable)
 
@@ -127,7 +127,7 @@ async def _collect_outputs(
 
 
 async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.AttemptFailure | None:
-    """Return the failure that the task's program described in ``error.pb``."""
+    """Return the failure that the task has written to ``error.pb``, or None."""
     uri = locations.join(output_dir, locations.ERROR)
     try:
         document = await blobs.read_message(uri, errors_pb2.ErrorDocument)
@@ -150,6 +150,6 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
 
 
 async def _deck_uri(blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate) -> str:
-    """Return where the attempt's deck lies, or an empty text when it left none."""
+    """Return the URI of the attempt's deck, or an empty text if there is none."""
     uri = locations.join(output_dir, locations.DECK)
     return uri if may_have_deck(template) and await blobs.exists(uri) else ""

@@ -1,4 +1,4 @@
-"""Read the signals that gate nodes wait for. Admin keeps them."""
+"""Read the signals that gate nodes wait for. Admin stores them."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,13 +16,13 @@ from flytetemporal.storage.blobs import BlobStore
 
 
 class SignalSource(Protocol):
-    """Where signals are: admin's client, or a dictionary in a test."""
+    """The source of signals: admin's client, or a dictionary in a test."""
 
     async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
-        """Return a signal, creating it with the given type when it is new.
+        """Return a signal; create it with the given type if it is new.
 
         Raises:
-            Unavailable: not now.
+            Unavailable: admin does not answer.
         """
 
 
@@ -40,14 +40,14 @@ class SignalActivities:
 
     @activity.defn
     async def read_signal(self, request: execution_pb2.SignalRequest) -> execution_pb2.SignalState:
-        """Make a signal known to clients, and return its value once it has one, written as the gate's outputs."""
+        """Make a signal known to clients. If it has a value, return it, and write it as the gate's outputs."""
         signal = await self._source.get_or_create_signal(
             signal_pb2.SignalGetOrCreateRequest(id=request.id, type=request.type)
         )
         if not signal.HasField("value"):
             return execution_pb2.SignalState()
         outputs = literals_pb2.LiteralMap(literals={request.variable: signal.value})
-        if not request.write_to:  # An approval: the engine itself looks at the value.
+        if not request.write_to:  # An approval, whose value the engine itself reads.
             answer = await self._offloading.inlined(outputs, limit=limits.MAX_INLINE_LITERALS_BYTES)
             return execution_pb2.SignalState(outputs=execution_pb2.NodeOutputs(literals=answer))
         await self._offloading.offload(outputs, locations.parent(request.write_to))

@@ -1,8 +1,8 @@
 """The slots of a worker for task attempts: how many run on it at once, and how many it only watches.
 
-A permit is what the Temporal worker holds from before it polls until an attempt has ended. Which plugin runs an attempt
-is known only after the poll, so permits are issued for attempts that run here; an attempt that turns out to be watched
-gives its place back by ``watching``. This module knows nothing of Temporal; ``cli/wiring/slots`` connects the two.
+The Temporal worker holds a permit from before it polls until the attempt has ended. The plugin of an attempt is known
+only after the poll, so each permit counts as that of an attempt that runs here, until an attempt that is only watched
+calls ``watching``. This module does not import Temporal; ``cli/wiring/slots`` connects the two.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 
 class AttemptSlots:
-    """Counts permits. Safe to use from several threads: Temporal's core releases slots from threads of its own.
+    """Counts permits. Safe to use from several threads: Temporal's core releases slots in its own threads.
 
-    A permit is issued while fewer than ``max_local`` permits belong to attempts that are not watched, and fewer than
-    ``max_watched`` attempts are. Polls that are under way when the last one begins can still bring watched attempts,
-    so ``max_watched`` is exceeded by at most ``max_local - 1``.
+    A permit is issued while polls and attempts that are not watched hold fewer than ``max_local`` permits, and fewer
+    than ``max_watched`` attempts are watched. Polls that are under way when that limit is reached can still return
+    watched attempts, so ``max_watched`` can be exceeded by ``max_local - 1``.
     """
 
     def __init__(self, max_local: int, max_watched: int) -> None:

@@ -1,4 +1,4 @@
-"""The events of one task attempt, built from what the workflow said about its node. Pure, but for the clock handed in.
+"""Build the events of a task attempt from the event of its node. Pure: callers pass the time.
 
 Fields mirror flytepropeller's pkg/controller/nodes/task/transformer.go.
 """
@@ -23,7 +23,7 @@ InstanceClass = event_pb2.TaskExecutionMetadata
 
 @dataclass(slots=True)
 class AttemptEvents:
-    """Builds the events of one attempt. Log links that were seen once stay in all that follow."""
+    """Builds the events of one attempt. The log links of one phase are repeated in all later events."""
 
     attempt: execution_pb2.TaskAttempt
     template: tasks_pb2.TaskTemplate
@@ -31,7 +31,7 @@ class AttemptEvents:
     logs: Sequence[core_execution_pb2.TaskLog] = field(default_factory=tuple)
 
     def running(self, info: PhaseInfo, now: datetime) -> list[events_pb2.Event]:
-        """Return the events of the first that the plugin saw: the node runs too. Its end is the workflow's to tell."""
+        """Return the events of the first phase: the node runs too. The workflow reports the end of the node."""
         return [self._node_running(now), self.phase(info, now)]
 
     def _node_running(self, now: datetime) -> events_pb2.Event:
@@ -45,7 +45,7 @@ class AttemptEvents:
         return events_pb2.Event(node=event)
 
     def phase(self, info: PhaseInfo, now: datetime) -> events_pb2.Event:
-        """Return the event of what the plugin saw."""
+        """Return the event of a phase."""
         return events_pb2.Event(task=self._seen(info, now))
 
     def _seen(self, info: PhaseInfo, now: datetime) -> event_pb2.TaskExecutionEvent:
@@ -70,7 +70,7 @@ class AttemptEvents:
         return events_pb2.Event(task=event)
 
     def aborted(self, now: datetime) -> events_pb2.Event:
-        """Return the event of an attempt that was stopped, by somebody or by its deadline; it has no error."""
+        """Return the event of an attempt that was aborted or has timed out; it has no error."""
         return self.phase(PhaseInfo(TaskPhase.ABORTED), now)
 
     def _event(self, phase: core_execution_pb2.TaskExecution.Phase, now: datetime) -> event_pb2.TaskExecutionEvent:
@@ -103,11 +103,11 @@ class ElementEvents(AttemptEvents):
     """
 
     def running(self, info: PhaseInfo, now: datetime) -> list[events_pb2.Event]:
-        """Return the events of the first that the plugin saw."""
+        """Return the events of the first phase."""
         return [self.phase(info, now)]
 
     def phase(self, info: PhaseInfo, now: datetime) -> events_pb2.Event:
-        """Return the event of what the plugin saw."""
+        """Return the event of a phase."""
         return self._resource(self._seen(info, now))
 
     def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
@@ -116,7 +116,7 @@ class ElementEvents(AttemptEvents):
         return self.phase(PhaseInfo(TaskPhase.FAILED if failed else TaskPhase.SUCCEEDED), now)
 
     def aborted(self, now: datetime) -> events_pb2.Event:
-        """Return the event of an attempt that was stopped."""
+        """Return the event of an attempt that was aborted or has timed out."""
         return self.phase(PhaseInfo(TaskPhase.ABORTED), now)
 
     def _resource(self, seen: event_pb2.TaskExecutionEvent) -> events_pb2.Event:
@@ -135,10 +135,10 @@ class ElementEvents(AttemptEvents):
 
 
 def has_deck(template: tasks_pb2.TaskTemplate) -> bool:
-    """Say whether the task promises a deck."""
+    """Whether the task announces a deck."""
     return template.metadata.HasField("generates_deck") and template.metadata.generates_deck.value
 
 
 def may_have_deck(template: tasks_pb2.TaskTemplate) -> bool:
-    """Say whether a deck is worth looking for after success: unless the task says that it makes none."""
+    """Whether a deck may exist after success: unless the task declares that it makes none."""
     return not template.metadata.HasField("generates_deck") or template.metadata.generates_deck.value

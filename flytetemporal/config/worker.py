@@ -8,17 +8,17 @@ from flytetemporal.config.part import Part
 
 
 class WorkerSettings(Part):
-    """One worker of one data plane."""
+    """The settings of one worker."""
 
     admin_endpoint: str = "127.0.0.1:8089"
     """Host and port of admin's gRPC services."""
     admin_url: str = "http://127.0.0.1:8088"
-    """Base of the log links that the worker puts into task events."""
+    """The base of the log links in task events."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
-    """Working folders, logs and unpacked bundles of process tasks."""
+    """The folder for working folders, logs and unpacked bundles of tasks."""
     secrets_dir: str = "/etc/flyte/secrets"
-    """Secrets that tasks may ask for, as files ``<group>/<key>`` in lower case; variables ``_FSEC_<GROUP>_<KEY>`` of
-    the worker come before them."""
+    """The folder of secrets that tasks can request, as files ``<group>/<key>`` in lower case; variables
+    ``_FSEC_<GROUP>_<KEY>`` of the worker precede them."""
     max_tasks: int = 0
     """Task processes that run at once; 0: twice the number of CPUs, since tasks also wait."""
     max_containers: int = Field(default=0, ge=0)
@@ -30,20 +30,20 @@ class WorkerSettings(Part):
     """Eager tasks that run at once, besides the others. They wait for what they have launched: with one bound for both,
     the waiting ones could occupy every slot that the others need."""
     offload_min_bytes: int = Field(default=64 * 1024, ge=0)
-    """Outputs from this size on lie in files of their own, and a reference stands in their place; 0: none do. Flyte's
-    engine has this off, and 10 MB when it is on."""
+    """Outputs from this size on are stored in their own files and replaced by references; 0: none are. In Flyte this is
+    off by default, and 10 MB if it is on."""
     offload_max_bytes: int = Field(default=1000 * 1024 * 1024, gt=0)
-    """An output of this size or more fails its node. Flyte's limit."""
+    """An output of this size or more fails its node. The default is Flyte's limit."""
     inline_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
-    """As much is read back, all inputs together, for a task that cannot read references."""
+    """The limit of the values that are inlined for a task that cannot read references, all its inputs together."""
     memory_limits: bool = False
-    """Memory requests become limits of task processes, where the OS can."""
+    """Whether memory requests limit task processes, if the operating system can do that."""
     grace: timedelta = timedelta(seconds=5)
-    """From SIGTERM to SIGKILL of a task process."""
+    """The time between SIGTERM and SIGKILL of a task process or container."""
     container_engine: str = ""
-    """Runs task containers: podman, docker or the path of either; empty: the first of them that answers."""
+    """The engine for containers: podman, docker or the path of either; empty: the first of them that answers."""
     container_images: tuple[str, ...] = ()
-    """Patterns, such as ``acme/train:*``, of images in which tasks run; those of other images run as processes.
-    Raw containers always run in theirs."""
+    """Patterns, such as ``acme/train:*``. A task whose image matches one runs in a container, all others run as
+    processes. Raw containers always run in their image."""
     container_options: tuple[str, ...] = ()
-    """Further options of every container that is created, such as ``--network=host``."""
+    """Additional options of every container, such as ``--network=host``."""

@@ -1,4 +1,4 @@
-"""Argument templates of task containers: ``{{.input}}``, ``{{.outputPrefix}}``, ``{{.inputs.x}}`` and their kin. Pure.
+"""Templates in the arguments of task containers: ``{{.input}}``, ``{{.outputPrefix}}``, ``{{.inputs.x}}``, ... Pure.
 
 Replacement is textual inside each argument: arguments are never split or dropped. The rules mirror flyteplugins'
 pluginmachinery/core/template/template.go.
@@ -23,11 +23,11 @@ _decode: Callable[..., object] = msgpack.loads
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files of an attempt lie, and what it is called."""
+    """The places of an attempt's files, and its names."""
 
     data_dir: str
     inputs: str
-    """The file of the inputs; a directory for the oldest tasks of type container_array."""
+    """The file of the inputs; for the oldest tasks of type container_array, its directory."""
     output_dir: str
     raw_output_dir: str
     previous_checkpoint_dir: str
@@ -36,7 +36,7 @@ class Places:
 
     @property
     def task_template_uri(self) -> str:
-        """Where the task's template lies once somebody asked for it."""
+        """The URI of the task's template, which is only stored if a command names it."""
         return locations.join(self.data_dir, "task.pb")
 
     def values(self) -> Mapping[str, str]:
@@ -50,7 +50,7 @@ class Places:
             "prevcheckpointprefix": self.previous_checkpoint_dir or '""',
             _TASK_TEMPLATE: self.task_template_uri,
         }
-        # flytekit takes a file:// address for a path on the local disk, and fails to find it there.
+        # flytekit takes a file:// URI for a path on the local disk, and does not find it there.
         local = {name: place.removeprefix("file://") for name, place in places.items()}
         return {**local, "perretryuniquekey": unique_key(self.generated_name), "namespace": self.namespace}
 
@@ -59,7 +59,7 @@ def render(arguments: Iterable[str], places: Places, inputs: literals_pb2.Litera
     """Return the arguments with their templates replaced; unknown names stay as they are.
 
     Raises:
-        InvalidRequest: an argument names an input that is not there or that has no text.
+        InvalidRequest: an argument names an input that does not exist or has no text form.
     """
     values = places.values()
 
@@ -75,24 +75,24 @@ def render(arguments: Iterable[str], places: Places, inputs: literals_pb2.Litera
 
 
 def inputs_named(arguments: Iterable[str]) -> set[str]:
-    """Return the inputs whose values arguments name."""
+    """Return the names of the inputs whose values are used in the arguments."""
     matches = (match for argument in arguments for match in _TEMPLATE.finditer(argument))
     return {match["variable"] for match in matches if match["name"].lower() == "inputs" and match["variable"]}
 
 
 def wants_task_template(arguments: Iterable[str]) -> bool:
-    """Say whether an argument names the file of the task's template, which exists only on demand."""
+    """Whether an argument names the file of the task's template, which has to be written then."""
     matches = (match for argument in arguments for match in _TEMPLATE.finditer(argument))
     return any(match["name"].lower() == _TASK_TEMPLATE for match in matches)
 
 
 def unique_key(name: str) -> str:
-    """Return ``name`` as an identifier of SQL and its kin: letters, digits and underscores, no digit first."""
+    """Return ``name`` as an identifier for SQL and the like: letters, digits and underscores, no digit first."""
     return re.sub(r"[^a-zA-Z0-9_]+", "_", re.sub(r"^[^a-zA-Z_]+", "a", name))
 
 
 def literal_text(literal: literals_pb2.Literal) -> str:
-    """Return a literal as it appears inside an argument.
+    """Return the text that stands for a literal in an argument.
 
     Raises:
         InvalidRequest: the literal's kind has no text (maps, structures, datasets, unions, nothing).
@@ -106,7 +106,7 @@ def literal_text(literal: literals_pb2.Literal) -> str:
 
 def _input_text(variable: str, inputs: literals_pb2.LiteralMap) -> str:
     if variable not in inputs.literals:
-        raise InvalidRequest(f"the command names input [{variable}], which the task was not given")
+        raise InvalidRequest(f"the command names input [{variable}], but the task has no such input")
     try:
         return literal_text(inputs.literals[variable])
     except InvalidRequest as error:
@@ -160,7 +160,7 @@ def _infinite_text(value: float) -> str:
 
 
 def _go_text(value: object) -> str:
-    """Return a decoded value the way Go prints it: ``map[a:1 b:[x y]]``."""
+    """Return a decoded value as Go prints it: ``map[a:1 b:[x y]]``."""
     match value:
         case None:
             return "<nil>"
@@ -178,7 +178,7 @@ def _go_text(value: object) -> str:
 
 
 def _go_float(value: float) -> str:
-    """Return Go's ``%v`` of a float: exponents below -4 and from 21 on."""
+    """Return Go's ``%v`` of a float, which has an exponent below -4 and from 21 on."""
     if not math.isfinite(value) or value == 0:
         return _infinite_text(value) if value else "0"
     exponent = Decimal(repr(value)).adjusted()

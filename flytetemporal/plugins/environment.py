@@ -1,7 +1,7 @@
 """Environment variables of a task attempt. Pure.
 
-What the task gets, later ones winning: what the worker itself runs with, how to reach admin and the store, the
-container's own variables, Flyte's names of the attempt, the variables of the execution. The names mirror flyteplugins'
+A task gets the variables of the worker itself, those by which it reaches admin and the store, those of its container,
+Flyte's names of the attempt, and those of the execution; later ones win. The names mirror flyteplugins'
 pluginmachinery/flytek8s/k8s_resource_adds.go.
 """
 
@@ -13,7 +13,8 @@ from flyteidl.core import tasks_pb2
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import execution_pb2
 
-# Settings and credentials of the worker, and what an outer task told it about itself, are not the task's business.
+# A task must not see settings and credentials of the worker. If the worker itself runs inside a task of Flyte, its
+# variables would describe that outer task.
 _WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_", "_FSEC_")
 _MEBIBYTE = 1024 * 1024
 _ANY_MEGABYTES = 1_000_000
@@ -32,7 +33,7 @@ _OPTIONS: dict[str, Mapping[str, tuple[str, ...]]] = {"s3": _S3_OPTIONS, "gs": _
 def attempt_environment(
     attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate, console_url: str = ""
 ) -> dict[str, str]:
-    """Return what Flyte gives to every container: its own variables, the names of the attempt, the execution's."""
+    """Return the variables that Flyte sets in every container: its own, the attempt's names, the execution's."""
     return {
         **{pair.key: pair.value for pair in template.container.env},
         **_names(attempt, template),
@@ -43,7 +44,7 @@ def attempt_environment(
 
 
 def platform_environment(admin_endpoint: str, storage: StorageSettings) -> dict[str, str]:
-    """Return what a task on this machine needs to reach admin (eager tasks do) and the object store."""
+    """Return the variables by which a task on this machine reaches admin (eager tasks do) and the object store."""
     return {
         "FLYTE_PLATFORM_URL": admin_endpoint,
         "FLYTE_PLATFORM_INSECURE": "true",
@@ -52,11 +53,11 @@ def platform_environment(admin_endpoint: str, storage: StorageSettings) -> dict[
 
 
 def offloading(least_bytes: int) -> dict[str, str]:
-    """Return from which size on flytekit itself offloads outputs.
+    """Return the variables that make flytekit itself offload outputs of ``least_bytes`` and more.
 
-    It reads whole megabytes only, and 0 would offload everything. It is told no upper limit: what it refuses counts as
-    a failure of the system and is tried again, while the engine's own refusal of the same value is final and the
-    user's.
+    flytekit counts in whole megabytes, and 0 would offload everything. The upper limit is out of reach on purpose: a
+    value that flytekit refuses is a system failure, which is retried. If the engine refuses it, the failure is final
+    and the user's.
     """
     return {
         "_F_L_MIN_SIZE_MB": str(max(1, math.ceil(least_bytes / _MEBIBYTE))),
@@ -65,7 +66,7 @@ def offloading(least_bytes: int) -> dict[str, str]:
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a task process may see of its worker's environment."""
+    """Return the variables of the worker that a task process may see."""
     return {name: value for name, value in environment.items() if not name.startswith(_WITHHELD)}
 
 
@@ -85,7 +86,7 @@ def _names(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate)
 
 
 def _element(attempt: execution_pb2.TaskAttempt) -> dict[str, str]:
-    """Return how an element of an array finds its own among its inputs, which are lists of one."""
+    """Return the variables by which an element of an array finds its values in its inputs, which are lists of one."""
     if not attempt.HasField("element"):
         return {}
     index = attempt.element.index

@@ -1,4 +1,4 @@
-"""Resources of a task container: overrides applied, quantities read. Pure."""
+"""Resources of a task container: apply overrides, read quantities. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def merged(own: tasks_pb2.Resources, override: tasks_pb2.Resources) -> tasks_pb2
 
 
 def memory_bytes(resources: tasks_pb2.Resources) -> int:
-    """Return how much memory the task may use: its limit, else its request; 0 when it says neither.
+    """Return how much memory the task may use: its limit, else its request, else 0.
 
     Raises:
         InvalidRequest: the value is no Kubernetes quantity.
@@ -37,7 +37,7 @@ def memory_bytes(resources: tasks_pb2.Resources) -> int:
 
 
 def cpus(resources: tasks_pb2.Resources) -> Decimal:
-    """Return how many CPUs the task may use: its limit, else its request; 0 when it says neither.
+    """Return how many CPUs the task may use: its limit, else its request, else 0.
 
     Raises:
         InvalidRequest: the value is no Kubernetes quantity.
@@ -49,7 +49,7 @@ def quantity(text: str) -> Decimal:
     """Return the value of a Kubernetes quantity such as ``500Mi``, ``1.5G``, ``100m`` or ``2e3``.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: the text is no quantity.
     """
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:

@@ -1,4 +1,4 @@
-"""Where the output of an attempt lies that runs on this machine, and how people get to it."""
+"""The logs of attempts that run on this machine: where they are stored, and the link by which people read them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -25,24 +25,25 @@ class TaskLogs:
     admin_url: str
 
     def local_path(self, context: TaskContext) -> Path | None:
-        """Return the file that can be written while the task runs, when the store is a folder of this machine."""
+        """Return the path of the stored log if the store is a folder of this machine, so that a task can write it."""
         return self.blobs.local_path(self._uri(context))
 
     def link(self, context: TaskContext) -> core_execution_pb2.TaskLog:
-        """Return the link that events carry."""
+        """Return the link for the events of the attempt."""
         node = context.node_execution_id
         path = locations.log_path(node.execution_id, node.node_id, context.attempt)
         return core_execution_pb2.TaskLog(uri=self.admin_url.rstrip("/") + path, name=NAME)
 
     async def keep(self, context: TaskContext, path: Path) -> None:
-        """Copy a finished log to where readers look for it, unless it was written there."""
+        """Store the log of an attempt that has ended, unless the attempt has written it there."""
         if self.local_path(context) is not None:
             return
         uri = self._uri(context)
         try:
             await self.blobs.write(uri, await asyncio.to_thread(path.read_bytes))
         except (FlyteError, OSError) as e:
-            log.warning("task_log_lost", uri=uri, problem=str(e))  # The work is done; its outcome counts.
+            # The attempt has its outcome. A lost log must not turn it into a failure.
+            log.warning("task_log_lost", uri=uri, problem=str(e))
 
     def _uri(self, context: TaskContext) -> str:
         node = context.node_execution_id

@@ -1,4 +1,4 @@
-"""Repeat what may pass by itself: the work of a task that ran for hours must not be lost to a restart of admin."""
+"""Repeat operations that fail for a while: a restart of admin must not cost the work of a task that ran for hours."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,11 +15,11 @@ T = TypeVar("T")
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 PASSING = (Unavailable, QuotaExceeded, Internal)
-"""Errors of ours that may pass; all others stay what they are."""
+"""Errors after which the same operation can succeed later."""
 
 
 async def retry_transient(operation: Callable[[], Awaitable[T]], what: str) -> T:
-    """Return what ``operation`` does, as soon as the servers behind it answer; it must be safe to repeat."""
+    """Return the result of ``operation``; repeat it with growing pauses while it raises one of ``PASSING``."""
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Settings in, a running worker out: Temporal workers in one process, one for each task queue of the cluster."""
+"""Build and run the Temporal workers of a worker process, one per task queue of the cluster."""
 
 import asyncio
 import contextlib
@@ -69,9 +69,9 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _settling() -> AsyncIterator[None]:
-    """Let the engine's worker take what the last tasks came to before it stops.
+    """Let the engine's worker process the results of the last tasks before it stops.
 
-    A workflow task that is dispatched to a worker that stops polling is lost until its time-out.
+    A workflow task that is dispatched to a worker that has stopped polling is lost until its timeout.
     """
     yield
     await asyncio.sleep(SETTLE_SECONDS)
@@ -82,7 +82,7 @@ def _tasks_of_machine() -> int:
 
 
 def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
-    """Walks the graphs and runs the engine's own short activities."""
+    """Return the worker that walks graphs and runs the engine's own short activities."""
     worker = Worker(
         client,
         task_queue=workflows.engine_queue(settings.temporal.cluster),
@@ -95,7 +95,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         max_cached_workflows=MAX_CACHED_WORKFLOWS,
         max_eager_activity_reservations_per_workflow_task=EAGER_ACTIVITIES,
-        # No exception fails an execution by accident: a bug waits for its mending, and the run goes on.
+        # No exception fails an execution by accident: after a bug is fixed, the run continues.
         workflow_failure_exception_types=[],
         graceful_shutdown_timeout=settings.worker.grace,
         deployment_config=deployments.config(settings.temporal),

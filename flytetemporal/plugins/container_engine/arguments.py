@@ -1,4 +1,4 @@
-"""How the container of an attempt is created: its name, its options, its command. Pure."""
+"""The arguments that create the container of an attempt: its name, its options, its command. Pure."""
 
 import hashlib
 import re
@@ -18,27 +18,27 @@ _LEAST_CPUS = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A folder of this machine, and where the container sees it."""
+    """A folder of this machine, and its path in the container."""
 
     source: Path
     target: str
     read_only: bool = False
 
     def __str__(self) -> str:
-        """Return it as ``--mount`` takes it, which reads a line of CSV."""
+        """Return the value of ``--mount``, which is a line of CSV."""
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         return ",".join(_quoted(field) for field in [*fields, *(["readonly"] if self.read_only else [])])
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that the container of an attempt is made of, but for its image and command."""
+    """The properties of the container of an attempt, except for its image and command."""
 
     labels: Mapping[str, str]
     mounts: Sequence[Mount]
     environment: Mapping[str, str]
     hidden: Iterable[str]
-    """Variables whose values the engine finds in its own environment, since command lines can be read by anybody."""
+    """Variables whose values the engine takes from its own environment, since every user can read command lines."""
     memory_bytes: int
     """0: no limit."""
     cpus: Decimal
@@ -47,7 +47,7 @@ class Request:
 
 
 def container_name(attempt: str, key: str) -> str:
-    """Return the name of an attempt's container: the generated name to be read, the key to be unique."""
+    """Return the name of an attempt's container: readable by the generated name, unique by the hash of the key."""
     readable = re.sub(r"[^a-zA-Z0-9_.-]+", "-", attempt).strip("-._")[:_NAME_CHARACTERS]
     return f"flyte-{readable}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 

@@ -1,6 +1,6 @@
-"""podman or docker, driven by the commands that both have. Says what they answer, decides nothing.
+"""podman or docker, by the commands that both have. This module reports what they answer and decides nothing.
 
-Containers are found by name or label, never by an id that a dead worker would have taken with it.
+Containers are found by name or label, never by id, since ids are lost with a worker that dies.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from typing import Any
 from flytetemporal.errors import Unavailable
 
 KNOWN = ("podman", "docker")
-# For commands that only ask or tell; pulls, waits and the container itself take as long as they take.
+# For commands that answer at once; pulls, waits and the container itself have no limit.
 _ANSWER_SECONDS = 120.0
 
 
 class NoEngine(Exception):
-    """No container engine answers on this machine; the text says which were tried."""
+    """No container engine answers on this machine; the text names those that were tried."""
 
 
 class EngineFailed(Exception):
-    """The engine did not do what it was asked for; the text is what it says."""
+    """A command of the engine has failed; the text is the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A container as the engine sees it."""
+    """The state of a container."""
 
     name: str
     has_run: bool
@@ -52,27 +52,27 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One of the two. ``command`` is its program; it runs in ``environment``."""
+    """A container engine; ``command`` is the path of its program, which runs in ``environment``."""
 
     command: str
     environment: Mapping[str, str]
 
     async def has_image(self, image: str) -> bool:
-        """Say whether an image is on this machine."""
+        """Whether an image is on this machine."""
         return (await self._ask("image", "inspect", image)).code == 0
 
     async def pull(self, image: str) -> None:
         """Fetch an image.
 
         Raises:
-            EngineFailed: it cannot be had.
+            EngineFailed: the image cannot be fetched.
         """
         answer = await self._run("pull", "--quiet", image)
         if answer.code:
             raise EngineFailed(answer.problem)
 
     async def create(self, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Create a container; ``variables`` are those which ``--env NAME`` takes over without showing them to anybody.
+        """Create a container. ``--env NAME`` takes the value of NAME from ``variables``, which no command line shows.
 
         Raises:
             EngineFailed: the engine refuses.
@@ -82,46 +82,46 @@ class Engine:
             raise EngineFailed(answer.problem)
 
     async def attach(self, name: str, log: Path, directory: Path) -> None:
-        """Start a created container and return when it has ended; what it prints is appended to ``log``.
+        """Start a created container and return when it has ended; its output is appended to ``log``.
 
-        podman's monitor runs in ``directory`` and leaves a file there when memory has run out.
+        podman's monitor runs in ``directory``, where it leaves a file if memory has run out.
         """
         with log.open("ab") as output:
             process = await self._spawn(
                 "start", "--attach", name, stdout=output.fileno(), stderr=output.fileno(), directory=directory
             )
             await _ended(process)
-        # The program that was attached may have been killed; the container has not ended for that.
+        # If only the attached program was killed, the container still runs.
         await self._run("wait", name)
 
     async def state(self, name: str) -> State | None:
-        """Return a container's state, or None when there is no such container."""
+        """Return a container's state, or None if there is no such container."""
         answer = await self._ask("inspect", "--type", "container", name)
         if answer.code:
             return None
         try:
             return _state(json.loads(answer.output)[0])
         except (ValueError, KeyError, IndexError, TypeError) as e:
-            raise Unavailable(f"{self.command} describes container {name} in an unknown way") from e
+            raise Unavailable(f"{self.command} describes container {name} in an unknown form") from e
 
     async def stop(self, name: str, grace: timedelta) -> None:
-        """Ask a container to end and kill it after ``grace``; one that is not there is no error."""
+        """Ask a container to end, and kill it after ``grace``. A container that does not exist is no error."""
         await self._run("stop", "-t", str(max(int(grace.total_seconds()), 0)), name)
 
     async def remove(self, name: str) -> None:
-        """Kill what still runs of a container and remove it; one that is not there is no error."""
+        """Kill and remove a container. A container that does not exist is no error."""
         answer = await self._ask("rm", "--force", "--volumes", name)
         if answer.code and await self.state(name) is not None:
             raise Unavailable(f"{self.command} does not remove container {name}: {answer.problem}")
 
     async def labelled(self, label: str, value: str) -> list[State]:
-        """Return the containers, running or not, that carry a label."""
+        """Return the containers, running or not, that have a label."""
         answer = await self._ask("ps", "--all", "--quiet", "--filter", f"label={label}={value}")
         found = [await self.state(number) for number in answer.output.split()]
         return [state for state in found if state is not None]
 
     async def answers(self) -> bool:
-        """Say whether the program is there and, where it needs one, its server."""
+        """Whether the program answers and, if it needs one, its server."""
         try:
             return (await self._ask("version")).code == 0
         except (OSError, Unavailable):
@@ -160,7 +160,7 @@ class Engine:
             stderr=stderr,
             env={**self.environment, **(variables or {})},
             cwd=directory,
-            start_new_session=True,  # Ctrl-C in the worker's terminal is not for tasks.
+            start_new_session=True,  # Ctrl-C in the worker's terminal must not reach tasks.
         )
 
 
@@ -168,7 +168,7 @@ async def find(setting: str, environment: Mapping[str, str]) -> Engine:
     """Return the engine that a setting names, or the first known one that answers.
 
     Raises:
-        NoEngine: there is none.
+        NoEngine: none answers.
     """
     tried = []
     for name in (setting,) if setting else KNOWN:
@@ -191,7 +191,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 
 async def _killed(process: asyncio.subprocess.Process) -> None:
-    """End the engine's program when nobody waits for it any more; what it had started goes on."""
+    """Kill the engine's program if its caller was cancelled; a container that it has started continues."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -81,6 +81,7 @@ class ContainerPlugin(Plugin):
     async def close(self) -> None:
         """Stop everything."""
         await self._background.stop()
+        # Taken first: an attempt whose container is being created finds itself gone, and does not start it.
         for running in self._attempts.take_all():
             await running.program.remove()
             await asyncio.to_thread(running.workspace.remove)

@@ -46,7 +46,7 @@ class Preparation:
             mounts.append(Mount(folders.secrets, SECRETS, read_only=True))
         if not context.template.container.data_config.enabled:
             variables = {**self.host.platform, **variables}
-        # The mounted folders are open to every user, since nobody knows as whom the image runs. Closing the folder
+        # The mounted folders are open to every user, since the user of the image is unknown. Closing the folder
         # above them keeps other users of this machine out.
         folders.folder.chmod(0o700)
         with specification_checked():

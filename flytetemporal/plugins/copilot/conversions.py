@@ -1,7 +1,7 @@
-"""Literals as contents of files that a raw container reads, and texts that it wrote as literals. Pure.
+"""Convert literals to contents of files that a raw container reads, and texts that it has written to literals. Pure.
 
-The forms mirror flytecopilot's data/{download,upload}.go and flyteidl's clients/go/coreutils/literals.go. What flytekit
-writes and reads when it runs such a task locally (core/container_task.py) is understood as well.
+The forms mirror flytecopilot's data/{download,upload}.go and flyteidl's clients/go/coreutils/literals.go. Those that
+flytekit writes and reads when it runs such a task locally (core/container_task.py) are accepted too.
 """
 
 import base64
@@ -26,12 +26,12 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _INTEGERS = range(-(2**63), 2**63)
-# str(timedelta), which flytekit expects of a container that it runs locally.
+# The form of str(timedelta), which flytekit expects of a container that it runs locally.
 _PYTHON_DURATION = re.compile(r"(?:(-?\d+) days?, )?(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?", re.ASCII)
 
 
 def file_content(scalar: literals_pb2.Scalar) -> bytes:
-    """Return what the file of a scalar holds; data that lies in the store (blobs, schemas, datasets) has none here.
+    """Return the content of a scalar's file. Blobs, schemas and datasets have data of their own instead.
 
     Raises:
         InvalidRequest: scalars of this kind have no file.
@@ -52,7 +52,7 @@ def file_content(scalar: literals_pb2.Scalar) -> bytes:
 
 
 def document_value(scalar: literals_pb2.Scalar) -> object:
-    """Return how a scalar that has a file stands in ``inputs.json`` and ``inputs.yaml``."""
+    """Return the value in ``inputs.json`` and ``inputs.yaml`` of a scalar that has a file."""
     match scalar.WhichOneof("value"):
         case "primitive":
             return _primitive_value(scalar.primitive)
@@ -69,7 +69,7 @@ def document_value(scalar: literals_pb2.Scalar) -> object:
 def document(
     values: Mapping[str, object], form: tasks_pb2.DataLoadingConfig.LiteralMapFormat
 ) -> tuple[str, str] | None:
-    """Return name and text of the file that holds all inputs, beside ``inputs.pb``; PROTO needs no other."""
+    """Return name and text of the file with all inputs, or None: format PROTO needs only ``inputs.pb``."""
     match form:
         case Format.JSON:
             return "inputs.json", json.dumps(values, sort_keys=True)
@@ -80,15 +80,15 @@ def document(
 
 
 def has_text(kind: types_pb2.LiteralType) -> bool:
-    """Say whether a value of the type can be read back from the text of a file."""
+    """Whether a value of the type can be read from the text of a file."""
     return kind.WhichOneof("type") in ("simple", "enum_type")
 
 
 def literal(kind: types_pb2.LiteralType, content: bytes) -> literals_pb2.Literal:
-    """Return the value that a container wrote for an output of a type that ``has_text``.
+    """Return the value that a container has written for an output of a type that ``has_text``.
 
     Raises:
-        InvalidRequest: the text is no such value.
+        InvalidRequest: the text is not a value of the type.
     """
     if kind.simple == types_pb2.BINARY and kind.WhichOneof("type") == "simple":
         return literals_pb2.Literal(
@@ -97,7 +97,7 @@ def literal(kind: types_pb2.LiteralType, content: bytes) -> literals_pb2.Literal
     try:
         text = content.decode().strip(" \n\t")
     except UnicodeDecodeError as e:
-        raise InvalidRequest("the file is no text in UTF-8") from e
+        raise InvalidRequest("the file is not text in UTF-8") from e
     if kind.WhichOneof("type") == "enum_type":
         if text not in kind.enum_type.values:
             raise InvalidRequest(f"[{_start(text)}] is none of [{', '.join(kind.enum_type.values)}]")

@@ -1,4 +1,4 @@
-"""Bring the inputs of a raw container into a folder: a file or a folder a variable, and all of them in one document.
+"""Write the inputs of a raw container into a folder: a file or folder per variable, and one document with all.
 
 The layout mirrors flytecopilot's data/download.go, except that the parts of a multipart blob keep their names below the
 blob and not those of the whole store.
@@ -32,11 +32,11 @@ async def download(
     seen_at: str,
     form: tasks_pb2.DataLoadingConfig.LiteralMapFormat,
 ) -> None:
-    """Fill ``folder``, which the container sees at ``seen_at``.
+    """Fill ``folder``, whose path in the container is ``seen_at``.
 
     Raises:
-        InvalidRequest: a value cannot be brought into a file.
-        NotFound: what a value refers to is gone.
+        InvalidRequest: a value has no form as a file.
+        NotFound: the data of a value is gone.
         Unavailable: the store does not answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ async def download(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A path here, and what it is called inside the container."""
+    """A path on this machine, and the same path in the container."""
 
     path: Path
     seen: PurePosixPath
@@ -75,7 +75,7 @@ class _Staging:
     slots: asyncio.Semaphore
 
     async def map(self, literals: Mapping[str, literals_pb2.Literal], place: _Place) -> _Map:
-        """Bring each entry into a file or folder of its own."""
+        """Write each entry into its own file or folder."""
         place.path.mkdir(parents=True, exist_ok=True)
         names = sorted(literals)
         found = await for_each(lambda name: self._named(name, literals[name], place), names, _CONCURRENT_VALUES)
@@ -91,7 +91,7 @@ class _Staging:
             raise type(e)(f"input [{name}]: {e.message}") from e
 
     async def _literal(self, literal: literals_pb2.Literal, place: _Place) -> tuple[object, literals_pb2.Literal]:
-        """Return the value for the document, and the literal as the container is given it."""
+        """Return the value for the document, and the literal with paths in place of URIs."""
         match literal.WhichOneof("value"):
             case "scalar":
                 return await self._scalar(literal.scalar, place)
@@ -129,7 +129,7 @@ class _Staging:
     async def _folder(self, uri: str, path: Path) -> None:
         names = await self.blobs.tree(uri)
         if not names:
-            raise NotFound(f"there is nothing at [{uri}]")
+            raise NotFound(f"there are no files at [{uri}]")
         path.mkdir(parents=True, exist_ok=True)
         await for_each(lambda name: self._file(locations.join(uri, name), path / name), names, _CONCURRENT_VALUES)
 
@@ -154,6 +154,6 @@ async def _fetch(uri: str, path: Path) -> None:
                 async for chunk in answer.aiter_bytes():
                     await asyncio.to_thread(file.write, chunk)
     except httpx.InvalidURL as e:
-        raise InvalidRequest(f"[{uri}] is no address") from e
+        raise InvalidRequest(f"[{uri}] is not a valid URL") from e
     except httpx.HTTPError as e:
         raise Unavailable(f"[{uri}] does not answer: {e}") from e

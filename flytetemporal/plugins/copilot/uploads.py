@@ -1,7 +1,7 @@
-"""Make outputs of what a raw container left in its output folder: ``outputs.pb``, or ``error.pb`` with what is wrong.
+"""Make outputs of the files in the output folder of a raw container: ``outputs.pb``, or ``error.pb`` if that fails.
 
-Mirrors flytecopilot's data/upload.go, except that a folder keeps its subfolders. The files may have been written by
-anybody, so nothing outside the folder is read and nothing but ordinary files.
+Mirrors flytecopilot's data/upload.go, except that a folder keeps its subfolders. The container is not trusted: only
+ordinary files are read, and nothing outside the folder.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from flytetemporal.storage.concurrency import for_each
 FAILED = "OutputUploadFailed"
 ERROR_FILE = "_ERROR"
 MAX_ERROR_BYTES = 1024 * 1024
-# Of a value that stands in outputs.pb itself. Flyte takes 1 KiB.
+# The limit of a value inside outputs.pb. Flyte's is 1 KiB.
 MAX_VALUE_BYTES = 1024 * 1024
 _CONCURRENT_FILES = 16
 
 
 def unsupported(outputs: interface_pb2.VariableMap) -> list[str]:
-    """Return the outputs whose types no file can hold, sorted, with these types."""
+    """Return the names of outputs whose types have no form as a file, with these types, sorted."""
     kinds = {name: variable.type for name, variable in outputs.variables.items()}
     return [
         f"{name} ({kind.WhichOneof('type')})"
@@ -42,7 +42,7 @@ def unsupported(outputs: interface_pb2.VariableMap) -> list[str]:
 async def upload(
     blobs: BlobStore, folder: Path, outputs: interface_pb2.VariableMap, output_dir: str, raw_output_dir: str
 ) -> None:
-    """Write the outputs to ``output_dir``, with data below ``raw_output_dir``; or an error there that may pass.
+    """Write the outputs to ``output_dir`` and their data below ``raw_output_dir``, or a recoverable error.
 
     Raises:
         Unavailable: the store does not answer.
@@ -72,16 +72,16 @@ class _Folder:
     raw_output_dir: str
 
     def check_error(self) -> None:
-        """Raise what the container says went wrong."""
+        """Raise InvalidRequest if the container has reported an error."""
         path = self.path / ERROR_FILE
         if not os.path.lexists(path):
             return
         if not self._is_file(path):
-            raise InvalidRequest(f"{ERROR_FILE} is no file")
+            raise InvalidRequest(f"{ERROR_FILE} is not a file")
         with path.open("rb") as file:
             text = file.read(MAX_ERROR_BYTES + 1)
         if len(text) > MAX_ERROR_BYTES:
-            raise InvalidRequest(f"{ERROR_FILE} holds more than {MAX_ERROR_BYTES} bytes")
+            raise InvalidRequest(f"{ERROR_FILE} has more than {MAX_ERROR_BYTES} bytes")
         raise InvalidRequest(f"User Error: {text.decode(errors='replace')}")
 
     async def literal(self, name: str, kind: types_pb2.LiteralType) -> literals_pb2.Literal:
@@ -95,10 +95,10 @@ class _Folder:
             raise InvalidRequest(f"output [{name}]: {e.message}") from e
 
     def _find(self, name: str) -> Path:
-        """Return the path of a variable; its file may have any one extension."""
+        """Return the path of a variable. Its file can have an extension if there is only one such file."""
         path = self.path / name
         if path.parent != self.path:
-            raise InvalidRequest(f"output [{name}]: this cannot be the name of a file")
+            raise InvalidRequest(f"output [{name}]: the name cannot be that of a file")
         if os.path.lexists(path):
             return path
         others = [Path(other) for other in glob.glob(f"{glob.escape(str(path))}.*")]
@@ -109,23 +109,23 @@ class _Folder:
 
     def _value(self, kind: types_pb2.LiteralType, path: Path) -> literals_pb2.Literal:
         if not self._is_file(path):
-            raise InvalidRequest(f"{path.name} is no file of the output folder")
+            raise InvalidRequest(f"{path.name} is not a file in the output folder")
         size = path.stat().st_size
         if size > MAX_VALUE_BYTES:
-            raise InvalidRequest(f"{path.name} holds {size} bytes; a value has at most {MAX_VALUE_BYTES}")
+            raise InvalidRequest(f"{path.name} has {size} bytes; a value can have at most {MAX_VALUE_BYTES}")
         return conversions.literal(kind, path.read_bytes())
 
     async def _blob(self, name: str, kind: types_pb2.BlobType, path: Path) -> literals_pb2.Literal:
         uri = locations.join(self.raw_output_dir, name)
         if kind.dimensionality == types_pb2.BlobType.MULTIPART:
             if path.is_symlink() or not path.is_dir():
-                raise InvalidRequest(f"{path.name} is no folder, which its type asks for")
+                raise InvalidRequest(f"{path.name} is not a folder, as its type requires")
             files = {file.relative_to(path).as_posix(): file for file in self._files(path)}
             await self._upload({locations.join(uri, relative): file for relative, file in files.items()})
         elif self._is_file(path):
             await self._upload({uri: path})
         else:
-            raise InvalidRequest(f"{path.name} is no file of the output folder, which its type asks for")
+            raise InvalidRequest(f"{path.name} is not a file in the output folder, as its type requires")
         metadata = literals_pb2.BlobMetadata(type=kind)
         return literals_pb2.Literal(scalar=literals_pb2.Scalar(blob=literals_pb2.Blob(uri=uri, metadata=metadata)))
 
@@ -133,14 +133,14 @@ class _Folder:
         found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
         for path in found:
             if not self._is_file(path):
-                raise InvalidRequest(f"{path.relative_to(self.path)} is no file of the output folder")
+                raise InvalidRequest(f"{path.relative_to(self.path)} is not a file in the output folder")
         return sorted(found)
 
     async def _upload(self, files: Mapping[str, Path]) -> None:
         await for_each(lambda uri: self.blobs.upload(files[uri], uri), files, _CONCURRENT_FILES)
 
     def _is_file(self, path: Path) -> bool:
-        """Say whether an ordinary file is there; a link must lead to one of this folder."""
+        """Whether the path is an ordinary file, or a link to one inside the folder."""
         try:
             real = path.resolve(strict=True)
             return real.is_relative_to(self.path.resolve()) and stat.S_ISREG(real.stat().st_mode)

@@ -1,1 +1,1 @@
-"""What plugins share whose attempts run on the worker's own machine."""
+"""The parts shared by the plugins whose attempts run on the worker's own machine."""

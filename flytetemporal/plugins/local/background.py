@@ -1,4 +1,4 @@
-"""Tasks that run beside the attempts while a plugin is open."""
+"""Tasks that run in the background while a plugin is open."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

@@ -1,16 +1,16 @@
-"""Memory limits of task processes, and how to tell that the kernel ran out of memory."""
+"""Memory limits of task processes, and signs that the kernel has run out of memory."""
 
 import contextlib
 import os
 import resource
 from pathlib import Path
 
-# The OOM killer takes a task before it takes the worker or a database.
+# The higher, up to 1000, the sooner the kernel kills a process. Others usually have 0, like the worker.
 _OOM_SCORE = "500"
 
 
 def prefer_as_victim() -> None:
-    """Offer this process to the kernel's OOM killer first; only Linux has one."""
+    """Make this process the first choice of the kernel's OOM killer, on Linux."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
 
@@ -19,7 +19,7 @@ def limit_memory(limit_bytes: int) -> None:
     """Let this process allocate ``limit_bytes`` on top of what it has: more raises MemoryError.
 
     Private writable memory counts (RLIMIT_DATA); reserved and file-backed address space does not, of which Python
-    libraries map gigabytes. Each process of the task has the limit for itself.
+    libraries map gigabytes. The limit applies to each process of the task on its own.
     """
     limit = _data_bytes() + limit_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -29,7 +29,7 @@ def limit_memory(limit_bytes: int) -> None:
 
 
 def kernel_kills() -> int:
-    """Return how many processes the kernel has killed for lack of memory, as far as it says."""
+    """Return how many processes the kernel has killed for lack of memory since it booted; 0 if it does not say."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:
@@ -38,7 +38,7 @@ def kernel_kills() -> int:
 
 
 def _data_bytes() -> int:
-    """Return what RLIMIT_DATA counts of this process so far."""
+    """Return the bytes of this process that count for RLIMIT_DATA."""
     try:
         data_pages = int(Path("/proc/self/statm").read_text().split()[5])
     except (OSError, IndexError):

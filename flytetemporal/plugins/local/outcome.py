@@ -1,7 +1,7 @@
-"""How a process ended, in Flyte's words. Pure.
+"""The last phase of an attempt whose process or container has ended. Pure.
 
-The codes and their kinds are those that Flyte gives to a pod that ended the same way, except that a process's own exit
-code is always the user's matter (see flyteplugins' pluginmachinery/flytek8s/pod_helper.go).
+Codes and kinds are those of a pod that ended in the same way (flyteplugins' pluginmachinery/flytek8s/pod_helper.go),
+except that an exit code of the process itself is always a failure of the user.
 """
 
 import os
@@ -12,14 +12,14 @@ from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, failed, succeed
 
 TAIL_BYTES = 2048
 TAIL_LINES = 80
-# A shell or a launcher in between turns a SIGKILL into one of these.
+# The exit codes into which a shell or a launcher turns a SIGKILL of its child.
 _KILLED_CODES = (137, 247)
 _SHELL_SIGNAL_BASE = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended. ``code`` is None when a signal ended it; ``lost`` when its server died with it."""
+    """The end of a process. ``code`` is None if a signal ended it; ``lost`` if its fork server died with it."""
 
     code: int | None
     signal: int = 0
@@ -27,7 +27,7 @@ class Exit:
 
     @classmethod
     def of(cls, status: int) -> "Exit":
-        """Read a wait status."""
+        """Return the end that a wait status describes."""
         code = os.waitstatus_to_exitcode(status)
         return cls(code) if code >= 0 else cls(None, signal=-code)
 
@@ -37,9 +37,9 @@ def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInf
 
     Args:
         name: The generated name.
-        ended: What the operating system said.
-        tail: The end of its output, for the message.
-        out_of_memory: Whether there is evidence that memory ran out, should the process have failed.
+        ended: The exit code or signal.
+        tail: The end of the output, for the message.
+        out_of_memory: Whether memory ran out, if the process has failed.
     """
     if ended.code == 0:
         return succeeded()
@@ -51,13 +51,13 @@ def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInf
 
 
 def was_killed(ended: Exit) -> bool:
-    """Say whether a SIGKILL ended the process, which nobody here sent."""
+    """Whether a SIGKILL ended the process. This worker only sends one to attempts that it aborts."""
     return ended.signal == signal.SIGKILL or ended.code in _KILLED_CODES
 
 
 def tail(output: bytes) -> str:
-    """Return the last lines of ``output``, as many as a message carries."""
-    text = output[-TAIL_BYTES:].decode(errors="ignore")  # the cut may go through a character
+    """Return the last lines of ``output``, up to the limits of a message."""
+    text = output[-TAIL_BYTES:].decode(errors="ignore")  # The first character may be incomplete.
     return "\n".join(text.splitlines()[-TAIL_LINES:])
 
 

@@ -1,7 +1,7 @@
-"""Who a task process runs for. A process whose worker is gone is an orphan and is killed.
+"""Which worker a task process belongs to. A process whose worker is gone is an orphan and is killed.
 
-Orphans are rare: a task dies with its fork server, and that with its worker. What a task itself started in a group of
-its own survives when both are killed at once. Linux only; elsewhere nobody is found.
+Orphans are rare: a task dies with its fork server, and the fork server with its worker. But if both are killed at once,
+processes survive that a task has started in another process group. Linux only: elsewhere no orphans are found.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAG_VARIABLE = "FLYTETEMPORAL_ATTEMPT"
-"""In the environment of every process of an attempt: the key of the attempt."""
+"""In the environment of every process of an attempt: the attempt's key."""
 LEASE_VARIABLE = "FLYTETEMPORAL_LEASE"
 """In the same environment: the lease of the worker that runs the attempt."""
 LEASE_FILE = "lease"
 _PROC = Path("/proc")
-# Field 22 of /proc/PID/stat, counted behind the name, which may hold anything.
+# Field 22 of /proc/PID/stat, counted from after the process name, which can contain spaces and parentheses.
 _START_TIME = 19
 
 
@@ -34,12 +34,12 @@ class Orphan:
 
 @functools.cache
 def mine() -> str:
-    """Return the lease of this process: boot, process id and the moment that it began, which no other one shares."""
+    """Return the lease of this process: boot, process id and start time, which together no other process has."""
     return _lease(os.getpid())
 
 
 def kill_orphans(work_dir: str) -> list[Orphan]:
-    """Kill task processes of workers that are gone; of those that worked in ``work_dir``, the others are not ours."""
+    """Kill the task processes of dead workers of ``work_dir``, and return them. Other workers look for their own."""
     killed = []
     for pid, environment in _task_processes():
         holder = environment.get(LEASE_VARIABLE, "")
@@ -52,13 +52,13 @@ def kill_orphans(work_dir: str) -> list[Orphan]:
 
 
 def remove_folders(runs: Path) -> list[Path]:
-    """Remove the folders of attempts whose worker is gone; ``runs`` holds one folder an attempt."""
+    """Remove the folders of attempts whose worker is gone; ``runs`` has one folder per attempt."""
     removed = []
     for path in runs.glob(f"*/{LEASE_FILE}"):
         try:
             holder = path.read_text()
         except OSError:
-            continue  # Its own worker removes it just now.
+            continue  # Its own worker is removing it.
         if not is_held(holder):
             shutil.rmtree(path.parent, ignore_errors=True)
             removed.append(path.parent)
@@ -70,10 +70,10 @@ def _lease(pid: int) -> str:
 
 
 def is_held(lease: str) -> bool:
-    """Say whether the process of a lease is there; what is not known counts as being there."""
+    """Whether the process of a lease may exist. If that is unknown it counts as existing, so nothing is killed."""
     boot, _, rest = lease.partition("/")
     pid = rest.partition("/")[0]
-    # Of another boot, or written by somebody else, nothing is known.
+    # Nothing is known of a lease of another boot, or of one that this module has not written.
     return boot != _boot() or not pid.isdecimal() or _lease(int(pid)) == lease
 
 

@@ -32,8 +32,8 @@ class Running(Generic[Program]):
     async def last_phase(self, context: TaskContext, ended: Exit, *, out_of_memory: bool) -> PhaseInfo:
         """Return the phase of an attempt whose program has ended.
 
-        A SIGKILL that this worker has not sent counts as lack of memory if the kernel has killed for that meanwhile.
-        It does not say whom, so the victim can have been another process of the machine.
+        A SIGKILL that this worker has not sent counts as lack of memory if the kernel has killed a process for that
+        while the attempt ran. The kernel does not say which one, so it can have been another process.
         """
         killed = outcome.was_killed(ended) and limits.kernel_kills() > self.kernel_kills
         return outcome.phase(context.name, ended, await self.tail(), out_of_memory=out_of_memory or killed)

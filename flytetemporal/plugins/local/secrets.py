@@ -1,7 +1,7 @@
-"""Secrets for task processes: from the worker's environment or from files beside it, only those that a task asks for.
+"""Secrets for tasks: those that a task requests, from the worker's environment or from files of its machine.
 
-Names are those that flytekit's ``current_context().secrets`` looks for: the variable ``_FSEC_<GROUP>_<KEY>``, or the
-file ``<group>/<key>`` in lower case below ``FLYTE_SECRETS_DEFAULT_DIR``.
+flytekit's ``current_context().secrets`` looks for the variable ``_FSEC_<GROUP>_<KEY>``, and for the file
+``<group>/<key>``, in lower case, below ``FLYTE_SECRETS_DEFAULT_DIR``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,18 +19,21 @@ Secret = security_pb2.Secret
 
 @dataclass(frozen=True, slots=True)
 class SecretStore:
-    """Where a worker finds secrets: its own environment first, then files below ``folder``."""
+    """The secrets of a worker: those in its own environment come before files below ``folder``."""
 
     folder: Path
     environment: Mapping[str, str]
 
     def deliver(self, wanted: Iterable[security_pb2.Secret], folder: Path, seen_at: str = "") -> dict[str, str]:
-        """Write those that are wanted as files below ``folder`` and return the variables of the others.
+        """Write the secrets that are wanted as files below ``folder``, and return the variables for the task.
 
-        ``seen_at`` is what the task calls the folder, when that is not its name here.
+        Args:
+            wanted: The secrets that the task requests.
+            folder: Where files are written; it is made if there are any.
+            seen_at: The path of ``folder`` as the task sees it, if that differs.
 
         Raises:
-            Rejected: one is not there, or cannot be what the task wants it to be.
+            Rejected: a secret does not exist, or it is binary and wanted as a variable.
         """
         secrets = list(wanted)
         if not secrets:
@@ -45,7 +48,7 @@ class SecretStore:
             elif text is not None:
                 given = variables[_variable(secret)] = text
             else:
-                raise Rejected(BAD_SPECIFICATION, f"secret {_name(secret)} is no text: ask for it as a file")
+                raise Rejected(BAD_SPECIFICATION, f"secret {_name(secret)} is not text; request it as a file")
             if secret.env_var:
                 variables[secret.env_var] = given
         return variables
@@ -59,8 +62,8 @@ class SecretStore:
         except OSError as e:
             raise Rejected(
                 NOT_FOUND,
-                f"the task asks for secret {_name(secret)}, which this worker does not have: set {variable} in its "
-                f"environment, or put it into the file {path}",
+                f"the task requests secret {_name(secret)}, which this worker does not have; set {variable} in its "
+                f"environment, or write the file {path}",
             ) from e
 
 
@@ -69,10 +72,10 @@ def _name(secret: security_pb2.Secret) -> str:
 
 
 def _parts(secret: security_pb2.Secret) -> list[str]:
-    """Return the parts of the name, as a path; what would lead out of the folder is refused."""
+    """Return the parts of the name, as those of a path that cannot leave the folder."""
     parts = [part.lower() for part in (secret.group, secret.group_version, secret.key) if part]
     if not parts or any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
-        raise Rejected(BAD_SPECIFICATION, f"secret [{'/'.join(parts)}] is no name")
+        raise Rejected(BAD_SPECIFICATION, f"[{'/'.join(parts)}] is not a valid name of a secret")
     return parts
 
 
@@ -81,7 +84,7 @@ def _variable(secret: security_pb2.Secret) -> str:
 
 
 def _text(value: bytes) -> str | None:
-    """Return the value as a variable can hold it."""
+    """Return the value as the text of a variable, or None if no variable can hold it."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -91,5 +94,5 @@ def _text(value: bytes) -> str | None:
 
 def _write(path: Path, value: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
+    path.touch(mode=0o600)  # Before the content, so that no other user can read it in between.
     path.write_bytes(value)

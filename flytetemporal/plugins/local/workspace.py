@@ -13,34 +13,37 @@ from flytetemporal.plugins.protocol import TaskContext
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Belongs to one attempt; nothing in it outlives the attempt but the log, which may lie elsewhere."""
+    """The folders of one attempt. They do not outlive it, except for a log that is stored elsewhere."""
 
     folder: Path
     log: Path
 
     @classmethod
     def of(cls, context: TaskContext, work_dir: Path, log: Path | None) -> "Workspace":
-        """Name the folders of an attempt. Short, because sockets below must fit into 108 characters."""
+        """Return the folders of an attempt.
+
+        Their names are short, because a task may make sockets in them, whose paths have at most 108 characters.
+        """
         folder = runs(work_dir) / hashlib.sha256(context.key.encode()).hexdigest()[:16]
         return cls(folder, log or folder / "task.log")
 
     @property
     def directory(self) -> Path:
-        """Where the program starts. Images of flytekit start in ``/root``, and some module names end up with it."""
+        """The working directory. It is called ``root`` as in flytekit's images, since some module names contain it."""
         return self.folder / "root"
 
     @property
     def scratch(self) -> Path:
-        """Where temporary files go."""
+        """The folder for temporary files."""
         return self.folder / "tmp"
 
     @property
     def secrets(self) -> Path:
-        """Where secrets go that the task wants as files."""
+        """The folder for secrets that the task wants as files."""
         return self.folder / "secrets"
 
     def make(self) -> None:
-        """Make the folders, empty."""
+        """Make the folders, without anything that an earlier try has left."""
         self.remove()
         for folder in (self.directory, self.scratch, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,7 @@ class Workspace:
         (self.folder / process_ownership.LEASE_FILE).write_text(process_ownership.mine())
 
     def remove(self) -> None:
-        """Remove everything but a log that lies elsewhere."""
+        """Remove everything except a log that is stored elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log_end(self) -> bytes:
@@ -62,5 +65,5 @@ class Workspace:
 
 
 def runs(work_dir: Path) -> Path:
-    """Return where the folders of attempts lie."""
+    """Return the folder with one folder per attempt."""
     return work_dir / "run"

@@ -1,4 +1,4 @@
-"""Unpacked code distributions of fast registration: each fetched once, then seen by every attempt as its own folder."""
+"""Unpacked code distributions of fast registration. Each is fetched once and linked into the folder of each attempt."""
 
 import contextlib
 import fcntl
@@ -18,10 +18,10 @@ Download = Callable[[str, str], object]
 
 
 def unpacked(uri: str, cache: Path, download: Download) -> Path:
-    """Return the folder of a distribution, fetching it when nobody did before. Safe to call from many processes.
+    """Return the folder of a distribution, which is fetched on first use. Safe to call from many processes.
 
     Raises:
-        Exception: whatever ``download`` raises; the cache stays as it was.
+        Exception: any error of ``download``; the cache is not changed then.
     """
     target = cache / _key(uri)
     cache.mkdir(parents=True, exist_ok=True)
@@ -29,15 +29,15 @@ def unpacked(uri: str, cache: Path, download: Download) -> Path:
         with _locked(target.with_suffix(".lock")):
             if not target.is_dir():
                 _fetch(uri, target, download)
-    with contextlib.suppress(OSError):  # The time of use, for ``prune``.
-        os.utime(target)
+    with contextlib.suppress(OSError):
+        os.utime(target)  # ``prune`` goes by the time of the last use.
     return target
 
 
 def link(bundle: Path, directory: Path) -> None:
-    """Show the bundle's content in ``directory``; what is there already stays.
+    """Link the content of the bundle into ``directory``, except for names that exist there.
 
-    Links keep this cheap for bundles of any size; new files land in ``directory``, compiled modules in the bundle.
+    Links are cheap for bundles of any size. New files are written to ``directory``, compiled modules to the bundle.
     """
     for entry in bundle.iterdir():
         with contextlib.suppress(FileExistsError):
@@ -45,7 +45,7 @@ def link(bundle: Path, directory: Path) -> None:
 
 
 def prune(cache: Path) -> None:
-    """Remove the bundles that nobody has used for a long time."""
+    """Remove the bundles that have not been used for ``KEEP_SECONDS``."""
     oldest = time.time() - KEEP_SECONDS
     for bundle in cache.iterdir() if cache.is_dir() else ():
         if bundle.is_dir() and bundle.stat().st_mtime < oldest:
@@ -59,17 +59,17 @@ def _fetch(uri: str, target: Path, download: Download) -> None:
         download(uri, str(scratch))
         if uri.endswith(_ARCHIVE):
             (scratch / uri.rsplit("/", 1)[-1]).unlink(missing_ok=True)
-        # Linked like the rest, so that modules at the top are compiled once as well.
+        # It is linked like the other entries, so modules at the top are compiled only once too.
         (scratch / "__pycache__").mkdir(exist_ok=True)
         scratch.chmod(0o755)
-        scratch.rename(target)
+        scratch.rename(target)  # Only a complete bundle gets the name that others look for.
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
 
 
 def _key(uri: str) -> str:
-    """Return a name for the content at ``uri``: uploads are named after their content, local files may change."""
+    """Return a name for the content at ``uri``. Uploads are named after their content, but local files can change."""
     stamp = ""
     if uri.startswith(("file://", "/")):
         status = os.stat(uri.removeprefix("file://"))

@@ -1,8 +1,7 @@
-"""Has code on disk changed since a fork server loaded it?
+"""Detect that code on disk has changed since a fork server has loaded it.
 
-Two things count: the files of loaded modules, and the distributions installed beside them (a new one may bring a plugin
-of flytekit). The standard library is taken as fixed. Modules that the server has not loaded do not matter: forks look
-them up for themselves.
+The files of loaded modules count, and the installed distributions, since a new one can bring a plugin of flytekit. The
+standard library is taken as fixed. Modules that the server has not loaded do not count: forks load them from disk.
 """
 
 import os
@@ -18,19 +17,19 @@ _ABSENT: Stamp = (0, 0)
 
 
 def loaded_files() -> dict[str, Stamp]:
-    """Return the stamps of what this interpreter has loaded, and of what is installed on its path."""
+    """Return the stamps of the files that this interpreter has loaded, and of the distributions on its path."""
     paths = {*_module_files(), *_distributions(sys.path)}
-    # A folder's stamp changes whenever a distribution comes or goes; one without distributions is of no interest.
+    # The stamp of a folder changes when a distribution is installed or removed.
     return {path: stamp(path) for path in paths}
 
 
 def changed(files: Mapping[str, Stamp]) -> str:
-    """Return the first path whose stamp is no longer the recorded one, or an empty text."""
+    """Return the first path whose stamp is not the recorded one, or an empty text."""
     return next((path for path, recorded in files.items() if stamp(path) != tuple(recorded)), "")
 
 
 def stamp(path: str) -> Stamp:
-    """Return when ``path`` was last changed, and its size; zeros when it is not there."""
+    """Return the modification time of ``path`` in nanoseconds and its size; zeros if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""From a fork of the server to the user's program: everything between ``os.fork`` and the command."""
+"""Everything between ``os.fork`` in the server and the command of the task."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ from flytetemporal.plugins.process.messages import Launch
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-# As shells say it.
+# The exit codes of shells.
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
@@ -26,7 +26,7 @@ _NOT_EXECUTABLE = 126
 def become(launch: Launch, server: int, private: Iterable[int], loaded: Loaded | None) -> NoReturn:
     """Turn this fork into the process that ``launch`` describes. Never returns and never raises.
 
-    ``private`` are the server's file descriptors. Without ``loaded`` flytekit is not there to be used.
+    ``private`` are the server's file descriptors. ``loaded`` is None if flytekit cannot be used.
     """
     code = 1
     try:
@@ -41,14 +41,14 @@ def become(launch: Launch, server: int, private: Iterable[int], loaded: Loaded |
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of what its descendants leave behind (Linux)."""
+    """Make this process the parent of orphaned descendants (Linux)."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
     os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # It died before the line above; nobody waits for us.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # The kernel kills this process when the server dies.
+    if os.getppid() != server:  # The server died before the line above, so its death sends no signal.
         os._exit(1)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -72,7 +72,7 @@ def _run(launch: Launch, loaded: Loaded | None) -> int:
         _execute(Prepared(launch.command))
     directory = Path(launch.directory)
     for stream in (sys.stdout, sys.stderr):
-        # Readers follow the log while the task runs, and a killed task must not lose what it said.
+        # Clients read the log while the task runs, and a task that is killed must not lose its output.
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     entrypoints.refresh(loaded, directory)
     prepared = entrypoints.prepare(launch.command, directory, Path(launch.bundles))

@@ -1,4 +1,4 @@
-"""The worker's side of the fork server: start it, ask it for processes, replace it when it died or grew stale."""
+"""The worker's side of the fork server: start it, request processes, and replace it if it has died or is outdated."""
 
 import asyncio
 import dataclasses
@@ -21,7 +21,7 @@ CHECK_SECONDS = 1.0
 
 
 class ForkServerClient:
-    """Gives processes to everybody in the worker; has one current server, and old ones that still have children.
+    """Starts processes for all attempts of a worker. It has one current server, and old ones that still have children.
 
     ``folder`` holds scratch files of the servers and the cache of bundles.
     """
@@ -41,15 +41,15 @@ class ForkServerClient:
         return self._folder / "bundles"
 
     async def warm_up(self) -> None:
-        """Have a server ready before the first task needs it."""
+        """Start a server, so that the first task does not have to wait for it."""
         await asyncio.to_thread(bundles.prune, self.bundles)
         await self._server()
 
     async def launch(self, launch: Launch) -> Process:
-        """Run a command; return when it has a process. The id and the cache of bundles are given here.
+        """Run a command and return when it has a process. The id and the cache of bundles of ``launch`` are set here.
 
         Raises:
-            Unavailable: no server could be started, or it cannot fork.
+            Unavailable: no server can be started, or it cannot fork.
         """
         launch = dataclasses.replace(launch, id=next(self._ids), bundles=str(self.bundles))
         for _ in range(2):
@@ -58,17 +58,19 @@ class ForkServerClient:
             try:
                 await asyncio.shield(process.pid)
             except ServerLost:
-                continue  # It may have been dead already; a fresh one deserves a try.
+                continue  # The server may have been dead before the request, so try a new one.
             except asyncio.CancelledError:
+                # The caller does not know the process yet, so nothing else would stop it.
                 await process.stop(timedelta(0))
                 raise
             return process
-        raise Unavailable("the fork server dies whenever it is asked for a process; the worker's log has its output")
+        raise Unavailable("the fork server dies when a process is requested; the worker's log has its output")
 
     async def close(self) -> None:
-        """Stop every server; what still runs is killed."""
+        """Stop every server, which kills the processes that still run."""
         async with self._lock:
             servers, self._current = list(self._servers), None
+        # Not a TaskGroup: a server that cannot be closed must not keep the others open.
         await asyncio.gather(*(server.close() for server in servers))
 
     async def _server(self) -> Server:

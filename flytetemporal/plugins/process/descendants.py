@@ -1,4 +1,4 @@
-"""Processes that a task left behind. Linux only; elsewhere none are found, and the process group must do."""
+"""Processes that a task has left behind. Linux only: elsewhere none are found, and only the process group is killed."""
 
 import contextlib
 import os
@@ -9,16 +9,17 @@ from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
 
 
 def tagged(tag: str, among: list[int] | None = None) -> Iterator[int]:
-    """Yield the ids of processes that were started with ``tag`` in their environment; of all, or of some."""
+    """Yield the ids of the processes, of all or of those in ``among``, that have ``tag`` in their environment."""
     mark = f"{TAG_VARIABLE}={tag}".encode()
     for pid in _all() if among is None else among:
+        # The process may have ended, or belong to another user.
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             if mark in file.read().split(b"\0"):
                 yield pid
 
 
 def kill_tagged(tag: str, among: list[int] | None = None) -> None:
-    """Kill what ``tagged`` finds."""
+    """Kill the processes that ``tagged`` yields."""
     for pid in tagged(tag, among):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -34,7 +35,7 @@ def children() -> list[int]:
 
 
 def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
-    """Signal the process group of ``leader``, or the leader alone while it has not made its group yet."""
+    """Signal the process group of ``leader``, or only the leader if it has not made its group yet."""
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):

@@ -1,7 +1,7 @@
-"""flytekit's task commands, run inside a fork that has flytekit loaded already. Runs in task processes only.
+"""flytekit's task commands, run in a fork of a process that has flytekit loaded. Used in task processes only.
 
-flytekit itself is reached through ``sys.modules``: this module must not import it, since the worker and the server load
-this package without paying for flytekit.
+This module reaches flytekit through ``sys.modules`` and must not import it, since the worker imports this package and
+does not need flytekit.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ ENTRYPOINT = "flytekit.bin.entrypoint"
 EXECUTE = "pyflyte-execute"
 MAP_EXECUTE = "pyflyte-map-execute"
 FAST_EXECUTE = "pyflyte-fast-execute"
-# An interpreter or a library reads these once, at its start: a process that wants another value must start afresh.
+# An interpreter or a library reads these only when it starts, so another value needs a new process.
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "FSSPEC_")
 _READ_LATER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the server found when it had loaded flytekit."""
+    """The state of the server after it has loaded flytekit."""
 
     environment: Mapping[str, str]
     loops: tuple[tuple[types.ModuleType, str], ...]
-    """Event loops that modules made at import: their file descriptors would be shared by all forks."""
+    """Event loops that modules have made at import. All forks would share their file descriptors."""
     single_threaded: bool = True
-    """A fork has only the thread that forked: what others were doing, locks included, stays undone for ever."""
+    """Whether there is only one thread. A fork has no other, so the locks that others hold stay locked for ever."""
 
     @classmethod
     def now(cls) -> "Loaded":
@@ -57,19 +57,19 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A command, and where its code lies: on ``path``, before everything that is installed."""
+    """A command, and the folders of its code, which precede installed packages on the path."""
 
     command: tuple[str, ...]
     path: tuple[str, ...] = ()
 
 
 def is_entrypoint(command: Sequence[str]) -> bool:
-    """Say whether the command is one of flytekit's."""
+    """Whether the command is one of flytekit's."""
     return command[0] in (EXECUTE, MAP_EXECUTE, FAST_EXECUTE)
 
 
 def can_run_here(command: Sequence[str], environment: Mapping[str, str], loaded: Loaded) -> bool:
-    """Say whether a fork of this interpreter can stand for a fresh one."""
+    """Whether a fork of this interpreter can run the command as a new interpreter would."""
     if command[0] not in (EXECUTE, MAP_EXECUTE) or not loaded.single_threaded:
         return False
     names = {name for name in (*environment, *loaded.environment) if name.startswith(_READ_AT_START)}
@@ -79,8 +79,8 @@ def can_run_here(command: Sequence[str], environment: Mapping[str, str], loaded:
 def prepare(command: Sequence[str], directory: Path, cache: Path) -> Prepared:
     """Fetch the code that ``pyflyte-fast-execute`` names into ``directory`` and return the command inside it.
 
-    The real command unpacks to a folder of the container (often ``/root``) and starts a second interpreter. Here the
-    working folder stands for that one, whatever it is called; tasks that a dynamic task makes still see its real name.
+    The real command unpacks into a folder of the container, often ``/root``, and starts a second interpreter. Here the
+    working folder replaces that folder. Tasks that a dynamic task makes still get the original name of the folder.
     """
     if command[0] != FAST_EXECUTE:
         return Prepared(tuple(command))
@@ -99,9 +99,9 @@ def prepare(command: Sequence[str], directory: Path, cache: Path) -> Prepared:
 
 
 def refresh(loaded: Loaded, directory: Path) -> None:
-    """Bring what flytekit and Python set up when the server loaded them to the state of a fresh process.
+    """Give flytekit and Python the state that they have in a new process.
 
-    Call it first of all in a fork, when its environment and folders are its own.
+    Call this first in a fork, once its environment and folders are set.
     """
     tempfile.tempdir = None
     with contextlib.suppress(AttributeError):
@@ -111,7 +111,7 @@ def refresh(loaded: Loaded, directory: Path) -> None:
     if numpy is not None:
         numpy.random.seed()
     importlib.invalidate_caches()
-    # The interpreter's own entry would be the server's; nobody may import it or find tasks in it.
+    # This is the server's main module; a task must not import it, nor find tasks in it.
     sys.modules["__main__"] = types.ModuleType("__main__")
     for module, name in loaded.loops:
         setattr(module, name, asyncio.new_event_loop())
@@ -138,7 +138,7 @@ def run(prepared: Prepared) -> int:
 
 
 def finish() -> None:
-    """Do what an interpreter does at its end, but for freeing memory: join threads, run exit handlers, flush."""
+    """Do what an interpreter does at exit except for freeing memory: join threads, run exit handlers, flush."""
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  as multiprocessing does in its forks
     atexit._run_exitfuncs()  # noqa: SLF001  there is no public way to run them without a full shutdown
     for stream in (sys.stdout, sys.stderr):
@@ -147,7 +147,7 @@ def finish() -> None:
 
 
 def _refresh_flytekit(directory: Path) -> None:
-    """Read logging and storage settings again, and keep scratch files in the attempt's own folder."""
+    """Read the settings of logging and storage again, and put temporary files into the folder of the attempt."""
     loggers = importlib.import_module("flytekit.loggers")
     for name in ("flytekit", "user_space", "developer"):
         loggers.logging.getLogger(name).handlers.clear()
@@ -162,17 +162,17 @@ def _refresh_flytekit(directory: Path) -> None:
 
 
 def _keep_loops() -> None:
-    """Let flytekit's event loops run to the end of the process, which ends them.
+    """Keep flytekit's event loops running until the process exits.
 
-    Exit handlers run last first: those of the loops would stop them, and then that of an eager task waits for a thread
-    which may be waiting for one of them, for ever.
+    Exit handlers run in reverse order. flytekit's would stop the loops first, and then the exit handler of an eager
+    task would wait for ever for a thread that waits for one of the loops.
     """
     runners = importlib.import_module("flytekit.utils.asyn")
     runners._TaskRunner._close = lambda _: None  # noqa: SLF001  there is no public switch
 
 
 def _extend_path(code: Sequence[str]) -> None:
-    """Put ``PYTHONPATH`` and then ``code`` where a fresh interpreter would: before everything installed."""
+    """Put ``PYTHONPATH`` and then ``code`` before installed packages on the path, as a new interpreter does."""
     variable = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     os.environ.update({"PYTHONPATH": os.pathsep.join([*variable, *code])} if code else {})
     wanted = [*variable, *code]
@@ -185,6 +185,6 @@ def _entrypoint() -> Any:
 
 def _exit_code(code: str | int | None) -> int:
     if isinstance(code, str):
-        print(code, file=sys.stderr)  # noqa: T201  the interpreter prints it too
+        print(code, file=sys.stderr)  # noqa: T201  as the interpreter does
         return 1
     return (code or 0) & 0xFF

@@ -1,8 +1,8 @@
 """The fork server: ``python -m flytetemporal.plugins.process.forkserver``, one process under each worker.
 
-It loads flytekit once, then forks a process for each command that its worker sends. It must have one thread at every
-fork, so it does nothing else: it reads requests, forks, signals and reaps. Its standard input is a socket to the
-worker; when that closes the worker is gone, and everything that still runs is killed.
+It loads flytekit once, then forks a process for each command that its worker sends. It must have a single thread
+whenever it forks, so it does nothing else: it reads requests, forks, signals and reaps. Its standard input is a socket
+to the worker. When that closes, the worker is gone, and the server kills everything that still runs.
 """
 
 import contextlib
@@ -24,20 +24,21 @@ _CHUNK_BYTES = 1 << 16
 
 
 class ForkServer:
-    """Serves one worker over ``control`` until that closes. ``loaded`` is None when only other programs can be run."""
+    """Serves one worker over ``control`` until that closes. ``loaded`` is None if flytekit cannot be used."""
 
     def __init__(self, control: socket.socket, loaded: Loaded | None) -> None:
         self._control = control
         self._loaded = loaded
         self._running: dict[int, Launch] = {}
-        self._selector = selectors.PollSelector()  # Unlike epoll it owns no file descriptor that forks would share.
+        self._selector = selectors.PollSelector()  # Unlike epoll it has no file descriptor that forks would share.
         self._wake, self._waker = socket.socketpair()
 
     def serve(self) -> None:
-        """Fork, signal and reap until the worker is gone; then kill what is left."""
+        """Fork, signal and reap until the worker is gone, then kill what is left."""
         self._wake.setblocking(False)
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        # Without a handler in Python, a signal would not be written to the wakeup descriptor.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -70,9 +71,9 @@ class ForkServer:
                     return
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:
-                    self._obey(messages.decode(line))
+                    self._handle(messages.decode(line))
 
-    def _obey(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         match message:
             case Launch():
                 self._launch(message)
@@ -81,7 +82,7 @@ class ForkServer:
                     if launch.id == message.id:
                         descendants.kill_group(pid, message.number)
             case _:
-                raise TypeError(f"a worker does not say {message}")
+                raise TypeError(f"unexpected message from the worker: {message}")
 
     def _launch(self, launch: Launch) -> None:
         server, loaded = os.getpid(), self._loaded
@@ -90,16 +91,16 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError as e:
-            self._say(Refused(launch.id, f"cannot fork: {e.strerror}"))
+            self._send(Refused(launch.id, f"cannot fork: {e.strerror}"))
             return
         if pid == 0:
             private = (self._control.fileno(), self._wake.fileno(), self._waker.fileno())
             child.become(launch, server, private, loaded)
         self._running[pid] = launch
-        self._say(Started(launch.id, pid))
+        self._send(Started(launch.id, pid))
 
     def _reap(self) -> None:
-        """Report every process that ended, after the rest of its group was killed, and bury adopted ones."""
+        """Report each process that has ended, once the rest of its group is killed; also reap adopted processes."""
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -109,15 +110,17 @@ class ForkServer:
                 return
             launch = self._running.pop(ended.si_pid, None)
             if launch is not None:
-                # The dead leader keeps the group's number from being given away until it is waited for.
+                # Until the dead leader is waited for, the kernel does not reuse the number of its group.
                 descendants.kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             if launch is not None:
                 descendants.kill_tagged(launch.tag, among=descendants.children())
-                self._say(Ended(launch.id, status))
+                self._send(Ended(launch.id, status))
 
-    def _say(self, message: Message) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # The loop sees the end and stops.
+    def _send(self, message: Message) -> None:
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # The worker is gone; the loop stops when it reads the end.
             self._control.sendall(messages.encode(message))
 
 
@@ -132,29 +135,29 @@ def main() -> None:
     loaded = None if problem else Loaded.now()
     files = changes.loaded_files()
     gc.collect()
-    gc.freeze()  # A collection in a fork would touch, and so copy, every page of the server.
+    gc.freeze()  # A garbage collection in a fork would write to every page of the server, and so copy it.
     threads = _thread_count()
     if loaded is not None and threads > 1:
         problem = f"importing flytekit started {threads - 1} threads"
         loaded = dataclasses.replace(loaded, single_threaded=False)
     try:
         control.sendall(messages.encode(Ready(files, problem)))
-    except (BrokenPipeError, ConnectionResetError):  # The worker is gone already.
+    except (BrokenPipeError, ConnectionResetError):  # The worker is gone.
         return
     ForkServer(control, loaded).serve()
 
 
 def _load_flytekit() -> str:
-    """Import what every task needs; return why that cannot be done, or an empty text."""
+    """Import flytekit; return why that fails, or an empty text."""
     try:
         importlib.import_module(entrypoints.ENTRYPOINT)
-    except BaseException as e:  # Whatever a plugin of flytekit's raises, other programs still run.
+    except BaseException as e:  # Plugins of flytekit can raise anything. Other programs can still run.
         return f"flytekit cannot be imported: {type(e).__name__}: {e}"
     return ""
 
 
 def _thread_count() -> int:
-    """Count threads, also those that C libraries started where the system shows them."""
+    """Return the number of threads, with those of C libraries if the system shows them."""
     tasks = Path("/proc/self/task")
     return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
 

@@ -1,4 +1,4 @@
-"""What a worker and its fork server say to each other: one JSON object a line, both ways."""
+"""The messages between a worker and its fork server: one JSON array per line, in both directions."""
 
 import dataclasses
 import json
@@ -12,22 +12,22 @@ class Launch:
 
     id: int
     tag: str
-    """Marks every process that descends from this one, in its environment, under ``TAG_VARIABLE``."""
+    """In the environment of the process and its descendants, as ``TAG_VARIABLE``."""
     command: tuple[str, ...]
     environment: dict[str, str]
     directory: str
-    """The process starts here; it exists and is its own."""
+    """The working directory; it exists, and no other process uses it."""
     log: str
-    """Output goes here, standard error included; the folder exists."""
+    """The file for standard output and standard error; its folder exists."""
     bundles: str
-    """Cache of unpacked code distributions."""
+    """The cache of unpacked code distributions."""
     memory_bytes: int
     """Zero: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """To the server: send a signal to the whole process group, if the process has not ended."""
+    """To the server: signal the process group, unless the process has ended."""
 
     id: int
     number: int
@@ -35,7 +35,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the server, first: what it has loaded. ``problem`` says why flytekit cannot be forked, empty when it can."""
+    """From the server, first: the files it has loaded. ``problem`` says why flytekit cannot be forked, or is empty."""
 
     files: dict[str, tuple[int, int]]
     problem: str
@@ -43,7 +43,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """From the server: the process runs and leads a group with its id as number."""
+    """From the server: the process runs, and leads the process group of the same number."""
 
     id: int
     pid: int
@@ -51,7 +51,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """From the server: the process could not be made."""
+    """From the server: there is no process."""
 
     id: int
     reason: str
@@ -59,7 +59,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """From the server: process and group are gone; ``status`` is the wait status."""
+    """From the server: the process and its group are gone; ``status`` is its wait status."""
 
     id: int
     status: int
@@ -72,7 +72,7 @@ _KINDS: dict[str, Callable[..., Message]] = {
 
 
 def encode(message: Message) -> bytes:
-    """Return the line of a message, its newline included."""
+    """Return the line of a message, with its newline."""
     fields = {field.name: getattr(message, field.name) for field in dataclasses.fields(message)}
     return json.dumps([type(message).__name__, fields]).encode() + b"\n"
 

@@ -1,4 +1,4 @@
-"""Look at loaded modules without touching them: asking a lazy module for an attribute would load it."""
+"""Inspect loaded modules without changing them: reading an attribute of a lazy module would load it."""
 
 import sys
 import types
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def namespaces() -> Iterator[tuple[types.ModuleType, dict[str, Any]]]:
-    """Yield each entry of ``sys.modules`` with what it holds so far."""
+    """Yield each module in ``sys.modules`` with its namespace."""
     for module in list(sys.modules.values()):
         if issubclass(type(module), types.ModuleType):
             yield module, object.__getattribute__(module, "__dict__")
 
 
 def loaded(name: str) -> types.ModuleType | None:
-    """Return a module that has really been loaded."""
+    """Return a module if it has been loaded and is not lazy, else None."""
     module = sys.modules.get(name)
     return module if type(module) is types.ModuleType else None

@@ -1,4 +1,4 @@
-"""One fork server process as its worker sees it, and the processes that it runs."""
+"""A fork server and the processes that it runs, on the side of the worker."""
 
 import asyncio
 import contextlib
@@ -29,51 +29,51 @@ _LINE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 class ServerLost(Exception):
-    """The server died before it answered."""
+    """The server has died before it answered."""
 
 
 class Process:
-    """A running command and all it started in its group."""
+    """A running command, with everything that it has started in its process group."""
 
-    def __init__(self, launch: Launch, say: Callable[[Message], None]) -> None:
+    def __init__(self, launch: Launch, send: Callable[[Message], None]) -> None:
         self._launch = launch
-        self._say = say
+        self._send = send
         self.pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     async def wait(self) -> Exit:
-        """Return when the process and its group are gone; giving up waiting does not stop it."""
+        """Return when the process and its group are gone. Cancelling this call does not stop them."""
         return await asyncio.shield(self._exit)
 
     async def stop(self, grace: timedelta) -> Exit:
         """Ask the group to end, kill it after ``grace``, and return when it is gone."""
         if not self._exit.done():
-            self._say(Signal(self._launch.id, signal.SIGTERM))
+            self._send(Signal(self._launch.id, signal.SIGTERM))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace.total_seconds()):
                     return await self.wait()
-            self._say(Signal(self._launch.id, signal.SIGKILL))
+            self._send(Signal(self._launch.id, signal.SIGKILL))
         return await self.wait()
 
     def started(self, pid: int) -> None:
-        """Remember the process id."""
+        """Set the process id."""
         self.pid.set_result(pid)
 
     def refused(self, reason: str) -> None:
-        """Remember that there will be no process."""
+        """Set the reason why there is no process."""
         self.pid.set_exception(Unavailable(f"the fork server refused a process: {reason}"))
         self._exit.set_result(Exit(None, lost=True))
 
     def ended(self, result: Exit) -> None:
-        """Remember how the process ended."""
+        """Set how the process has ended."""
         if not self._exit.done():
             self._exit.set_result(result)
 
     def lose(self) -> None:
-        """Clean up after a server that died: what of the group still runs is killed."""
+        """Clean up after a server that has died: kill what still runs of the group."""
         if not self.pid.done():
             self.pid.set_exception(ServerLost())
-            self.pid.exception()  # Nobody may be waiting for it any more.
+            self.pid.exception()  # Read, so that asyncio does not log an exception that no caller awaits any more.
         elif not self._exit.done() and self.pid.exception() is None:
             descendants.kill_group(self.pid.result())
             descendants.kill_tagged(self._launch.tag)
@@ -81,7 +81,7 @@ class Process:
 
 
 class Server:
-    """One fork server process and what it was asked for."""
+    """A fork server process, and the processes requested from it."""
 
     def __init__(
         self,
@@ -106,12 +106,12 @@ class Server:
         """Start a server that keeps its scratch files under ``folder``, and wait until it has loaded flytekit.
 
         Raises:
-            Unavailable: it did not start.
+            Unavailable: the server does not start.
         """
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder, prefix="server-"))
         ours, theirs = socket.socketpair()
-        began = time.monotonic()
+        started_at = time.monotonic()
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", MODULE),
@@ -119,7 +119,7 @@ class Server:
                 stdout=asyncio.subprocess.DEVNULL,
                 env={**environment, "TMPDIR": str(scratch)},
                 cwd=scratch,
-                start_new_session=True,  # Ctrl-C in the worker's terminal is not for tasks.
+                start_new_session=True,  # Ctrl-C in the worker's terminal must not reach tasks.
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
         server = cls(process, reader, writer, scratch)
@@ -128,7 +128,7 @@ class Server:
         except BaseException:
             await server.close()
             raise
-        log.info("fork_server_started", pid=process.pid, seconds=round(time.monotonic() - began, 2))
+        log.info("fork_server_started", pid=process.pid, seconds=round(time.monotonic() - started_at, 2))
         return server
 
     async def _until_ready(self) -> None:
@@ -142,25 +142,25 @@ class Server:
             log.warning("fork_server_cold", problem=ready.problem)
 
     def launch(self, launch: Launch) -> Process:
-        """Ask for a process."""
-        process = self._processes[launch.id] = Process(launch, self.say)
-        self.say(launch)
+        """Request a process."""
+        process = self._processes[launch.id] = Process(launch, self.send)
+        self.send(launch)
         if not self.alive:
             process.lose()
         return process
 
-    def say(self, message: Message) -> None:
-        """Send a message; one to a dead server is lost with it."""
+    def send(self, message: Message) -> None:
+        """Send a message. One to a dead server is dropped: its processes are gone too."""
         if self.alive:
             self._writer.write(messages.encode(message))
 
     def retire(self) -> None:
-        """Take no more processes, and end with the last one."""
+        """Stop the server when its last process has ended; no more are requested from it."""
         self._retired = True
         self._stop_when_idle()
 
     async def close(self) -> None:
-        """Stop the server, and with it what still runs."""
+        """Stop the server, which kills what still runs."""
         self._closing = True
         self._writer.close()
         with contextlib.suppress(TimeoutError):
@@ -177,13 +177,13 @@ class Server:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while line := await reader.readline():
-                self._hear(messages.decode(line))
+                self._receive(messages.decode(line))
         except ConnectionError:
             pass
         finally:
-            await self._bury()
+            await self._clean_up()
 
-    def _hear(self, message: Message) -> None:
+    def _receive(self, message: Message) -> None:
         match message:
             case Ready():
                 self._ready.set_result(message)
@@ -195,9 +195,9 @@ class Server:
                 self._processes.pop(number).ended(Exit.of(status))
                 self._stop_when_idle()
             case _:
-                raise TypeError(f"a fork server does not say {message}")
+                raise TypeError(f"unexpected message from the fork server: {message}")
 
-    async def _bury(self) -> None:
+    async def _clean_up(self) -> None:
         self.alive = False
         self._writer.close()
         if self._processes and not self._closing:
@@ -207,5 +207,6 @@ class Server:
         self._processes.clear()
         if not self._ready.done():
             self._ready.set_exception(ServerLost())
+            self._ready.exception()  # Read, since a server that is closed while it starts has no caller that awaits it.
         await self._process.wait()
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)

@@ -9,7 +9,7 @@ from tests.fixtures.task_attempts import Bench, integer, template, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# What no flytekit runs any more: it finds its index by two variables and appends it to the directory of its outputs.
+# No flytekit runs such tasks any more. They find their index by two variables and append it to the output directory.
 FIND = 'eval index=\\$$BATCH_JOB_ARRAY_INDEX_VAR_NAME; out={{.outputPrefix}}/$index; mkdir -p "$out"; '
 
 

@@ -242,7 +242,7 @@ async def test_a_second_try_replaces_what_a_dead_worker_left(bench: Bench, engin
     assert engine.containers() == []
 
 
-async def test_a_task_of_any_type_runs_in_an_image_that_the_worker_wants(bench: Bench) -> None:
+async def test_a_task_of_any_type_runs_in_a_listed_image(bench: Bench) -> None:
     script = "cat {{.input}} && mkdir -p {{.outputPrefix}} && touch {{.outputPrefix}}/outputs.pb"
     task = template((), kind="container")
     task.container.image = IMAGE

@@ -30,7 +30,7 @@ async def offloaded(bench: Bench, name: str, value: str) -> literals_pb2.Literal
 @pytest.mark.parametrize("version", ["1.16.0", "1.13.13"])
 @pytest.mark.parametrize("size", [100_000, 3 * MB, 30 * MB])
 async def test_a_task_takes_and_leaves_values_of_any_size(bench: Bench, version: str, size: int) -> None:
-    """At 100 kB the engine offloads what flytekit leaves; above a megabyte a flytekit that can does so by itself."""
+    """The engine offloads outputs of 100 kB; above a megabyte, a flytekit that can offloads them itself."""
     attempt = await bench.attempt(of_flytekit(version), name=await offloaded(bench, "name", "x" * size))
 
     result = await bench.run(attempt)

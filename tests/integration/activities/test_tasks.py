@@ -81,7 +81,7 @@ async def test_a_task_without_outputs_gives_an_empty_map(bench: Bench) -> None:
     assert "psst" in bench.log(attempt)
 
 
-async def test_large_outputs_travel_by_address(bench: Bench) -> None:
+async def test_large_outputs_are_returned_by_uri(bench: Bench) -> None:
     attempt = await bench.attempt(sample("large"), size=integer(20_000))
 
     result = await bench.run(attempt)
@@ -204,8 +204,8 @@ async def test_a_command_that_names_an_unknown_input_is_rejected(bench: Bench) -
     assert bench.sink.phases(attempt) == ["FAILED"]
 
 
-async def test_a_type_that_nobody_runs_is_rejected_by_name(bench: Bench) -> None:
-    task = template([], kind="sql-of-somebody")
+async def test_a_type_without_a_plugin_is_rejected_by_name(bench: Bench) -> None:
+    task = template([], kind="unknown-sql")
     task.ClearField("container")
     task.sql.SetInParent()
     attempt = await bench.attempt(task)
@@ -213,7 +213,7 @@ async def test_a_type_that_nobody_runs_is_rejected_by_name(bench: Bench) -> None
     result = await bench.run(attempt)
 
     assert (result.failure.error.code, result.failure.error.kind) == ("UnsupportedTaskType", ErrorKind.USER)
-    assert "[sql-of-somebody]" in result.failure.error.message
+    assert "[unknown-sql]" in result.failure.error.message
     assert not result.failure.recoverable
 
 

@@ -1,4 +1,4 @@
-"""Which engine a worker takes, and what becomes of its containers when it ends."""
+"""The choice of the engine, and the containers of a worker that ends."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ async def test_the_first_that_answers_is_taken(tmp_path: Path) -> None:
     assert found.command == str(docker)
 
 
-async def test_the_one_that_the_settings_name_is_taken(tmp_path: Path) -> None:
+async def test_the_engine_in_the_settings_is_taken(tmp_path: Path) -> None:
     program(tmp_path, "podman", "exit 0")
     other = program(tmp_path / "elsewhere", "my-engine", "exit 0")
 
@@ -49,7 +49,7 @@ async def test_all_that_were_tried_are_named(tmp_path: Path) -> None:
         await engine.find("", {"PATH": str(tmp_path)})
 
 
-async def test_what_an_engine_says_is_what_is_wrong(stand_in_engine: TestEngine) -> None:
+async def test_a_failure_has_the_text_of_the_engine(stand_in_engine: TestEngine) -> None:
     found = await engine.find("podman", {**os.environ, **stand_in_engine.variables})
 
     with pytest.raises(EngineFailed, match="unknown flag: --no-such-flag"):
@@ -57,10 +57,10 @@ async def test_what_an_engine_says_is_what_is_wrong(stand_in_engine: TestEngine)
     assert await found.state("x") is None
 
 
-async def test_an_answer_that_nobody_understands_is_no_state(tmp_path: Path) -> None:
+async def test_an_unknown_answer_is_an_error(tmp_path: Path) -> None:
     strange = await engine.find(str(program(tmp_path, "podman", "echo '{}'")), dict(os.environ))
 
-    with pytest.raises(Unavailable, match="unknown way"):
+    with pytest.raises(Unavailable, match="unknown form"):
         await strange.state("x")
 
 
@@ -92,7 +92,7 @@ async def test_a_worker_that_ends_takes_its_containers_along(
     started.result.cancel()
 
 
-async def test_a_container_that_comes_when_its_worker_ends_does_not_run(
+async def test_a_container_that_is_created_while_its_worker_ends_does_not_run(
     tmp_path: Path, stand_in_engine: TestEngine, sleeping: tasks_pb2.TaskTemplate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, create = bench_of(tmp_path), Engine.create

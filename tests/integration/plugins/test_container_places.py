@@ -26,7 +26,7 @@ async def bench(tmp_path: Path, stand_in_engine: TestEngine, monkeypatch: pytest
 def task(tmp_path: Path) -> tasks_pb2.TaskTemplate:
     """A task whose container runs until the file ``go`` exists."""
     made = template((), kind="raw-container", outputs=False)
-    script = f"echo begun; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    script = f"echo started; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
     made.container.CopyFrom(
         tasks_pb2.Container(image=IMAGE, command=["/bin/sh", "-c", script], data_config={"enabled": True})
     )
@@ -34,7 +34,7 @@ def task(tmp_path: Path) -> tasks_pb2.TaskTemplate:
 
 
 def runs(bench: Bench, attempt: object) -> Callable[[], bool]:
-    return lambda: "begun" in bench.log(attempt)  # type: ignore[arg-type]
+    return lambda: "started" in bench.log(attempt)  # type: ignore[arg-type]
 
 
 async def test_an_attempt_that_waits_for_a_container_heartbeats_and_is_not_reported(
@@ -77,7 +77,7 @@ async def test_an_attempt_that_waits_for_a_container_can_be_aborted(
     assert len(stand_in_engine.containers()) == 1
     (tmp_path / "go").touch()
     await bounded(asyncio.gather(running.result, last.result))
-    assert "begun" in bench.log(third)
+    assert "started" in bench.log(third)
 
 
 async def test_an_eager_task_takes_no_place_from_the_containers_it_waits_for(

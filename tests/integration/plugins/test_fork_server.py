@@ -134,7 +134,7 @@ async def test_a_package_that_changes_on_disk_is_loaded_again(tmp_path: Path, mo
 
         servers = [await server_of(process) for process in (first, same, after)]
         assert servers[0] == servers[1] != servers[2]
-        assert state(await first.pid) == "S"  # What ran goes on under its old server.
+        assert state(await first.pid) == "S"  # A running process stays with its old server.
         for process in (first, same):
             await process.stop(timedelta(seconds=1))
         await eventually(lambda: state(servers[0]) == "gone")

@@ -1,4 +1,4 @@
-"""What a dead worker left running is found and killed; what a living one runs is left alone."""
+"""Processes of a dead worker are found and killed; those of a living one are not."""
 
 import os
 import signal

@@ -15,7 +15,7 @@ CHILD = identifier_pb2.WorkflowExecutionIdentifier(project="p", domain="d", name
 
 
 class Executions:
-    """Admin's executions. ``refusal`` is what it answers to launches and aborts."""
+    """Admin's executions. ``refusal`` is the error of launches and aborts."""
 
     def __init__(self) -> None:
         self.created: list[admin_execution_pb2.ExecutionCreateRequest] = []
@@ -70,7 +70,7 @@ async def test_a_child_is_launched_once(children: ChildActivities, executions: E
     assert [one.inputs for one in executions.created] == [integer(3)]
 
 
-async def test_a_name_that_somebody_else_has_is_refused(children: ChildActivities) -> None:
+async def test_a_name_of_another_execution_is_refused(children: ChildActivities) -> None:
     await children.launch_child(request("another"))
 
     result = await children.launch_child(request())

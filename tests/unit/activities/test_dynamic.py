@@ -20,7 +20,7 @@ N = core_execution_pb2.NodeExecution
 
 
 class Admin:
-    """Remembers events and knows no launch plan. ``refusal`` is what it answers to events."""
+    """Remembers events and knows no launch plan. ``refusal`` is the error for events."""
 
     def __init__(self) -> None:
         self.events: list[events_pb2.Event] = []

@@ -123,7 +123,7 @@ async def test_inputs_are_resolved_from_store_and_argument(blobs: BlobStore) -> 
         assert await blobs.read_message(uri, literals_pb2.LiteralMap) == resolved.literals
 
 
-async def test_large_values_come_back_by_address(blobs: BlobStore) -> None:
+async def test_large_values_are_returned_by_uri(blobs: BlobStore) -> None:
     request = execution_pb2.ResolveRequest(write_to=[f"{blobs.root}/inputs.pb"])
     request.inputs.bindings.add(var="x").binding.scalar.primitive.string_value = "x" * 20_000
 

@@ -1,4 +1,4 @@
-"""Large values on a real store: what is offloaded, what reads it back, what is refused."""
+"""Large values on a real store: which are offloaded, read and refused."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ STRING = types_pb2.LiteralType(simple=types_pb2.STRING)
 
 
 class Counting(BlobStore):
-    """A store that remembers what was read of it."""
+    """A store that records its reads."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
@@ -293,7 +293,7 @@ async def test_gathered_lists_are_offloaded_and_their_elements_stay_where_they_a
 
 
 @pytest.mark.parametrize("size", [3 * MB, 30 * MB])
-async def test_a_child_gets_large_inputs_by_their_address(blobs: Counting, size: int) -> None:
+async def test_a_child_gets_large_inputs_by_reference(blobs: Counting, size: int) -> None:
     executions = Executions()
     launch = request()
     launch.inputs.uri = f"{blobs.root}/n0/inputs.pb"

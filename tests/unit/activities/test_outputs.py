@@ -47,7 +47,7 @@ async def test_small_outputs_come_inline(left: Left) -> None:
     assert (await left.collect()).outputs.literals == VALUES
 
 
-async def test_an_error_comes_before_outputs(left: Left) -> None:
+async def test_an_error_precedes_outputs(left: Left) -> None:
     await left.put("outputs.pb", VALUES.SerializeToString())
     await left.put("error.pb", document(errors_pb2.ContainerError.NON_RECOVERABLE))
 
@@ -65,7 +65,7 @@ async def test_the_document_says_what_may_be_tried_again(left: Left) -> None:
     assert (await left.collect()).failure.recoverable
 
 
-async def test_the_plan_of_a_dynamic_node_comes_before_everything(left: Left) -> None:
+async def test_the_plan_of_a_dynamic_node_precedes_everything(left: Left) -> None:
     await left.put("error.pb", document(errors_pb2.ContainerError.RECOVERABLE))
     await left.put("futures.pb", b"")
 

@@ -10,7 +10,7 @@ from flytetemporal.storage.blobs import BlobStore
 
 
 class Signals:
-    """Remembers what it was asked for and answers with one value."""
+    """Records requests, and answers all with one value."""
 
     def __init__(self, value: literals_pb2.Literal | None) -> None:
         self.value = value

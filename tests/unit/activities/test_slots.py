@@ -11,7 +11,7 @@ from tests.fixtures.waiting import bounded
 
 @contextlib.asynccontextmanager
 async def reserving(slots: AttemptSlots) -> AsyncIterator["asyncio.Task[None]"]:
-    """Call ``reserve`` in a task that has come to wait, unless it did not have to."""
+    """Call ``reserve`` in a task, and enter once it waits or has its permit."""
     task = asyncio.create_task(slots.reserve())
     for _ in range(3):
         await asyncio.sleep(0)
@@ -52,7 +52,7 @@ async def test_an_attempt_that_is_watched_frees_its_permit_for_another() -> None
         assert slots.try_reserve()
 
 
-async def test_no_permit_is_issued_while_as_many_are_watched_as_may_be() -> None:
+async def test_no_permit_is_issued_while_the_limit_of_watched_attempts_is_reached() -> None:
     slots = AttemptSlots(2, 3)
     with contextlib.ExitStack() as watched:
         for _ in range(3):

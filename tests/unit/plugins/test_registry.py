@@ -41,7 +41,7 @@ RAW = tasks_pb2.Container(data_config={"enabled": True})
 
 
 @pytest.mark.parametrize("kind", ["python-task", "container", "anything-with-an-image"])
-def test_whatever_carries_a_container_runs(kind: str) -> None:
+def test_every_type_with_a_container_runs(kind: str) -> None:
     task = tasks_pb2.TaskTemplate(type=kind, container=tasks_pb2.Container(args=["x"]))
 
     assert REGISTRY.find(task, "some:image") is PROCESSES
@@ -56,13 +56,11 @@ def test_whatever_carries_a_container_runs(kind: str) -> None:
         (tasks_pb2.TaskTemplate(type="python-task", container=tasks_pb2.Container()), "exact:1"),
     ],
 )
-def test_raw_containers_and_images_that_the_worker_wants_run_in_containers(
-    task: tasks_pb2.TaskTemplate, image: str
-) -> None:
+def test_raw_containers_and_listed_images_run_in_containers(task: tasks_pb2.TaskTemplate, image: str) -> None:
     assert REGISTRY.find(task, image) is CONTAINERS
 
 
-def test_a_plugin_for_the_type_comes_first() -> None:
+def test_a_plugin_for_the_type_precedes_those_for_containers() -> None:
     assert REGISTRY.find(tasks_pb2.TaskTemplate(type="spark", container=tasks_pb2.Container()), "acme/x") is SPARK
 
 

@@ -45,7 +45,7 @@ def test_overrides_win_name_by_name() -> None:
     assert list(merged.limits) == [entry(CPU, "2")]
 
 
-def test_the_limit_comes_before_the_request() -> None:
+def test_a_limit_precedes_a_request() -> None:
     asked = tasks_pb2.Resources(requests=[entry(MEMORY, "1Gi")])
     limited = tasks_pb2.Resources(requests=[entry(MEMORY, "1Gi")], limits=[entry(MEMORY, "2Gi")])
 

@@ -45,7 +45,7 @@ def request(**changes: Any) -> Request:
 
 
 def created(task: TaskContext, **changes: Any) -> list[str]:
-    """Return what stands behind the name and the handling of logs."""
+    """Return the arguments after the name and the log driver."""
     whole = arguments.create(task, request(**changes))
     assert whole[:4] == ["--name", arguments.container_name(task.name, task.key), "--log-driver", "none"]
     return whole[4:]

@@ -129,7 +129,7 @@ async def uploaded(
     return await blobs.read_message(f"{directory}/outputs.pb", literals_pb2.LiteralMap)
 
 
-async def test_every_output_comes_from_the_file_of_its_name(blobs: BlobStore, folder: Path) -> None:
+async def test_every_output_is_read_from_the_file_of_its_name(blobs: BlobStore, folder: Path) -> None:
     (folder / "n.txt").write_text("5\n")
     (folder / "real").write_text("linked")
     (folder / "file").symlink_to("real")
@@ -191,13 +191,13 @@ def leaves_an_error(folder: Path) -> None:
         (leaves_two, "found o.a, o.b"),
         (leaves_another_type, "output [o]: [five] is no integer"),
         (leaves_too_much, "at most"),
-        (leaves_a_folder, "o is no file of the output folder"),
-        (leaves_a_link_outside, "o is no file of the output folder"),
-        (leaves_a_pipe, "o is no file of the output folder"),
+        (leaves_a_folder, "o is not a file in the output folder"),
+        (leaves_a_link_outside, "o is not a file in the output folder"),
+        (leaves_a_pipe, "o is not a file in the output folder"),
         (leaves_an_error, "User Error: the model did not converge"),
     ],
 )
-async def test_what_is_wrong_with_the_outputs_becomes_an_error_that_may_pass(
+async def test_unusable_outputs_become_a_recoverable_error(
     blobs: BlobStore, folder: Path, leave: object, words: str
 ) -> None:
     assert callable(leave)
@@ -232,7 +232,7 @@ def test_types_that_no_file_can_hold_are_named() -> None:
     assert uploads.unsupported(outputs) == ["b (collection_type)", "c (map_value_type)"]
 
 
-async def test_staged_files_can_be_read_by_anybody_in_the_container(blobs: BlobStore, folder: Path) -> None:
+async def test_every_user_of_the_container_can_read_staged_files(blobs: BlobStore, folder: Path) -> None:
     await downloads.download(blobs, literals_pb2.LiteralMap(literals={"n": integer(1)}), folder, "/in", Format.PROTO)
 
     assert stat.S_IMODE((folder / "n").stat().st_mode) & 0o444 == 0o444

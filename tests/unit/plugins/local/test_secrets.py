@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> SecretStore:
     return SecretStore(tmp_path / "store", {"_FSEC_API_TOKEN": "from the environment", "PATH": "/bin"})
 
 
-def test_a_task_that_asks_for_none_is_told_nothing(store: SecretStore, tmp_path: Path) -> None:
+def test_a_task_that_requests_no_secret_gets_no_variable(store: SecretStore, tmp_path: Path) -> None:
     assert store.deliver([], tmp_path / "given") == {}
 
 
@@ -60,11 +60,11 @@ def test_a_variable_of_the_tasks_own_gets_the_value(store: SecretStore, tmp_path
     assert given["TOKEN"] == "from the environment"
 
 
-def test_what_is_no_text_comes_as_a_file(store: SecretStore, tmp_path: Path) -> None:
+def test_binary_secrets_become_files(store: SecretStore, tmp_path: Path) -> None:
     store.deliver([Secret(group="tls", key="key")], tmp_path / "given")
 
     assert (tmp_path / "given/tls/key").read_bytes() == b"\xff\xfe"
-    with pytest.raises(Rejected, match="ask for it as a file"):
+    with pytest.raises(Rejected, match="request it as a file"):
         store.deliver([Secret(group="tls", key="key", mount_requirement="ENV_VAR")], tmp_path / "given")
 
 
@@ -80,11 +80,11 @@ def test_a_secret_that_is_not_there_is_named_with_its_places(store: SecretStore,
 
 @pytest.mark.parametrize("group", ["", "..", "a/b", "."])
 def test_a_name_cannot_lead_elsewhere(store: SecretStore, tmp_path: Path, group: str) -> None:
-    with pytest.raises(Rejected, match="is no name"):
+    with pytest.raises(Rejected, match="is not a valid name"):
         store.deliver([Secret(group=group, key="" if not group else "key")], tmp_path / "given")
 
 
-def test_a_task_that_sees_the_folder_elsewhere_is_told_of_that_place(store: SecretStore, tmp_path: Path) -> None:
+def test_variables_name_the_folder_as_the_task_sees_it(store: SecretStore, tmp_path: Path) -> None:
     wanted = Secret(group="tls", key="key", mount_requirement="FILE", env_var="KEY_FILE")
 
     given = store.deliver([wanted], tmp_path / "given", "/etc/secrets")

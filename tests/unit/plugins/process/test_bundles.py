@@ -66,7 +66,7 @@ def test_each_attempt_sees_the_code_and_writes_beside_it(tmp_path: Path) -> None
     assert not (bundle / "result.txt").exists()
 
 
-def test_bundles_that_nobody_uses_are_pruned(tmp_path: Path) -> None:
+def test_unused_bundles_are_pruned(tmp_path: Path) -> None:
     old = bundles.unpacked("s3://b/old.tar.gz", tmp_path, Downloads())
     new = bundles.unpacked("s3://b/new.tar.gz", tmp_path, Downloads())
     long_ago = time.time() - bundles.KEEP_SECONDS - 60

@@ -25,7 +25,7 @@ def test_a_file_that_is_written_again_is_found(tmp_path: Path) -> None:
     assert changes.changed(files) == str(file)
 
 
-def test_a_file_that_goes_is_found(tmp_path: Path) -> None:
+def test_a_deleted_file_is_found(tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text("x = 1")
     files = {str(file): changes.stamp(str(file))}
