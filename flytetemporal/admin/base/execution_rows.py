@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, SignalRow, TaskExecutionRow
 from flytetemporal.idl import identifiers
 from flytetemporal.idl.identifiers import ExecutionKey
@@ -50,8 +51,8 @@ def node_execution(
         id=identifier_pb2.NodeExecutionIdentifier(node_id=row.node_id, execution_id=execution_id),
         input_uri=row.input_uri,
     )
-    message.closure.MergeFromString(row.closure)
-    message.metadata.MergeFromString(row.node_execution_metadata)
+    stored_messages.merge(message.closure, row.closure)
+    stored_messages.merge(message.metadata, row.node_execution_metadata)
     return message
 
 
@@ -68,7 +69,7 @@ def task_execution(
         ),
         input_uri=row.input_uri,
     )
-    message.closure.MergeFromString(row.closure)
+    stored_messages.merge(message.closure, row.closure)
     return message
 
 

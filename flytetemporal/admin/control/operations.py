@@ -7,7 +7,7 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, execution_rows
+from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
 from flytetemporal.admin.control import explanations
@@ -33,7 +33,7 @@ async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) ->
     execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.execution_id)
-    closure = admin_execution_pb2.ExecutionClosure.FromString(row.closure)
+    closure = stored_messages.parse(admin_execution_pb2.ExecutionClosure, row.closure)
     response = operations_pb2.ExplainResponse(phase=closure.phase, notes=_notes(row, closure))
     ended = closure.phase in phases.WORKFLOW_TERMINAL
     asked = ended or await _add_waits(deps, request, row.cluster, response)

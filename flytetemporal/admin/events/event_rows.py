@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Table, Text, any_, func, literal, select, 
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import execution_lookup, execution_rows
+from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import inline_data
 from flytetemporal.idl import identifiers, phases, times
@@ -117,7 +117,9 @@ async def find_and_lock_execution(session: AsyncSession, execution_id: Execution
         execution_rows.of_execution(ExecutionRow, execution_id)
     )
     row = (await session.execute(query.with_for_update())).one_or_none()
-    return None if row is None else ExecutionState(execution_pb2.ExecutionClosure.FromString(row.closure), row.cluster)
+    if row is None:
+        return None
+    return ExecutionState(stored_messages.parse(execution_pb2.ExecutionClosure, row.closure), row.cluster)
 
 
 async def lock_execution(session: AsyncSession, execution_id: ExecutionId) -> ExecutionState:

@@ -10,13 +10,13 @@ from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin.settings import setting_checks
 from flytetemporal.idl import identifiers
 
 _NAME_LIMIT = 63
 _NAME = re.compile(r"[a-z][a-z\-0-9]*")
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _RANDOM_LENGTH = 19
-_URI = re.compile(r"([a-z][a-z0-9+.-]*://|/)\S+", re.IGNORECASE)
 
 
 def new_name() -> str:
@@ -37,15 +37,9 @@ def check_spec(request: execution_pb2.ExecutionCreateRequest) -> None:
     if not request.HasField("spec"):
         raise errors.InvalidRequest("missing spec")
     _check_launch_entity(request.spec.launch_plan)
-    if request.spec.max_parallelism < 0:
-        raise errors.InvalidRequest(f"invalid value for max_parallelism: {request.spec.max_parallelism} is negative")
-    check_raw_output_prefix(request.spec.raw_output_data_config.output_location_prefix)
-
-
-def check_raw_output_prefix(prefix: str) -> None:
-    """Refuse a raw output prefix that is no URI: every task of the execution would fail on it."""
-    if prefix and not _URI.fullmatch(prefix):
-        raise errors.InvalidRequest(f"invalid value for output_location_prefix: [{prefix}] is not a URI")
+    setting_checks.check_parallelism(request.spec.max_parallelism)
+    setting_checks.check_raw_output_prefix(request.spec.raw_output_data_config.output_location_prefix)
+    setting_checks.check_environment(request.spec.envs.values)
 
 
 def _check_launch_entity(identifier: identifier_pb2.Identifier) -> None:

@@ -11,6 +11,7 @@ from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
 from flytetemporal.admin.registry import entity_rows
 from flytetemporal.contracts import limits
@@ -70,8 +71,8 @@ async def of_launch_plan(session: AsyncSession, identifier: identifier_pb2.Ident
 async def _read_launch_plan(session: AsyncSession, launch_plan_id: int, workflow_id: int) -> LaunchTarget:
     query = select(LaunchPlanRow.spec, LaunchPlanRow.closure).where(LaunchPlanRow.id == launch_plan_id)
     row = (await session.execute(query)).one()
-    spec = launch_plan_pb2.LaunchPlanSpec.FromString(row.spec)
-    closure = launch_plan_pb2.LaunchPlanClosure.FromString(row.closure)
+    spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
+    closure = stored_messages.parse(launch_plan_pb2.LaunchPlanClosure, row.closure)
     workflow = (await session.scalars(select(WorkflowRow).where(WorkflowRow.id == workflow_id))).one()
     return LaunchTarget(
         workflow_id=identifiers.identifier(identifier_pb2.WORKFLOW, entity_rows.key(workflow)),
@@ -92,7 +93,7 @@ async def of_wrapper(
     workflow = await entity_rows.find(session, WorkflowRow, workflow_id)
     if workflow is None:
         return None
-    interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
+    interface = stored_messages.parse(interface_pb2.TypedInterface, workflow.typed_interface)
     expected = interface_pb2.ParameterMap(
         parameters={
             name: interface_pb2.Parameter(var=variable, required=True)

@@ -15,14 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.base import concurrent, execution_lookup, validation
+from flytetemporal.admin.base import concurrent, execution_lookup, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, ProjectRow
 from flytetemporal.admin.events import inline_data
 from flytetemporal.admin.executions import delivery, launch_checks, launch_records, launch_targets, single_task
 from flytetemporal.admin.executions.launch_records import Launch, Linkage
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
-from flytetemporal.admin.settings import execution_settings, run_policies
+from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations
 
@@ -53,7 +53,7 @@ async def relaunch(
     Defaults and fixed inputs are resolved again, as in Flyte, so only the caller's own inputs are read back.
     """
     row = await _earlier(deps, request.id, given=request.HasField("id"))
-    spec = execution_pb2.ExecutionSpec.FromString(row.spec)
+    spec = stored_messages.parse(execution_pb2.ExecutionSpec, row.spec)
     spec.metadata.mode = Mode.RELAUNCH
     spec.metadata.reference_execution.CopyFrom(request.id)
     spec.overwrite_cache = request.overwrite_cache
@@ -104,7 +104,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
         await check_concurrency_limit(session, target)
-    launch_checks.check_raw_output_prefix(config.raw_output_data_config.output_location_prefix)
+    setting_checks.check(config)  # Those of a launch plan that was registered before they were checked.
     namespace = f"{request.project}-{request.domain}"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
         project=request.project, domain=request.domain, name=request.name or launch_checks.new_name()
@@ -134,7 +134,7 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
     if metadata.HasField("parent_node_execution"):
         node = await execution_lookup.node(session, metadata.parent_node_execution)
         parent = await execution_lookup.execution(session, metadata.parent_node_execution.execution_id)
-        spec = execution_pb2.ExecutionSpec.FromString(parent.spec)
+        spec = stored_messages.parse(execution_pb2.ExecutionSpec, parent.spec)
         return Linkage(
             source_row=parent.id,
             parent_node_row=node.id,

@@ -8,7 +8,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
+from flytetemporal.admin.base import (
+    execution_lookup,
+    execution_rows,
+    list_requests,
+    list_schemas,
+    stored_messages,
+    validation,
+)
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow
 from flytetemporal.admin.events import event_rows
@@ -71,7 +78,7 @@ async def get_data(
     execution_lookup.check_node_id(request.id)
     async with deps.sessions() as session:
         row = await _node(session, request.id)
-    closure = node_execution_pb2.NodeExecutionClosure.FromString(row.closure)
+    closure = stored_messages.parse(node_execution_pb2.NodeExecutionClosure, row.closure)
     response = node_execution_pb2.NodeExecutionGetDataResponse(flyte_urls=stored_data.flyte_urls(request.id))
     await stored_data.add_inputs_and_outputs(deps, response, row.input_uri, closure)
     if closure.deck_uri:
@@ -113,7 +120,10 @@ async def _list(
     session: AsyncSession, page: filters.Page, query: Select[NodeExecutionRow]
 ) -> node_execution_pb2.NodeExecutionList:
     rows = (await session.scalars(page.apply(query))).all()
-    found = await _messages(session, rows)
+    shown = stored_messages.readable_rows(
+        rows, _message, lambda nodes: node_execution_pb2.NodeExecutionList(node_executions=nodes)
+    )
+    found = await _messages(session, shown)
     for node in found:
         execution_rows.trim_error(node.closure)
     return node_execution_pb2.NodeExecutionList(node_executions=found, token=page.next_token(rows))
@@ -124,9 +134,13 @@ async def _compiled(deps: Dependencies, row: NodeExecutionRow) -> compiler_pb2.C
     return await deps.blobs.read_message(uri, compiler_pb2.CompiledWorkflowClosure)
 
 
+def _message(row: NodeExecutionRow) -> node_execution_pb2.NodeExecution:
+    return execution_rows.node_execution(row, execution_rows.execution_id(row))
+
+
 async def _messages(session: AsyncSession, rows: Sequence[NodeExecutionRow]) -> list[node_execution_pb2.NodeExecution]:
     """Return the messages of nodes, which are all of one execution."""
-    messages = [execution_rows.node_execution(row, execution_rows.execution_id(row)) for row in rows]
+    messages = [_message(row) for row in rows]
     # Events of version 0 do not say which nodes are parents, so Flyte looks for children on every read.
     unflagged = {
         message.id.node_id: message

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_rows, list_requests, list_schemas, validation
+from flytetemporal.admin.base import execution_rows, list_requests, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import SignalRow
 from flytetemporal.idl import identifiers, interfaces, types
@@ -50,7 +50,8 @@ async def list_signals(deps: Dependencies, request: signal_pb2.SignalListRequest
     query = select(SignalRow).where(execution_rows.of_execution(SignalRow, request.workflow_execution_id))
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
-    return signal_pb2.SignalList(signals=[_message(row) for row in rows], token=page.next_token(rows))
+    found = stored_messages.readable(rows, _message, lambda listed: signal_pb2.SignalList(signals=listed))
+    return signal_pb2.SignalList(signals=found, token=page.next_token(rows))
 
 
 async def set_value(deps: Dependencies, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
@@ -67,7 +68,7 @@ async def set_value(deps: Dependencies, request: signal_pb2.SignalSetRequest) ->
                 f"failed to validate that signal [{{{{{project} {domain} {name}}} {signal}}}] exists, "
                 "err: [signal does not exist]"
             )
-        wanted = types_pb2.LiteralType.FromString(row.type)
+        wanted = stored_messages.parse(types_pb2.LiteralType, row.type)
         found = types.infer(request.value)
         if not types.castable(found, wanted):
             raise errors.InvalidRequest(
@@ -123,8 +124,8 @@ def _key(identifier: identifier_pb2.SignalIdentifier, *, given: bool) -> Key:
 def _message(row: SignalRow) -> signal_pb2.Signal:
     signal = signal_pb2.Signal(
         id=identifier_pb2.SignalIdentifier(signal_id=row.signal_id, execution_id=execution_rows.execution_id(row)),
-        type=types_pb2.LiteralType.FromString(row.type),
+        type=stored_messages.parse(types_pb2.LiteralType, row.type),
     )
     if row.value is not None:
-        signal.value.CopyFrom(literals_pb2.Literal.FromString(row.value))
+        signal.value.CopyFrom(stored_messages.parse(literals_pb2.Literal, row.value))
     return signal

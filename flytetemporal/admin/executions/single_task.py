@@ -12,6 +12,7 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
+from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NamedEntityMetadataRow, TaskRow
 from flytetemporal.admin.executions import launch_targets
@@ -38,7 +39,9 @@ async def target(deps: Dependencies, task_id: identifier_pb2.Identifier) -> Laun
             raise entity_rows.missing(identifier_pb2.TASK, task_id)
         found = await launch_targets.of_wrapper(session, workflow_id, row.id)
     if found is None:
-        await _register(deps, workflow_id, task_pb2.TaskClosure.FromString(row.closure).compiled_task.template)
+        await _register(
+            deps, workflow_id, stored_messages.parse(task_pb2.TaskClosure, row.closure).compiled_task.template
+        )
         async with deps.sessions() as session:
             found = await launch_targets.of_wrapper(session, workflow_id, row.id)
     if found is None:

@@ -6,7 +6,14 @@ from flyteidl.admin import task_execution_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
+from flytetemporal.admin.base import (
+    execution_lookup,
+    execution_rows,
+    list_requests,
+    list_schemas,
+    stored_messages,
+    validation,
+)
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import event_rows
@@ -36,7 +43,10 @@ async def list_task_executions(
     )
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
-        found = await _messages(session, rows)
+        shown = stored_messages.readable_rows(
+            rows, _message, lambda attempts: task_execution_pb2.TaskExecutionList(task_executions=attempts)
+        )
+        found = await _messages(session, shown)
     return task_execution_pb2.TaskExecutionList(task_executions=found, token=page.next_token(rows))
 
 
@@ -47,7 +57,7 @@ async def get_data(
     execution_lookup.check_task_id(request.id)
     async with deps.sessions() as session:
         row = await execution_lookup.task(session, request.id)
-    closure = task_execution_pb2.TaskExecutionClosure.FromString(row.closure)
+    closure = stored_messages.parse(task_execution_pb2.TaskExecutionClosure, row.closure)
     response = task_execution_pb2.TaskExecutionGetDataResponse(
         flyte_urls=stored_data.flyte_urls(request.id.node_execution_id, request.id.retry_attempt)
     )
@@ -55,9 +65,13 @@ async def get_data(
     return response
 
 
+def _message(row: TaskExecutionRow) -> task_execution_pb2.TaskExecution:
+    return execution_rows.task_execution(row, execution_rows.execution_id(row))
+
+
 async def _messages(session: AsyncSession, rows: Sequence[TaskExecutionRow]) -> list[task_execution_pb2.TaskExecution]:
     """Return the messages of attempts, which are all of one execution."""
-    messages = [execution_rows.task_execution(row, execution_rows.execution_id(row)) for row in rows]
+    messages = [_message(row) for row in rows]
     if not messages:
         return []
     keys = [event_rows.parent_task_key(message.id) for message in messages]

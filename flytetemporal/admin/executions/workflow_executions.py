@@ -10,7 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, execution_rows, list_requests, list_schemas, validation
+from flytetemporal.admin.base import (
+    execution_lookup,
+    execution_rows,
+    list_requests,
+    list_schemas,
+    stored_messages,
+    validation,
+)
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import delivery, execution_metrics, launching, stored_data
@@ -40,7 +47,7 @@ async def get_data(
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.id)
-    closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+    closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
     response = execution_pb2.WorkflowExecutionGetDataResponse()
     await stored_data.add_inputs_and_outputs(deps, response, row.inputs_uri, closure)
     return response
@@ -61,7 +68,7 @@ async def list_executions(deps: Dependencies, request: common_pb2.ResourceListRe
     query = query.options(defer(ExecutionRow.engine_input))
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
-    found = [message(row) for row in rows]
+    found = stored_messages.readable(rows, message, lambda listed: execution_pb2.ExecutionList(executions=listed))
     for execution in found:
         execution_rows.trim_error(execution.closure)
     return execution_pb2.ExecutionList(executions=found, token=page.next_token(rows))
@@ -76,7 +83,7 @@ async def update(
         raise errors.InvalidRequest("invalid value for state")
     async with deps.sessions.begin() as session:
         row = await execution_lookup.locked_execution(session, request.id)
-        closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+        closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
         closure.state_change_details.CopyFrom(
             execution_pb2.ExecutionStateChangeDetails(
                 state=request.state, occurred_at=times.timestamp(datetime.now(UTC))
@@ -108,7 +115,7 @@ async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTermi
     async with deps.sessions.begin() as session:
         # The lock keeps events out: an end that is being reported is stored before this read or after the abort.
         row = await execution_lookup.locked_execution(session, request.id)
-        closure = execution_pb2.ExecutionClosure.FromString(row.closure)
+        closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
         if closure.phase in phases.WORKFLOW_TERMINAL:
             raise phases.already_ended(phases.W.Phase.Name(closure.phase))
         closure.phase = phases.W.ABORTING
@@ -120,8 +127,8 @@ def message(row: ExecutionRow) -> execution_pb2.Execution:
     """Return an execution as clients read it."""
     found = execution_pb2.Execution(
         id=execution_rows.execution_id(row),
-        spec=execution_pb2.ExecutionSpec.FromString(row.spec),
-        closure=execution_pb2.ExecutionClosure.FromString(row.closure),
+        spec=stored_messages.parse(execution_pb2.ExecutionSpec, row.spec),
+        closure=stored_messages.parse(execution_pb2.ExecutionClosure, row.closure),
     )
     found.spec.ClearField("inputs")
     if found.closure.phase == phases.W.ABORTED and found.closure.WhichOneof("output_result") is None:

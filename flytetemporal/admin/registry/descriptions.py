@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import list_requests, list_schemas, validation
+from flytetemporal.admin.base import list_requests, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import DescriptionEntityRow
 from flytetemporal.errors import NotFound
@@ -48,7 +48,7 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> descr
         row = await session.get(DescriptionEntityRow, key)
     if row is None:
         raise NotFound("entry not found")
-    return description_entity_pb2.DescriptionEntity.FromString(row.description)
+    return _message(row)
 
 
 async def list_descriptions(
@@ -67,10 +67,20 @@ async def list_descriptions(
     )
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
-    found = [description_entity_pb2.DescriptionEntity.FromString(row.description) for row in rows]
+    found = stored_messages.readable(
+        rows, _message, lambda listed: description_entity_pb2.DescriptionEntityList(descriptionEntities=listed)
+    )
     return description_entity_pb2.DescriptionEntityList(descriptionEntities=found, token=page.next_token(rows))
 
 
 def _check_kind(resource_type: identifier_pb2.ResourceType) -> None:
     if resource_type not in _KINDS:
         raise validation.invalid("resource_type")
+
+
+def _message(row: DescriptionEntityRow) -> description_entity_pb2.DescriptionEntity:
+    message = stored_messages.parse(description_entity_pb2.DescriptionEntity, row.description)
+    # The console reads fields of both without asking whether they are set.
+    message.long_description.SetInParent()
+    message.source_code.SetInParent()
+    return message

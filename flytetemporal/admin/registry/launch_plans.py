@@ -7,10 +7,11 @@ from flyteidl.core import identifier_pb2, interface_pb2
 from sqlalchemy import ColumnElement, select, update
 
 from flytetemporal import errors
-from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
 from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_checks, registration
+from flytetemporal.admin.settings import setting_checks
 from flytetemporal.idl import digest, identifiers, times
 
 LAUNCH_PLAN, WORKFLOW = identifier_pb2.LAUNCH_PLAN, identifier_pb2.WORKFLOW
@@ -30,7 +31,7 @@ async def create(
     await _check(deps, request)
     async with deps.sessions() as session:
         (workflow,) = await entity_rows.load(session, WorkflowRow, WORKFLOW, [request.spec.workflow_id])
-    interface = interface_pb2.TypedInterface.FromString(workflow.typed_interface)
+    interface = stored_messages.parse(interface_pb2.TypedInterface, workflow.typed_interface)
     plan = launch_plan_pb2.LaunchPlan(id=request.id, spec=request.spec)
     plan.spec.default_inputs.CopyFrom(launch_plan_checks.expected_inputs(request.spec, interface))
     plan.closure.expected_inputs.CopyFrom(plan.spec.default_inputs)
@@ -51,7 +52,7 @@ async def create(
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> launch_plan_pb2.LaunchPlan:
     """Return a launch plan version."""
-    return message(await entity_rows.get(deps, LaunchPlanRow, LAUNCH_PLAN, request))
+    return stored_messages.read(await entity_rows.get(deps, LaunchPlanRow, LAUNCH_PLAN, request), message)
 
 
 async def get_active(
@@ -121,11 +122,11 @@ async def set_state(
 
 
 def message(row: LaunchPlanRow) -> launch_plan_pb2.LaunchPlan:
-    """Return a launch plan as clients read it."""
+    """Return a launch plan as clients read it. Raises ``UnreadableRow``."""
     plan = launch_plan_pb2.LaunchPlan(
         id=identifiers.identifier(LAUNCH_PLAN, entity_rows.key(row)),
-        spec=launch_plan_pb2.LaunchPlanSpec.FromString(row.spec),
-        closure=launch_plan_pb2.LaunchPlanClosure.FromString(row.closure),
+        spec=stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec),
+        closure=stored_messages.parse(launch_plan_pb2.LaunchPlanClosure, row.closure),
     )
     plan.closure.state = ACTIVE if row.state == ACTIVE else INACTIVE
     plan.closure.created_at.CopyFrom(times.timestamp(row.created_at))
@@ -139,7 +140,8 @@ async def _list(
     rows, token = await entity_lists.versions(
         deps, LaunchPlanRow, list_schemas.LAUNCH_PLAN, request, method, *conditions
     )
-    return launch_plan_pb2.LaunchPlanList(launch_plans=[message(row) for row in rows], token=token)
+    found = stored_messages.readable(rows, message, lambda plans: launch_plan_pb2.LaunchPlanList(launch_plans=plans))
+    return launch_plan_pb2.LaunchPlanList(launch_plans=found, token=token)
 
 
 async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest) -> None:
@@ -150,6 +152,9 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     spec = request.spec
     validation.check_identifier(spec.workflow_id, WORKFLOW, given=spec.HasField("workflow_id"))
     validation.check_labels(spec.labels)
+    setting_checks.check_parallelism(spec.max_parallelism)
+    setting_checks.check_raw_output_prefix(spec.raw_output_data_config.output_location_prefix)
+    setting_checks.check_environment(spec.envs.values)
     launch_plan_checks.check_annotations(spec.annotations)
     validation.check_notifications(spec.entity_metadata.notifications)
     if spec.entity_metadata.HasField("launch_conditions"):

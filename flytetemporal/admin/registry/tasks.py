@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from flyteidl.admin import common_pb2, task_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
 
-from flytetemporal.admin.base import list_schemas, validation
+from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TaskRow
 from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, registration
-from flytetemporal.admin.settings import attributes, task_resources
+from flytetemporal.admin.settings import attributes, setting_checks, task_resources
 from flytetemporal.compiler import task as task_compiler
 from flytetemporal.idl import digest, identifiers, times
 
@@ -43,19 +43,20 @@ async def create(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tas
         row = await registration.existing(session, TaskRow, request.id)
     if row.digest == compiled_digest:
         raise registration.identical("task", request.id)
-    before = task_pb2.TaskClosure.FromString(row.closure).compiled_task
+    before = stored_messages.parse(task_pb2.TaskClosure, row.closure).compiled_task
     raise registration.different("task", request.id, before, compiled)
 
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> task_pb2.Task:
     """Return a task version."""
-    return message(await entity_rows.get(deps, TaskRow, TASK, request))
+    return stored_messages.read(await entity_rows.get(deps, TaskRow, TASK, request), message)
 
 
 async def list_tasks(deps: Dependencies, request: common_pb2.ResourceListRequest) -> task_pb2.TaskList:
     """List the versions of one task, or of all tasks of a project and domain."""
     rows, token = await entity_lists.versions(deps, TaskRow, list_schemas.TASK, request, "ListTasks")
-    return task_pb2.TaskList(tasks=[message(row) for row in rows], token=token)
+    found = stored_messages.readable(rows, message, lambda tasks: task_pb2.TaskList(tasks=tasks))
+    return task_pb2.TaskList(tasks=found, token=token)
 
 
 async def list_ids(
@@ -69,7 +70,7 @@ def message(row: TaskRow) -> task_pb2.Task:
     """Return a task as clients read it."""
     return task_pb2.Task(
         id=identifiers.identifier(TASK, entity_rows.key(row)),
-        closure=task_pb2.TaskClosure.FromString(row.closure),
+        closure=stored_messages.parse(task_pb2.TaskClosure, row.closure),
         short_description=row.short_description,
     )
 
@@ -98,7 +99,9 @@ async def _check_target(deps: Dependencies, template: tasks_pb2.TaskTemplate) ->
         if not template.container.image:
             raise validation.missing("image")
         task_resources.check_container(template.id.name, template.container.resources, limits)
+        setting_checks.check_environment(template.container.env, "env")
     elif template.HasField("k8s_pod"):
         if not template.k8s_pod.HasField("pod_spec"):
             raise validation.missing("pod_spec")
         task_resources.check_pod(template.id.name, template.k8s_pod, limits)
+        setting_checks.check_pod_environment(template.k8s_pod)

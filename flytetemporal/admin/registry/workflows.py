@@ -15,7 +15,7 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from google.protobuf.message import Message
 
 from flytetemporal import errors
-from flytetemporal.admin.base import concurrent, list_schemas, validation
+from flytetemporal.admin.base import concurrent, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, launch_plans, registration
@@ -73,7 +73,8 @@ async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workf
 async def list_workflows(deps: Dependencies, request: common_pb2.ResourceListRequest) -> workflow_pb2.WorkflowList:
     """List the versions of one workflow, or of all workflows of a project and domain, with their interfaces only."""
     rows, token = await entity_lists.versions(deps, WorkflowRow, list_schemas.WORKFLOW, request, "ListWorkflows")
-    return workflow_pb2.WorkflowList(workflows=[_summary(row) for row in rows], token=token)
+    found = stored_messages.readable(rows, _summary, lambda listed: workflow_pb2.WorkflowList(workflows=listed))
+    return workflow_pb2.WorkflowList(workflows=found, token=token)
 
 
 async def list_ids(
@@ -118,7 +119,7 @@ async def _compile(
         async with deps.sessions() as session:
             task_rows = await entity_rows.load(session, TaskRow, identifier_pb2.TASK, task_ids)
             plan_rows = await entity_rows.load(session, LaunchPlanRow, identifier_pb2.LAUNCH_PLAN, plan_ids)
-        tasks = [task_pb2.TaskClosure.FromString(row.closure).compiled_task for row in task_rows]
+        tasks = [stored_messages.parse(task_pb2.TaskClosure, row.closure).compiled_task for row in task_rows]
         plans = [launch_plans.message(row) for row in plan_rows]
         # A workflow of 10,000 nodes takes a second, in which the event loop has to serve everybody else.
         return await asyncio.to_thread(workflow_compiler.compile_workflow, template, subworkflows, tasks, plans)
@@ -195,6 +196,6 @@ def _id(row: WorkflowRow) -> identifier_pb2.Identifier:
 def _summary(row: WorkflowRow) -> workflow_pb2.Workflow:
     workflow = workflow_pb2.Workflow(id=_id(row), short_description=row.short_description)
     workflow.closure.created_at.CopyFrom(times.timestamp(row.created_at))
-    interface = interface_pb2.TypedInterface.FromString(row.typed_interface)
+    interface = stored_messages.parse(interface_pb2.TypedInterface, row.typed_interface)
     workflow.closure.compiled_workflow.primary.template.interface.CopyFrom(interface)
     return workflow

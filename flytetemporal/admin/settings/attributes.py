@@ -16,10 +16,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin.base import validation
+from flytetemporal.admin.base import stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import MatchableAttributesRow
-from flytetemporal.admin.settings import run_policies, task_resources
+from flytetemporal.admin.settings import run_policies, setting_checks, task_resources
 
 Attributes = matchable_resource_pb2.MatchingAttributes
 Resource = matchable_resource_pb2.MatchableResource
@@ -69,7 +69,9 @@ async def get_project_domain(
     row = await _require(deps, Scope(request.project, request.domain), request.resource_type)
     return project_domain_attributes_pb2.ProjectDomainAttributesGetResponse(
         attributes=project_domain_attributes_pb2.ProjectDomainAttributes(
-            project=row.project, domain=row.domain, matching_attributes=Attributes.FromString(row.attributes)
+            project=row.project,
+            domain=row.domain,
+            matching_attributes=stored_messages.parse(Attributes, row.attributes),
         )
     )
 
@@ -101,7 +103,7 @@ async def get_project(
     await validation.check_project(deps, request.project, active=False)
     scope = Scope(request.project)
     row = await best(deps, scope, request.resource_type)
-    found = Attributes.FromString(row.attributes) if row is not None else Attributes()
+    found = stored_messages.parse(Attributes, row.attributes) if row is not None else Attributes()
     if request.resource_type == matchable_resource_pb2.WORKFLOW_EXECUTION_CONFIG:
         config = found.workflow_execution_config
         config.max_parallelism = config.max_parallelism or deps.settings.max_parallelism
@@ -146,7 +148,7 @@ async def get_workflow(
             project=row.project,
             domain=row.domain,
             workflow=row.workflow,
-            matching_attributes=Attributes.FromString(row.attributes),
+            matching_attributes=stored_messages.parse(Attributes, row.attributes),
         )
     )
 
@@ -174,17 +176,19 @@ async def list_all(
     )
     async with deps.sessions() as session:
         rows = (await session.scalars(query)).all()
-    return matchable_resource_pb2.ListMatchableAttributesResponse(
-        configurations=[
-            matchable_resource_pb2.MatchableAttributesConfiguration(
-                attributes=Attributes.FromString(found.attributes),
-                project=found.project,
-                domain=found.domain,
-                workflow=found.workflow,
-                launch_plan=found.launch_plan,
-            )
-            for found in rows
-        ]
+    response = matchable_resource_pb2.ListMatchableAttributesResponse
+    return response(
+        configurations=stored_messages.readable(rows, _configuration, lambda listed: response(configurations=listed))
+    )
+
+
+def _configuration(row: MatchableAttributesRow) -> matchable_resource_pb2.MatchableAttributesConfiguration:
+    return matchable_resource_pb2.MatchableAttributesConfiguration(
+        attributes=stored_messages.parse(Attributes, row.attributes),
+        project=row.project,
+        domain=row.domain,
+        workflow=row.workflow,
+        launch_plan=row.launch_plan,
     )
 
 
@@ -207,7 +211,7 @@ async def task_limits(deps: Dependencies, project: str, domain: str) -> dict[int
     row = await best(deps, Scope(project, domain), matchable_resource_pb2.TASK_RESOURCE)
     if row is None:
         return task_resources.platform_limits(deps.settings)
-    limits = Attributes.FromString(row.attributes).task_resource_attributes.limits
+    limits = stored_messages.parse(Attributes, row.attributes).task_resource_attributes.limits
     named = {
         tasks_pb2.Resources.CPU: limits.cpu,
         tasks_pb2.Resources.MEMORY: limits.memory,
@@ -225,6 +229,8 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
     if kind is None or target == "quality_of_service":
         raise errors.InvalidRequest(f"unrecognized matching attributes type for request: {target}")
     run_policies.check(("the attributes", given.workflow_execution_config.annotations))
+    setting_checks.check(given.workflow_execution_config)
+    setting_checks.check_resources(given.task_resource_attributes)
     key = _key(scope, kind)
     names = ("project", "domain", "workflow", "launch_plan", "resource_type")
     statement = postgresql.insert(MatchableAttributesRow).values(
@@ -236,15 +242,16 @@ async def _store(deps: Dependencies, scope: Scope, given: matchable_resource_pb2
             # The row exists, so it can be locked: of two concurrent updates the second one merges with the first one's
             # result.
             row = await session.get_one(MatchableAttributesRow, key, with_for_update=True)
-            row.attributes = _merged(Attributes.FromString(row.attributes), given).SerializeToString()
+            row.attributes = _merged(row.attributes, given).SerializeToString()
 
 
 def _merged(
-    before: matchable_resource_pb2.MatchingAttributes, given: matchable_resource_pb2.MatchingAttributes
+    stored: bytes, given: matchable_resource_pb2.MatchingAttributes
 ) -> matchable_resource_pb2.MatchingAttributes:
     """Return the new attributes: plugin overrides are merged by task type, other kinds replace the old value."""
     if not given.HasField("plugin_overrides"):
         return given
+    before = stored_messages.parse(Attributes, stored)
     by_type = {override.task_type: override for override in before.plugin_overrides.overrides}
     by_type |= {override.task_type: override for override in given.plugin_overrides.overrides}
     return Attributes(

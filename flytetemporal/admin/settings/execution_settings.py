@@ -6,18 +6,23 @@ taken whole from one level.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import structlog
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2
 from flyteidl.core import security_pb2
+from google.protobuf.message import DecodeError
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base.models import MatchableAttributesRow
+from flytetemporal.admin.settings import setting_checks
 
 Config = matchable_resource_pb2.WorkflowExecutionConfig
 Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MAPS = ("labels", "annotations", "envs")
 
@@ -88,15 +93,19 @@ async def attribute_levels(session: AsyncSession, project: str, domain: str, wor
         # An empty string sorts last: workflow, domain, project.
         .order_by(row.workflow.desc(), row.domain.desc())
     )
-    return [
-        AttributeLevel(
-            project,
-            found.domain,
-            found.workflow,
-            matchable_resource_pb2.MatchingAttributes.FromString(found.attributes).workflow_execution_config,
-        )
-        for found in await session.execute(query)
-    ]
+    levels = [_attribute_level(project, *found) for found in await session.execute(query)]
+    return [level for level in levels if level is not None]
+
+
+def _attribute_level(project: str, domain: str, workflow: str, attributes: bytes) -> AttributeLevel | None:
+    """Return a level without the settings that no execution could run with; None if the row is damaged."""
+    try:
+        given = matchable_resource_pb2.MatchingAttributes.FromString(attributes).workflow_execution_config
+    except DecodeError:
+        _log.warning("attributes_ignored", project=project, domain=domain, workflow=workflow, error="they do not parse")
+        return None
+    level = AttributeLevel(project, domain, workflow, given)
+    return replace(level, config=setting_checks.sound(given, level.name))
 
 
 def counting(levels: Sequence[AttributeLevel]) -> list[Config]:

@@ -84,6 +84,11 @@ def _amounts(task: str, role: str, entries: Iterable[tuple[int, str]]) -> Amount
     return amounts
 
 
+def check_quantity(kind: int, role: str, value: str) -> None:
+    """Refuse a text that is not a quantity of this kind. Raises ``InvalidRequest``."""
+    _parsed(kind, role, value)
+
+
 def _parsed(kind: int, role: str, value: str) -> Decimal:
     try:
         amount = quantities.parse(value)
