@@ -1,7 +1,8 @@
 """Paths and names in backticks in Markdown files, such as `flytetemporal/errors.py` or `a/module.py::Class.method`.
 
-A reference is checked if it starts with one of the folders in ``FOLDERS``. A name of a Python file must be defined in
-it at the top level, or in the class before the dot; a name of any other file must occur in it.
+A reference is checked if it starts with one of the folders in ``FOLDERS``, or with a package of flytetemporal. A name
+of a Python file must be defined in it at the top level, or in the class before the dot; a name of any other file must
+occur in it.
 """
 
 import ast
@@ -12,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("flytetemporal", "tests", "protos", "docs", "scripts", "examples", "bench", "faults")
 _CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_REFERENCE = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)(?:::([\w.]+))?`")
+PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("flytetemporal/*/__init__.py")))
+_REFERENCE = re.compile(rf"`((?:{'|'.join((*FOLDERS, *PACKAGES))})/[\w./-]*)(?:::([\w.]+))?`")
 
 
 def references(text: str) -> Iterator[tuple[str, str]]:
@@ -28,7 +30,8 @@ def missing(text: str) -> list[str]:
     """
     problems = []
     for path, name in references(text):
-        found = next((file for file in (ROOT / path, ROOT / f"{path}.py") if file.exists()), None)
+        root = ROOT / "flytetemporal" if path.split("/")[0] in PACKAGES else ROOT
+        found = next((file for file in (root / path, root / f"{path}.py") if file.exists()), None)
         if found is None:
             problems.append(f"{path} does not exist")
         elif name and not _has(found, name):
