@@ -56,7 +56,7 @@ class TaskContext:
     image: str
     """The image of the container, after the override of the node; plugins that run no container ignore it."""
     environment: Mapping[str, str]
-    """Variables that Flyte and the task ask for; the plugin adds those that its kind of machine needs."""
+    """Variables that Flyte and the task set; the plugin adds those that its kind of machine needs."""
     resources: tasks_pb2.Resources
     inputs_uri: str
     output_dir: str

@@ -1,4 +1,4 @@
-"""Which plugin runs a task."""
+"""Choose the plugin that runs a task."""
 
 import contextlib
 import fnmatch

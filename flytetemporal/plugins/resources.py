@@ -49,11 +49,13 @@ def quantity(text: str) -> Decimal:
     """Return the value of a Kubernetes quantity such as ``500Mi``, ``1.5G``, ``100m`` or ``2e3``.
 
     Raises:
-        InvalidRequest: the text is no quantity.
+        InvalidRequest: the text is not a quantity.
     """
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
-        raise InvalidRequest(f"[{text}] is no quantity: write a number with an optional suffix such as m, k, Mi or Gi")
+        raise InvalidRequest(
+            f"[{text}] is not a quantity; write a number with an optional suffix such as m, k, Mi or Gi"
+        )
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _SUFFIXES:
         return number * _SUFFIXES[suffix]

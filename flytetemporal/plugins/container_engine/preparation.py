@@ -1,4 +1,4 @@
-"""What a container is made of: its mounts, variables and limits; and the inputs in its input folder."""
+"""Prepare the container of an attempt: its mounts, variables and limits, and the files in its input folder."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Preparation:
         Secrets that are wanted as files are written, and the folders that are mounted are made.
 
         Raises:
-            Rejected: a secret is missing, or a resource is no quantity.
+            Rejected: a secret is missing, or a resource is not a quantity.
         """
         variables = self.host.secrets.deliver(context.template.security_context.secrets, folders.secrets, SECRETS)
         mounts = self._mounts(context, folders)

@@ -1,1 +1,1 @@
-"""What brings the inputs of a raw container into files, and its files into outputs."""
+"""Write the inputs of a raw container to files, and make outputs of the files that it leaves."""

@@ -132,7 +132,7 @@ def _primitive_value(primitive: literals_pb2.Primitive) -> object:
 
 def _integer(text: str) -> literals_pb2.Literal:
     if not _INTEGER.fullmatch(text) or int(text) not in _INTEGERS:
-        raise InvalidRequest(f"[{_start(text)}] is no integer of 64 bits")
+        raise InvalidRequest(f"[{_start(text)}] is not an integer of 64 bits")
     return _primitive(integer=int(text))
 
 
@@ -140,7 +140,7 @@ def _float(text: str) -> literals_pb2.Literal:
     try:
         return _primitive(float_value=float(text.replace("_", "?")))
     except ValueError as e:
-        raise InvalidRequest(f"[{_start(text)}] is no number") from e
+        raise InvalidRequest(f"[{_start(text)}] is not a number") from e
 
 
 def _boolean(text: str) -> literals_pb2.Literal:
@@ -153,7 +153,7 @@ def _datetime(text: str) -> literals_pb2.Literal:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as e:
-        raise InvalidRequest(f"[{_start(text)}] is no time such as 2024-01-31T13:00:00Z") from e
+        raise InvalidRequest(f"[{_start(text)}] is not a time such as 2024-01-31T13:00:00Z") from e
     return _primitive(datetime=times.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
 
 
@@ -166,7 +166,7 @@ def _duration(text: str) -> literals_pb2.Literal:
         micros = int((match[5] or "0").ljust(6, "0"))
         delta = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=micros)
     except (ValueError, OverflowError) as e:
-        raise InvalidRequest(f"[{_start(text)}] is no duration such as 300ms or 2h45m") from e
+        raise InvalidRequest(f"[{_start(text)}] is not a duration such as 300ms or 2h45m") from e
     return _primitive(duration=times.duration(delta))
 
 
@@ -175,7 +175,7 @@ def _struct(text: str) -> literals_pb2.Literal:
     try:
         json_format.Parse(text, generic)
     except json_format.ParseError as e:
-        raise InvalidRequest(f"[{_start(text)}] is no JSON object") from e
+        raise InvalidRequest(f"[{_start(text)}] is not a JSON object") from e
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(generic=generic))
 
 

@@ -1,1 +1,1 @@
-"""Tasks as local processes, forked from a warm parent."""
+"""Tasks as local processes, forked from a server that has flytekit loaded."""

@@ -98,7 +98,7 @@ class ProcessPlugin(Plugin):
         """Start the command. The handle is the process id, which only people read.
 
         Raises:
-            Rejected: the task has no command, its memory is no quantity or a secret is missing.
+            Rejected: the task has no command, its memory is not a quantity, or a secret is missing.
             Unavailable: no process can be started.
         """
         running = self._attempts.find(context)

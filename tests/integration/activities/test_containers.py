@@ -147,7 +147,7 @@ async def test_the_container_knows_its_attempt_and_its_secrets(bench: Bench) -> 
         ("echo so it goes; exit 3", "Error", ErrorKind.USER, ["exit code (3)", "so it goes"]),
         ("sh -c 'kill -9 $$'; exit $?", "Interrupted", ErrorKind.SYSTEM, ["exit code (137)"]),
         ("true", "OutputUploadFailed", ErrorKind.USER, ["output [o]", "found nothing"]),
-        (f"echo x > {OUTPUTS}/o", "OutputUploadFailed", ErrorKind.USER, ["output [o]", "[x] is no integer"]),
+        (f"echo x > {OUTPUTS}/o", "OutputUploadFailed", ErrorKind.USER, ["output [o]", "[x] is not an integer"]),
         (f"echo wrong > {OUTPUTS}/_ERROR", "OutputUploadFailed", ErrorKind.USER, ["User Error: wrong"]),
     ],
 )

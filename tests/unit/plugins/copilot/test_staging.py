@@ -189,7 +189,7 @@ def leaves_an_error(folder: Path) -> None:
     [
         (leaves_nothing, "output [o]: the task left no file o in its output folder; found nothing"),
         (leaves_two, "found o.a, o.b"),
-        (leaves_another_type, "output [o]: [five] is no integer"),
+        (leaves_another_type, "output [o]: [five] is not an integer"),
         (leaves_too_much, "at most"),
         (leaves_a_folder, "o is not a file in the output folder"),
         (leaves_a_link_outside, "o is not a file in the output folder"),
