@@ -34,7 +34,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
-from flytetemporal.errors import NotFound, StartRefused, Unavailable
+from flytetemporal.errors import InvalidRequest, NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
 # If a worker dies with a workflow task, Temporal waits this long before another worker gets the task. A worker must
@@ -339,6 +339,8 @@ async def _answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecu
     except RPCError as e:
         if e.status == RPCStatusCode.NOT_FOUND and not _is_unknown_namespace(e):
             raise NotFound(f"no workflow runs for execution {execution_id.name}") from e
+        if e.status == RPCStatusCode.INVALID_ARGUMENT:
+            raise InvalidRequest(f"Temporal refuses the request for execution {execution_id.name}: {e.message}") from e
         raise Unavailable(f"Temporal does not answer for execution {execution_id.name}: {e.message}") from e
 
 

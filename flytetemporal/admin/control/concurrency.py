@@ -4,23 +4,34 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+import structlog
+
+from flytetemporal.errors import FlyteError
+
 AT_ONCE = 8
 
 T = TypeVar("T")
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-async def for_each(items: Iterable[T], repair: Callable[[T], Awaitable[None]]) -> None:
-    """Repair every item, at most eight at once; then raise the first error, if any.
 
-    One item that always fails must not keep the others from their repair, so this is no TaskGroup, which cancels the
-    others; and no bare ``gather``, which leaves them running when it raises.
+async def for_each(items: Iterable[T], repair: Callable[[T], Awaitable[None]]) -> list[Exception]:
+    """Repair every item, at most eight at once. Log the errors and return them.
+
+    One item that always fails must not keep the others from their repair, also those on the pages behind it. So this
+    is no TaskGroup, which cancels the others, and it does not raise.
     """
     slots = asyncio.Semaphore(AT_ONCE)
+    failed: list[Exception] = []
 
     async def bounded(item: T) -> None:
         async with slots:
-            await repair(item)
+            try:
+                await repair(item)
+            except Exception as e:
+                failed.append(e)
+                bug = None if isinstance(e, FlyteError) else e
+                _log.warning("sweep_row_failed", row=getattr(item, "id", None), error=str(e), exc_info=bug)
 
-    for outcome in await asyncio.gather(*(bounded(item) for item in items), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    await asyncio.gather(*(bounded(item) for item in items))
+    return failed

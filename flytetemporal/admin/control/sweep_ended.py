@@ -1,6 +1,7 @@
 """The sweeper's repairs of executions whose row and workflow, or parent and child, disagree about the end."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
@@ -54,7 +55,7 @@ async def _close_if_ended(
 ) -> None:
     try:
         outcome = await deps.engine.ended(execution_id)
-    except errors.NotFound:
+    except (errors.NotFound, errors.InvalidRequest):  # No workflow can have an id that Temporal refuses.
         if phase == NOT_STARTED:  # start_recorded takes care of it.
             return
         outcome = engine.failed(
@@ -73,7 +74,7 @@ async def end_finished(deps: Dependencies, findings: Findings) -> None:
             execution_id = identifiers.execution_identifier(execution_key)
             try:
                 await deps.engine.terminate(execution_id, "the execution has ended; relaunch it to run it again")
-            except errors.NotFound:
+            except (errors.NotFound, errors.InvalidRequest):
                 continue  # The workflow ended since the list was read.
             findings.add("running_after_end", execution_id)
 
@@ -120,16 +121,20 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
     )
     async with deps.sessions() as session:
         found = [row for query in (launched, eager) for row in await session.execute(query)]
-    for project, domain, name, parent_name in found:
-        execution_id = identifiers.execution_identifier((project, domain, name))
-        cause = f"cascading abort as parent execution id [{parent_name}] has ended"
-        try:
-            await workflow_executions.terminate(
-                deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause)
-            )
-        except errors.AlreadyTerminal:  # It ended since the query.
-            continue
-        findings.add("parent_ended", execution_id, parent=parent_name)
+    await concurrency.for_each(found, partial(_abort_orphan, deps, findings))
+
+
+async def _abort_orphan(deps: Dependencies, findings: Findings, found: Row[str, str, str, str]) -> None:
+    project, domain, name, parent_name = found
+    execution_id = identifiers.execution_identifier((project, domain, name))
+    cause = f"cascading abort as parent execution id [{parent_name}] has ended"
+    try:
+        await workflow_executions.terminate(
+            deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause)
+        )
+    except errors.AlreadyTerminal:  # It ended since the query.
+        return
+    findings.add("parent_ended", execution_id, parent=parent_name)
 
 
 def _names(

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from google.protobuf.message import DecodeError
 from sqlalchemy import Interval, func, select, type_coerce
 
 from flytetemporal import errors
@@ -24,8 +25,14 @@ async def start_recorded(deps: Dependencies, findings: Findings, min_age: timede
     async def repair(row: ExecutionRow) -> None:
         if row.engine_input is None:
             return
+        try:
+            argument = execution_pb2.ExecutionInput.FromString(row.engine_input)
+        except DecodeError:
+            text = "the stored start argument of this execution is damaged; launch it again"
+            await delivery.fail(deps, execution_rows.execution_id(row), delivery.ARGUMENT_LOST, text)
+            return
         # A workflow that has started but not yet reported is in this phase too; to start it again changes nothing.
-        if await delivery.start(deps, execution_pb2.ExecutionInput.FromString(row.engine_input)):
+        if await delivery.start(deps, argument):
             findings.add("never_started", execution_rows.execution_id(row))
 
     await _for_each_in(deps, "UNDEFINED", min_age, repair)
@@ -67,7 +74,9 @@ async def _for_each_in(
 ) -> None:
     after = 0
     while page := await _page(deps, phase, after, min_age):
-        await concurrency.for_each(page, repair)
+        failed = await concurrency.for_each(page, repair)
+        if len(failed) == len(page) and all(isinstance(error, errors.Unavailable) for error in failed):
+            raise failed[0]  # Temporal is away: the pages behind would fail likewise, each call after its timeout.
         after = page[-1].id
 
 

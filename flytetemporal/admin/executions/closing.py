@@ -70,7 +70,9 @@ async def force(deps: Dependencies, execution_id: ExecutionId, cause: str) -> bo
     Raises:
         Unavailable: Temporal does not answer.
     """
-    with contextlib.suppress(errors.NotFound):  # No workflow runs, so there is only the row to close.
+    with contextlib.suppress(
+        errors.NotFound, errors.InvalidRequest
+    ):  # No workflow runs, so there is only the row to close.
         await deps.engine.terminate(execution_id, cause)
     return await close_aborted(deps, execution_id)
 

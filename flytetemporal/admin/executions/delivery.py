@@ -18,6 +18,7 @@ from flytetemporal.idl import identifiers
 # Codes of executions that cannot start; see docs/operations.md.
 START_REFUSED = "StartRefused"
 GRAPH_LOST = "GraphLost"
+ARGUMENT_LOST = "StartArgumentLost"
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +61,7 @@ async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecut
     """
     try:
         await deps.engine.cancel(execution_id, reason)
-    except errors.NotFound:
+    except (errors.NotFound, errors.InvalidRequest):  # No workflow can have an id that Temporal refuses.
         await closing.close_aborted(deps, execution_id)
 
 

@@ -89,7 +89,7 @@ async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecu
     """
     try:
         await deps.engine.signal_set(execution_id, signal_id)
-    except errors.NotFound:
+    except (errors.NotFound, errors.InvalidRequest):
         pass  # The workflow has ended, or it has not started and its gate finds the value when it is reached.
     except errors.Unavailable as e:
         _log.warning("signal_not_delivered", execution=execution_id.name, signal=signal_id, error=e.message)
@@ -104,7 +104,10 @@ async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecu
 async def undelivered(deps: Dependencies) -> list[tuple[identifier_pb2.WorkflowExecutionIdentifier, str]]:
     """Return at most 500 signals that were set some time ago and are not delivered."""
     query = (
-        select(SignalRow).where(SignalRow.undelivered, SignalRow.updated_at < func.now() - UNDELIVERED_AGE).limit(PAGE)
+        select(SignalRow)
+        .where(SignalRow.undelivered, SignalRow.updated_at < func.now() - UNDELIVERED_AGE)
+        .order_by(SignalRow.updated_at)
+        .limit(PAGE)
     )
     async with deps.sessions() as session:
         rows = (await session.scalars(query)).all()

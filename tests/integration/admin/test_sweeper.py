@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from flyteidl.admin import execution_pb2, signal_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
@@ -12,13 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from flytetemporal.admin.base.models import ExecutionTagRow
-from flytetemporal.admin.control import sweep_ended
+from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
+from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.admin.executions import signals, workflow_executions
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts import workflows
+from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, naming
 from tests.fixtures.installation import Installation
@@ -220,3 +222,58 @@ async def test_a_parent_is_notified_of_a_child_that_the_sweeper_closed(installat
     (told,) = [one for one in signalled if one.signal_name == workflows.CHILD_ENDED]
     state = contract_pb2.ChildState.FromString(told.input.payloads[0].data)
     assert (state.execution_id, state.outcome.error.code) == (child, "WorkflowNotFound")
+
+
+async def _poison(installation: Installation, phase: str, engine_input: bytes, project: str, name: str) -> None:
+    """Record an execution with a start argument or an id that makes no sense."""
+    row = ExecutionRow(
+        execution_project=project,
+        execution_domain="development",
+        execution_name=name,
+        phase=phase,
+        closure=execution_pb2.ExecutionClosure(phase=phase).SerializeToString(),
+        spec=b"",
+        engine_input=engine_input,
+        cluster=installation.cluster,
+    )
+    async with installation.deps.sessions.begin() as session:
+        session.add(row)
+
+
+async def _phase(installation: Installation, name: str) -> str:
+    query = text("select phase from executions where execution_name = :name")
+    async with installation.deps.sessions() as session:
+        return str((await session.execute(query, {"name": name})).scalar_one())
+
+
+async def test_bad_rows_do_not_stop_the_pages_behind_them(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_pending, "PAGE", 2)
+    monkeypatch.setattr(sweep_ended, "PAGE", 2)
+    # Temporal takes workflow ids of 1,000 bytes.
+    long = "\u6f22" * 250
+    await _poison(installation, "UNDEFINED", b"\xff", "flytesnacks", "damaged")
+    refused = identifier_pb2.WorkflowExecutionIdentifier(project=long, domain="development", name=f"{long}r")
+    argument = installation.argument(refused, "succeeds").SerializeToString()
+    await _poison(installation, "UNDEFINED", argument, long, refused.name)
+    await _poison(installation, "ABORTING", b"", long, f"{long}a")
+    await _poison(installation, "RUNNING", b"", long, f"{long}b")
+    async with installation.deps.sessions.begin() as session:
+        damage = text("update executions set closure = :closure where execution_name = :name")
+        await session.execute(damage, {"closure": b"\xff", "name": f"{long}b"})
+    behind = [await installation.record("succeeds", "UNDEFINED") for _ in range(3)]
+    lost = [await installation.record("waits", "RUNNING") for _ in range(3)]
+
+    state = control_pb2.SweepState()
+    for _ in range(6):
+        state = (await installation.sweeper.sweep(state)).state
+
+    for execution_id in behind:
+        assert await installation.deps.engine.ended(execution_id) is None
+    assert [(await installation.closure(execution_id)).error.code for execution_id in lost] == ["WorkflowNotFound"] * 3
+    assert [await _phase(installation, name) for name in ("damaged", refused.name, f"{long}a")] == [
+        "FAILED",
+        "FAILED",
+        "ABORTED",
+    ]
