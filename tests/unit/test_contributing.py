@@ -141,3 +141,15 @@ def kinds_in(message: Message) -> Iterator[str]:
         if field.message_type is not None and field.message_type.file.name == graph_pb2.DESCRIPTOR.name:
             for inner in value if field.is_repeated else [value]:
                 yield from kinds_in(inner)
+
+
+MAX_MODULES = 20
+
+
+def test_no_package_has_more_modules_than_a_reader_can_survey() -> None:
+    packages = [path.parent for path in ROOT.glob("flytetemporal/**/__init__.py")]
+    sizes = {
+        package: len([path for path in package.glob("*.py") if path.name != "__init__.py"]) for package in packages
+    }
+
+    assert not {package: size for package, size in sizes.items() if size > MAX_MODULES}
