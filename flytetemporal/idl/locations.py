@@ -102,10 +102,24 @@ def log_uri(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier
     return join(store, "logs", _execution_folder(execution_id), node_id, f"{attempt}.log")
 
 
+def old_log_uri(
+    store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int
+) -> str:
+    """Return the URI at which logs were written before folders of executions became unambiguous."""
+    folder = f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
+    return join(store, "logs", folder, node_id, f"{attempt}.log")
+
+
 def log_path(execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str, attempt: int) -> str:
     """Return the path of an attempt's log on admin's HTTP port."""
     return f"/logs/{execution_id.project}/{execution_id.domain}/{execution_id.name}/{node_id}/{attempt}"
 
 
 def _execution_folder(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
-    return f"{execution_id.project}-{execution_id.domain}-{execution_id.name}"
+    """Return Flyte's name of an execution's folder, or one with dots where Flyte's could be that of another execution.
+
+    Neither projects nor names contain dots. Without dashes in project and domain, the first two dashes of the name
+    tell the parts from each other.
+    """
+    parts = (execution_id.project, execution_id.domain, execution_id.name)
+    return "-".join(parts) if "-" not in execution_id.project + execution_id.domain else ".".join(parts)

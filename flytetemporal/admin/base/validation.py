@@ -1,5 +1,7 @@
 """Checks of requests that several resources share. Texts mirror flyteadmin's pkg/manager/impl/validation/."""
 
+import unicodedata
+
 from flyteidl.admin import common_pb2, project_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
@@ -73,6 +75,13 @@ def check_identifier(
             f"expected {expected} instead"
         )
     check_names(identifier, "project", "domain", "name", "version")
+
+
+def check_registrable(identifier: identifier_pb2.Identifier) -> None:
+    """Refuse ids that cannot be part of a URL path, a log line or a command. Raises ``InvalidRequest``."""
+    for field in ("project", "domain", "name", "version"):
+        if any(unicodedata.category(character) == "Cc" for character in getattr(identifier, field)):
+            raise errors.InvalidRequest(f"invalid value for {field}: it contains control characters")
 
 
 def check_get(

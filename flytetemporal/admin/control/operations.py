@@ -11,7 +11,7 @@ from flytetemporal.admin.base import execution_lookup, execution_rows, stored_me
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
 from flytetemporal.admin.control import explanations
-from flytetemporal.admin.executions import closing, workflow_executions
+from flytetemporal.admin.executions import aborting, closing
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import error_text, phases
@@ -62,10 +62,11 @@ async def force_terminate(
         terminate.id.CopyFrom(request.execution_id)
     # Row first: if admin dies before the workflow is terminated, the sweeper delivers the recorded abort.
     try:
-        await workflow_executions.record_abort(deps, terminate)
+        await aborting.record_abort(deps, terminate)
     except errors.AlreadyTerminal:
         return operations_pb2.ForceTerminateResponse()
     await closing.force(deps, request.execution_id, request.cause)
+    await aborting.abort_children(deps, request.execution_id)
     return operations_pb2.ForceTerminateResponse()
 
 

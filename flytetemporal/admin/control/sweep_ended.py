@@ -5,7 +5,7 @@ from functools import partial
 
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from flytetemporal import errors
@@ -14,14 +14,11 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, ExecutionTagRow, is_open
 from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
-from flytetemporal.admin.executions import closing, workflow_executions
+from flytetemporal.admin.executions import aborting, closing
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
-# The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
-# execution of the eager workflow.
-EAGER_LABEL = "eager-exec"
 # The phase of a row whose workflow was not started, or has not reported yet.
 NOT_STARTED = "UNDEFINED"
 
@@ -100,23 +97,27 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
     flytekit stops those itself only if the eager workflow was registered as a workflow.
     """
     child, parent, tag = aliased(ExecutionRow), aliased(ExecutionRow), ExecutionTagRow
-    orphan = (
-        is_open(child, or_aborting=False),
-        parent.phase.in_(TERMINAL),
-        parent.updated_at < func.now() - deps.settings.close_grace,
-    )
+    # An end that is not an abort is left to the workflow or the task, which stop their children themselves.
+    over = and_(parent.phase.in_(TERMINAL), parent.updated_at < func.now() - deps.settings.close_grace)
     columns = (child.execution_project, child.execution_domain, child.execution_name, parent.execution_name)
     launched = (
         select(*columns)
         .join(parent, parent.id == child.source_execution_id)
-        .where(child.parent_node_execution_id != 0, *orphan)
+        .where(
+            child.parent_node_execution_id != 0, is_open(child, or_aborting=False), or_(parent.phase == "ABORTED", over)
+        )
         .limit(PAGE)
     )
     eager = (
         select(*columns)
         .join(tag, _names(tag, child, tag.execution_name))
         .join(parent, _names(tag, parent, tag.value))
-        .where(tag.key == EAGER_LABEL, parent.phase != "SUCCEEDED", *orphan)
+        .where(
+            tag.key == aborting.EAGER_LABEL,
+            parent.phase != "SUCCEEDED",
+            is_open(child, or_aborting=False),
+            or_(parent.phase.in_(("ABORTING", "ABORTED")), over),
+        )
         .limit(PAGE)
     )
     async with deps.sessions() as session:
@@ -127,11 +128,9 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
 async def _abort_orphan(deps: Dependencies, findings: Findings, found: Row[str, str, str, str]) -> None:
     project, domain, name, parent_name = found
     execution_id = identifiers.execution_identifier((project, domain, name))
-    cause = f"cascading abort as parent execution id [{parent_name}] has ended"
     try:
-        await workflow_executions.terminate(
-            deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause)
-        )
+        cause = aborting.cascade(parent_name)
+        await aborting.terminate(deps, admin_execution_pb2.ExecutionTerminateRequest(id=execution_id, cause=cause))
     except errors.AlreadyTerminal:  # It ended since the query.
         return
     findings.add("parent_ended", execution_id, parent=parent_name)

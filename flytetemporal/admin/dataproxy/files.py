@@ -4,6 +4,7 @@ Objects of S3 and Google Cloud Storage do not pass through here: their links lea
 """
 
 import asyncio
+import contextlib
 import mimetypes
 from collections.abc import AsyncIterator
 from typing import IO
@@ -79,13 +80,13 @@ class Files:
         """Stream the captured output of a task attempt, as far as it has been written."""
         parts = request.path_params
         execution_id = identifiers.execution_identifier((parts["project"], parts["domain"], parts["name"]))
-        uri = locations.log_uri(self._blobs.root, execution_id, parts["node_id"], parts["attempt"])
+        place = (self._blobs.root, execution_id, parts["node_id"], parts["attempt"])
         try:
-            if self._blobs.owns(uri):
-                opened = await self._blobs.open(uri)
-                return StreamingResponse(_chunks(opened), media_type="text/plain", headers=UNTRUSTED)
-        except NotFound:
-            pass
+            for uri in dict.fromkeys((locations.log_uri(*place), locations.old_log_uri(*place))):
+                with contextlib.suppress(NotFound):
+                    if self._blobs.owns(uri):
+                        opened = await self._blobs.open(uri)
+                        return StreamingResponse(_chunks(opened), media_type="text/plain", headers=UNTRUSTED)
         except FlyteError as e:
             return _refusal(e)
         attempt = f"attempt {parts['attempt']} of node {parts['node_id']} of execution {parts['name']}"

@@ -8,20 +8,26 @@ import contextlib
 import secrets
 from datetime import UTC, datetime
 
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
+from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import concurrent, execution_lookup, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, ProjectRow
+from flytetemporal.admin.base.models import ExecutionRow, ProjectRow
 from flytetemporal.admin.events import inline_data
-from flytetemporal.admin.executions import delivery, launch_checks, launch_records, launch_targets, single_task
+from flytetemporal.admin.executions import (
+    concurrency_limits,
+    delivery,
+    launch_checks,
+    launch_records,
+    launch_targets,
+    single_task,
+)
 from flytetemporal.admin.executions.launch_records import Launch, Linkage
-from flytetemporal.admin.executions.launch_targets import LaunchTarget
 from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations
@@ -103,7 +109,8 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         annotated = execution_settings.annotations(spec, target.launch_plan, levels)
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
         labels = await _labels(session, request.project, config.labels)
-        await check_concurrency_limit(session, target)
+        # Checked again, with a lock, when the row is inserted; most launches that are refused write no inputs.
+        await concurrency_limits.check(session, target, lock=False)
     setting_checks.check(config)  # Those of a launch plan that was registered before they were checked.
     namespace = f"{request.project}-{request.domain}"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
@@ -155,41 +162,11 @@ async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels
     return {**of_project.values, **labels.values}
 
 
-async def check_concurrency_limit(session: AsyncSession, target: LaunchTarget) -> None:
-    """Refuse a launch if the launch plan's concurrency policy skips it.
-
-    Raises:
-        AlreadyExists: as many executions of the launch plan, in any version, are open as the policy allows.
-    """
-    # Nothing locks the count: launches at the same instant can exceed the limit.
-    if target.launch_plan is None or not target.launch_plan.concurrency_policy.max:
-        return
-    policy = target.launch_plan.concurrency_policy
-    if policy.behavior != launch_plan_pb2.CONCURRENCY_LIMIT_BEHAVIOR_SKIP:
-        return
-    plan = (await session.scalars(select(LaunchPlanRow).where(LaunchPlanRow.id == target.launch_plan_row))).one()
-    query = (
-        select(func.count())
-        .select_from(ExecutionRow)
-        .join(LaunchPlanRow, LaunchPlanRow.id == ExecutionRow.launch_plan_id)
-        .where(
-            LaunchPlanRow.project == plan.project,
-            LaunchPlanRow.domain == plan.domain,
-            LaunchPlanRow.name == plan.name,
-            ExecutionRow.phase.in_(("QUEUED", "RUNNING")),
-        )
-    )
-    if (await session.execute(query)).scalar_one() >= policy.max:
-        raise errors.AlreadyExists(
-            f"concurrency limit ({policy.max}) reached for launch plan {plan.name}; skipping execution"
-        )
-
-
 async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
     """Store the inputs and the row.
 
     Raises:
-        AlreadyExists: the name is taken.
+        AlreadyExists: the name is taken, or the limit of the launch plan is reached.
     """
     # The inputs are written before the transaction, which must not hold a connection while the store is slow. Their
     # directory belongs to this launch alone: if the name is taken, the inputs of its execution stay as they are.
@@ -199,7 +176,11 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
     )
     try:
         async with deps.sessions.begin() as session:
+            await concurrency_limits.check(session, launch.target, lock=True)
             await launch_records.insert(session, launch, argument, datetime.now(UTC))
+    except errors.AlreadyExists:
+        await _discard_inputs(deps, launch)
+        raise
     except IntegrityError as error:
         await _discard_inputs(deps, launch)
         text = str(error.orig).splitlines()[0]

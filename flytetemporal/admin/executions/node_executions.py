@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flyteidl.admin import node_execution_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -66,9 +66,8 @@ async def list_for_task(
     page = list_requests.page(request, list_schemas.NODE_EXECUTION, "ListNodeExecutionsForTask")
     async with deps.sessions() as session:
         await execution_lookup.task(session, request.task_execution_id)
-        parent = event_rows.parent_task_key(request.task_execution_id)
         query = _of(request.task_execution_id.node_execution_id.execution_id)
-        return await _list(session, page, query.where(NodeExecutionRow.parent_task_execution == parent))
+        return await _list(session, page, query.where(_made_by(request.task_execution_id)))
 
 
 async def get_data(
@@ -106,6 +105,20 @@ async def get_dynamic_workflow(
 def _of(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Select[NodeExecutionRow]:
     return select(NodeExecutionRow).where(
         execution_rows.of_execution(NodeExecutionRow, execution_id), NodeExecutionRow.phase != _UNREPORTED
+    )
+
+
+def _made_by(task: identifier_pb2.TaskExecutionIdentifier) -> ColumnElement[bool]:
+    """Return the condition that an attempt of a dynamic task made a node.
+
+    Events of our engine name the parent node, and the attempt as their retry group; those of older ones name the task.
+    """
+    metadata = node_execution_pb2.NodeExecutionMetaData(retry_group=str(task.retry_attempt)).SerializeToString()
+    # The retry group is the first field of the stored message.
+    of_attempt = func.substring(NodeExecutionRow.node_execution_metadata, 1, len(metadata)) == metadata
+    return or_(
+        NodeExecutionRow.parent_task_execution == event_rows.parent_task_key(task),
+        and_(NodeExecutionRow.parent_node_id == task.node_execution_id.node_id, of_attempt),
     )
 
 

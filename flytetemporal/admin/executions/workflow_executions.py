@@ -20,13 +20,14 @@ from flytetemporal.admin.base import (
 )
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.executions import delivery, execution_metrics, launching, stored_data
+from flytetemporal.admin.executions import aborting, execution_metrics, launching, stored_data
 from flytetemporal.idl import phases, times
 
 create = launching.create
 relaunch = launching.relaunch
 recover = launching.recover
 get_metrics = execution_metrics.get_metrics
+terminate = aborting.terminate
 
 
 async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
@@ -91,36 +92,6 @@ async def update(
         )
         row.closure, row.state = closure.SerializeToString(), request.state
     return execution_pb2.ExecutionUpdateResponse()
-
-
-async def terminate(
-    deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest
-) -> execution_pb2.ExecutionTerminateResponse:
-    """Record an abort, then cancel the workflow. The workflow reports the end once its nodes have stopped."""
-    # Row first: if admin dies in between, the sweeper delivers the recorded abort. The reverse order could stop an
-    # execution without a record of who stopped it and why.
-    await record_abort(deps, request)
-    await delivery.try_cancel(deps, request.id, request.cause)
-    return execution_pb2.ExecutionTerminateResponse()
-
-
-async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTerminateRequest) -> None:
-    """Set an execution to ABORTING and record the cause.
-
-    Raises:
-        NotFound: the execution does not exist.
-        AlreadyTerminal: the execution has ended.
-    """
-    execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
-    async with deps.sessions.begin() as session:
-        # The lock keeps events out: an end that is being reported is stored before this read or after the abort.
-        row = await execution_lookup.locked_execution(session, request.id)
-        closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
-        if closure.phase in phases.WORKFLOW_TERMINAL:
-            raise phases.already_ended(phases.W.Phase.Name(closure.phase))
-        closure.phase = phases.W.ABORTING
-        closure.abort_metadata.cause = request.cause
-        row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()
 
 
 def message(row: ExecutionRow) -> execution_pb2.Execution:

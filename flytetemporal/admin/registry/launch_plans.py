@@ -146,6 +146,7 @@ async def _list(
 
 async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest) -> None:
     validation.check_identifier(request.id, LAUNCH_PLAN, given=request.HasField("id"))
+    validation.check_registrable(request.id)
     await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
     if not request.HasField("spec"):
         raise validation.missing("spec")

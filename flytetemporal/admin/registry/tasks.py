@@ -77,6 +77,7 @@ def message(row: TaskRow) -> task_pb2.Task:
 
 async def _checked(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> tasks_pb2.TaskTemplate:
     validation.check_identifier(request.id, TASK, given=request.HasField("id"))
+    validation.check_registrable(request.id)
     await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
     if not request.HasField("spec") or not request.spec.HasField("template"):
         raise validation.missing("spec")

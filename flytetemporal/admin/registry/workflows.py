@@ -88,6 +88,7 @@ async def _checked(
     deps: Dependencies, request: workflow_pb2.WorkflowCreateRequest
 ) -> core_workflow_pb2.WorkflowTemplate:
     validation.check_identifier(request.id, WORKFLOW, given=request.HasField("id"))
+    validation.check_registrable(request.id)
     await validation.check_project_and_domain(deps, request.id.project, request.id.domain)
     if not request.HasField("spec") or not request.spec.HasField("template"):
         raise validation.missing("spec")

@@ -179,6 +179,19 @@ async def test_nodes_of_a_task_are_listed(deps: Dependencies) -> None:
     assert (await nodes(deps))[0] == ["end-node", "n0", "start-node"]
 
 
+async def test_what_a_dynamic_task_made_is_listed_by_attempt(deps: Dependencies) -> None:
+    made = [node(f"n0-{attempt}-x", N.RUNNING, 1, parent="n0", retry_group=str(attempt)) for attempt in (0, 1)]
+    await batches.record_events(deps, events_pb2.RecordEventsRequest(events=made))
+
+    for attempt in (0, 1):
+        parent = identifier_pb2.TaskExecutionIdentifier(
+            task_id=TASK, node_execution_id=node_id("n0"), retry_attempt=attempt
+        )
+        request = node_execution_pb2.NodeExecutionForTaskListRequest(task_execution_id=parent, limit=10)
+        found = await node_executions.list_for_task(deps, request)
+        assert [one.id.node_id for one in found.node_executions] == [f"n0-{attempt}-x"]
+
+
 async def test_the_time_of_an_execution_is_broken_down(deps: Dependencies) -> None:
     request = execution_pb2.WorkflowExecutionGetMetricsRequest(id=EXECUTION, depth=10)
 

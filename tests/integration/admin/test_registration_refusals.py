@@ -197,3 +197,17 @@ async def test_a_closure_gone_from_the_store_is_our_fault(deps: Dependencies) ->
 
     with pytest.raises(errors.Internal, match="is missing from the store"):
         await workflows.get(deps, common_pb2.ObjectGetRequest(id=request.id))
+
+
+@pytest.mark.parametrize("field", ["name", "version"])
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x7f", "\x85"])
+async def test_ids_with_control_characters_are_refused(deps: Dependencies, field: str, character: str) -> None:
+    of_task, of_workflow = task(), workflow()
+    for request in (of_task, of_workflow):
+        setattr(request.id, field, f"a{character}b")
+    message = f"invalid value for {field}: it contains control characters"
+
+    with pytest.raises(errors.InvalidRequest, match=message):
+        await tasks.create(deps, of_task)
+    with pytest.raises(errors.InvalidRequest, match=message):
+        await workflows.create(deps, of_workflow)

@@ -277,3 +277,47 @@ async def test_bad_rows_do_not_stop_the_pages_behind_them(
         "FAILED",
         "ABORTED",
     ]
+
+
+async def _tag(installation: Installation, parent: str, child: identifier_pb2.WorkflowExecutionIdentifier) -> None:
+    project, domain, name = identifiers.execution_key(child)
+    async with installation.deps.sessions.begin() as session:
+        session.add(
+            ExecutionTagRow(
+                execution_project=project, execution_domain=domain, execution_name=name, key="eager-exec", value=parent
+            )
+        )
+
+
+async def test_an_abort_reaches_what_an_eager_workflow_launched_at_once(installation: Installation) -> None:
+    parent, child, grandchild, other = [await installation.run("waits") for _ in range(4)]
+    await _tag(installation, parent.name, child)
+    await _tag(installation, child.name, grandchild)
+
+    await workflow_executions.terminate(
+        installation.deps, execution_pb2.ExecutionTerminateRequest(id=parent, cause="enough")
+    )
+
+    for execution_id in (child, grandchild):
+        closure = await installation.closure(execution_id)
+        assert closure.phase == W.ABORTING
+        assert "cascading abort as parent execution id" in closure.abort_metadata.cause
+    assert (await installation.closure(other)).phase == W.RUNNING
+
+
+async def test_the_sweeper_aborts_children_of_an_aborted_parent_without_delay(installation: Installation) -> None:
+    installation.deps = replace(installation.deps, settings=AdminSettings())
+    parents = {phase: await installation.record("waits", phase) for phase in ("ABORTING", "ABORTED", "FAILED")}
+    children = {phase: await installation.record("waits", "RUNNING") for phase in parents}
+    for phase, parent in parents.items():
+        await _tag(installation, parent.name, children[phase])
+    async with installation.deps.sessions() as session:
+        query = text("select id from executions where execution_name = :name")
+        number = (await session.execute(query, {"name": parents["ABORTED"].name})).scalar_one()
+    launched = await installation.record("waits", "RUNNING", source_execution_id=number, parent_node_execution_id=1)
+
+    await sweep_ended.abort_orphans(installation.deps, Findings())
+
+    for child in (children["ABORTING"], children["ABORTED"], launched):
+        assert (await installation.closure(child)).phase in (W.ABORTING, W.ABORTED)
+    assert (await installation.closure(children["FAILED"])).phase == W.RUNNING
