@@ -1,18 +1,9 @@
-"""IdentityService and AuthMetadataService of an installation without authentication.
+"""IdentityService and AuthMetadataService of an installation without authentication, which serves neither, like Flyte.
 
-The console asks who the user is; every user is anonymous. flytekit and flytectl ask for authentication metadata only
-after a call was refused as UNAUTHENTICATED, which does not happen here. So AuthMetadataService answers UNIMPLEMENTED
-with ``NO_AUTHENTICATION``: an empty client configuration would send users to a login page that does not exist.
+The console asks who the user is. If it is told nobody in particular, it offers "Only my executions" and asks for those
+of an empty user; after UNIMPLEMENTED it offers no such filter. flytekit and flytectl ask for authentication metadata
+only after a call was refused as UNAUTHENTICATED, which does not happen here: an empty client configuration would send
+users to a login page that does not exist.
 """
 
-from flyteidl.service import identity_pb2
-
-from flytetemporal.admin.base.dependencies import Dependencies
-
 NO_AUTHENTICATION = "this installation asks for no authentication; use an insecure connection without an auth type"
-
-
-async def user_info(_: Dependencies, request: identity_pb2.UserInfoRequest) -> identity_pb2.UserInfoResponse:
-    """Return the anonymous user, who has no subject."""
-    del request
-    return identity_pb2.UserInfoResponse(name="anonymous", preferred_username="anonymous")

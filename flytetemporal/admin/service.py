@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 
-from flytetemporal.admin import identity
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import operations
@@ -89,7 +88,6 @@ DATA_PROXY: Mapping[str, Function[DataProxy]] = {
     "GetData": DataProxy.get_data,
 }
 
-IDENTITY: Mapping[str, Function[Dependencies]] = {"UserInfo": identity.user_info}
 
 # Our own services: Flyte's API has no batches of events, and neither explains executions nor ends them by force.
 EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": batches.record_events}

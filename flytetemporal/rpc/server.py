@@ -7,12 +7,11 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest, Unavailable
-from flytetemporal.rpc import invocation
+from flytetemporal.rpc import invocation, reflection
 from flytetemporal.rpc.methods import Method
 
 HEALTH_NAMES = ("", "flyteadmin")
@@ -47,8 +46,7 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     for name in HEALTH_NAMES:
         checks._server_status[name] = health_pb2.HealthCheckResponse.SERVING  # noqa: SLF001  its setter is a coroutine
-    names = (*by_service, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    server.add_generic_rpc_handlers(reflection.handlers((*by_service, health.SERVICE_NAME)))
     address = f"{settings.host}:{settings.grpc_port}"
     try:
         server.add_insecure_port(address)

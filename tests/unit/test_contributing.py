@@ -101,8 +101,8 @@ def test_every_rpc_of_every_served_service_has_a_handler() -> None:
     }
     unserved = {method.service for method in methods if "_unimplemented" in getattr(method.handler, "__qualname__", "")}
     assert {method.path for method in methods} == declared
-    # This one answers that there is no authentication.
-    assert unserved == {"flyteidl.service.AuthMetadataService"}
+    # These answer that there is no authentication.
+    assert unserved == {"flyteidl.service.AuthMetadataService", "flyteidl.service.IdentityService"}
 
 
 def is_row(table: type) -> bool:

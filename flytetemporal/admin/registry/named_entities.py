@@ -3,6 +3,7 @@
 A name exists if a version of it is registered. Its metadata is a row only after the first update.
 """
 
+import re
 from typing import Any
 
 from flyteidl.admin import common_pb2
@@ -26,6 +27,10 @@ _ROWS: dict[int, EntityRow] = {
 DESCRIPTION_LENGTH = 300
 # Names of the workflows and launch plans that wrap single tasks, as Flyte generates them.
 GENERATED = ".flytegen%"
+_OWN_COLUMNS = ("resource_type", "project", "domain", "name", "description", "state")
+_METADATA_COLUMNS = ("id", "created_at", "updated_at", "deleted_at")
+_METADATA_COLUMN = "named_entity_metadata_{}"
+_METADATA_FIELD = re.compile(r"\(named_entity_metadata\.(\w*)")
 
 
 async def get(deps: Dependencies, request: common_pb2.NamedEntityGetRequest) -> common_pb2.NamedEntity:
@@ -129,16 +134,24 @@ def _names(resource_type: int, project: str, domain: str) -> Select[Any]:
         metadata.id,
         metadata.created_at,
         metadata.updated_at,
+        metadata.deleted_at,
     ).select_from(distinct.outerjoin(metadata, on))
 
 
 def _entity(names: Any) -> Entity:
-    return Entity("entities", {column.name: column for column in names.c}, [names.c.name.asc()])
+    columns = {name: names.c[name] for name in _OWN_COLUMNS}
+    columns |= {_METADATA_COLUMN.format(name): names.c[name] for name in _METADATA_COLUMNS}
+    return Entity("entities", columns, [names.c.name.asc()])
 
 
 def _unprefixed(text: str) -> str:
-    """Return filters without the name of Flyte's metadata table: here a name and its metadata are one row."""
-    return text.replace("named_entity_metadata.", "")
+    """Return filters without the name of Flyte's metadata table: here a name and its metadata are one row.
+
+    As in Flyte, only filters with this name reach the columns that every table has.
+    """
+    return _METADATA_FIELD.sub(
+        lambda found: "(" + (_METADATA_COLUMN.format(found[1]) if found[1] in _METADATA_COLUMNS else found[1]), text
+    )
 
 
 def _message(resource_type: int, row: Any) -> common_pb2.NamedEntity:

@@ -78,7 +78,7 @@ def methods(deps: Dependencies, links: Signer) -> list[Method]:
         *bind(_service(admin_pb2, "AdminService"), service.ADMIN, deps),
         *bind(_service(signal_pb2, "SignalService"), service.SIGNALS, deps),
         *bind(_service(dataproxy_pb2, "DataProxyService"), service.DATA_PROXY, DataProxy(deps, links)),
-        *bind(_service(identity_pb2, "IdentityService"), service.IDENTITY, deps),
+        *refuse(_service(identity_pb2, "IdentityService"), identity.NO_AUTHENTICATION),
         *refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION),
         *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),
         *bind(_service(operations_pb2, "OperationsService"), service.OPERATIONS, deps),

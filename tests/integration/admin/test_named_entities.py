@@ -89,3 +89,22 @@ async def test_requests_for_no_kind_are_refused(deps: Dependencies) -> None:
         await named_entities.get(deps, common_pb2.NamedEntityGetRequest(id=scope("a")))
     with pytest.raises(errors.InvalidRequest, match=r"^missing metadata$"):
         await named_entities.update(deps, common_pb2.NamedEntityUpdateRequest(resource_type=TASK, id=scope("a")))
+
+
+@pytest.mark.parametrize("column", ["id", "created_at", "updated_at", "deleted_at", "nosuch"])
+async def test_columns_that_flyte_refuses_are_refused(deps: Dependencies, column: str) -> None:
+    request = common_pb2.NamedEntityListRequest(
+        resource_type=TASK, project=PROJECT, domain=DOMAIN, limit=10, sort_by=common_pb2.Sort(key=column)
+    )
+
+    with pytest.raises(errors.InvalidRequest, match=f"'nen.{column}' is invalid filter"):
+        await listed(deps, f"eq({column},1)")
+    with pytest.raises(errors.InvalidRequest, match=f"invalid sort key '{column}'"):
+        await named_entities.list_named_entities(deps, request)
+
+
+async def test_columns_of_the_metadata_are_reached_by_its_name(deps: Dependencies) -> None:
+    assert await names(deps, "gte(named_entity_metadata.created_at,2999-01-01T00:00:00Z)") == []
+    assert await names(deps, "eq(named_entity_metadata.state,0)") == await names(deps, "eq(state,0)")
+    with pytest.raises(errors.InvalidRequest, match="is invalid filter"):
+        await listed(deps, "eq(named_entity_metadata.nosuch,1)")

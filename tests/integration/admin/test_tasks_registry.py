@@ -3,7 +3,13 @@
 import asyncio
 
 import pytest
-from flyteidl.admin import common_pb2, matchable_resource_pb2, project_domain_attributes_pb2, project_pb2
+from flyteidl.admin import (
+    common_pb2,
+    description_entity_pb2,
+    matchable_resource_pb2,
+    project_domain_attributes_pb2,
+    project_pb2,
+)
 from flyteidl.core import identifier_pb2, tasks_pb2
 
 from flytetemporal import errors
@@ -153,3 +159,20 @@ async def test_texts_and_kinds_that_do_not_fit_are_refused(deps: Dependencies) -
     wrong = identifier_pb2.Identifier(resource_type=99, project=PROJECT, domain=DOMAIN, name="t", version="v1")  # type: ignore[arg-type]
     with pytest.raises(errors.InvalidRequest):
         await tasks.get(deps, common_pb2.ObjectGetRequest(id=wrong))
+
+
+async def test_a_short_description_alone_comes_with_the_parts_that_the_console_reads(deps: Dependencies) -> None:
+    request = task("described")
+    request.spec.description.short_description = "short"
+    await tasks.create(deps, request)
+
+    found = await descriptions.get(deps, common_pb2.ObjectGetRequest(id=request.id))
+    listed = await descriptions.list_descriptions(
+        deps,
+        description_entity_pb2.DescriptionEntityListRequest(resource_type="TASK", id=scope("described"), limit=10),
+    )
+
+    for description in (found, *listed.descriptionEntities):
+        assert description.short_description == "short"
+        assert description.HasField("long_description")
+        assert description.HasField("source_code")

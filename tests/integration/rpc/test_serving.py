@@ -10,11 +10,12 @@ import pytest
 from flyteidl.admin import execution_pb2, project_pb2
 from flyteidl.service import admin_pb2, admin_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from flytetemporal.cli.dev import ports
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import NotFound
-from flytetemporal.rpc import gateway, methods, server
+from flytetemporal.rpc import gateway, methods, reflection, server
 
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
@@ -207,3 +208,34 @@ async def test_a_message_that_json_could_not_show_is_refused_over_grpc(served: S
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "99 is not a value of" in str(refused.value.details())
+
+
+@pytest.mark.parametrize("service", reflection.SERVICE_NAMES)
+@pytest.mark.parametrize(
+    ("symbol", "found"),
+    [
+        ("flyteidl.service.AdminService", True),
+        ("flyteidl.service.AdminService.GetExecution", True),
+        ("flyteidl.service.AdminService.Nosuch", False),
+        ("flyteidl.admin.Execution", True),
+        ("flyteidl.admin.Nosuch", False),
+    ],
+)
+async def test_reflection_describes_services_messages_and_methods(
+    served: Served, service: str, symbol: str, found: bool
+) -> None:
+    call = served.channel.stream_stream(
+        f"/{service}/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    requests = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol),
+    ]
+
+    listed, described = [answer async for answer in call(iter(requests))]
+
+    services = {one.name for one in listed.list_services_response.service}
+    assert {"flyteidl.service.AdminService", *reflection.SERVICE_NAMES} <= services
+    assert described.HasField("file_descriptor_response" if found else "error_response")
