@@ -11,7 +11,8 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 from prometheus_client import Counter
 
-from flytetemporal.errors import FailedPrecondition
+from flytetemporal.errors import FailedPrecondition, Internal
+from flytetemporal.storage.blobs import BlobStore
 
 UNREADABLE = Counter("flytetemporal_unreadable_rows_total", "Rows that were left out of lists, by table.", ["table"])
 
@@ -89,6 +90,16 @@ def _readable(
             _log.warning("row_unreadable", table=table, row=getattr(row, "id", None), error=str(e))
         else:
             yield row, message
+
+
+async def load(blobs: BlobStore, uri: str, kind: type[M]) -> M:
+    """Return a message that a file holds. Raises ``UnreadableRow``, and what the store raises."""
+    try:
+        return await blobs.read_message(uri, kind)
+    except Internal as e:
+        if isinstance(e.__cause__, DecodeError):
+            raise _unreadable(kind) from e
+        raise
 
 
 def _unreadable(kind: type[Message]) -> UnreadableRow:

@@ -8,7 +8,7 @@ from flyteidl.core import compiler_pb2, identifier_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import execution_lookup
+from flytetemporal.admin.base import execution_lookup, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import WorkflowRow
 from flytetemporal.admin.events import event_rows
@@ -29,7 +29,7 @@ async def _load(deps: Dependencies, identifier: identifier_pb2.WorkflowExecution
     recorded, uris = Recorded(identifier), dict[str, str]()
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, identifier)
-        recorded.closure.MergeFromString(row.closure)
+        stored_messages.merge(recorded.closure, row.closure)
         if depth == 0:
             return recorded
         query = select(WorkflowRow.remote_closure_identifier).where(WorkflowRow.id == row.workflow_id)
@@ -37,10 +37,10 @@ async def _load(deps: Dependencies, identifier: identifier_pb2.WorkflowExecution
         await _load_nodes(session, recorded, uris)
         await _load_tasks(session, recorded)
     if definition_uri:
-        definition = await deps.blobs.read_message(definition_uri, workflow_pb2.WorkflowClosure)
+        definition = await stored_messages.load(deps.blobs, definition_uri, workflow_pb2.WorkflowClosure)
         recorded.definition.CopyFrom(definition.compiled_workflow)
     for node_id, uri in uris.items():
-        recorded.dynamic[node_id] = await deps.blobs.read_message(uri, compiler_pb2.CompiledWorkflowClosure)
+        recorded.dynamic[node_id] = await stored_messages.load(deps.blobs, uri, compiler_pb2.CompiledWorkflowClosure)
     if depth != 1:  # A child is two levels down: the launch plan node, then the child execution itself.
         await _load_children(deps, recorded, depth - 2)
     return recorded

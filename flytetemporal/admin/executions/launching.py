@@ -68,7 +68,7 @@ async def relaunch(
         domain=request.id.domain,
         name=request.name,
         spec=spec,
-        inputs=await deps.blobs.read_message(row.user_inputs_uri, literals_pb2.LiteralMap),
+        inputs=await stored_messages.load(deps.blobs, row.user_inputs_uri, literals_pb2.LiteralMap),
     )
     return await create(deps, again)
 
@@ -158,7 +158,7 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
 async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels) -> dict[str, str]:
     """Return the labels of an execution merged over those of its project."""
     query = select(ProjectRow.labels).where(ProjectRow.identifier == project)
-    of_project = common_pb2.Labels.FromString((await session.execute(query)).scalar_one_or_none() or b"")
+    of_project = stored_messages.parse(common_pb2.Labels, (await session.execute(query)).scalar_one_or_none() or b"")
     return {**of_project.values, **labels.values}
 
 

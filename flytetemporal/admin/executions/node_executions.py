@@ -144,7 +144,7 @@ async def _list(
 
 async def _compiled(deps: Dependencies, row: NodeExecutionRow) -> compiler_pb2.CompiledWorkflowClosure:
     uri = row.dynamic_workflow_remote_closure_reference
-    return await deps.blobs.read_message(uri, compiler_pb2.CompiledWorkflowClosure)
+    return await stored_messages.load(deps.blobs, uri, compiler_pb2.CompiledWorkflowClosure)
 
 
 def _message(row: NodeExecutionRow) -> node_execution_pb2.NodeExecution:

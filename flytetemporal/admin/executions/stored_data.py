@@ -6,8 +6,10 @@ import sys
 import structlog
 from flyteidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
+from google.protobuf.message import DecodeError
 
 from flytetemporal import errors
+from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.idl import identifiers, offloading
 
@@ -51,8 +53,14 @@ async def read(deps: Dependencies, uri: str) -> literals_pb2.LiteralMap:
     except errors.FlyteError as error:
         _log.warning("data_not_readable", uri=uri, error=error.message)
         return literals_pb2.LiteralMap()
-    await _put_in(deps, values, limit)
-    return values
+    try:
+        await _put_in(deps, values, limit)
+        # Nested too deep for the clients, it would hide the other map and the rest of the response.
+        response = execution_pb2.WorkflowExecutionGetDataResponse(full_inputs=values)
+        return stored_messages.checked(values, response)
+    except (DecodeError, stored_messages.UnreadableRow) as error:
+        _log.warning("data_not_readable", uri=uri, error=str(error))
+        return literals_pb2.LiteralMap()
 
 
 async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: int) -> None:

@@ -65,8 +65,10 @@ async def create(
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> workflow_pb2.Workflow:
     """Return a workflow version with its closure."""
     row = await entity_rows.get(deps, WorkflowRow, WORKFLOW, request)
-    return workflow_pb2.Workflow(
-        id=_id(row), closure=await _closure(deps, row), short_description=row.short_description
+    closure = await _closure(deps, row)
+    return stored_messages.read(
+        row,
+        lambda row: workflow_pb2.Workflow(id=_id(row), closure=closure, short_description=row.short_description),
     )
 
 
@@ -185,7 +187,7 @@ def _packed(root: str, message: Message) -> tuple[execution_pb2.ContentReference
 
 async def _closure(deps: Dependencies, row: WorkflowRow) -> workflow_pb2.WorkflowClosure:
     try:
-        return await deps.blobs.read_message(row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
+        return await stored_messages.load(deps.blobs, row.remote_closure_identifier, workflow_pb2.WorkflowClosure)
     except errors.NotFound as e:
         raise errors.Internal(f"the closure of workflow {row.name} is missing from the store: {e.message}") from e
 

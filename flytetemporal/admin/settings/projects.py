@@ -1,11 +1,13 @@
 """Projects and domains."""
 
+from functools import partial
+
 from flyteidl.admin import common_pb2, project_pb2
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
-from flytetemporal.admin.base import kubernetes_labels, list_requests, list_schemas, validation
+from flytetemporal.admin.base import kubernetes_labels, list_requests, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ProjectRow
 
@@ -68,7 +70,10 @@ async def list_projects(deps: Dependencies, request: project_pb2.ProjectListRequ
         query = query.where(ProjectRow.state != project_pb2.Project.ARCHIVED)
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
-    return project_pb2.Projects(projects=[_message(deps, row) for row in rows], token=page.next_token(rows))
+    found = stored_messages.readable(
+        rows, partial(_message, deps), lambda listed: project_pb2.Projects(projects=listed)
+    )
+    return project_pb2.Projects(projects=found, token=page.next_token(rows))
 
 
 async def get_domains(deps: Dependencies, _: project_pb2.GetDomainRequest) -> project_pb2.GetDomainsResponse:
@@ -130,5 +135,5 @@ def _message(deps: Dependencies, row: ProjectRow) -> project_pb2.Project:
         state=project_pb2.Project.ProjectState.Name(row.state),
     )
     if row.labels is not None:
-        project.labels.CopyFrom(common_pb2.Labels.FromString(row.labels))
+        project.labels.CopyFrom(stored_messages.parse(common_pb2.Labels, row.labels))
     return project

@@ -12,9 +12,11 @@ from flyteidl.admin import (
     matchable_resource_pb2,
     node_execution_pb2,
     project_domain_attributes_pb2,
+    project_pb2,
     signal_pb2,
     task_execution_pb2,
     task_pb2,
+    workflow_pb2,
 )
 from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2, types_pb2
 from google.protobuf import json_format, struct_pb2
@@ -260,3 +262,50 @@ async def test_a_damaged_row_is_named_as_such(
 
     with pytest.raises(errors.FailedPrecondition, match="cannot be read: it is damaged or nested too deep"):
         await read(deps)
+
+
+async def test_a_workflow_nested_too_deep_is_named_as_such(deps: Dependencies) -> None:
+    closure = workflow_pb2.WorkflowClosure()
+    template = closure.compiled_workflow.primary.template
+    template.interface.inputs.variables["x"].type.CopyFrom(nested(93))
+    async with deps.sessions() as session:
+        uri = (await session.execute(text("SELECT remote_closure_identifier FROM workflows"))).scalar_one()
+    await deps.blobs.write_message(uri, closure)
+
+    with pytest.raises(errors.FailedPrecondition, match="cannot be read: it is damaged or nested too deep"):
+        await workflows.get(deps, common_pb2.ObjectGetRequest(id=identifier("WORKFLOW", "w")))
+
+
+@pytest.mark.parametrize("lists", range(44, 50))
+async def test_inputs_nested_too_deep_are_empty_and_the_rest_is_read(deps: Dependencies, lists: int) -> None:
+    await launch(deps)
+    value = integer(1)
+    for _ in range(lists):
+        value = literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=[value]))
+    async with deps.sessions() as session:
+        uri = (await session.execute(text("SELECT inputs_uri FROM executions"))).scalar_one()
+    # The entry of a map, written by hand: protobuf refuses to wrap what is nested this deep.
+    data = value.SerializeToString()
+    entry = b"\x0a\x01a\x12" + _varint(len(data)) + data
+    await deps.blobs.write(uri, b"\x0a" + _varint(len(entry)) + entry)
+
+    found = await workflow_executions.get_data(deps, execution_pb2.WorkflowExecutionGetDataRequest(id=EXECUTION))
+
+    execution_pb2.WorkflowExecutionGetDataResponse.FromString(found.SerializeToString())
+
+
+def _varint(number: int) -> bytes:
+    groups = []
+    while True:
+        number, low = number >> 7, number & 0x7F
+        groups.append(low | (0x80 if number else 0))
+        if not number:
+            return bytes(groups)
+
+
+async def test_a_project_with_damaged_labels_is_left_out_of_the_list(deps: Dependencies) -> None:
+    await change(deps, "UPDATE projects SET labels = :bytes WHERE identifier = 'flytetester'", bytes=DAMAGED)
+
+    found = await projects.list_projects(deps, project_pb2.ProjectListRequest())
+
+    assert [one.id for one in found.projects] == ["flyteexamples", "flytesnacks"]
