@@ -31,6 +31,7 @@ class Options:
     temporal_port: int
     ui_port: int
     database_url: str
+    store: str
     reset: bool
     write_config: bool
     max_tasks: int
@@ -53,7 +54,17 @@ class Options:
 @click.option("--ui-port", type=click.IntRange(0, 65535), default=8233, show_default=True, help="0: any free port.")
 @click.option("--database-url", default="", help="Use this Postgres (postgresql://...) instead of the embedded one.")
 @click.option(
-    "--max-tasks", type=click.IntRange(0), default=0, show_default=True, help="Tasks that run at once; 0: two per CPU."
+    "--store",
+    default="",
+    help="Use this object store (s3://... or gs://...) instead of a folder; its options come from "
+    "FLYTETEMPORAL_STORAGE__OPTIONS, a JSON object.",
+)
+@click.option(
+    "--max-tasks",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Task processes that run at once; 0: two per CPU.",
 )
 @click.option("--memory-limits", is_flag=True, help="Limit the memory of task processes to what the task requests.")
 @click.option("--reset", is_flag=True, help="Delete the state of earlier runs first.")
@@ -84,6 +95,7 @@ def run(options: Options) -> None:
             _endpoints(options),
             state_folder.load_secrets(folder),
             external_database=_external_database(options.database_url),
+            external_store=_external_store(options.store),
             max_tasks=options.max_tasks,
             memory_limits=options.memory_limits,
         )
@@ -137,6 +149,17 @@ def _external_database(url: str) -> str:
     if host and not ports.is_open(port, host, EXTERNAL_DATABASE_SECONDS):
         raise CommandError(f"no Postgres answers at {host}:{port}: start it, or correct --database-url")
     return f"postgresql+psycopg://{rest}"
+
+
+def _external_store(root: str) -> str:
+    """Return the root of the user's own object store without a slash at its end; "" if there is none.
+
+    Raises:
+        CommandError: the address is not one of an object store.
+    """
+    if root and not root.startswith(("s3://", "gs://")):
+        raise CommandError(f"--store must be like s3://bucket/prefix or gs://bucket/prefix, not {root}")
+    return root.rstrip("/")
 
 
 class _Run:

@@ -49,8 +49,15 @@ class Stack:
     secrets: Secrets
     external_database: str = ""
     """The URL of the user's own database; empty: the embedded Postgres."""
+    external_store: str = ""
+    """The root of the user's own object store; empty: a folder of the state folder."""
     max_tasks: int = 0
     memory_limits: bool = False
+
+    @property
+    def store(self) -> str:
+        """The root of the object store in use."""
+        return self.external_store or str(self.folder.store)
 
     @property
     def database_url(self) -> str:
@@ -87,7 +94,7 @@ class Stack:
             "temporal_namespace": temporal_server.NAMESPACE,
             "temporal_ui_url": self.endpoints.ui_url,
             "database_url": self.database_url,
-            "store": str(self.folder.store),
+            "store": self.store,
             "client_config": str(self.folder.client_config),
             "logs": str(self.folder.logs),
             "processes": dict(pids),
@@ -95,7 +102,7 @@ class Stack:
 
     def _shared_environment(self) -> dict[str, str]:
         return {
-            "FLYTETEMPORAL_STORAGE__ROOT": str(self.folder.store),
+            "FLYTETEMPORAL_STORAGE__ROOT": self.store,
             "FLYTETEMPORAL_TEMPORAL__ADDRESS": self.endpoints.temporal_address,
             "FLYTETEMPORAL_TEMPORAL__NAMESPACE": temporal_server.NAMESPACE,
         }

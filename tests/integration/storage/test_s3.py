@@ -7,7 +7,7 @@ from flyteidl.core import literals_pb2
 
 from flytetemporal.errors import NotFound, StoreAccessDenied, Unavailable
 from flytetemporal.storage.blobs import BlobStore
-from tests.fixtures.s3 import S3Server
+from scripts.s3_server import S3Server
 
 Operation = Callable[[BlobStore, str], Awaitable[object]]
 OPERATIONS: dict[str, Operation] = {
