@@ -48,8 +48,11 @@ class _Pool(AsyncAdaptedQueuePool):
 def _options(url: URL, settings: DatabaseSettings) -> str:
     """Return the options of the server session: those of the URL, which the driver would drop, and ours."""
     given = url.query.get("options", ())
-    milliseconds = round(settings.statement_timeout.total_seconds() * 1000)
-    return " ".join([*((given,) if isinstance(given, str) else given), f"-c statement_timeout={milliseconds}"])
+    options = [given] if isinstance(given, str) else [*given]
+    # Without a limit there is no option: poolers such as PgBouncer refuse the ones that they do not know.
+    if settings.statement_timeout:
+        options.append(f"-c statement_timeout={round(settings.statement_timeout.total_seconds() * 1000)}")
+    return " ".join(options)
 
 
 def _translate(context: ExceptionContext) -> None:

@@ -52,3 +52,13 @@ async def test_options_of_the_url_stay(database: DatabaseSettings) -> None:
 
 def test_migrations_have_a_limit_of_their_own(database: DatabaseSettings) -> None:
     migrate.upgrade(database.url.get_secret_value())
+
+
+async def test_the_limit_of_statements_can_be_lifted(database: DatabaseSettings) -> None:
+    engine, sessions = session.open(database.model_copy(update={"statement_timeout": timedelta(0)}))
+
+    async with sessions() as opened:
+        found = (await opened.execute(text("SHOW statement_timeout"))).scalar_one()
+
+    await engine.dispose()
+    assert found == "0"

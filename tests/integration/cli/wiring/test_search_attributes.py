@@ -1,5 +1,9 @@
 """A plain Temporal namespace is prepared where this is allowed; else the error says what to run."""
 
+import asyncio
+import os
+import sys
+
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -13,6 +17,7 @@ from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
+from tests.fixtures.waiting import bounded
 
 KEYWORD, TEXT = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD, IndexedValueType.INDEXED_VALUE_TYPE_TEXT
 
@@ -90,3 +95,22 @@ async def test_a_namespace_that_does_not_exist_is_an_error_in_one_line(
 
     with pytest.raises(CommandError, match="namespace nowhere: Namespace nowhere is not found"):
         await connections.temporal(settings)
+
+
+async def test_migrate_prepares_database_and_namespace(plain_namespace: Client, database: DatabaseSettings) -> None:
+    environment = {
+        **os.environ,
+        "FLYTETEMPORAL_DATABASE__URL": database.url.get_secret_value(),
+        "FLYTETEMPORAL_TEMPORAL__ADDRESS": of(plain_namespace).address,
+        "FLYTETEMPORAL_TEMPORAL__NAMESPACE": plain_namespace.namespace,
+    }
+
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "flytetemporal.cli.main", "migrate", env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await bounded(process.communicate())
+        assert process.returncode == 0
+        assert f"namespace {plain_namespace.namespace} has the search attributes" in output.decode()
+
+    assert await search_attributes.missing(plain_namespace, of(plain_namespace)) == []
