@@ -19,12 +19,13 @@ from flytetemporal.compiler import compact, constants, dynamic
 from flytetemporal.contracts import content, limits
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, QuotaExceeded
-from flytetemporal.idl import error_text, locations, times
+from flytetemporal.idl import bounds, error_text, locations, times
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.concurrency import for_each
 
 CONCURRENT_FILES = 64
 CONCURRENT_CALLS = 64
+MAX_FUTURES_BYTES = 256 * 1024 * 1024
 BUILD_FAILED = "DynamicWorkflowBuildFailed"
 Error = core_execution_pb2.ExecutionError
 
@@ -58,10 +59,11 @@ class DynamicActivities:
         """Compile the workflow that an attempt has made, show it to clients, and return the graph for the engine."""
         try:
             compiled = await self._closure(request)
-            closure, files = constants.offload(compiled, request.output_dir, limits.MIN_OFFLOADED_CONSTANT_BYTES)
-            graph, templates = compact.compact(closure)
-            graph_reference, graph_data = _packed(request.output_dir, graph)
-            tasks, tasks_data = _packed(request.output_dir, templates)
+            least = limits.MIN_OFFLOADED_CONSTANT_BYTES
+            closure, files = await asyncio.to_thread(constants.offload, compiled, request.output_dir, least)
+            graph, templates = await asyncio.to_thread(compact.compact, closure)
+            graph_reference, graph_data = await asyncio.to_thread(_packed, request.output_dir, graph)
+            tasks, tasks_data = await asyncio.to_thread(_packed, request.output_dir, templates)
             constants.check_size(graph, len(graph_data), limits.MAX_GRAPH_BYTES)
         except (InvalidRequest, NotFound) as e:
             return _failed(BUILD_FAILED, e.message)
@@ -83,9 +85,10 @@ class DynamicActivities:
         parent = await self._templates.load(request.tasks, request.task)
         uri = locations.join(request.output_dir, locations.FUTURES)
         try:
-            spec = await self._blobs.read_message(uri, dynamic_job_pb2.DynamicJobSpec)
+            spec = await self._blobs.read_message(uri, dynamic_job_pb2.DynamicJobSpec, MAX_FUTURES_BYTES)
         except Internal as e:
             raise InvalidRequest(e.message) from e
+        await asyncio.to_thread(bounds.check, spec)
         template = dynamic.template_of(spec, _identifier(request), parent)
         wanted = dynamic.launch_plans_of(spec, template)
         plans = await for_each(self._admin.get_launch_plan, wanted, CONCURRENT_CALLS)

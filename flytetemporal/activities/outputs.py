@@ -12,31 +12,43 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal.activities.data import node_outputs
 from flytetemporal.activities.offloading import Offloading
-from flytetemporal.activities.task_events import has_deck, may_have_deck
-from flytetemporal.contracts import limits
+from flytetemporal.activities.task_events import may_have_deck
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import Internal, NotFound
-from flytetemporal.idl import error_text, locations, tracebacks
+from flytetemporal.errors import Internal, InvalidRequest, NotFound, ValueTooLarge
+from flytetemporal.idl import bounds, error_text, locations, tracebacks
 from flytetemporal.plugins.protocol import ErrorKind
-from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
 from flytetemporal.storage.concurrency import for_each
 
 DONE = "attempt.pb"
+# A message is cut to 100 kB anyway; a result holds at most what Temporal carries.
+MAX_ERROR_BYTES = 8 * 1024 * 1024
+MAX_RESULT_BYTES = 4 * 1024 * 1024
+INVALID_OUTPUTS = "InvalidTaskOutputs"
+_BAD_ERROR_FILE = "ErrorFileBadFormat"
+# A longer text is no traceback of Python's, and cutting it comes first.
+_MAX_TRACEBACK_CHARACTERS = 1_000_000
 _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK, DONE)
 
 
 async def clear(blobs: BlobStore, output_dir: str) -> None:
     """Remove what an earlier execution of the same attempt has left, so that it does not count as the next one's."""
     uris = [locations.join(output_dir, name) for name in _STALE]
-    await for_each(blobs.delete, uris, at_once=len(uris))
+    # If the task has replaced the directory by a link, there is nothing of ours in it.
+    with contextlib.suppress(InvalidRequest):
+        await for_each(blobs.delete, uris, at_once=len(uris))
 
 
 async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:
     """Return the result of an earlier execution of the same attempt that has ended, or None."""
     try:
-        return await blobs.read_message(locations.join(output_dir, DONE), execution_pb2.TaskAttemptResult)
-    except (NotFound, Internal):
+        uri = locations.join(output_dir, DONE)
+        result = await blobs.read_message(uri, execution_pb2.TaskAttemptResult, MAX_RESULT_BYTES)
+        # The task can write to the directory too.
+        bounds.check(result)
+    except (NotFound, Internal, InvalidRequest):
         return None
+    return result
 
 
 async def mark_finished(blobs: BlobStore, output_dir: str, result: execution_pb2.TaskAttemptResult) -> None:
@@ -67,7 +79,7 @@ async def collect(
     dynamic, reported, deck = await asyncio.gather(
         blobs.exists(locations.join(output_dir, locations.FUTURES)),
         _reported_failure(blobs, output_dir),
-        _deck_uri(blobs, output_dir, template),
+        deck_uri(blobs, output_dir, template),
     )
     result = execution_pb2.TaskAttemptResult(deck_uri=deck)
     if dynamic:
@@ -75,7 +87,6 @@ async def collect(
         result.outputs.uri = locations.outputs_uri(output_dir)
     elif reported is not None:
         result.failure.CopyFrom(reported)
-        result.deck_uri = deck if has_deck(template) else ""
     else:
         outputs = template.interface.outputs.variables
         if outputs:
@@ -110,12 +121,11 @@ async def _collect_outputs(
     offloading: Offloading,
 ) -> None:
     uri = locations.outputs_uri(output_dir)
+    # Each value can be almost as large as the limit of one.
+    limit_bytes = min(MAX_READ_BYTES, offloading.limits.most * max(1, len(declared or ())))
     try:
-        size = await blobs.size_bytes(uri)
-        if size > limits.MAX_INLINE_LITERALS_BYTES and not offloading.limits.concern(size):
-            result.outputs.uri = uri
-            return
-        values = await blobs.read_message(uri, literals_pb2.LiteralMap)
+        values = await blobs.read_message(uri, literals_pb2.LiteralMap, limit_bytes)
+        await asyncio.to_thread(bounds.check, values)
         if await offloading.offload(values, output_dir, declared):
             await blobs.write_message(uri, values)
         result.outputs.CopyFrom(node_outputs(values, uri))
@@ -124,32 +134,48 @@ async def _collect_outputs(
         result.failure.CopyFrom(failure("OutputsNotFound", text, ErrorKind.UNKNOWN, recoverable=True))
     except Internal as e:
         result.failure.CopyFrom(failure("OutputsNotFound", e.message, ErrorKind.UNKNOWN, recoverable=True))
+    except ValueTooLarge:
+        raise
+    except InvalidRequest as e:
+        text = f"the task's outputs at [{uri}] cannot be used: {e.message}"
+        result.failure.CopyFrom(failure(INVALID_OUTPUTS, text, ErrorKind.USER, recoverable=False))
 
 
 async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.AttemptFailure | None:
     """Return the failure that the task has written to ``error.pb``, or None."""
     uri = locations.join(output_dir, locations.ERROR)
     try:
-        document = await blobs.read_message(uri, errors_pb2.ErrorDocument)
+        document = await blobs.read_message(uri, errors_pb2.ErrorDocument, MAX_ERROR_BYTES)
     except NotFound:
         return None
-    except Internal as e:
-        return failure("ErrorFileBadFormat", e.message, ErrorKind.SYSTEM, recoverable=True)
+    except (Internal, InvalidRequest) as e:
+        return failure(_BAD_ERROR_FILE, e.message, ErrorKind.SYSTEM, recoverable=True)
     if not document.HasField("error"):
         text = f"error document at [{uri}] holds no error"
-        return failure("ErrorFileBadFormat", text, ErrorKind.SYSTEM, recoverable=True)
-    error = document.error
-    text = tracebacks.user_frames_first(error.message)
-    described = failure(
-        error_text.headline(error.code), text, error.origin, recoverable=error.kind == error.RECOVERABLE
-    )
+        return failure(_BAD_ERROR_FILE, text, ErrorKind.SYSTEM, recoverable=True)
+    return await asyncio.to_thread(_described, bounds.repaired(document).error)
+
+
+def _described(error: errors_pb2.ContainerError) -> execution_pb2.AttemptFailure:
+    """Return the failure that a task has written. Whatever cannot be stored is replaced: the rest must arrive."""
+    text = _storable(error.message)
+    if len(text) <= _MAX_TRACEBACK_CHARACTERS:
+        text = tracebacks.user_frames_first(text)
+    kind = error.origin if error.origin in ErrorKind.ErrorKind.values() else ErrorKind.UNKNOWN
+    code = error_text.headline(_storable(error.code))
+    described = failure(code, text, kind, recoverable=error.kind == error.RECOVERABLE)
     if error.HasField("timestamp"):
         described.error.timestamp.CopyFrom(error.timestamp)
-    described.error.worker = error_text.headline(error.worker)
+    described.error.worker = error_text.headline(_storable(error.worker))
     return described
 
 
-async def _deck_uri(blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate) -> str:
+def _storable(text: str) -> str:
+    # Postgres has no NUL.
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+async def deck_uri(blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate) -> str:
     """Return the URI of the attempt's deck, or an empty text if there is none."""
     uri = locations.join(output_dir, locations.DECK)
     return uri if may_have_deck(template) and await blobs.exists(uri) else ""

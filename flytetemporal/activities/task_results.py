@@ -2,15 +2,19 @@
 
 import functools
 
+import structlog
+
 from flytetemporal.activities import outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import ValueTooLarge
+from flytetemporal.errors import InvalidRequest, NotFound, ValueTooLarge
 from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo
 from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
+
+log = structlog.get_logger()
 
 
 class TaskResults:
@@ -27,13 +31,20 @@ class TaskResults:
     async def keep(self, attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> None:
         """Store a result, in case Temporal does not receive it."""
         marking = functools.partial(outputs.mark_finished, self._blobs, attempt.request.output_dir, result)
-        await retry_transient(marking, "result")
+        try:
+            await retry_transient(marking, "result")
+        except (InvalidRequest, NotFound) as e:
+            # The task has replaced its directory. Its result still reaches Temporal, unless the worker dies now.
+            log.warning("result_not_kept", attempt=attempt.request.generated_name, problem=e.message)
 
     async def collect(self, attempt: Attempt, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
         """Return the result of an attempt whose last phase is ``last``."""
         error = last.error
         if error is not None:
-            return outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
+            result = outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
+            decks = functools.partial(outputs.deck_uri, self._blobs, attempt.written_dir, attempt.task)
+            result.deck_uri = await retry_transient(decks, "deck")
+            return result
         written, expected = attempt.written_dir, attempt.request.output_dir
         collecting = functools.partial(
             outputs.collect, self._blobs, written, attempt.task, self._offloading, is_element=attempt.is_element
@@ -42,6 +53,8 @@ class TaskResults:
             result = await retry_transient(collecting, "outputs")
         except ValueTooLarge as e:
             return outputs.failed("OutputSizeExceeded", attempt.describe(e), ErrorKind.USER, recoverable=False)
+        except InvalidRequest as e:
+            return outputs.failed(outputs.INVALID_OUTPUTS, e.message, ErrorKind.USER, recoverable=False)
         if result.WhichOneof("outcome") == "outputs":
             if written != expected:
                 await retry_transient(functools.partial(outputs.copy, self._blobs, written, expected), "outputs")

@@ -10,6 +10,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flytetemporal.errors import FlyteError
 from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import TaskContext
+from flytetemporal.storage import local_files
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -40,7 +41,9 @@ class TaskLogs:
             return
         uri = self._uri(context)
         try:
-            await self.blobs.write(uri, await asyncio.to_thread(path.read_bytes))
+            # The task can have replaced its log, by a FIFO for example.
+            if await asyncio.to_thread(local_files.is_regular, path, path.parent):
+                await self.blobs.upload(path, uri)
         except (FlyteError, OSError) as e:
             # The attempt has its outcome. A lost log must not turn it into a failure.
             log.warning("task_log_lost", uri=uri, problem=str(e))

@@ -9,9 +9,8 @@ a write can still complete afterwards, but readers never see a part of it.
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
-import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
@@ -34,6 +33,8 @@ MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
 READ_SECONDS = 300
 # By default botocore makes up to five tries of 60 s each.
 S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}
+# Messages from this size on are parsed and serialized in threads.
+_LARGE_BYTES = 256 * 1024
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
@@ -135,13 +136,16 @@ class BlobStore:
         """Return the object parsed as ``kind``. Raises ``Internal`` if it does not parse."""
         data = await self.read(uri, limit_bytes)
         try:
-            return kind.FromString(data)
+            if len(data) < _LARGE_BYTES:
+                return kind.FromString(data)
+            return await asyncio.to_thread(kind.FromString, data)
         except DecodeError as e:
             raise Internal(f"{uri} is not a {kind.DESCRIPTOR.full_name}") from e
 
     async def write_message(self, uri: str, message: Message) -> None:
         """Write the deterministic binary form of ``message``: repeated writes store the same bytes."""
-        await self.write(uri, message.SerializeToString(deterministic=True))
+        serialize = functools.partial(message.SerializeToString, deterministic=True)
+        await self.write(uri, serialize() if message.ByteSize() < _LARGE_BYTES else await asyncio.to_thread(serialize))
 
     async def presign(self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
         """Return a link presigned by the store. Raises ``Unavailable`` if it cannot sign."""
@@ -182,9 +186,8 @@ class BlobStore:
             if path is None:
                 self._filesystem(uri).pipe_file(uri, data)
                 return
-            temporary = _temporary_path(path)
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
+            with local_files.replacing(path, self._local_root(path)) as file:
+                file.write(data)
 
     def _copy_sync(self, uri: str, source: IO[bytes]) -> None:
         with self._translated(uri):
@@ -193,10 +196,8 @@ class BlobStore:
                 with self._filesystem(uri).open(uri, "wb") as target:
                     shutil.copyfileobj(source, target)
                 return
-            temporary = _temporary_path(path)
-            with temporary.open("wb") as target:
+            with local_files.replacing(path, self._local_root(path)) as target:
                 shutil.copyfileobj(source, target)
-            os.replace(temporary, path)
 
     def _download_sync(self, uri: str, path: Path) -> None:
         with self._translated(uri):
@@ -220,7 +221,7 @@ class BlobStore:
         with contextlib.suppress(NotFound), self._translated(uri):
             path = self.local_path(uri)
             if path is not None:
-                path.unlink()
+                local_files.delete(path, self._local_root(path))
             else:
                 self._filesystem(uri).rm_file(uri)
 
@@ -303,9 +304,3 @@ def _is_below(uri: str, prefix: str) -> bool:
     # flytekit writes file URIs as plain paths.
     root, path = prefix.removeprefix("file://"), uri.removeprefix("file://")
     return path.startswith(root + "/") and ".." not in path.split("/")
-
-
-def _temporary_path(path: Path) -> Path:
-    """Return a unique path in the folder of ``path``: renaming is atomic only within a file system."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")

@@ -5,9 +5,12 @@ file, a FIFO without a writer, a file that keeps growing. So links below the roo
 regular files are read, and every read has a limit.
 """
 
+import contextlib
 import errno
 import os
+import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +19,7 @@ from flytetemporal.errors import InvalidRequest, ValueTooLarge
 _DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a FIFO without O_NONBLOCK would wait for a writer.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK_ERRORS = (errno.ELOOP, errno.EMLINK)
 
 
@@ -35,9 +39,7 @@ def open_regular(path: Path, root: Path) -> IO[bytes]:
     except OSError as e:
         # A link in the middle of the path fails as "not a directory", one at its end with ELOOP.
         if e.errno in _LINK_ERRORS or (e.errno == errno.ENOTDIR and _has_link(path, root)):
-            raise InvalidRequest(
-                f"{path} is a link, or is reached through one: links in the object store are not followed"
-            ) from e
+            raise _is_link(path) from e
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -74,6 +76,72 @@ def is_regular(path: Path, root: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, InvalidRequest):
         return False
     return True
+
+
+@contextlib.contextmanager
+def replacing(path: Path, root: Path) -> Iterator[IO[bytes]]:
+    """Yield a new file that takes the place of ``path`` when the context ends without an error.
+
+    Missing folders are made. Links below ``root`` are not followed: a task can replace its folder by a link to that of
+    another one, where it would let the worker write.
+
+    Raises:
+        InvalidRequest: a folder below ``root`` is a link.
+    """
+    folder = _open_folder(path, root, make=True)
+    temporary = f".{path.name[:100]}.{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(temporary, _NEW_FILE, 0o666, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+    finally:
+        os.close(folder)
+
+
+def delete(path: Path, root: Path) -> None:
+    """Delete a file, or a link itself. Links to folders below ``root`` are not followed.
+
+    Raises:
+        InvalidRequest: a folder below ``root`` is a link.
+    """
+    folder = _open_folder(path, root, make=False)
+    try:
+        os.unlink(path.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _open_folder(path: Path, root: Path, *, make: bool) -> int:
+    """Open the folder of ``path`` part by part from ``root`` on, as ``_open`` does."""
+    if not path.is_relative_to(root):
+        root = path.parent
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    current = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
+    try:
+        for folder in path.relative_to(root).parts[:-1]:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=current)
+            below = os.open(folder, _DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = below
+    except BaseException as e:
+        os.close(current)
+        if isinstance(e, OSError) and e.errno in (*_LINK_ERRORS, errno.ENOTDIR) and _has_link(path.parent, root):
+            raise _is_link(path) from e
+        raise
+    return current
+
+
+def _is_link(path: Path) -> InvalidRequest:
+    return InvalidRequest(f"{path} is a link, or is reached through one: links in the object store are not followed")
 
 
 def too_large(name: str, limit_bytes: int) -> ValueTooLarge:

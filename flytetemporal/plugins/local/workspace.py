@@ -6,9 +6,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from flytetemporal.errors import InvalidRequest
 from flytetemporal.plugins.local import process_ownership
 from flytetemporal.plugins.local.outcome import TAIL_BYTES
 from flytetemporal.plugins.protocol import TaskContext
+from flytetemporal.storage import local_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,11 @@ class Workspace:
     def log_end(self) -> bytes:
         """Return the end of the output."""
         try:
-            with self.log.open("rb") as file:
+            # The task can have replaced its log, by a FIFO for example.
+            with local_files.open_regular(self.log, self.log.parent) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
                 return file.read()
-        except OSError:
+        except (OSError, InvalidRequest):
             return b""
 
 

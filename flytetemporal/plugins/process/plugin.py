@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
-from flytetemporal.errors import FlyteError, Internal, NotFound
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
 from flytetemporal.idl import locations
 from flytetemporal.plugins import resources
 from flytetemporal.plugins.local import limits, process_ownership, workspace
@@ -44,6 +44,7 @@ from flytetemporal.storage.blobs import BlobStore
 log = structlog.get_logger()
 
 _OUT_OF_MEMORY = "MemoryError"
+MAX_ERROR_BYTES = 8 * 1024 * 1024
 ORPHAN_SECONDS = 10.0
 ORPHANS = Counter("flytetemporal_orphan_processes", "Task processes that were killed because their worker was gone.")
 
@@ -163,8 +164,8 @@ class ProcessPlugin(Plugin):
         """Whether the task's error document names a MemoryError."""
         uri = locations.join(context.output_dir, locations.ERROR)
         try:
-            document = await self._blobs.read_message(uri, errors_pb2.ErrorDocument)
-        except (NotFound, Internal):
+            document = await self._blobs.read_message(uri, errors_pb2.ErrorDocument, MAX_ERROR_BYTES)
+        except (NotFound, Internal, InvalidRequest):
             return False
         return _OUT_OF_MEMORY in document.error.message
 

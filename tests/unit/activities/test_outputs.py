@@ -103,14 +103,11 @@ async def test_a_deck_is_looked_for_unless_the_task_makes_none(left: Left) -> No
     assert not (await left.collect(never)).deck_uri
 
 
-async def test_a_failed_attempt_shows_a_deck_only_when_it_promised_one(left: Left) -> None:
+async def test_a_failed_attempt_shows_the_deck_that_it_has_written(left: Left) -> None:
     await left.put("error.pb", document(errors_pb2.ContainerError.RECOVERABLE))
     await left.put("deck.html", b"<html>")
-    promised = tasks_pb2.TaskTemplate(interface=DECLARED)
-    promised.metadata.generates_deck.CopyFrom(wrappers_pb2.BoolValue(value=True))
 
-    assert not (await left.collect()).deck_uri
-    assert (await left.collect(promised)).deck_uri == f"{left.dir}/deck.html"
+    assert (await left.collect()).deck_uri == f"{left.dir}/deck.html"
 
 
 async def test_clearing_removes_all_that_could_mislead(left: Left) -> None:
