@@ -1,5 +1,7 @@
 """The inputs of a task attempt: resolve them, and write the files that the task reads."""
 
+import contextlib
+
 from flyteidl.core import literals_pb2
 from google.protobuf.message import Message
 
@@ -7,7 +9,8 @@ from flytetemporal.activities import data, outputs
 from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.offloading import UNREADABLE, Offloading
 from flytetemporal.activities.task_attempts import Attempt
-from flytetemporal.errors import ValueTooLarge
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import InvalidRequest, ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import locations, offloading
 from flytetemporal.plugins import command_template
 from flytetemporal.plugins.protocol import Rejected
@@ -44,6 +47,33 @@ class TaskInputs:
         """Whether the task's file is left as it is. An array has inlined the file that all its elements read."""
         is_on = bool(self._offloading.limits.least)
         return attempt.reads_whole_inputs or (is_on and offloading.reads_references(attempt.task))
+
+    async def with_checkpoint(self, attempt: Attempt) -> Attempt:
+        """Return the attempt, without the previous checkpoint if the previous attempt has saved none.
+
+        flytekit takes any address that it is handed for a checkpoint, and fails if it cannot be read.
+        """
+        directory = attempt.request.previous_checkpoint_dir
+        if not directory:
+            return attempt
+        try:
+            if await self._blobs.tree(directory):
+                return attempt
+        except InvalidRequest:
+            return attempt  # Raw outputs can be in a store that only the task can read.
+        request = execution_pb2.TaskAttempt()
+        request.CopyFrom(attempt.request)
+        request.previous_checkpoint_dir = ""
+        return Attempt(request, attempt.task)
+
+    async def write_for_readers(self, attempt: Attempt) -> None:
+        """Write the inputs of an attempt that is refused: its events name the file, and clients read it."""
+        if attempt.reads_whole_inputs:
+            return
+        # An attempt is also refused because of its inputs. Then there are none to show.
+        with contextlib.suppress(Rejected, ResolutionFailed):
+            _, file = await self.resolve(attempt)
+            await self._blobs.write_message(locations.inputs_uri(attempt.request.data_dir), file)
 
     async def write(self, attempt: Attempt, file: literals_pb2.LiteralMap) -> None:
         """Write what the task reads, and remove what an earlier execution of the activity has written."""

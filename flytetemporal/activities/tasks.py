@@ -70,6 +70,7 @@ class TaskActivities:
             try:
                 plugin = self._registry.find(scheduled.task, scheduled.image)
             except Rejected as e:
+                await self._inputs.write_for_readers(scheduled)
                 return await self._finish(scheduled, _rejection(e), reports)
             with self._slot_of(plugin, scheduled.task):
                 return await self._result(scheduled, plugin, run, reports)
@@ -88,6 +89,7 @@ class TaskActivities:
         try:
             result = await self._run(attempt, plugin, run)
         except Rejected as e:
+            await self._inputs.write_for_readers(attempt)
             result = _rejection(e)
         except ResolutionFailed as e:
             result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
@@ -104,6 +106,7 @@ class TaskActivities:
     async def _run(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         async with run.placed(plugin, attempt.task):
             inputs, file = await self._inputs.resolve(attempt)
+            attempt = await self._inputs.with_checkpoint(attempt)
             context = attempt.context(inputs, self._offloading.limits.least)
             if activity.info().attempt > 1:
                 # The worker of the earlier execution may have died, and what it had started may still run.

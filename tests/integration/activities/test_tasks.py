@@ -628,3 +628,27 @@ async def test_an_element_of_an_array_reads_only_its_own(bench: Bench) -> None:
     assert resource.logs[0].uri.endswith("/n0-0-n501/0")
     assert "index 501" in bench.log(attempt)
     assert all(not event.HasField("node") for event in bench.sink.of(attempt))
+
+
+async def test_a_refused_attempt_shows_its_inputs(bench: Bench) -> None:
+    for refused in (template((), kind="python-task"), template(("echo", "{{.inputs.missing}}"))):
+        attempt = await bench.attempt(refused, name=text("seen"))
+
+        result = await bench.run(attempt)
+
+        assert result.failure.error.kind == ErrorKind.USER
+        inputs = await bench.blobs.read_message(attempt.data_dir + "/inputs.pb", literals_pb2.LiteralMap)
+        assert inputs.literals["name"] == text("seen")
+
+
+@pytest.mark.parametrize("saved", [True, False])
+async def test_only_a_checkpoint_that_exists_is_handed_over(bench: Bench, saved: bool) -> None:
+    attempt = await bench.attempt(template(("echo", "[{{.prevCheckpointPrefix}}]"), outputs=False))
+    attempt.previous_checkpoint_dir = f"{attempt.raw_output_dir}-previous/_flytecheckpoints"
+    if saved:
+        await bench.blobs.write(f"{attempt.previous_checkpoint_dir}/_dst_cp", b"1")
+
+    await bench.run(attempt)
+
+    path = attempt.previous_checkpoint_dir.removeprefix("file://")
+    assert bench.log(attempt).strip() == (f"[{path}]" if saved else '[""]')
