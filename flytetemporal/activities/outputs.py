@@ -22,7 +22,7 @@ from flytetemporal.storage.concurrency import for_each
 
 DONE = "attempt.pb"
 # A message is cut to 100 kB anyway; a result holds at most what Temporal carries.
-MAX_ERROR_BYTES = 8 * 1024 * 1024
+MAX_ERROR_BYTES = 128 * 1024 * 1024
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 INVALID_OUTPUTS = "InvalidTaskOutputs"
 _BAD_ERROR_FILE = "ErrorFileBadFormat"
@@ -121,8 +121,8 @@ async def _collect_outputs(
     offloading: Offloading,
 ) -> None:
     uri = locations.outputs_uri(output_dir)
-    # Each value can be almost as large as the limit of one.
-    limit_bytes = min(MAX_READ_BYTES, offloading.limits.most * max(1, len(declared or ())))
+    # Each value can be almost as large as the limit of one; the error of one that is larger should name it.
+    limit_bytes = min(MAX_READ_BYTES, 2 * offloading.limits.most * max(1, len(declared or ())))
     try:
         values = await blobs.read_message(uri, literals_pb2.LiteralMap, limit_bytes)
         await asyncio.to_thread(bounds.check, values)

@@ -44,7 +44,7 @@ from flytetemporal.storage.blobs import BlobStore
 log = structlog.get_logger()
 
 _OUT_OF_MEMORY = "MemoryError"
-MAX_ERROR_BYTES = 8 * 1024 * 1024
+MAX_ERROR_BYTES = 128 * 1024 * 1024
 ORPHAN_SECONDS = 10.0
 ORPHANS = Counter("flytetemporal_orphan_processes", "Task processes that were killed because their worker was gone.")
 
