@@ -79,9 +79,9 @@ def _slot(slot: operations_pb2.SlotWait) -> str:
 def _signal(signal: operations_pb2.SignalWait) -> str:
     kind = types.text(signal.type).removeprefix("simple:").lower()
     if kind == "boolean":
-        advice = "approve or reject it in the console, or with FlyteRemote.approve or FlyteRemote.reject"
+        advice = "approve or reject it with FlyteRemote.approve or FlyteRemote.reject, or POST /api/v1/signals"
     else:
-        advice = "set it in the console, or with FlyteRemote.set_input"
+        advice = "set it with FlyteRemote.set_input, or POST /api/v1/signals"
     return f'waits for signal "{signal.signal_id}" ({kind}): {advice}'
 
 

@@ -6,7 +6,7 @@ import click
 
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import control_plane, control_workers
+from flytetemporal.cli.wiring import configuration, control_plane, control_workers
 from flytetemporal.config.settings import Settings
 
 
@@ -16,7 +16,7 @@ def control_worker() -> None:
 
     Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables.
     """
-    settings = Settings()
+    settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop))
 
 

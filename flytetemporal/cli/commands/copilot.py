@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from flytetemporal.activities.offloading import Limits, Offloading
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.wiring import configuration
 from flytetemporal.config.settings import Settings
 from flytetemporal.errors import FlyteError
 from flytetemporal.plugins.copilot import downloads, uploads
@@ -61,7 +62,7 @@ def upload(folder: Path, output_dir: str, raw_output_dir: str, interface: str) -
 
 
 async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
-    settings = Settings()
+    settings = configuration.load()
     blobs = _blobs(settings)
     try:
         stored = await blobs.read_message(uri, literals_pb2.LiteralMap)
@@ -73,7 +74,7 @@ async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
 
 async def _upload(folder: Path, output_dir: str, raw_output_dir: str, interface: interface_pb2.TypedInterface) -> None:
     try:
-        await uploads.upload(_blobs(Settings()), folder, interface.outputs, output_dir, raw_output_dir)
+        await uploads.upload(_blobs(configuration.load()), folder, interface.outputs, output_dir, raw_output_dir)
     except FlyteError as e:
         raise CommandError(f"{uploads.FAILED}: {e.message}") from e
 

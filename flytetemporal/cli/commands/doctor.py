@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import grpc
+from click.core import ParameterSource
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 from sqlalchemy import text
@@ -19,7 +20,7 @@ from temporalio.client import Client
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
-from flytetemporal.cli.wiring import search_attributes
+from flytetemporal.cli.wiring import configuration, search_attributes
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
@@ -40,10 +41,13 @@ Check = Callable[[], Awaitable[str]]
     help="State folder.",
     show_default=True,
 )
-def doctor(path: Path) -> None:
+@click.pass_context
+def doctor(context: click.Context, path: Path) -> None:
     """Check the servers of the stack running on the state folder, else those that the environment configures."""
     state = state_folder.read_state(StateFolder(path.expanduser().absolute()))
-    settings = Settings() if state is None else _settings_of(state)
+    if state is None and context.get_parameter_source("path") is not ParameterSource.DEFAULT:
+        raise CommandError(f"no stack runs on {path}: start one with `flytetemporal dev --home {path}`")
+    settings = configuration.load() if state is None else _settings_of(state)
     console = Console()
     console.print("Checking the configured servers" if state is None else f"Checking the stack on {path}")
     failed = asyncio.run(_run_checks(settings, console))

@@ -5,8 +5,7 @@ import asyncio
 import click
 
 from flytetemporal import log
-from flytetemporal.cli.wiring import connections, search_attributes
-from flytetemporal.config.settings import Settings
+from flytetemporal.cli.wiring import configuration, connections, search_attributes
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.db import migrate as migrations
 
@@ -15,7 +14,7 @@ from flytetemporal.db import migrate as migrations
 def migrate() -> None:
     """Bring the database's schema up to date, and register search attributes in Temporal. Several can run at once."""
     log.configure()
-    settings = Settings()
+    settings = configuration.load()
     migrations.upgrade(settings.database.url.get_secret_value())
     click.echo("the schema is up to date")
     asyncio.run(_register(settings.temporal))

@@ -4,8 +4,7 @@ import asyncio
 
 import click
 
-from flytetemporal.cli.wiring import connections, deployments
-from flytetemporal.config.settings import Settings
+from flytetemporal.cli.wiring import configuration, connections, deployments
 from flytetemporal.config.temporal import TemporalSettings
 
 
@@ -16,7 +15,7 @@ def promote(build: str) -> None:
 
     Settings come from FLYTETEMPORAL_TEMPORAL__<FIELD> variables.
     """
-    settings = Settings().temporal
+    settings = configuration.load().temporal
     chosen = settings.model_copy(update={"build": build}) if build else settings
     click.echo(asyncio.run(_promote(chosen)))
 

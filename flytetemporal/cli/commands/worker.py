@@ -6,14 +6,14 @@ import click
 
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import workers
+from flytetemporal.cli.wiring import configuration, workers
 from flytetemporal.config.settings import Settings
 
 
 @click.command()
 def worker() -> None:
     """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
-    settings = Settings()
+    settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop))
 
 

@@ -26,6 +26,7 @@ from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
+from flytetemporal.errors import Unavailable
 from flytetemporal.rpc.methods import Method, bind, refuse
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import Signer
@@ -105,7 +106,8 @@ async def _answering(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             await connection.execute(text("select 1"))
 
-    await wait_until_ready("postgres", ask, OperationalError)
+    # Sessions and engines of ours translate the driver's error.
+    await wait_until_ready("postgres", ask, OperationalError, Unavailable)
 
 
 def _signing_key(settings: StorageSettings, *, local: bool) -> bytes:

@@ -41,12 +41,12 @@ Wait = operations_pb2.Wait
         ),
         (
             Wait(node_id="n1", signal={"signal_id": "go", "type": types_pb2.LiteralType(simple=types_pb2.BOOLEAN)}),
-            'n1 waits for signal "go" (boolean): approve or reject it in the console, '
-            "or with FlyteRemote.approve or FlyteRemote.reject",
+            'n1 waits for signal "go" (boolean): approve or reject it with FlyteRemote.approve or '
+            "FlyteRemote.reject, or POST /api/v1/signals",
         ),
         (
             Wait(node_id="n1", signal={"signal_id": "n", "type": types_pb2.LiteralType(simple=types_pb2.INTEGER)}),
-            'n1 waits for signal "n" (integer): set it in the console, or with FlyteRemote.set_input',
+            'n1 waits for signal "n" (integer): set it with FlyteRemote.set_input, or POST /api/v1/signals',
         ),
         (Wait(node_id="n1", timer={"until": NOON}), "n1 sleeps until 2026-01-02T12:00:00Z"),
         (

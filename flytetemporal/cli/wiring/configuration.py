@@ -1,0 +1,29 @@
+"""The settings of a process, read from its environment."""
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from flytetemporal.cli.errors import CommandError
+from flytetemporal.config.settings import Settings
+
+PREFIX = "FLYTETEMPORAL_"
+
+
+def load() -> Settings:
+    """Return the settings that the environment gives.
+
+    Raises:
+        CommandError: names every variable that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as e:
+        problems = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in e.errors(include_url=False)]
+        raise CommandError("the settings are not valid:\n" + "\n".join(f"  {problem}" for problem in problems)) from e
+    except SettingsError as e:  # A value that must be JSON is not.
+        raise CommandError(f"the settings are not valid: {e}; lists and objects are written as JSON") from e
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Return the name of the variable that sets a field: FLYTETEMPORAL_<PART>__<FIELD>."""
+    return PREFIX + "__".join(str(part).upper() for part in location[:2])
