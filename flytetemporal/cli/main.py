@@ -1,6 +1,8 @@
 """The ``flytetemporal`` command. A sub-command is imported only when it runs, so that each starts fast."""
 
 import importlib
+import os
+import sys
 
 import click
 
@@ -42,5 +44,21 @@ def main() -> None:
     """Run unchanged Flyte v1 workflows on Temporal."""
 
 
+def run() -> None:
+    """Run the command and exit without finalizing the interpreter.
+
+    Finalizing it after the threads of the Temporal client have run can crash the process, which loses the exit status
+    of a command that has done its work.
+    """
+    status: int | str | None = 0
+    try:
+        main(prog_name="flytetemporal")
+    except SystemExit as e:
+        status = e.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
 if __name__ == "__main__":
-    main(prog_name="flytetemporal")
+    run()
