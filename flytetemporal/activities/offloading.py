@@ -33,10 +33,6 @@ class Limits:
         """Return the limits in the settings of a worker."""
         return cls(settings.offload_min_bytes, settings.offload_max_bytes, settings.inline_max_bytes)
 
-    def concern(self, size: int) -> bool:
-        """Whether a map of this size can have a value that must be offloaded or refused."""
-        return size >= self.most or (bool(self.least) and size >= self.least)
-
 
 DEFAULTS = Limits()
 

@@ -56,6 +56,12 @@ async def test_a_link_without_a_signature_is_refused(signer: Signer) -> None:
         signer.verify("GET", "x", {})
 
 
+@pytest.mark.parametrize("signature", ["é", "\0", "x" * 10_000, "\ud800"])
+async def test_a_signature_that_is_no_ascii_text_is_refused(signer: Signer, signature: str) -> None:
+    with pytest.raises(PermissionDenied):
+        signer.verify("GET", "x", {"signature": signature, "expires": "é"})
+
+
 async def test_a_cloud_store_signs_its_own_links(tmp_path: Path) -> None:
     options = {"key": "id", "secret": "secret", "client_kwargs": {"region_name": "us-east-1"}}
     signer = Signer(BlobStore("s3://bucket/prefix", options), b"key", "http://localhost:8088")
