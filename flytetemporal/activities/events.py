@@ -1,12 +1,14 @@
 """Send events to admin: the activity of the workflow's reports, and the call for running tasks."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 from temporalio import activity
 
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.errors import NotFound
+from flytetemporal.idl import times
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.concurrency import for_each
 
@@ -44,7 +46,15 @@ class EventActivities:
     async def record_events(self, report: execution_pb2.Report) -> None:
         """Write the files of nodes without an activity, then send the events to admin."""
         await for_each(lambda file: self._blobs.write_message(file.uri, file.literals), report.files, CONCURRENT_WRITES)
-        await send(self._sink, report.events)
+        await send(self._sink, dated(report))
+
+
+def dated(report: execution_pb2.Report) -> Sequence[events_pb2.Event]:
+    """Add to each event's time the delay that was measured when it was made."""
+    for event, delay in zip(report.events, report.event_delays, strict=False):  # Older runs send no delays.
+        occurred_at = getattr(event, event.WhichOneof("event") or "node").occurred_at
+        occurred_at.CopyFrom(times.timestamp(times.moment(occurred_at) + timedelta(microseconds=delay)))
+    return report.events
 
 
 async def send(sink: EventSink, events: Sequence[events_pb2.Event]) -> None:

@@ -12,7 +12,6 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import array_task_events
 from flytetemporal.workflows import cancellation
-from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -88,7 +87,9 @@ class ArrayReport:
         """Report a phase of the whole array with all changes since the last report."""
         if self._task_id is None:
             return
-        event = array_task_events.task_event(self._node.event, self._task_id, phase, runs.now())
+        event = array_task_events.task_event(
+            self._node.event, self._task_id, phase, self._node.scope.run.event_clock.tick()
+        )
         event.metadata.external_resources.extend(self._changed[key] for key in sorted(self._changed))
         self._changed.clear()
         if phase == TaskPhase.QUEUED:

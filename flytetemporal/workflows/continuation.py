@@ -33,7 +33,7 @@ from temporalio.exceptions import FailureError
 
 from flytetemporal.contracts.v1 import continuation_pb2
 from flytetemporal.workflows import deadlines
-from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.reports.event_pump import Reports
 from flytetemporal.workflows.run_state import ContinueAsNewRequested, RunState
 from flytetemporal.workflows.versions import Patch
 

@@ -130,7 +130,7 @@ def _report(
     error: core_execution_pb2.ExecutionError | None = None,
 ) -> None:
     event = event_pb2.WorkflowExecutionEvent(
-        execution_id=run.execution_id, producer_id=runs.PRODUCER, phase=phase, occurred_at=runs.now()
+        execution_id=run.execution_id, producer_id=runs.PRODUCER, phase=phase, occurred_at=run.event_clock.tick()
     )
     if output_uri:
         event.output_uri = output_uri

@@ -168,7 +168,7 @@ class ExecutionRow(_DeletableRow, Base):
     started_at: Mapped[datetime | None]
     execution_created_at: Mapped[datetime | None] = mapped_column(index=True)
     execution_updated_at: Mapped[datetime | None]
-    duration: Mapped[timedelta | None] = mapped_column(Interval)
+    duration: Mapped[timedelta | None] = mapped_column(Interval, default=timedelta)
     abort_cause: Mapped[str] = mapped_column(Text, default="")
     # ExecutionMetadata.ExecutionMode
     mode: Mapped[int] = mapped_column(Integer, default=0)
@@ -238,7 +238,7 @@ class NodeExecutionRow(_DeletableRow, Base):
     started_at: Mapped[datetime | None]
     node_execution_created_at: Mapped[datetime | None]
     node_execution_updated_at: Mapped[datetime | None]
-    duration: Mapped[timedelta | None] = mapped_column(Interval)
+    duration: Mapped[timedelta | None] = mapped_column(Interval, default=timedelta)
     node_execution_metadata: Mapped[bytes] = mapped_column(LargeBinary)
     # Node id of the parent node execution; empty at the top level. Clients see the parent only by listing its children.
     parent_node_id: Mapped[str] = mapped_column(default="")
@@ -289,7 +289,7 @@ class TaskExecutionRow(_DeletableRow, Base):
     started_at: Mapped[datetime | None]
     task_execution_created_at: Mapped[datetime | None]
     task_execution_updated_at: Mapped[datetime | None]
-    duration: Mapped[timedelta | None] = mapped_column(Interval)
+    duration: Mapped[timedelta | None] = mapped_column(Interval, default=timedelta)
 
 
 class SignalRow(_DeletableRow, Base):

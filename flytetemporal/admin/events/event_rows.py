@@ -6,7 +6,7 @@ Without it two writers would merge into the same old closure, and the later one 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
@@ -212,6 +212,7 @@ def _node_columns(state: NodeState) -> dict[str, Any]:
     metadata = closure.task_node_metadata
     return {
         **_execution_columns(execution.id.execution_id),
+        "created_at": _moment(closure.created_at) or datetime.now(UTC),
         "node_id": execution.id.node_id,
         "phase": phases.N.Phase.Name(closure.phase),
         "input_uri": execution.input_uri,
@@ -235,6 +236,7 @@ def _task_columns(state: TaskState) -> dict[str, Any]:
     node, task = execution.id.node_execution_id, execution.id.task_id
     return {
         **_execution_columns(node.execution_id),
+        "created_at": _moment(closure.created_at) or datetime.now(UTC),
         "node_id": node.node_id,
         "project": task.project,
         "domain": task.domain,
@@ -262,7 +264,8 @@ def _closure_columns(closure: _Closure) -> dict[str, Any]:
     return {
         "closure": closure.SerializeToString(),
         "started_at": _moment(closure.started_at),
-        "duration": closure.duration.ToTimedelta() if closure.HasField("duration") else None,
+        # As in Flyte, 0 until the end: a filter or sort by NULL would lose the row.
+        "duration": closure.duration.ToTimedelta(),
     }
 
 
@@ -282,8 +285,9 @@ async def _store(session: AsyncSession, row: StateRow, columns: list[dict[str, A
     assert isinstance(table, Table)  # noqa: S101  mapped classes know it only as a FromClause
     insert = postgresql.insert(table)
     key = [column.name for column in table.primary_key]
-    changed = {name: insert.excluded[name] for name in columns[0] if name not in key}
-    # An upsert stores new and changed rows in one statement; created_at keeps the time of the first one.
+    changed = {name: insert.excluded[name] for name in columns[0] if name not in (*key, "created_at")}
+    # An upsert stores new and changed rows in one statement. The rows of a batch are created in one transaction, which
+    # has a single now(): created_at is the time of the first event instead, so that lists keep the order of events.
     upsert = insert.on_conflict_do_update(index_elements=key, set_={**changed, "updated_at": func.now()})
     await session.execute(upsert, columns)
 

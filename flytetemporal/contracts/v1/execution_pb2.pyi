@@ -350,12 +350,14 @@ class CopyRequest(_message.Message):
     def __init__(self, from_uri: _Optional[str] = ..., to_uri: _Optional[str] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("files", "events")
+    __slots__ = ("files", "events", "event_delays")
     FILES_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_DELAYS_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[StoredLiterals]
     events: _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]
-    def __init__(self, files: _Optional[_Iterable[_Union[StoredLiterals, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ...) -> None: ...
+    event_delays: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, files: _Optional[_Iterable[_Union[StoredLiterals, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., event_delays: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StoredLiterals(_message.Message):
     __slots__ = ("uri", "literals")

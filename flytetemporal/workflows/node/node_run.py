@@ -76,7 +76,7 @@ class NodeRun:
         event = event_pb2.NodeExecutionEvent()
         event.CopyFrom(self.event)
         event.phase = phase
-        event.occurred_at.CopyFrom(runs.now())
+        event.occurred_at.CopyFrom(self.scope.run.event_clock.tick())
         return event
 
     def report(self, event: event_pb2.NodeExecutionEvent) -> None:

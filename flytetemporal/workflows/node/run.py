@@ -16,7 +16,8 @@ from flytetemporal.workflows.node.graph import Body, ParsedGraph
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
-from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.reports.event_clock import EventClock
+from flytetemporal.workflows.reports.event_pump import Reports
 from flytetemporal.workflows.run_state import RunState
 from flytetemporal.workflows.throttling.payload_budget import PayloadBudget
 from flytetemporal.workflows.throttling.shared_timers import SharedTimers
@@ -38,6 +39,7 @@ class Run:
     waits: WaitRegistry
     node_ids: NodeIds = field(init=False)
     workflow_task_budget: WorkflowTaskBudget = field(default_factory=WorkflowTaskBudget)
+    event_clock: EventClock = field(default_factory=EventClock)
     payload_budget: PayloadBudget = field(default_factory=PayloadBudget)
     shared_timers: SharedTimers = field(default_factory=SharedTimers)
     # Set once it has been read.
@@ -50,7 +52,7 @@ class Run:
     parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reports = Reports(self.workflow_task_budget)
+        self.reports = Reports(self.workflow_task_budget, self.event_clock)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.state = RunState(self.argument, self.node_ids)
         self.continuation = Continuation(self.state, self.reports, self.argument.history_events)

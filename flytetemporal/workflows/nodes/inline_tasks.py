@@ -176,7 +176,7 @@ def report_task(
         retry_attempt=node.attempt,
         producer_id=runs.PRODUCER,
         phase=phase,
-        occurred_at=runs.now(),
+        occurred_at=node.scope.run.event_clock.tick(),
         input_uri=node.inputs_uri,
         task_type=summary.type,
         event_version=1,

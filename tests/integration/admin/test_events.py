@@ -4,8 +4,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
+from flyteidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.admin import event_pb2 as admin_event_pb2
-from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import compiler_pb2, identifier_pb2, literals_pb2, workflow_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
@@ -369,6 +369,27 @@ async def test_a_batch_ends_the_same_in_any_order(
     assert (node.closure.phase, node.closure.output_uri) == (N.SUCCEEDED, "s3://b/node")
     assert (node.closure.created_at, node.closure.started_at, node.closure.duration.seconds) == (at(1), at(2), 4)
     assert (task.closure.phase, task.closure.duration.seconds) == (T.SUCCEEDED, 2)
+
+
+async def test_nodes_of_one_batch_are_listed_in_the_order_of_their_events(deps: Dependencies) -> None:
+    names = ["n2", "n0", "n1"]
+    await send_batch(deps, [node_event(N.RUNNING, second, name) for second, name in enumerate(names, start=1)])
+
+    request = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=EXECUTION, limit=10)
+    request.sort_by.key, request.sort_by.direction = "created_at", common_pb2.Sort.ASCENDING
+    found = await node_executions.list_node_executions(deps, request)
+
+    assert [node.id.node_id for node in found.node_executions] == names
+
+
+async def test_what_runs_has_a_duration_of_zero_in_filters(deps: Dependencies) -> None:
+    await send_batch(deps, [node_event(N.RUNNING, 1)])
+
+    request = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=EXECUTION, limit=10)
+    request.filters = "eq(duration,0)"
+    found = await node_executions.list_node_executions(deps, request)
+
+    assert [node.id.node_id for node in found.node_executions] == ["n0"]
 
 
 async def test_a_repeated_batch_applies_nothing(deps: Dependencies) -> None:

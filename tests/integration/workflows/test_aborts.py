@@ -12,7 +12,7 @@ from temporalio.client import WorkflowHandle
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.workflows.execution import ExecutionWorkflow
-from flytetemporal.workflows.report import LONGEST_LINGER
+from flytetemporal.workflows.reports.event_pump import LONGEST_LINGER
 from tests.fixtures.engine_runs import (
     EngineRuns,
     WorkflowPhase,

@@ -85,6 +85,37 @@ async def test_echo_needs_no_activity_but_the_event_pump(engine_runs: EngineRuns
     assert len(runs.task_events) == 50
 
 
+async def test_events_of_one_workflow_task_have_increasing_times(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+
+    async with runs.workers():
+        phase = await runs.outcome(chain(100, kind="echo"), int_map(a=7))
+
+    assert phase == "SUCCEEDED"
+    node_times = [event.occurred_at.ToNanoseconds() for event in runs.node_events]
+    assert node_times == sorted(set(node_times))
+    started, *_, ended = [event.occurred_at.ToNanoseconds() for event in runs.workflow_events]
+    assert started < node_times[0] < node_times[-1] < ended
+    of_tasks = {event.parent_node_execution_id.node_id: event.occurred_at for event in runs.task_events}
+    assert len({moment.ToNanoseconds() for moment in of_tasks.values()} | set(node_times)) == 100 + len(node_times)
+
+
+async def test_events_happen_within_the_workflow_task_that_made_them(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+
+    async with runs.workers():
+        await runs.outcome(chain(100, kind="echo"), int_map(a=7))
+
+    times = [event.occurred_at.ToNanoseconds() for event in runs.node_events]
+    [history] = await runs.histories(runs.handles[0])
+    begun = [event.event_time for event in history.events if event.HasField("workflow_task_started_event_attributes")]
+    ended = [event.event_time for event in history.events if event.HasField("workflow_task_completed_event_attributes")]
+    assert begun[0].ToNanoseconds() <= times[0]
+    assert times[-1] <= ended[-1].ToNanoseconds()
+    # More than the microsecond per event that workflow time would give.
+    assert times[-1] - times[0] > 1000 * (len(runs.node_events) + len(runs.task_events))
+
+
 async def test_more_pure_nodes_than_one_workflow_task_may_run(engine_runs: EngineRuns) -> None:
     nodes = [task_node(f"n{i}", [0], [bind("a", "start-node", "a")]) for i in range(1500)]
     graph = graph_pb2.Graph(workflows=[body(nodes, [bind("o0", "n0", "o0")])], tasks=[task_summary(kind="echo")])

@@ -6,7 +6,8 @@ import pytest
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.workflows.continuation import TRANSITIONS, Continuation, State
 from flytetemporal.workflows.node_ids import NodeIds
-from flytetemporal.workflows.report import Reports
+from flytetemporal.workflows.reports.event_clock import EventClock
+from flytetemporal.workflows.reports.event_pump import Reports
 from flytetemporal.workflows.run_state import RunState
 from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
@@ -25,7 +26,7 @@ METHODS = {
 
 def in_state(state: State) -> Continuation:
     run_state = RunState(execution_pb2.ExecutionInput(), NodeIds(distinct=True))
-    continuation = Continuation(run_state, Reports(WorkflowTaskBudget()))
+    continuation = Continuation(run_state, Reports(WorkflowTaskBudget(), EventClock()))
     for transition in PATHS[state]:
         transition(continuation)
     return continuation

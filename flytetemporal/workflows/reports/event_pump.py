@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.workflows import engine_activities
+from flytetemporal.workflows.reports.event_clock import EventClock
 from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
@@ -31,14 +32,16 @@ LONGEST_LINGER = timedelta(seconds=1)
 
 EXECUTION_NOT_FOUND = "ExecutionNotFound"
 
-Entry = execution_pb2.StoredLiterals | events_pb2.Event
+# A file, or an event and its delay (``EventClock.delay``).
+Entry = execution_pb2.StoredLiterals | tuple[events_pb2.Event, int]
 
 
 class Reports:
     """Collects entries and sends them; ``close`` returns when admin has them all."""
 
-    def __init__(self, budget: WorkflowTaskBudget) -> None:
+    def __init__(self, budget: WorkflowTaskBudget, clock: EventClock) -> None:
         self._budget = budget
+        self._clock = clock
         self._entries: deque[Entry] = deque()
         self._in_flight = False
         # Numbers of entries that were added, and that were sent or refused.
@@ -68,20 +71,20 @@ class Reports:
 
     def workflow(self, event: event_pb2.WorkflowExecutionEvent) -> None:
         """Report a phase of the execution."""
-        self._add(events_pb2.Event(workflow=event))
+        self._add((events_pb2.Event(workflow=event), self._clock.delay(event.occurred_at)))
 
     def node(self, event: event_pb2.NodeExecutionEvent) -> None:
         """Report a phase of a node."""
-        self._add(events_pb2.Event(node=event))
+        self._add((events_pb2.Event(node=event), self._clock.delay(event.occurred_at)))
 
     def task(self, event: event_pb2.TaskExecutionEvent) -> None:
         """Report a phase of a task that ran without an activity."""
-        self._add(events_pb2.Event(task=event))
+        self._add((events_pb2.Event(task=event), self._clock.delay(event.occurred_at)))
 
     def forward(self, events: Iterable[events_pb2.Event]) -> None:
-        """Report events that an activity returned."""
+        """Report events that an activity returned. Their times are those of the activity's clock."""
         for event in events:
-            self._add(event)
+            self._add((event, 0))
 
     def _add(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -156,7 +159,8 @@ class Reports:
                 self._refusal_callback(*self._refusal)
 
     def _keep_phases(self, refused: execution_pb2.Report) -> None:
-        phases = [event for event in refused.events if event.HasField("workflow")]
+        events = zip(refused.events, refused.event_delays, strict=True)
+        phases = [(event, delay) for event, delay in events if event.HasField("workflow")]
         if len(phases) < len(refused.events):
             self._entries.extendleft(reversed(phases))
             self._added += len(phases)
@@ -165,12 +169,15 @@ class Reports:
         report, size = execution_pb2.Report(), 0
         while self._entries:
             entry = self._entries[0]
-            size += entry.ByteSize()
+            # Without the delay: a replay must take the same entries.
+            size += (entry[0] if isinstance(entry, tuple) else entry).ByteSize()
             if size > REPORT_BYTES and (report.events or report.files):
                 break
             self._entries.popleft()
-            if isinstance(entry, events_pb2.Event):
-                report.events.append(entry)
+            if isinstance(entry, tuple):
+                event, delay = entry
+                report.events.append(event)
+                report.event_delays.append(delay)
             else:
                 report.files.append(entry)
         return report

@@ -1,0 +1,1 @@
+"""The events of a run: when they happened, and how they are sent to admin."""
