@@ -106,14 +106,18 @@ class Offloading:
         """Resolve bindings, and read the offloaded values of which they name a part.
 
         Raises:
-            ResolutionFailed: a binding names a value that does not exist.
+            ResolutionFailed: a binding names a value that does not exist, or nests it too deep.
         """
         bound, loaded = list(bindings), dict[str, literals_pb2.Literal]()
-        while True:
+        values: literals_pb2.LiteralMap | None = None
+        while values is None:
             try:
-                return literals.resolve(bound, source, aliases, loaded)
+                values = literals.resolve(bound, source, aliases, loaded)
             except ValueOffloaded as missing:
                 loaded[missing.uri] = await self.read(missing.uri)
+        if too_deep := literals.nested_too_deep(bound, values):
+            raise literals.depth_failure(too_deep)
+        return values
 
     async def inlined(
         self, values: literals_pb2.LiteralMap, names: Iterable[str] | None = None, limit: int = 0

@@ -7,7 +7,7 @@ from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import ValueTooLarge
-from flytetemporal.idl import locations, offloading
+from flytetemporal.idl import locations, offloading, times
 from flytetemporal.plugins import command_template, environment, resources
 from flytetemporal.plugins.protocol import BAD_SPECIFICATION, Rejected, TaskContext, specification_checked
 
@@ -106,7 +106,7 @@ class Attempt:
             inputs_uri=self.inputs_uri,
             output_dir=self.written_dir,
             raw_output_dir=request.raw_output_dir,
-            timeout=request.timeout.ToTimedelta(),
+            timeout=times.limit(request.timeout),
             interruptible=request.interruptible,
         )
 

@@ -95,7 +95,8 @@ def _inside_binary(binary: literals_pb2.Binary, path: Path, node_id: str) -> lit
         raise _failure(node_id, f"attributes of a binary value tagged [{binary.tag}] cannot be read, only {MSGPACK}")
     try:
         value = _decode(binary.value, raw=False, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException) as error:
+    # TypeError: a key of a map that cannot be one in Python, such as a list.
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise _failure(node_id, f"the {MSGPACK} value cannot be decoded: {error}") from error
     for step in path:
         value = _unpacked_child(value, step, node_id)
@@ -117,7 +118,7 @@ def _unpacked_child(value: object, step: types_pb2.PromiseAttribute, node_id: st
 
 def _unpacked_literal(value: object, node_id: str) -> literals_pb2.Literal:
     if isinstance(value, list):
-        literals = [_packed(element) for element in value]
+        literals = [_packed(element, node_id) for element in value]
         return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=literals))
     if isinstance(value, bool):
         return _primitive(literals_pb2.Primitive(boolean=value))
@@ -129,11 +130,14 @@ def _unpacked_literal(value: object, node_id: str) -> literals_pb2.Literal:
         return _primitive(literals_pb2.Primitive(float_value=value))
     if isinstance(value, str):
         return _primitive(literals_pb2.Primitive(string_value=value))
-    return _packed(value)
+    return _packed(value, node_id)
 
 
-def _packed(value: object) -> literals_pb2.Literal:
-    binary = literals_pb2.Binary(value=_encode(value), tag=MSGPACK)
+def _packed(value: object, node_id: str) -> literals_pb2.Literal:
+    try:
+        binary = literals_pb2.Binary(value=_encode(value), tag=MSGPACK)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _failure(node_id, f"a part of the {MSGPACK} value cannot be encoded: {error}") from error
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(binary=binary))
 
 

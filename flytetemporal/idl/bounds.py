@@ -61,6 +61,25 @@ def check(message: Message) -> None:
         pending.extend(_checked(place))
 
 
+def is_too_deep(message: Message) -> bool:
+    """Whether messages are nested more than ``MAX_DEPTH`` levels deep, at whatever place."""
+    pending: list[tuple[Message, int]] = [(message, 1)]
+    while pending:
+        inner, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            return True
+        for field, value in inner.ListFields():
+            if field.message_type is not None:
+                pending.extend((child, depth + _levels(field)) for child in _submessages(field, value))
+    return False
+
+
+def _levels(field: FieldDescriptor) -> int:
+    # An entry of a map is a message on the wire.
+    kind: Any = field.message_type
+    return 2 if field.is_repeated and kind.GetOptions().map_entry else 1
+
+
 def repaired(message: M) -> M:
     """Return a copy whose values JSON can express: times and durations are clamped, numbers of Structs become text.
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from flyteidl.core import literals_pb2, types_pb2
+from google.protobuf.message import Error
 
 from flytetemporal import errors
-from flytetemporal.idl import attribute_paths, offloading
+from flytetemporal.idl import attribute_paths, bounds, offloading
 
 Source = Callable[[str], literals_pb2.LiteralMap]
 """Returns the outputs of a node by its id; the outputs of ``start-node`` are the inputs of the workflow."""
@@ -41,6 +42,8 @@ def resolve(
         except errors.ResolutionFailed as error:
             text = f"BindingResolutionError: Error binding Var [wf].[{binding.var}], caused by: {error.message}"
             raise errors.ResolutionFailed(text) from error
+        except Error as error:  # Protobuf cannot copy messages that are nested more than 100 levels deep.
+            raise depth_failure(binding.var) from error
         resolved.literals[binding.var].CopyFrom(literal)
     return resolved
 
@@ -75,6 +78,26 @@ def resolve_binding(
             return literals_pb2.Literal(offloaded_metadata=data.offloaded_metadata)
         case _:
             return literals_pb2.Literal()
+
+
+def nested_too_deep(bindings: Iterable[literals_pb2.Binding], resolved: literals_pb2.LiteralMap) -> str:
+    """Return the first variable whose binding nests values too deep to be stored, sent and read again, or "".
+
+    Only lists and maps around promises are looked at: constants and the outputs of nodes were checked before.
+    """
+    for binding in bindings:
+        nests = binding.binding.WhichOneof("value") in ("collection", "map")
+        if nests and any(promises(binding.binding)) and bounds.is_too_deep(resolved.literals[binding.var]):
+            return binding.var
+    return ""
+
+
+def depth_failure(variable: str) -> errors.ResolutionFailed:
+    """Return the error for a variable that is nested too deep."""
+    return errors.ResolutionFailed(
+        f"BindingResolutionError: Error binding Var [wf].[{variable}], caused by: its value is nested more than "
+        f"{bounds.MAX_DEPTH} levels deep, of which each list takes two"
+    )
 
 
 def promises(data: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReference]:

@@ -6,6 +6,8 @@ from fractions import Fraction
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
+# 10,000 years: the longest that protobuf allows.
+_LONGEST_SECONDS = 315_576_000_000
 # Go accepts both the micro sign and the Greek letter mu.
 _MICROS = {
     "h": Fraction(3_600_000_000),
@@ -37,6 +39,19 @@ def duration(delta: timedelta) -> duration_pb2.Duration:
     message = duration_pb2.Duration()
     message.FromTimedelta(delta)
     return message
+
+
+def limit(timeout: duration_pb2.Duration) -> timedelta:
+    """Return a timeout as a timedelta; zero, which is no limit, if it is longer than 10,000 years."""
+    return timeout.ToTimedelta() if abs(timeout.seconds) <= _LONGEST_SECONDS else timedelta()
+
+
+def later(start: datetime, delta: timedelta) -> datetime:
+    """Return ``start + delta``, at most the last moment of the year 9999."""
+    try:
+        return start + delta
+    except OverflowError:
+        return datetime.max.replace(tzinfo=start.tzinfo)
 
 
 def keep_earlier(stored: timestamp_pb2.Timestamp, candidate: timestamp_pb2.Timestamp) -> None:

@@ -107,7 +107,7 @@ async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_executi
     if retry.pause <= timedelta():
         return
     progress = budget.progress
-    progress.retry_at.FromDatetime(workflow.now() + retry.pause)
+    progress.retry_at.CopyFrom(times.timestamp(times.later(workflow.now(), retry.pause)))
     last = core_execution_pb2.ExecutionError(
         code=error.code, kind=error.kind, message=error_text.headline(error.message)
     )
@@ -139,7 +139,7 @@ async def with_deadline(
     Raises:
         NodeFailure: it failed, or its budget is exhausted.
     """
-    limit = node.node.timeout.ToTimedelta()
+    limit = times.limit(node.node.timeout)
     if not limit:
         return await work(node)
     budget = budget_of(node, retries, task)
@@ -166,9 +166,9 @@ def timeout_expired(limit: timedelta) -> core_execution_pb2.ExecutionError:
 def _pause(rule: execution_pb2.RetryRule | None, before: int) -> timedelta:
     if rule is None:
         return timedelta()
-    first = rule.initial_interval.ToTimedelta()
+    first = times.limit(rule.initial_interval)
     coefficient = rule.backoff_coefficient if rule.backoff_coefficient >= 1 else DEFAULT_COEFFICIENT
-    longest = rule.maximum_interval.ToTimedelta() if rule.HasField("maximum_interval") else LONGEST_PAUSE * first
+    longest = times.limit(rule.maximum_interval) if rule.HasField("maximum_interval") else LONGEST_PAUSE * first
     try:
         return min(first * coefficient**before, longest)
     except OverflowError:
@@ -176,7 +176,9 @@ def _pause(rule: execution_pb2.RetryRule | None, before: int) -> timedelta:
 
 
 def _kind(error: core_execution_pb2.ExecutionError) -> str:
-    return core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
+    # A number that Flyte does not define has no name.
+    kinds = core_execution_pb2.ExecutionError.ErrorKind
+    return kinds.Name(error.kind if error.kind in kinds.values() else kinds.UNKNOWN)
 
 
 def _exhausted(

@@ -95,7 +95,7 @@ async def _walk(run: Run) -> Values:
     if argument.WhichOneof("state") is None:
         _report(run, Phase.RUNNING)
     # In this order on every replay: both tasks issue commands.
-    limit = asyncio.create_task(_end_at(argument.settings.timeout.ToTimedelta(), run.state.began_at, walk))
+    limit = asyncio.create_task(_end_at(times.limit(argument.settings.timeout), run.state.began_at, walk))
     continuation = asyncio.create_task(run.continuation.watch())
     try:
         return await walk.run(Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri))

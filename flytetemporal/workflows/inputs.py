@@ -1,9 +1,11 @@
 """Resolve a node's inputs: in the workflow while the values are small and inline, otherwise by an activity."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from flyteidl.core import condition_pb2, literals_pb2
+from temporalio import workflow
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
@@ -12,6 +14,7 @@ from flytetemporal.idl import literals
 from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import BINDING_FAILURE, NodeFailure, Values, system_failure
+from flytetemporal.workflows.versions import Patch
 
 # Resolved maps up to this size are passed inline to the activity, so that a few of them fit into Temporal's payload
 # limit of 2 MB. Larger ones are resolved by an activity.
@@ -63,15 +66,23 @@ class Outputs:
         Raises:
             ResolutionFailed: a binding names a node, variable or attribute that does not exist.
         """
-        sources = self._sources(bindings)
-        if all(values.literals is not None for values in sources.values()):
-            try:
-                resolved = literals.resolve(bindings, self._literals, self._aliases)
-            except ValueOffloaded:
-                return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
-            if resolved.ByteSize() <= RESOLVED_BYTES:
-                return execution_pb2.NodeInputs(literals=resolved)
-        return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
+        with _failures_of_values():
+            resolved = self._resolved(bindings)
+            too_deep = "" if resolved is None else literals.nested_too_deep(bindings, resolved)
+        if too_deep and workflow.patched(Patch.BOUNDED_DEPTH):
+            raise literals.depth_failure(too_deep)
+        if resolved is None or resolved.ByteSize() > RESOLVED_BYTES:
+            return execution_pb2.NodeInputs(deferred=self.deferred(bindings))
+        return execution_pb2.NodeInputs(literals=resolved)
+
+    def _resolved(self, bindings: Sequence[literals_pb2.Binding]) -> literals_pb2.LiteralMap | None:
+        """Return the values of bindings, or None if a value must be read first."""
+        if any(values.literals is None for values in self._sources(bindings).values()):
+            return None
+        try:
+            return literals.resolve(bindings, self._literals, self._aliases)
+        except ValueOffloaded:
+            return None
 
     def deferred(self, bindings: Sequence[literals_pb2.Binding]) -> execution_pb2.DeferredInputs:
         """Return what an activity needs to resolve bindings.
@@ -79,7 +90,8 @@ class Outputs:
         Raises:
             ResolutionFailed: a binding names a node, variable or attribute that does not exist.
         """
-        sources = self._sources(bindings)
+        with _failures_of_values():
+            sources = self._sources(bindings)
         inline = sum(v.literals.ByteSize() for v in sources.values() if v.literals is not None) <= RESOLVED_BYTES
         deferred = execution_pb2.DeferredInputs(bindings=bindings)
         for node_id, values in sources.items():
@@ -100,6 +112,20 @@ class Outputs:
     def _literals(self, node_id: str) -> literals_pb2.LiteralMap:
         found = self._values[node_id].literals
         return found if found is not None else literals_pb2.LiteralMap()
+
+
+@contextlib.contextmanager
+def _failures_of_values() -> Iterator[None]:
+    """Raise any error of the block as ``ResolutionFailed``, so that values fail their node and not the workflow task.
+
+    For pure code only: no error of Temporal may pass here.
+    """
+    try:
+        yield
+    except (ResolutionFailed, MemoryError):
+        raise
+    except Exception as e:
+        raise ResolutionFailed(f"the values cannot be resolved: {type(e).__name__}: {e}") from e
 
 
 def binding_failure(error: Exception) -> NodeFailure:

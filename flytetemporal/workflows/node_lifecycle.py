@@ -12,6 +12,7 @@ from temporalio import exceptions
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
+from flytetemporal.idl import times
 from flytetemporal.workflows import cancellation, deadlines
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.abort import Abort
@@ -60,7 +61,7 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
 
 
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:
-    limit = deadlines.left(ACTIVE_DEADLINE * node.node.timeout.ToTimedelta(), node.progress.began_at)
+    limit = deadlines.left(ACTIVE_DEADLINE * times.limit(node.node.timeout), node.progress.began_at)
     try:
         return await deadlines.within(limit, run_kind(node, inputs))
     except NodeFailure as failure:

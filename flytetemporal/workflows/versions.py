@@ -17,6 +17,7 @@ Patch                            Since     Removable  What runs without the mark
 ``SUSPENDED_NODES``              0.1.0     0.2.0      Every sleeping node keeps its coroutine.
 ``STOPPED_SLEEPERS_REPORT``      0.1.0     0.2.0      A node that is stopped as it wakes reports no end of its task.
 ``DRAIN_DEADLINE``               0.1.0     0.2.0      A drain has a timeout per round, and nodes start as a run ends.
+``BOUNDED_DEPTH``                0.1.0     0.2.0      Bindings nest values as deep as protobuf can encode.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -40,3 +41,4 @@ class Patch(enum.StrEnum):
     SUSPENDED_NODES = "parked-sleepers"
     STOPPED_SLEEPERS_REPORT = "stopped_sleepers_tell"
     DRAIN_DEADLINE = "drain-deadline"
+    BOUNDED_DEPTH = "bounded-depth"

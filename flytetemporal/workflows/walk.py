@@ -15,6 +15,7 @@ from flyteidl.core import workflow_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import times
 from flytetemporal.workflows import failing, node_lifecycle
 from flytetemporal.workflows.abort import ABOVE_TIMED_OUT, SIBLING_FAILED, WORKFLOW_ABORTED, Abort
 from flytetemporal.workflows.inputs import Outputs
@@ -197,7 +198,7 @@ class Walk:
         try:
             spec = self._body.nodes[position]
             # A node with a timeout is never suspended: the timers of its deadlines are in its coroutine.
-            values = await self.run_node(node_run(self.scope, spec, may_suspend=not spec.timeout.ToTimedelta()))
+            values = await self.run_node(node_run(self.scope, spec, may_suspend=not times.limit(spec.timeout)))
         except NodeSuspended as suspended:
             self._tasks.suspend(position, suspended)
         except NodeFailure as failure:

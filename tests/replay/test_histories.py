@@ -51,6 +51,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("arguments_of_many",), ("flyte_gives_one_id", "run1"), ("is_missed",),
         ("makes_itself_again",), ("down_to_the_limit",),
         ("goes_on_waiting", "run1"), ("long_chain", "run1"), ("abort_reaches_a_node", "run1"),
+        ("nests_an_output",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
     ],
     ids="-".join,

@@ -83,7 +83,7 @@ class _Array:
         self._task = task
         self._plan = plan
         self._report = report
-        self._tolerated = max(plan.size - _least(node.node.array, plan.size), -1)
+        self._tolerated = max(plan.size - _least(node, plan.size), -1)
         self._outcomes: dict[int, arrays_pb2.ElementsOutcome] = {}
         self._running: dict[int, Callable[[], Sequence[str]]] = {}
 
@@ -249,11 +249,19 @@ async def _plan(
     return plan
 
 
-def _least(array: graph_pb2.ArrayNode, size: int) -> int:
-    """Return how many elements must succeed."""
+def _least(node: NodeRun, size: int) -> int:
+    """Return how many elements must succeed.
+
+    Raises:
+        NodeFailure: the ratio of them is not a number.
+    """
+    array = node.node.array
     match array.WhichOneof("success_criteria"):
         case "min_successes":
             return array.min_successes
+        case "min_success_ratio" if not math.isfinite(array.min_success_ratio):
+            text = f"array node [{node.id}] has a min_success_ratio of {array.min_success_ratio}"
+            raise user_failure("BadSpecificationError", text)
         case "min_success_ratio":
             # The ratio is a 32-bit float: 0.99 of 100 elements is 99. Flyte rounds up to 100.
             return math.ceil(float(f"{array.min_success_ratio:.6g}") * size - 1e-6)

@@ -4,7 +4,7 @@ from flyteidl.core import condition_pb2, literals_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from flytetemporal.errors import MalformedCondition
+from flytetemporal.errors import MalformedCondition, ResolutionFailed
 from flytetemporal.idl import conditions, offloading
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase, node_run
@@ -24,7 +24,10 @@ from flytetemporal.workflows.walk import Walk
 async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Values:
     """Run the first child whose condition holds, otherwise the default; its outputs become the node's."""
     values = await node_inputs.materialise(node, inputs)
-    chosen = await _chosen(walk, node, values)
+    try:
+        chosen = await _chosen(walk, node, values)
+    except ResolutionFailed as e:
+        raise node_inputs.binding_failure(e) from e
     # Set only now: a branch that fails to choose has no children, and clients must not look for them.
     node.event.is_parent = True
     if not node.is_resumed:
@@ -81,6 +84,10 @@ def _choose(branch: graph_pb2.BranchNode, operands: literals_pb2.LiteralMap) -> 
                 return case.node
     except MalformedCondition as e:
         raise _malformed(e.message) from e
+    except (
+        Exception
+    ) as e:  # Evaluating is pure, so this is about the values: they fail the node, not the workflow task.
+        raise _malformed(f"the condition cannot be evaluated: {type(e).__name__}: {e}") from e
     return _otherwise(branch)
 
 

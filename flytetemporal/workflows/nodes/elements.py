@@ -180,6 +180,9 @@ class Elements:
         self._report.element(index, 0, TaskPhase.RUNNING)
         try:
             await inline_tasks.sleep_element(node, values)
+        except NodeFailure:
+            self._report.element(index, 0, TaskPhase.FAILED)
+            raise
         except BaseException:
             self._report.element(index, 0, TaskPhase.ABORTED)
             raise

@@ -1,8 +1,7 @@
 """Gate nodes: wait for time to pass, for a value, or for an approval. A wait holds no slot and no activity."""
 
-from datetime import timedelta
-
 from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
+from google.protobuf import duration_pb2
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
@@ -33,7 +32,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             node.report(node.phase_event(Phase.RUNNING))
     match gate.WhichOneof("condition"):
         case "sleep":
-            return await _sleep(node, gate.sleep.duration.ToTimedelta())
+            return await _sleep(node, gate.sleep.duration)
         case "approve":
             return await _approve(node, inputs)
         case "signal":
@@ -42,7 +41,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             raise system_failure("BadSpecificationError", f"gate node [{node.id}] has no condition")
 
 
-async def _sleep(node: NodeRun, duration: timedelta) -> Values:
+async def _sleep(node: NodeRun, duration: duration_pb2.Duration) -> Values:
     await inline_tasks.sleep_until_due(node, duration)
     node.report(node.phase_event(Phase.SUCCEEDED))
     return Values(literals_pb2.LiteralMap(), "")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
@@ -13,7 +14,7 @@ from flytetemporal.idl import locations, offloading, times
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
-from flytetemporal.workflows.node.outcomes import Values, user_failure
+from flytetemporal.workflows.node.outcomes import NodeFailure, Values, user_failure
 from flytetemporal.workflows.node.suspension import NodeSuspended
 from flytetemporal.workflows.versions import Patch
 
@@ -45,7 +46,7 @@ async def echo(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_
 
 async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs) -> Values:
     """Wait for the duration that is the task's input; a duration of zero or less ends at once."""
-    duration = timedelta()
+    duration = duration_pb2.Duration()
     if not node.progress.HasField("wakes_at"):
         await node.scope.run.workflow_task_budget.take_turn()
         duration = _duration(node, await _given_duration(node, inputs))
@@ -58,6 +59,9 @@ async def core_sleep(node: NodeRun, summary: graph_pb2.TaskSummary, inputs: exec
         NodeSuspended,
         GeneratorExit,
     ):  # It sleeps on: suspended, or in a run that this worker evicted from its cache.
+        raise
+    except NodeFailure as failure:
+        report_task(node, summary, TaskPhase.FAILED, error=failure.error)
         raise
     except BaseException:
         report_task(node, summary, TaskPhase.ABORTED)
@@ -76,16 +80,17 @@ def _report_aborted(node: NodeRun) -> None:
 
 
 async def sleep_until_due(
-    node: NodeRun, duration: timedelta, report_aborted: Callable[[NodeRun], None] | None = None
+    node: NodeRun, duration: duration_pb2.Duration, report_aborted: Callable[[NodeRun], None] | None = None
 ) -> None:
     """Wait for ``duration``, or for what is left of it if the previous run or a suspended coroutine started it.
 
     Raises:
+        NodeFailure: the sleep would end after the year 9999.
         NodeSuspended: many nodes sleep and this one can be suspended, because ``report_aborted`` is given.
     """
     progress = node.progress
     if not progress.HasField("wakes_at"):
-        progress.wakes_at.FromDatetime(workflow.now() + duration)
+        progress.wakes_at.CopyFrom(_due(node, duration))
     left = times.moment(progress.wakes_at) - workflow.now()
     if left > timedelta():
         if node.may_suspend and report_aborted is not None and node.scope.run.shared_timers.should_suspend:
@@ -95,6 +100,18 @@ async def sleep_until_due(
             await node.scope.run.shared_timers.sleep(left, summary=f"{node.id} sleeps")
         await node.scope.run.workflow_task_budget.take_step()
     progress.ClearField("wakes_at")
+
+
+def _due(node: NodeRun, duration: duration_pb2.Duration) -> timestamp_pb2.Timestamp:
+    if duration.seconds < 0:
+        return runs.now()
+    try:
+        return times.timestamp(workflow.now() + duration.ToTimedelta())
+    except OverflowError as e:
+        text = (
+            f"node [{node.id}] sleeps for {duration.seconds} s, which end after the year 9999; sleep for a shorter time"
+        )
+        raise user_failure("SleepTooLong", text) from e
 
 
 ECHO, CORE_SLEEP = "echo", "core-sleep"
@@ -146,13 +163,13 @@ def _require_patch(node: NodeRun) -> None:
         )
 
 
-def _duration(node: NodeRun, values: literals_pb2.LiteralMap) -> timedelta:
+def _duration(node: NodeRun, values: literals_pb2.LiteralMap) -> duration_pb2.Duration:
     literal = values.literals.get(DURATION)
     if literal is None or literal.scalar.primitive.WhichOneof("value") != "duration":
         raise user_failure(
             "BadTaskDefinition", f"the core-sleep task of node [{node.id}] needs an input 'duration' of type duration"
         )
-    return literal.scalar.primitive.duration.ToTimedelta()
+    return literal.scalar.primitive.duration
 
 
 def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> Values:
@@ -165,7 +182,11 @@ def _finish(node: NodeRun, summary: graph_pb2.TaskSummary, outputs: Values) -> V
 
 
 def report_task(
-    node: NodeRun, summary: graph_pb2.TaskSummary, phase: core_execution_pb2.TaskExecution.Phase, output_uri: str = ""
+    node: NodeRun,
+    summary: graph_pb2.TaskSummary,
+    phase: core_execution_pb2.TaskExecution.Phase,
+    output_uri: str = "",
+    error: core_execution_pb2.ExecutionError | None = None,
 ) -> None:
     """Report a phase of a task attempt that no activity reports."""
     event = event_pb2.TaskExecutionEvent(
@@ -186,4 +207,6 @@ def report_task(
         event.metadata.plugin_identifier = summary.type
     if output_uri:
         event.output_uri = output_uri
+    if error is not None:
+        event.error.CopyFrom(error)
     node.scope.run.reports.task(event)

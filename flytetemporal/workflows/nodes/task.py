@@ -1,9 +1,11 @@
 """Task nodes: one activity per attempt, the retries around it, and the task types that need no activity."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -23,6 +25,7 @@ TaskPhase = core_execution_pb2.TaskExecution
 # Temporal requires a timeout. The activity itself enforces the deadline of a task, because it can clean up; it excludes
 # the time that the attempt waits for a container.
 UNLIMITED = timedelta(days=3650)
+MAX_FAIRNESS_KEY_BYTES = 64
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
 )
@@ -143,8 +146,14 @@ async def run_attempt(
             # The task must have stopped before the node reports that it was aborted.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
-            priority=Priority(fairness_key=f"{run_.execution_id.project}:{run_.execution_id.domain}"),
+            priority=Priority(fairness_key=_fairness_key(run_.execution_id)),
         )
+
+
+def _fairness_key(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """Return the key by which tasks of different projects take turns; Temporal refuses keys of more than 64 bytes."""
+    key = f"{execution_id.project}:{execution_id.domain}".encode()
+    return key.decode() if len(key) <= MAX_FAIRNESS_KEY_BYTES else hashlib.sha256(key).hexdigest()
 
 
 def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budget) -> execution_pb2.TaskAttempt:
@@ -161,7 +170,7 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
         raw_output_dir=node.raw_output_dir(number),
         previous_checkpoint_dir=node.checkpoint_dir(number - 1) if number else "",
         generated_name=node.generated_name(number),
-        timeout=node.node.timeout,
+        timeout=times.duration(times.limit(node.node.timeout)),
         interruptible=node.scope.run.is_interruptible(node.node) and budget.may_be_interrupted,
         settings=argument.settings,
         workflow_id=argument.workflow_id,

@@ -106,6 +106,16 @@ def test_a_path_leads_to_its_value(literal: Literal, steps: tuple[str | int, ...
             ("a",),
             "cannot be decoded",
         ),
+        (
+            Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=b"\x81\x91\x01\x02", tag="msgpack"))),
+            ("a",),
+            "cannot be decoded: unhashable type: 'list'",
+        ),
+        (
+            Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=b"\x91" * 5000, tag="msgpack"))),
+            ("a",),
+            "cannot be decoded",
+        ),
     ],
 )
 def test_a_path_that_leads_nowhere_says_why(literal: Literal, steps: tuple[str | int, ...], text: str) -> None:

@@ -44,6 +44,17 @@ def test_lists_nested_too_deep_are_refused(levels: int) -> None:
             bounds.check(message)
 
 
+@pytest.mark.parametrize("levels", [1, 28, 29, 30, 31, 32, 33, 45])
+def test_what_is_too_deep_is_what_the_check_refuses(levels: int) -> None:
+    message = literals_pb2.LiteralMap(literals={"a": nested_list(levels)})
+    try:
+        bounds.check(message)
+    except InvalidRequest:
+        assert bounds.is_too_deep(message)
+    else:
+        assert not bounds.is_too_deep(message)
+
+
 def test_a_type_nested_too_deep_is_refused_with_a_short_path() -> None:
     request = registrations.task(input_type=nested_type(80))
 

@@ -1,6 +1,7 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf import duration_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,18 @@ def test_gos_forms_are_read(text: str, seconds: float) -> None:
 def test_other_forms_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a duration such as|is too long"):
         times.from_go_text(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"),
+    [(0, 0), (5, 5), (315_576_000_000, 315_576_000_000), (315_576_000_001, 0), (2**62, 0), (-(2**62), 0)],
+)
+def test_a_timeout_of_more_than_10000_years_is_none(seconds: int, limit: int) -> None:
+    assert times.limit(duration_pb2.Duration(seconds=seconds)) == timedelta(seconds=limit)
+
+
+def test_no_moment_is_later_than_the_year_9999() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert times.later(start, timedelta(days=1)) == datetime(2026, 1, 2, tzinfo=UTC)
+    assert times.later(start, timedelta.max) == datetime.max.replace(tzinfo=UTC)
