@@ -169,10 +169,23 @@ def _strip_target(stripped: graph_pb2.Node, node: workflow_pb2.Node, enclosing: 
 def _strip_task(stripped: graph_pb2.Node, task: workflow_pb2.TaskNode, entities: _Entities) -> None:
     position = entities.tasks.position(task.reference_id)
     template = entities.tasks.referenced[position]
+    _inherit(stripped, template.metadata)
     runs = array_jobs.make_array(stripped, template) if template.type == array_jobs.TASK_TYPE else stripped
     runs.task.task = position
     if task.HasField("overrides"):
         runs.task.overrides.CopyFrom(task.overrides)
+
+
+def _inherit(stripped: graph_pb2.Node, task: tasks_pb2.TaskMetadata) -> None:
+    """Copy timeout and interruptible from the task of a node that does not set them.
+
+    flytekit does so for tasks that it knows, but not for references; admin's wrapper of a single task does not either.
+    Flyte's engine reads only the node. Retries stay apart: the engine's budgets name the task's own.
+    """
+    if not stripped.HasField("timeout") and task.HasField("timeout"):
+        stripped.timeout.CopyFrom(task.timeout)
+    if not stripped.HasField("interruptible") and task.WhichOneof("interruptible_value") is not None:
+        stripped.interruptible.value = task.interruptible
 
 
 def _strip_branch(stripped: graph_pb2.BranchNode, node: workflow_pb2.Node, enclosing: _Enclosing) -> None:

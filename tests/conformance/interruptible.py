@@ -61,6 +61,11 @@ def by_the_task(run: Run) -> None:
     assert classes(run, "n0", "n1", "n2") == [INTERRUPTIBLE, DEFAULT, DEFAULT]
 
 
+def alone(run: Run) -> None:
+    (node,) = [name for name in run.nodes() if name not in ("start-node", "end-node")]
+    assert classes(run, node) == [INTERRUPTIBLE]
+
+
 def not_the_last_attempt(run: Run) -> None:
     assert classes(run, "n0") == [INTERRUPTIBLE, INTERRUPTIBLE, INTERRUPTIBLE, DEFAULT]
 
@@ -69,5 +74,6 @@ CASES = [
     Case(mixed, {"a": 1}, {"o0": 1}, check=by_the_workflow),
     Case(plain, {"a": 1}, {"o0": 1}, check=by_the_task),
     Case(plain, {"a": 2}, {"o0": 2}, launched={"interruptible": True}, check=by_the_workflow),
+    Case(spot, {"a": 3}, {"o0": 3}, check=alone),
     Case(often_preempted, {"times": 3}, {"o0": 3}, check=not_the_last_attempt),
 ]

@@ -5,7 +5,7 @@ from case import Case
 from flytekit import LaunchPlan, task, workflow
 
 
-@task
+@task(interruptible=True)
 def add(a: int, b: int = 1) -> int:
     return a + b
 

@@ -6,6 +6,7 @@ Register ``library.py`` in project ``flytetester``, domain ``staging``, as versi
 from typing import List
 
 from case import Case, Run
+from flyteidl.event import event_pb2
 from flytekit import dynamic, map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
 
 PLACE = {"project": "flytetester", "domain": "staging", "version": "library-1"}
@@ -58,8 +59,19 @@ def stays_in_its_domain(run: Run) -> None:
     assert (child.spec.launch_plan.project, child.spec.launch_plan.domain) == ("flytetester", "staging")
 
 
+def runs_as_its_task_says(run: Run) -> None:
+    """flytekit copies the policies of a task to its nodes only if it knows the task."""
+    (reference,) = [node for node in run.nodes() if run.nodes()[node].metadata.spec_node_id == "n1"]
+    assert run.attempts(reference)[0].closure.metadata.instance_class == event_pb2.TaskExecutionMetadata.INTERRUPTIBLE
+
+
+def both(run: Run) -> None:
+    stays_in_its_domain(run)
+    runs_as_its_task_says(run)
+
+
 CASES = [
-    Case(refers, {"a": 1}, {"o0": 103}, check=stays_in_its_domain),
+    Case(refers, {"a": 1}, {"o0": 103}, check=both),
     Case(add_twice, {"a": 1}, {"o0": 3}),
     Case(refers_late, {"a": 1}, {"o0": 102}),
     Case(maps_a_reference, {"a": [1, 2]}, {"o0": [101, 102]}),

@@ -5,7 +5,11 @@ from flyteidl.core import condition_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from temporalio.exceptions import ApplicationError
 
+from flytetemporal.compiler import task
+from flytetemporal.compiler.compact import compact
+from flytetemporal.compiler.workflow import compile_workflow
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from tests.fixtures import templates
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,
@@ -509,3 +513,20 @@ async def test_a_report_that_admin_refuses_fails_the_run_and_the_end_is_still_to
 
     assert phase == "FAILED"
     assert runs.workflow_events[-1].error.code == "InvalidRequest"
+
+
+async def test_a_node_has_the_timeout_of_its_task_and_is_as_interruptible(engine_runs: EngineRuns) -> None:
+    template = templates.task_template()
+    template.metadata.timeout.seconds = 300
+    template.metadata.interruptible = True
+    spec = templates.workflow(nodes=[templates.node()])
+    graph, _ = compact(compile_workflow(spec, [], [task.compile_task(template)], []))
+
+    async with engine_runs.workers():
+        settings = execution_pb2.ExecutionSettings(interruptible={"value": False})
+        phase = await engine_runs.outcome(graph, int_map(a=1), settings=settings)
+
+    assert phase == "SUCCEEDED"
+    (attempt,) = engine_runs.attempts
+    assert attempt.timeout.seconds == 300
+    assert attempt.interruptible

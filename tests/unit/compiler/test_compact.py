@@ -66,6 +66,36 @@ def test_a_node_keeps_its_policies() -> None:
     assert kept[0].output_aliases[0].alias == "x"
 
 
+def limited(name: str = "t") -> compiler_pb2.CompiledTask:
+    """A task with policies of its own."""
+    template = t.task_template(name)
+    template.metadata.timeout.FromTimedelta(dt.timedelta(minutes=5))
+    template.metadata.interruptible = True
+    return task.compile_task(template)
+
+
+def policies(node: graph_pb2.Node) -> tuple[int, bool]:
+    return node.timeout.seconds, node.interruptible.value
+
+
+def test_what_a_node_leaves_open_is_as_its_task_says() -> None:
+    own = t.node("n1")
+    own.metadata.timeout.SetInParent()
+    own.metadata.interruptible = False
+    mapping = workflow_pb2.Node(id="n2", inputs=[t.A], array_node=workflow_pb2.ArrayNode(node=t.node("inner")))
+    template = t.workflow(nodes=[t.node("n0"), own, mapping, t.branch("n3", t.case(t.node("c")), error="none")])
+    template.failure_node.CopyFrom(t.node("efn"))
+
+    graph = compact(compile_workflow(template, [], [limited()], []))[0].workflows[0]
+
+    first, second, array, branch = graph.nodes[2:]
+    assert policies(first) == policies(array.array.node) == policies(graph.failure_node) == (300, True)
+    assert policies(branch.branch.cases[0].node) == (300, True)
+    assert policies(second) == (0, False)
+    assert second.HasField("timeout")
+    assert not array.HasField("timeout")
+
+
 def test_children_of_a_branch_stay_inside_and_wait_for_positions_outside() -> None:
     after = [t.bind("a", t.promise("n0", "o0"))]
     sibling = t.node("d", [t.bind("a", t.promise("n1-c", "o0"))])
