@@ -18,12 +18,36 @@ FUTURES_COMPILED = "futures_compiled.pb"
 DECK = "deck.html"
 SHARED_INPUTS = "shared.pb"
 METADATA_PREFIX = "metadata/propeller"
+# The folders below the root of the store that the engine and admin write to, besides the raw data of tasks.
+ENGINE_FOLDERS = ("metadata", "logs", "doctor")
+_SHARD_LENGTH = 2
 
 
 def join(*parts: str) -> str:
     """Join URI parts with single slashes; the first part keeps its scheme."""
     first, *rest = parts
     return "/".join([first.rstrip("/"), *(part.strip("/") for part in rest if part)])
+
+
+def is_plain(uri: str, store: str) -> bool:
+    """Whether no part of the path below ``store`` is empty, ``.`` or ``..``, which some stores take for another path.
+
+    Control characters are refused, too.
+    """
+    path = uri.removeprefix(store + "/")
+    return not {"", ".", ".."} & set(path.split("/")) and min(path) >= " "
+
+
+def is_engines(uri: str, store: str, raw_output_prefix: str) -> bool:
+    """Whether a file below ``store`` is in a folder where the engine or a task attempt writes."""
+    # Some file systems do not tell upper from lower case.
+    prefixes = (uri, store, raw_output_prefix)
+    uri, store, raw = (prefix.removeprefix("file://").rstrip("/").casefold() for prefix in prefixes)
+    if uri.removeprefix(store + "/").partition("/")[0] in ENGINE_FOLDERS:
+        return True
+    # Of raw data that is written to the root itself, the folders cannot be told from those of projects.
+    below = uri.removeprefix(raw + "/") if raw != store else uri
+    return below != uri and len(below.partition("/")[0]) == _SHARD_LENGTH
 
 
 def metadata_dir(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:

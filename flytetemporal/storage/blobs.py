@@ -21,7 +21,7 @@ from typing import IO, Any, ParamSpec, TypeVar
 import fsspec
 from google.protobuf.message import DecodeError, Message
 
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound, Unavailable
+from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound, Unavailable
 from flytetemporal.storage import failures, local_files
 
 M = TypeVar("M", bound=Message)
@@ -31,8 +31,13 @@ P = ParamSpec("P")
 MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
 # The store's own timeouts are shorter; this one is for calls that hang nevertheless.
 READ_SECONDS = 300
-# By default botocore makes up to five tries of 60 s each.
-S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}
+# By default botocore makes up to five tries of 60 s each, and presigns links in version 2, which leaves out headers.
+S3_CONFIG = {
+    "connect_timeout": 10,
+    "read_timeout": 30,
+    "retries": {"max_attempts": 2},
+    "signature_version": "s3v4",
+}
 # Messages from this size on are parsed and serialized in threads.
 _LARGE_BYTES = 256 * 1024
 _SPOOL_BYTES = 16 * 1024 * 1024
@@ -82,11 +87,12 @@ class BlobStore:
         """Write an object atomically: readers see the old bytes or the new ones, never a mixture."""
         await asyncio.to_thread(self.write_sync, uri, data)
 
-    async def write_stream(self, uri: str, chunks: AsyncIterable[bytes], md5: bytes = b"") -> None:
-        """Write an object from a stream; it appears as a whole or not at all.
+    async def create_from_stream(self, uri: str, chunks: AsyncIterable[bytes], md5: bytes = b"") -> None:
+        """Write a new object from a stream; it appears as a whole or not at all. The same content again is accepted.
 
         Raises:
             InvalidRequest: the content does not have ``md5`` (16 raw bytes).
+            AlreadyExists: the object exists with other content.
         """
         digest = hashlib.md5(usedforsecurity=False)
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
@@ -96,7 +102,9 @@ class BlobStore:
             if md5 and digest.digest() != md5:
                 raise InvalidRequest("the content does not match its MD5; upload it again")
             spool.seek(0)
-            await asyncio.to_thread(self._copy_sync, uri, spool)
+            created = await asyncio.to_thread(self._create_sync, uri, spool)
+        if not created and await self.md5(uri) != digest.digest():
+            raise AlreadyExists(f"file [{uri}] already exists with other content; choose another filename or root")
 
     async def download(self, uri: str, path: Path) -> None:
         """Copy an object of any size to a file. Raises ``NotFound``."""
@@ -130,7 +138,7 @@ class BlobStore:
 
     async def md5(self, uri: str) -> bytes:
         """Return the MD5 of the object's content, 16 raw bytes. Raises ``NotFound``."""
-        return hashlib.md5(await self.read(uri), usedforsecurity=False).digest()
+        return await self._in_time(uri, self._md5_sync, uri)
 
     async def read_message(self, uri: str, kind: type[M], limit_bytes: int = MAX_READ_BYTES) -> M:
         """Return the object parsed as ``kind``. Raises ``Internal`` if it does not parse."""
@@ -147,9 +155,11 @@ class BlobStore:
         serialize = functools.partial(message.SerializeToString, deterministic=True)
         await self.write(uri, serialize() if message.ByteSize() < _LARGE_BYTES else await asyncio.to_thread(serialize))
 
-    async def presign(self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"") -> str:
-        """Return a link presigned by the store. Raises ``Unavailable`` if it cannot sign."""
-        return await asyncio.to_thread(self._presign_sync, verb, uri, lifetime, md5)
+    async def presign(
+        self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"", *, only_new: bool = False
+    ) -> str:
+        """Return a link presigned by the store; ``only_new`` has an effect on S3. Raises ``Unavailable``."""
+        return await asyncio.to_thread(self._presign_sync, verb, uri, lifetime, md5, only_new)
 
     def owns(self, uri: str) -> bool:
         """Whether ``uri`` is below the root, without ``..`` in its path."""
@@ -188,6 +198,26 @@ class BlobStore:
                 return
             with local_files.replacing(path, self._local_root(path)) as file:
                 file.write(data)
+
+    def _create_sync(self, uri: str, source: IO[bytes]) -> bool:
+        """Write an object, blocking; return whether it is new. What exists stays as it is, in a store of files."""
+        path = self.local_path(uri)
+        if path is None:
+            self._copy_sync(uri, source)
+            return True
+        with self._translated(uri):
+            try:
+                with local_files.creating(path, self._local_root(path)) as target:
+                    shutil.copyfileobj(source, target)
+            except FileExistsError:
+                return False
+        return True
+
+    def _md5_sync(self, uri: str) -> bytes:
+        with self._open_sync(uri) as file, self._translated(uri):
+            # The type of opened files has no readinto, which every one of them has.
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))  # type: ignore[arg-type]
+        return found.digest()
 
     def _copy_sync(self, uri: str, source: IO[bytes]) -> None:
         with self._translated(uri):
@@ -239,7 +269,7 @@ class BlobStore:
                 return local_files.size_bytes(path, self._local_root(path))
             return int(self._filesystem(uri).size(uri))
 
-    def _presign_sync(self, verb: str, uri: str, lifetime: timedelta, md5: bytes) -> str:
+    def _presign_sync(self, verb: str, uri: str, lifetime: timedelta, md5: bytes, only_new: bool) -> str:
         seconds = int(lifetime.total_seconds())
         encoded = base64.b64encode(md5).decode()
         with self._translated(uri):
@@ -247,6 +277,7 @@ class BlobStore:
             if uri.startswith("s3://"):
                 method = "put_object" if verb == "PUT" else "get_object"
                 extra = {"ContentMD5": encoded} if md5 else {}
+                extra |= {"IfNoneMatch": "*"} if only_new else {}
                 return str(filesystem.sign(uri, expiration=seconds, client_method=method, **extra))
             extra = {"content_md5": encoded} if md5 else {}
             return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
@@ -283,7 +314,7 @@ class BlobStore:
             raise InvalidRequest(f"the object store cannot read [{uri}]: use an absolute path, file://, s3:// or gs://")
         options = self._options if scheme == self._scheme else {}
         if scheme == "s3":
-            options = {**options, "config_kwargs": {**S3_TIMEOUTS, **options.get("config_kwargs", {})}}
+            options = {**options, "config_kwargs": {**S3_CONFIG, **options.get("config_kwargs", {})}}
         return fsspec.filesystem(scheme, **options)
 
     @contextlib.contextmanager

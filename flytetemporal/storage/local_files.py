@@ -21,6 +21,7 @@ _DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK_ERRORS = (errno.ELOOP, errno.EMLINK)
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def open_regular(path: Path, root: Path) -> IO[bytes]:
@@ -88,14 +89,44 @@ def replacing(path: Path, root: Path) -> Iterator[IO[bytes]]:
     Raises:
         InvalidRequest: a folder below ``root`` is a link.
     """
+    with _new_file(path, root) as (folder, temporary, file):
+        yield file
+        file.close()
+        os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextlib.contextmanager
+def creating(path: Path, root: Path) -> Iterator[IO[bytes]]:
+    """Yield a new file that becomes ``path`` when the context ends without an error, as ``replacing`` does.
+
+    Raises:
+        FileExistsError: ``path`` exists when the context ends.
+        InvalidRequest: a folder below ``root`` is a link.
+    """
+    with _new_file(path, root) as (folder, temporary, file):
+        yield file
+        file.close()
+        try:
+            os.link(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            os.unlink(temporary, dir_fd=folder)
+        except OSError as e:
+            if e.errno not in _NO_HARD_LINKS:
+                raise
+            # Readers can see the empty file that reserves the name.
+            os.close(os.open(path.name, _NEW_FILE, 0o666, dir_fd=folder))
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, root: Path) -> Iterator[tuple[int, str, IO[bytes]]]:
+    """Yield the opened folder of ``path`` and a temporary file in it, which is deleted after an error."""
     folder = _open_folder(path, root, make=True)
     temporary = f".{path.name[:100]}.{secrets.token_hex(4)}"
     try:
         descriptor = os.open(temporary, _NEW_FILE, 0o666, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                yield file
-            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+                yield folder, temporary, file
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)

@@ -49,10 +49,13 @@ class Files:
         self._signer = signer
 
     async def put(self, request: Request) -> Response:
-        """Store an upload. The object becomes visible as a whole, and only if its MD5 is the signed one."""
+        """Store an upload. The object becomes visible as a whole, and only if its MD5 is the signed one.
+
+        A client that repeats an upload succeeds; other content does not take the place of what exists.
+        """
         try:
             uri, md5 = self._verified(request, "PUT")
-            await self._blobs.write_stream(uri, request.stream(), md5)
+            await self._blobs.create_from_stream(uri, request.stream(), md5)
         except FlyteError as e:
             return _refusal(e)
         return Response()

@@ -58,16 +58,13 @@ class DataProxy:
         lifetime = self._lifetime(request.expires_in)
         root = request.filename_root or base64.b32encode(request.content_md5).decode()
         filename = request.filename or "".join(secrets.choice(_NAME_CHARACTERS) for _ in range(20))
-        uri = locations.join(self._deps.blobs.root, request.org, request.project, request.domain, root, filename)
-        if not self._deps.blobs.owns(uri):
-            raise InvalidRequest(f"invalid filename [{filename}]: it names a file outside of the upload's folder")
-        if request.filename and request.filename_root:
-            await self._refuse_overwriting(uri, request.content_md5)
+        uri = self._upload_uri(request, root, filename)
+        only_new = bool(request.filename and request.filename_root) and await self._is_new(uri, request.content_md5)
         return dataproxy_pb2.CreateUploadLocationResponse(
-            signed_url=await self._signer.link("PUT", uri, lifetime, request.content_md5),
+            signed_url=await self._signer.link("PUT", uri, lifetime, request.content_md5, only_new=only_new),
             native_url=uri,
             expires_at=times.timestamp(datetime.now(UTC) + lifetime),
-            headers=self._signer.headers(uri, request.content_md5),
+            headers=self._signer.headers(uri, request.content_md5, only_new=only_new),
         )
 
     async def create_download_location(
@@ -155,11 +152,23 @@ class DataProxy:
             expires_at=times.timestamp(datetime.now(UTC) + lifetime),
         )
 
-    async def _refuse_overwriting(self, uri: str, md5: bytes) -> None:
+    def _upload_uri(self, request: dataproxy_pb2.CreateUploadLocationRequest, root: str, filename: str) -> str:
+        """Return the URI of an uploaded file. Raises ``InvalidRequest`` if it is not in a folder for uploads."""
+        blobs = self._deps.blobs
+        uri = locations.join(blobs.root, request.org, request.project, request.domain, root, filename)
+        if not blobs.owns(uri) or not locations.is_plain(uri, blobs.root):
+            raise InvalidRequest(f"invalid filename [{filename}]: it names a file outside of the upload's folder")
+        if locations.is_engines(uri, blobs.root, self._deps.raw_output_prefix):
+            raise InvalidRequest(f"invalid upload location [{uri}]: the engine keeps its own files there")
+        return uri
+
+    async def _is_new(self, uri: str, md5: bytes) -> bool:
+        """Whether the file does not exist. Raises ``AlreadyExists`` if it has other content."""
         if not await self._deps.blobs.exists(uri):
-            return
+            return True
         if not md5 or await self._deps.blobs.md5(uri) != md5:
             raise AlreadyExists(f"file [{uri}] already exists with other content; choose another filename or root")
+        return False
 
     def _lifetime(self, requested: duration_pb2.Duration) -> timedelta:
         longest = self._deps.storage.max_link_age

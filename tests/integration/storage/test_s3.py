@@ -1,12 +1,16 @@
 """The store on a real S3 server, also while that denies, hangs or is gone."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+import httpx
 import pytest
 from flyteidl.core import literals_pb2
 
 from flytetemporal.errors import NotFound, StoreAccessDenied, Unavailable
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.signing import Signer
 from scripts.s3_server import S3Server
 
 Operation = Callable[[BlobStore, str], Awaitable[object]]
@@ -90,3 +94,38 @@ async def test_a_store_that_hangs_is_unavailable(s3_server: S3Server) -> None:
         await store.read(f"{store.root}/a")
 
     assert await store.read(f"{store.root}/a") == b"content"
+
+
+async def test_a_link_for_a_new_file_binds_its_content_and_does_not_overwrite(s3_server: S3Server) -> None:
+    store = BlobStore(f"{s3_server.root}/links", s3_server.options())
+    signer = Signer(store, b"", "http://localhost")
+    uri, md5 = f"{store.root}/p/d/r/f", hashlib.md5(b"a").digest()
+    await store.delete(uri)
+    link = await signer.link("PUT", uri, timedelta(minutes=1), md5, only_new=True)
+    headers = signer.headers(uri, md5, only_new=True)
+    del headers["Content-Length"]
+
+    async with httpx.AsyncClient() as client:
+        bare = await client.put(link, content=b"a")
+        changed = await client.put(link, content=b"b", headers=headers)
+        first = await client.put(link, content=b"a", headers=headers)
+        second = await client.put(link, content=b"a", headers=headers)
+
+    assert bare.status_code == 403
+    assert changed.status_code == 400
+    assert first.status_code == 200
+    assert second.status_code == 412
+    assert await store.read(uri) == b"a"
+
+
+async def test_a_link_for_content_that_names_its_folder_can_be_used_again(s3_server: S3Server) -> None:
+    store = BlobStore(f"{s3_server.root}/links", s3_server.options())
+    signer = Signer(store, b"", "http://localhost")
+    uri, md5 = f"{store.root}/p/d/hash/f", hashlib.md5(b"a").digest()
+    link = await signer.link("PUT", uri, timedelta(minutes=1), md5)
+    headers = {"Content-MD5": signer.headers(uri, md5)["Content-MD5"]}
+
+    async with httpx.AsyncClient() as client:
+        codes = [(await client.put(link, content=b"a", headers=headers)).status_code for _ in range(3)]
+
+    assert codes == [200, 200, 200]

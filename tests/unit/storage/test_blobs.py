@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 from flyteidl.core import literals_pb2
 
-from flytetemporal.errors import Internal, InvalidRequest, NotFound, ValueTooLarge
+from flytetemporal.errors import AlreadyExists, Internal, InvalidRequest, NotFound, ValueTooLarge
 from flytetemporal.storage.blobs import BlobStore
 
 
@@ -43,16 +44,41 @@ async def test_an_object_of_another_kind_is_our_own_fault(blobs: BlobStore) -> N
 
 async def test_a_stream_with_another_md5_leaves_nothing(blobs: BlobStore) -> None:
     with pytest.raises(InvalidRequest):
-        await blobs.write_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"other").digest())
+        await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"other").digest())
 
     assert not await blobs.exists(f"{blobs.root}/x")
 
 
 async def test_a_stream_with_its_md5_appears_whole(blobs: BlobStore) -> None:
-    await blobs.write_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"data").digest())
+    await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"da", b"ta"), hashlib.md5(b"data").digest())
 
     assert await blobs.read(f"{blobs.root}/x") == b"data"
     assert [path.name for path in Path(blobs.root.removeprefix("file://")).iterdir()] == ["x"]
+
+
+async def test_the_same_content_can_be_created_again_and_other_content_cannot(blobs: BlobStore) -> None:
+    for _ in range(3):
+        await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"data"))
+
+    with pytest.raises(AlreadyExists, match="other content"):
+        await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"other"))
+
+    assert await blobs.read(f"{blobs.root}/x") == b"data"
+    assert [path.name for path in Path(blobs.root.removeprefix("file://")).iterdir()] == ["x"]
+
+
+async def test_objects_are_created_where_the_file_system_has_no_hard_links(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"data"))
+
+    with pytest.raises(AlreadyExists):
+        await blobs.create_from_stream(f"{blobs.root}/x", chunks(b"other"))
+    assert await blobs.read(f"{blobs.root}/x") == b"data"
 
 
 async def test_another_scheme_is_refused_by_name(blobs: BlobStore) -> None:

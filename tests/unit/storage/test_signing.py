@@ -1,3 +1,4 @@
+import base64
 import hashlib
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +45,34 @@ async def test_a_link_is_good_for_nothing_else(signer: Signer, tmp_path: Path, c
         signer.verify(verb, path, parameters)
 
 
+@pytest.mark.parametrize(("path", "moved"), [("x", "x\n9999999999"), ("x\n1", "x"), ('x", "', "x")])
+async def test_no_field_can_pass_for_two(signer: Signer, tmp_path: Path, path: str, moved: str) -> None:
+    _, parameters = parts(await signer.link("PUT", f"file://{tmp_path}/{path}", HOUR, MD5))
+    expires = parameters["expires"]
+
+    for shifted in ({"expires": ""}, {"expires": f"{expires}\n"}, {"expires": f'{expires}", "'}, {"md5": ""}):
+        with pytest.raises(PermissionDenied):
+            signer.verify("PUT", moved, {**parameters, **shifted})
+        with pytest.raises(PermissionDenied):
+            signer.verify("PUT", path, {**parameters, **shifted})
+
+
+@pytest.mark.parametrize("version", [None, "", "1", "3"])
+async def test_a_link_of_another_version_is_refused(signer: Signer, tmp_path: Path, version: str | None) -> None:
+    path, parameters = parts(await signer.link("PUT", f"file://{tmp_path}/x", HOUR, MD5))
+    del parameters["version"]
+
+    with pytest.raises(PermissionDenied):
+        signer.verify("PUT", path, parameters if version is None else {**parameters, "version": version})
+
+
+async def test_the_empty_key_of_an_installation_on_a_bucket_signs_nothing(tmp_path: Path) -> None:
+    forged = await Signer(BlobStore(str(tmp_path)), b"", "http://localhost").link("PUT", f"{tmp_path}/x", HOUR)
+
+    with pytest.raises(PermissionDenied):
+        Signer(BlobStore("s3://bucket/prefix"), b"", "http://localhost").verify("PUT", *parts(forged))
+
+
 async def test_an_old_link_has_expired(signer: Signer, tmp_path: Path) -> None:
     path, parameters = parts(await signer.link("GET", f"file://{tmp_path}/x", timedelta(seconds=-5)))
 
@@ -66,7 +95,9 @@ async def test_a_cloud_store_signs_its_own_links(tmp_path: Path) -> None:
     options = {"key": "id", "secret": "secret", "client_kwargs": {"region_name": "us-east-1"}}
     signer = Signer(BlobStore("s3://bucket/prefix", options), b"key", "http://localhost:8088")
 
-    link = await signer.link("PUT", "s3://bucket/prefix/x", HOUR, MD5)
+    link = await signer.link("PUT", "s3://bucket/prefix/x", HOUR, MD5, only_new=True)
 
-    assert "X-Amz-Signature" in link or "Signature=" in link
+    assert dict(parse_qsl(urlsplit(link).query))["X-Amz-SignedHeaders"] == "content-md5;host;if-none-match"
     assert "/prefix/x?" in link
+    headers = signer.headers("s3://bucket/prefix/x", MD5, only_new=True)
+    assert (headers["Content-MD5"], headers["If-None-Match"]) == (base64.b64encode(MD5).decode(), "*")
