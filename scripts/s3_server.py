@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ START_SECONDS = 240.0
 SECRET = "secret"
 # What each access key may do.
 ACTIONS = {"OWNER": ["Admin", "Read", "Write", "List", "Tagging"], "READER": ["Read", "List"]}
+# A key that is allowed while all others are denied access.
+_OTHER = "OTHER"
 SERVERS = ("master", "volume", "filer", "s3")
 
 
@@ -31,12 +33,8 @@ class S3Server:
         self._folder = folder
         self._ports = {name: ports.free() for server in SERVERS for name in (f"{server}.port", f"{server}.port.grpc")}
         self._process: subprocess.Popen[bytes] | None = None
-        identities = [
-            {"name": key.lower(), "credentials": [{"accessKey": key, "secretKey": SECRET}], "actions": actions}
-            for key, actions in ACTIONS.items()
-        ]
         self._config = folder / "s3.json"
-        self._config.write_text(json.dumps({"identities": identities}))
+        self._allow(ACTIONS)
 
     @property
     def url(self) -> str:
@@ -57,6 +55,17 @@ class S3Server:
         }
 
     def start(self) -> None:
+        """Start it, and return when it stores objects."""
+        self._run("OWNER")
+
+    def _allow(self, actions: Mapping[str, Sequence[str]]) -> None:
+        identities = [
+            {"name": key.lower(), "credentials": [{"accessKey": key, "secretKey": SECRET}], "actions": allowed}
+            for key, allowed in actions.items()
+        ]
+        self._config.write_text(json.dumps({"identities": identities}))
+
+    def _run(self, key: str) -> None:
         weed = Path(sys.executable).with_name("weed")
         own = [f"-{name}={port}" for name, port in self._ports.items()]
         with (self._folder / "weed.log").open("ab") as log:
@@ -76,7 +85,7 @@ class S3Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait_until_ready()
+        self._wait_until_ready(key)
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
@@ -96,6 +105,19 @@ class S3Server:
         finally:
             self.start()
 
+    @contextmanager
+    def denying(self) -> Iterator[None]:
+        """Let it deny access to all keys of ``ACTIONS`` while the context is open."""
+        self.kill()
+        self._allow({_OTHER: ["Admin"]})
+        self._run(_OTHER)
+        try:
+            yield
+        finally:
+            self.kill()
+            self._allow(ACTIONS)
+            self.start()
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -106,13 +128,13 @@ class S3Server:
         assert self._process is not None
         os.kill(self._process.pid, number)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, key: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert self._process is not None
             assert self._process.poll() is None, (self._folder / "weed.log").read_text()[-2000:]
             try:
-                filesystem = fsspec.filesystem("s3", skip_instance_cache=True, **self.options())
+                filesystem = fsspec.filesystem("s3", skip_instance_cache=True, **self.options(key))
                 if not filesystem.exists(BUCKET):
                     filesystem.mkdir(BUCKET)
                 filesystem.pipe_file(f"s3://{BUCKET}/ready", b"ready")

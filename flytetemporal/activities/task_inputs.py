@@ -10,7 +10,7 @@ from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.offloading import UNREADABLE, Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import InvalidRequest, ResolutionFailed, ValueTooLarge
+from flytetemporal.errors import InvalidRequest, ResolutionFailed, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations, offloading
 from flytetemporal.plugins import command_template
 from flytetemporal.plugins.protocol import Rejected
@@ -70,8 +70,9 @@ class TaskInputs:
         """Write the inputs of an attempt that is refused: its events name the file, and clients read it."""
         if attempt.reads_whole_inputs:
             return
-        # An attempt is also refused because of its inputs. Then there are none to show.
-        with contextlib.suppress(Rejected, ResolutionFailed):
+        # An attempt is also refused because of its inputs. Then there are none to show. If the store denies access, the
+        # reason for the refusal still matters more.
+        with contextlib.suppress(Rejected, ResolutionFailed, StoreAccessDenied):
             _, file = await self.resolve(attempt)
             await self._blobs.write_message(locations.inputs_uri(attempt.request.data_dir), file)
 

@@ -1,6 +1,7 @@
 """The result of a task attempt: collect it from what the task has left, and keep it for a repeated activity."""
 
 import functools
+from collections.abc import Callable
 
 import structlog
 
@@ -8,17 +9,20 @@ from flytetemporal.activities import outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import InvalidRequest, NotFound, ValueTooLarge
+from flytetemporal.errors import InvalidRequest, NotFound, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo
-from flytetemporal.plugins.transient import retry_transient
+from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
 
 
 class TaskResults:
-    """Makes the results of attempts. An outage of the store delays a result and does not lose it."""
+    """Makes the results of attempts. An outage of the store delays a result and does not lose it.
+
+    Methods raise ``StoreAccessDenied`` if the store denies access for ``transient.DENIED_SECONDS``.
+    """
 
     def __init__(self, blobs: BlobStore, offloads: Offloading) -> None:
         self._blobs = blobs
@@ -26,38 +30,43 @@ class TaskResults:
 
     async def kept(self, attempt: Attempt) -> execution_pb2.TaskAttemptResult | None:
         """Return the result of an earlier execution of the activity, which Temporal has not received."""
-        return await outputs.finished(self._blobs, attempt.request.output_dir)
+        reading = functools.partial(outputs.finished, self._blobs, attempt.request.output_dir)
+        return await retry_transient(reading, "result", DENIED)
 
     async def keep(self, attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> None:
         """Store a result, in case Temporal does not receive it."""
         marking = functools.partial(outputs.mark_finished, self._blobs, attempt.request.output_dir, result)
         try:
             await retry_transient(marking, "result")
-        except (InvalidRequest, NotFound) as e:
-            # The task has replaced its directory. Its result still reaches Temporal, unless the worker dies now.
+        except (InvalidRequest, NotFound, StoreAccessDenied) as e:
+            # The task has replaced its directory, or the store takes nothing. The result still reaches Temporal, unless
+            # the worker dies now.
             log.warning("result_not_kept", attempt=attempt.request.generated_name, problem=e.message)
 
-    async def collect(self, attempt: Attempt, last: PhaseInfo) -> execution_pb2.TaskAttemptResult:
-        """Return the result of an attempt whose last phase is ``last``."""
+    async def collect(
+        self, attempt: Attempt, last: PhaseInfo, note: Callable[[str], None]
+    ) -> execution_pb2.TaskAttemptResult:
+        """Return the result of an attempt whose last phase is ``last``; ``note`` what it waits for meanwhile."""
         error = last.error
         if error is not None:
             result = outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
             decks = functools.partial(outputs.deck_uri, self._blobs, attempt.written_dir, attempt.task)
-            result.deck_uri = await retry_transient(decks, "deck")
+            result.deck_uri = await retry_transient(decks, "deck", note=note)
             return result
         written, expected = attempt.written_dir, attempt.request.output_dir
         collecting = functools.partial(
             outputs.collect, self._blobs, written, attempt.task, self._offloading, is_element=attempt.is_element
         )
         try:
-            result = await retry_transient(collecting, "outputs")
+            result = await retry_transient(collecting, "outputs", note=note)
         except ValueTooLarge as e:
             return outputs.failed("OutputSizeExceeded", attempt.describe(e), ErrorKind.USER, recoverable=False)
         except InvalidRequest as e:
             return outputs.failed(outputs.INVALID_OUTPUTS, e.message, ErrorKind.USER, recoverable=False)
         if result.WhichOneof("outcome") == "outputs":
             if written != expected:
-                await retry_transient(functools.partial(outputs.copy, self._blobs, written, expected), "outputs")
+                copying = functools.partial(outputs.copy, self._blobs, written, expected)
+                await retry_transient(copying, "outputs", note=note)
             if attempt.is_element:
                 # The activity that gathers the outputs of all elements reads them from the store.
                 result.outputs.uri = locations.outputs_uri(expected)

@@ -28,16 +28,21 @@ class TaskRun:
     def __init__(self, reports: TaskReports) -> None:
         self._reports = reports
         self._handle = b""
+        self._note = ""
         self._started_at = asyncio.get_running_loop().time()
 
     @contextlib.asynccontextmanager
     async def heartbeating(self) -> AsyncIterator[None]:
         """Heartbeat while the context is open. Temporal answers heartbeats with cancellations."""
         try:
-            async with beating(HEARTBEAT_SECONDS, lambda: (self._handle,)):
+            async with beating(HEARTBEAT_SECONDS, lambda: (self._handle, self._note.encode())):
                 yield
         finally:
             self._reports.stop()
+
+    def note(self, problem: str) -> None:
+        """Set what the activity waits for, empty if nothing. Heartbeats carry it to ``flytetemporal why``."""
+        self._note = problem
 
     @contextlib.asynccontextmanager
     async def placed(self, plugin: Plugin, template: tasks_pb2.TaskTemplate) -> AsyncIterator[None]:

@@ -6,9 +6,10 @@ raised: Temporal then repeats the activity under the same attempt number of Flyt
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import functools
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from flyteidl.core import tasks_pb2
@@ -24,10 +25,14 @@ from flytetemporal.activities.task_reports import TaskReports
 from flytetemporal.activities.task_results import TaskResults
 from flytetemporal.activities.task_runs import TaskRun
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import ResolutionFailed
+from flytetemporal.errors import ResolutionFailed, StoreAccessDenied
 from flytetemporal.plugins.protocol import ErrorKind, Plugin, Rejected
 from flytetemporal.plugins.registry import Registry
+from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class TaskActivities:
@@ -63,17 +68,28 @@ class TaskActivities:
         # After a reset of the workflow the same attempt is scheduled again while the earlier one is still stopping.
         lock = self._locks.setdefault(f"{activity.info().workflow_id}/{attempt.generated_name}", asyncio.Lock())
         async with run.heartbeating(), lock:
-            if activity.info().attempt > 1:
-                kept = await self._results.kept(scheduled)
-                if kept is not None:
-                    return await self._finish(scheduled, kept, reports)
             try:
-                plugin = self._registry.find(scheduled.task, scheduled.image)
-            except Rejected as e:
-                await self._inputs.write_for_readers(scheduled)
-                return await self._finish(scheduled, _rejection(e), reports)
-            with self._slot_of(plugin, scheduled.task):
-                return await self._result(scheduled, plugin, run, reports)
+                return await self._repeated_or_new(scheduled, run, reports)
+            except StoreAccessDenied as e:
+                # Not kept: the store would not take it, and another attempt follows anyway.
+                result = outputs.failed(type(e).__name__, e.message, ErrorKind.SYSTEM, recoverable=True)
+                await reports.attach(result)
+                return result
+
+    async def _repeated_or_new(
+        self, attempt: Attempt, run: TaskRun, reports: TaskReports
+    ) -> execution_pb2.TaskAttemptResult:
+        if activity.info().attempt > 1:
+            kept = await self._results.kept(attempt)
+            if kept is not None:
+                return await self._finish(attempt, kept, reports)
+        try:
+            plugin = self._registry.find(attempt.task, attempt.image)
+        except Rejected as e:
+            await self._inputs.write_for_readers(attempt)
+            return await self._finish(attempt, _rejection(e), reports)
+        with self._slot_of(plugin, attempt.task):
+            return await self._result(attempt, plugin, run, reports)
 
     def _slot_of(self, plugin: Plugin, task: tasks_pb2.TaskTemplate) -> AbstractContextManager[None]:
         # Eager attempts come from a task queue of their own, whose slots are not those of ``AttemptSlots``.
@@ -105,15 +121,15 @@ class TaskActivities:
 
     async def _run(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         async with run.placed(plugin, attempt.task):
-            inputs, file = await self._inputs.resolve(attempt)
-            attempt = await self._inputs.with_checkpoint(attempt)
+            inputs, file = await _once_allowed(self._inputs.resolve, attempt)
+            attempt = await _once_allowed(self._inputs.with_checkpoint, attempt)
             context = attempt.context(inputs, self._offloading.limits.least)
             if activity.info().attempt > 1:
                 # The worker of the earlier execution may have died, and what it had started may still run.
                 await plugin.abort(context, b"")
-            await self._inputs.write(attempt, file)
+            await _once_allowed(self._inputs.write, attempt, file)
             async with run.aborting_on_error(plugin, context):
-                return await self._results.collect(attempt, await run.to_end(plugin, context))
+                return await self._results.collect(attempt, await run.to_end(plugin, context), run.note)
 
     async def _finish(
         self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, reports: TaskReports
@@ -123,6 +139,11 @@ class TaskActivities:
             await reports.attach(result)
         await self._results.keep(attempt, result)
         return result
+
+
+async def _once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+    """Prepare an attempt; wait while the store denies access. Temporal repeats the activity after any other error."""
+    return await retry_transient(functools.partial(operation, *arguments, **named), "inputs", DENIED)
 
 
 def _rejection(rejected: Rejected) -> execution_pb2.TaskAttemptResult:

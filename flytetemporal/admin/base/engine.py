@@ -1,6 +1,6 @@
 """The only door from admin to Temporal: start, signal, query, cancel and terminate ``ExecutionWorkflow``."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -8,6 +8,7 @@ from typing import TypeVar
 import temporalio.exceptions
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -76,6 +77,7 @@ class PendingActivity:
 
     ``tries`` counts Temporal's tries, the current one included. ``due_at`` is when a worker may take the next try.
     ``last_failure`` is the text of the last try's error, None if no try has failed.
+    ``waits_for`` is what the activity says that it waits for.
     """
 
     state: operations_pb2.AttemptWait.State
@@ -83,6 +85,7 @@ class PendingActivity:
     started_at: datetime | None = None
     tries: int = 1
     last_failure: str | None = None
+    waits_for: str = ""
 
 
 class Engine:
@@ -283,7 +286,15 @@ def pending_activity(found: PendingActivityInfo) -> PendingActivity:
         started_at=times.moment(found.last_started_time) if found.HasField("last_started_time") else None,
         tries=max(1, found.attempt),
         last_failure=found.last_failure.message if found.HasField("last_failure") else None,
+        waits_for=_note(found.heartbeat_details.payloads),
     )
+
+
+def _note(details: Sequence[Payload]) -> str:
+    """Return what a task's activity has noted with its last heartbeat (``activities/task_runs``)."""
+    noted = details[1:2]
+    is_plain = any(payload.metadata.get("encoding") == b"binary/plain" for payload in noted)
+    return noted[0].data.decode(errors="replace") if is_plain else ""
 
 
 def _outcome(cause: BaseException) -> execution_pb2.ExecutionOutcome:

@@ -5,6 +5,7 @@ processes run at once. A process does not outlive its worker.
 """
 
 import asyncio
+import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ from prometheus_client import Counter
 
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
-from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound
+from flytetemporal.errors import FlyteError, Internal, InvalidRequest, NotFound, StoreAccessDenied, Unavailable
 from flytetemporal.idl import locations
 from flytetemporal.plugins import resources
 from flytetemporal.plugins.local import limits, process_ownership, workspace
@@ -39,6 +40,7 @@ from flytetemporal.plugins.protocol import (
     TaskPhase,
     specification_checked,
 )
+from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -163,9 +165,11 @@ class ProcessPlugin(Plugin):
     async def _reports_out_of_memory(self, context: TaskContext) -> bool:
         """Whether the task's error document names a MemoryError."""
         uri = locations.join(context.output_dir, locations.ERROR)
+        reading = functools.partial(self._blobs.read_message, uri, errors_pb2.ErrorDocument, MAX_ERROR_BYTES)
         try:
-            document = await self._blobs.read_message(uri, errors_pb2.ErrorDocument, MAX_ERROR_BYTES)
-        except (NotFound, Internal, InvalidRequest):
+            # Raising the error would run again what has ended.
+            document = await retry_transient(reading, "error document", (Unavailable,))
+        except (NotFound, Internal, InvalidRequest, StoreAccessDenied):
             return False
         return _OUT_OF_MEMORY in document.error.message
 

@@ -5,6 +5,7 @@ from flyteidl.core import execution_pb2, types_pb2
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.converter import default
 
 from flytetemporal.admin.base import engine
 from flytetemporal.admin.base.engine import PendingActivity
@@ -80,7 +81,9 @@ def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
     assert explanations.sentence(wait) == sentence
 
 
-def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime | None = None) -> PendingActivity:
+def activity(
+    state: str, attempt: int = 1, failure: str = "", planned: datetime | None = None, note: str = ""
+) -> PendingActivity:
     found = PendingActivityInfo(
         state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"),
         attempt=attempt,
@@ -89,6 +92,8 @@ def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime 
     )
     if failure:
         found.last_failure.CopyFrom(Failure(message=failure))
+    if note:  # Besides the handle of the attempt.
+        found.heartbeat_details.payloads.extend(default().payload_converter.to_payloads([b"123", note.encode()]))
     if planned is not None:
         found.next_attempt_schedule_time.CopyFrom(times.timestamp(planned))
     return engine.pending_activity(found)
@@ -105,6 +110,12 @@ def activity(state: str, attempt: int = 1, failure: str = "", planned: datetime 
             activity("STARTED", 2, "worker died"),
             1,
             "has been running attempt 1 since 2026-01-02T12:00:00Z (try 2; the last try failed: worker died)",
+        ),
+        (
+            activity("STARTED", note="outputs: the object store does not answer for s3://a/b: gone"),
+            1,
+            "has been running attempt 1 since 2026-01-02T12:00:00Z and waits for outputs: "
+            "the object store does not answer for s3://a/b: gone",
         ),
         (activity("CANCEL_REQUESTED"), 1, "is stopping attempt 1"),
         (
