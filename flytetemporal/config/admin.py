@@ -38,6 +38,9 @@ class AdminSettings(Part):
     number. Flyte's default."""
     max_execution_duration: timedelta = timedelta(0)
     """Maximum duration of an execution, after which it fails; zero: no limit. Annotations can only lower it."""
+    node_deadline_factor: float = Field(default=2, ge=1, le=100)
+    """A node may be open for this multiple of its timeout, including the wait for a worker; each retry adds its timeout
+    and its pause. Flyte's factor, but Flyte adds nothing for retries."""
     history_events: int = 10_000
     """Events in the Temporal history of an execution after which it continues as new. Temporal terminates workflows at
     51,200 events."""

@@ -17,8 +17,14 @@ from flytetemporal.idl import error_text, times
 from flytetemporal.workflows import deadlines
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, Values, execution_error
+from flytetemporal.workflows.versions import Patch
 
 SYSTEM_RETRIES = 3
+# A node may be open for this multiple of its timeout, not counting its retries. Flyte's factor.
+DEADLINE_FACTOR = 2
+# The longest time that is added to it, and the pauses that are summed one by one.
+LONGEST = timedelta(days=3_652_500)
+SUMMED_PAUSES = 64
 TIMEOUT_EXPIRED = "TimeoutExpired"
 DEFAULT_COEFFICIENT = 2.0
 # Fields of an ``OpenNode`` that belong to one attempt and are cleared after it.
@@ -77,6 +83,24 @@ class Budget:
         rule = self._rule(error)
         return self._failures(self._cause(error, rule)) < self._retries(error, rule)
 
+    def time_for_retries(self, timeout: timedelta) -> timedelta:
+        """Return the time that all retries take if each runs for ``timeout``, with the pauses before them.
+
+        Flyte's three system retries count only if a rule names them: they repeat an attempt that was lost.
+        """
+        user = self._rule(core_execution_pb2.ExecutionError(kind=USER))
+        retries = self.max_attempts - 1 if user is None or not user.HasField("retries") else user.retries.value
+        own = [rule for rule in self.rules if rule.cause and rule.HasField("retries") and rule is not user]
+        # Rules that only set pauses apply to the retries of the user's budget.
+        pausing = [user, *(rule for rule in self.rules if not rule.HasField("retries"))]
+        try:
+            total = retries * timeout + max(_pauses(rule, retries) for rule in pausing)
+            for rule in own:
+                total += rule.retries.value * timeout + _pauses(rule, rule.retries.value)
+        except OverflowError:
+            return LONGEST
+        return min(total, LONGEST)
+
     def _failures(self, cause: str) -> int:
         return self.progress.failures.get(cause, 0)
 
@@ -100,6 +124,23 @@ def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
     """Return the budget of a node; ``retries``, those of its task, count if the node has none."""
     rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
     return Budget((node.node.retries or retries) + 1, rules, node.progress)
+
+
+def node_limit(node: NodeRun) -> timedelta:
+    """Return how long a node may be open, all its attempts together; zero: no limit.
+
+    In Flyte it is a multiple of the timeout whatever the retries, which ends a node before they are used.
+    """
+    timeout = times.limit(node.node.timeout)
+    limit = (node.scope.run.argument.node_deadline_factor or DEADLINE_FACTOR) * timeout
+    if not timeout:
+        return limit
+    retries, task = 0, ""
+    if node.node.WhichOneof("target") == "task":
+        summary = node.scope.program.graph.tasks[node.node.task.task]
+        retries, task = summary.retries, summary.id.name
+    more = budget_of(node, retries, task).time_for_retries(timeout)
+    return limit + more if more and workflow.patched(Patch.DEADLINE_FOR_RETRIES) else limit
 
 
 async def pause(node: NodeRun, budget: Budget, retry: Retry, error: core_execution_pb2.ExecutionError) -> None:
@@ -173,6 +214,13 @@ def _pause(rule: execution_pb2.RetryRule | None, before: int) -> timedelta:
         return min(first * coefficient**before, longest)
     except OverflowError:
         return longest
+
+
+def _pauses(rule: execution_pb2.RetryRule | None, retries: int) -> timedelta:
+    """Return the sum of the pauses before retries; of more than ``SUMMED_PAUSES``, the last stands for the others."""
+    summed = min(retries, SUMMED_PAUSES)
+    total = sum((_pause(rule, before) for before in range(summed)), timedelta())
+    return total + (retries - summed) * _pause(rule, retries)
 
 
 def _kind(error: core_execution_pb2.ExecutionError) -> str:

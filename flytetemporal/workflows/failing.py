@@ -95,7 +95,7 @@ def _error_value(failure_node_id: str, message: str) -> literals_pb2.Scalar:
 def of_failure_node(failure: NodeFailure) -> NodeFailure:
     """Return the failure of a level whose failure node failed as well. As in Flyte, it hides the original error."""
     if isinstance(failure, NodeTimedOut):
-        return user_failure("TimedOut", "FailureNode Timed-out")
+        return user_failure("TimedOut", f"FailureNode Timed-out: {failure.error.message}")
     if failure.error.code == BINDING_FAILURE:
         return system_failure("FailureNodeInputResolvingError", failure.error.message)
     return failure

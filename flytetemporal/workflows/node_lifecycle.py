@@ -8,12 +8,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
+from flyteidl.core import execution_pb2 as core_execution_pb2
 from temporalio import exceptions
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import times
-from flytetemporal.workflows import cancellation, deadlines
+from flytetemporal.workflows import attempts, cancellation, deadlines
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.inputs import Outputs
@@ -22,15 +23,13 @@ from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import (
     UNKNOWN,
     NodeFailure,
-    NodeTimedOut,
     Values,
     execution_error,
     system_failure,
+    timed_out,
     user_failure,
 )
 
-# A node may be open for this multiple of its timeout, all its attempts together. The factor is Flyte's.
-ACTIVE_DEADLINE = 2
 # Kinds that count towards max_parallelism.
 COUNTED = ("task", "array", "launch_plan")
 
@@ -61,15 +60,16 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
 
 
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:
-    limit = deadlines.left(ACTIVE_DEADLINE * times.limit(node.node.timeout), node.progress.began_at)
+    limit = attempts.node_limit(node)
     try:
-        return await deadlines.within(limit, run_kind(node, inputs))
+        return await deadlines.within(deadlines.left(limit, node.progress.began_at), run_kind(node, inputs))
     except NodeFailure as failure:
         _report_failure(node, failure)
         raise
     except TimeoutError as e:
-        node.report(node.phase_event(Phase.TIMED_OUT))
-        raise NodeTimedOut from e
+        expired = timed_out(node.id, limit, times.limit(node.node.timeout))
+        _report_failure(node, expired, Phase.TIMED_OUT)
+        raise expired from e
     except (asyncio.CancelledError, exceptions.FailureError) as e:
         # An activity that is cancelled raises a FailureError of its own kind, or any other if it fails as it stops.
         if not exceptions.is_cancelled_exception(e) and not cancellation.is_cancelled():
@@ -116,8 +116,12 @@ def report_aborted(node: NodeRun, abort: Abort) -> None:
     node.report(event)
 
 
-def _report_failure(node: NodeRun, failure: NodeFailure) -> None:
-    event = node.phase_event(Phase.FAILED)
+def _report_failure(
+    node: NodeRun,
+    failure: NodeFailure,
+    phase: core_execution_pb2.NodeExecution.Phase = Phase.FAILED,
+) -> None:
+    event = node.phase_event(phase)
     event.error.CopyFrom(failure.error)
     if failure.checkpoint_uri:
         event.task_node_metadata.checkpoint_uri = failure.checkpoint_uri

@@ -167,7 +167,9 @@ class Walk:
         """Continue where the previous run ended."""
         self.outputs.restore(state.outputs)
         for failed in state.failed:
-            self._failures[failed.position] = NodeTimedOut() if failed.timed_out else NodeFailure(failed.error)
+            self._failures[failed.position] = (
+                NodeTimedOut(failed.error) if failed.timed_out else NodeFailure(failed.error)
+            )
         for position in state.ended_with_outputs:
             self._progress.end(position, has_outputs=True)
         for position in state.ended_without_outputs:

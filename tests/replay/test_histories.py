@@ -52,6 +52,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("makes_itself_again",), ("down_to_the_limit",),
         ("goes_on_waiting", "run1"), ("long_chain", "run1"), ("abort_reaches_a_node", "run1"),
         ("nests_an_output",),
+        ("waits_as_often_as_its_retries_say",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
     ],
     ids="-".join,

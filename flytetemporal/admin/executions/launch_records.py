@@ -126,6 +126,7 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         settings=launch.settings,
         history_events=limits.history_events,
         max_depth=limits.max_workflow_depth,
+        node_deadline_factor=limits.node_deadline_factor,
         distinct_names=True,
     )
     metadata = launch.spec.metadata

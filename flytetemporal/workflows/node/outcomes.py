@@ -1,12 +1,13 @@
 """How a node ends: with values, or with an error."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import literals_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import error_text
+from flytetemporal.idl import error_text, times
 
 UNKNOWN = core_execution_pb2.ExecutionError.UNKNOWN
 USER = core_execution_pb2.ExecutionError.USER
@@ -39,10 +40,16 @@ class NodeFailure(Exception):
 
 
 class NodeTimedOut(NodeFailure):
-    """The active deadline of the node has stopped it: it ends TIMED_OUT, and its event has no error."""
+    """The deadline of the node over all its attempts has stopped it: it ends TIMED_OUT."""
 
-    def __init__(self) -> None:
-        super().__init__(execution_error("Timeout", "Timeout in node", USER))
+
+def timed_out(node_id: str, limit: timedelta, timeout: timedelta) -> NodeTimedOut:
+    """Return the failure of a node that was open for ``limit``; an attempt of it may take ``timeout``."""
+    text = (
+        f"Timeout in node [{node_id}]: it was open for {times.go_text(limit)}, the limit of all its attempts and waits "
+        f"together; the timeout of one attempt is {times.go_text(timeout)}"
+    )
+    return NodeTimedOut(execution_error("Timeout", text, USER))
 
 
 def user_failure(code: str, message: str) -> NodeFailure:

@@ -161,6 +161,7 @@ async def test_large_inputs_are_handed_to_the_engine_by_address(deps: Dependenci
     (argument,) = engine.started
     assert argument.ByteSize() < 10_000
     assert argument.max_depth == AdminSettings().max_workflow_depth
+    assert argument.node_deadline_factor == AdminSettings().node_deadline_factor
     stored = await deps.blobs.read_message(argument.inputs.uri, literals_pb2.LiteralMap)
     assert stored.literals["a"] == text("x" * 3 * MB)
 

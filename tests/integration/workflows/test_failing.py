@@ -20,7 +20,7 @@ from tests.fixtures.engine_runs import (
     task_node,
     task_summary,
 )
-from tests.integration.workflows.graphs import boom, chain, nested, signal_node, single, sleep_node, with_failure_node
+from tests.integration.workflows.graphs import boom, chain, nested, single, sleep_node, with_failure_node
 
 CARRY_ON = core_workflow_pb2.WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
 
@@ -83,16 +83,17 @@ async def test_a_failure_node_that_times_out_says_so(engine_runs: EngineRuns) ->
     runs = engine_runs
     runs.scripts["n0"] = boom
     graph = chain(1)
-    waiting = signal_node("fn0", [0])
+    runs.scripts["fn0"] = for_ever
+    waiting = task_node("fn0", [0], [])
     waiting.timeout.FromMilliseconds(200)
-    waiting.retries = 9
     graph.workflows[0].failure_node.CopyFrom(waiting)
 
     async with runs.workers():
         await runs.outcome(graph, int_map(a=5))
 
     error = runs.workflow_events[-1].error
-    assert (error.code, error.message) == ("TimedOut", "FailureNode Timed-out")
+    assert error.code == "TimedOut"
+    assert error.message.startswith("FailureNode Timed-out: Timeout in node [fn0]: it was open for 400ms")
 
 
 async def test_a_failure_node_sees_no_other_node(engine_runs: EngineRuns) -> None:
@@ -168,8 +169,10 @@ async def test_an_attempt_waits_as_long_as_its_rule_says(engine_runs: EngineRuns
     assert shown["customInfo"]["retry"] == {"cause": "USER", "number": 1, "limit": 1, "pauseSeconds": 0.3}
 
 
-async def test_a_node_that_is_open_too_long_times_out(engine_runs: EngineRuns) -> None:
+@pytest.mark.parametrize(("factor", "limit"), [(0, "400ms"), (3, "600ms")])
+async def test_a_node_that_is_open_too_long_times_out(engine_runs: EngineRuns, factor: float, limit: str) -> None:
     runs = engine_runs
+    runs.node_deadline_factor = factor
     runs.scripts["n0"] = for_ever
     graph = chain(1)
     graph.workflows[0].nodes[2].timeout.FromMilliseconds(200)
@@ -180,13 +183,37 @@ async def test_a_node_that_is_open_too_long_times_out(engine_runs: EngineRuns) -
     error = runs.workflow_events[-1].error
     assert phase == "FAILED"
     assert runs.phases()["n0"] == ["QUEUED", "TIMED_OUT"]
-    assert (error.code, error.kind, error.message) == ("Timeout", error.USER, "Timeout in node")
+    assert (error.code, error.kind) == ("Timeout", error.USER)
+    assert error.message == (
+        f"Timeout in node [n0]: it was open for {limit}, the limit of all its attempts and waits together; "
+        "the timeout of one attempt is 200ms"
+    )
+    assert next(event.error for event in reversed(runs.node_events) if event.id.node_id == "n0") == error
+
+
+async def test_a_task_has_time_for_all_its_attempts(engine_runs: EngineRuns) -> None:
+    async def expires_twice(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        if attempt.attempt == 2:
+            return succeeded(o0=1)
+        await asyncio.sleep(attempt.timeout.seconds)
+        return failed("TimeoutExpired", recoverable=True)
+
+    engine_runs.scripts["n0"] = expires_twice
+    graph = chain(1)
+    graph.workflows[0].nodes[2].timeout.FromSeconds(3)
+    graph.workflows[0].nodes[2].retries = 2
+
+    async with engine_runs.workers():
+        phase = await engine_runs.outcome(graph, int_map(a=1))
+
+    assert phase == "SUCCEEDED"
+    assert len(engine_runs.attempts) == 3
 
 
 async def test_a_branch_whose_child_timed_out_fails_as_in_flyte(engine_runs: EngineRuns) -> None:
-    child = signal_node("n0-n0", [])
+    child = task_node("n0-n0", [], [constant("a", 1)])
     child.timeout.FromMilliseconds(100)
-    child.retries = 9
+    engine_runs.scripts["n0-n0"] = for_ever
     node = graph_pb2.Node(id="n0", upstream=[0], branch=graph_pb2.BranchNode(else_node=child))
     runs = engine_runs
 
@@ -210,7 +237,8 @@ async def test_a_subworkflow_has_a_deadline_and_may_be_tried_again(engine_runs: 
     phases = runs.phases()
     assert phases["n0-0-n0"][-1] == "ABORTED"
     assert ("n0-1-n0" in phases) == bool(retries)
-    assert phases["n0"][-1] == ("TIMED_OUT" if retries else "FAILED")
+    assert phases["n0"][-1] == "FAILED"
+    assert runs.workflow_events[-1].error.code == "RetriesExhausted|TimeoutExpired"
 
 
 async def test_an_execution_that_runs_too_long_fails_and_cleans_up(engine_runs: EngineRuns) -> None:

@@ -4,7 +4,7 @@ import pytest
 from flyteidl.core import execution_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from flytetemporal.workflows.attempts import Budget, Retry
+from flytetemporal.workflows.attempts import LONGEST, Budget, Retry
 from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, execution_error
 
 
@@ -122,3 +122,30 @@ def test_pauses_end_somewhere_without_a_maximum() -> None:
     budget = Budget(2000, [rule(initial=1, coefficient=10)])
 
     assert retries(budget, error(USER))[-1].pause == timedelta(seconds=100)
+
+
+@pytest.mark.parametrize(
+    ("max_attempts", "rules", "seconds"),
+    [
+        (1, [], 0),
+        (4, [], 30),
+        (1, [rule(initial=5)], 0),
+        (4, [rule(initial=5)], 30 + 5 + 10 + 20),
+        (4, [rule("OOMKilled", initial=60, coefficient=1), rule(initial=5)], 30 + 3 * 60),
+        (1, [rule("SYSTEM", retries=2, initial=1)], 20 + 1 + 2),
+        (3, [rule("OOMKilled", retries=1)], 20 + 10),
+        (3, [rule("USER", retries=0)], 0),
+        (2, [rule(retries=5)], 50),
+        (101, [rule(initial=1, coefficient=1)], 1000 + 100),
+    ],
+)
+def test_retries_need_their_timeouts_and_pauses(
+    max_attempts: int, rules: list[contract_pb2.RetryRule], seconds: float
+) -> None:
+    assert Budget(max_attempts, rules).time_for_retries(timedelta(seconds=10)) == timedelta(seconds=seconds)
+
+
+def test_the_time_that_retries_need_is_bounded() -> None:
+    rules = [rule(initial=1e11, coefficient=1e300, maximum=3e11)]
+
+    assert Budget(2**32, rules).time_for_retries(LONGEST) == LONGEST
