@@ -6,13 +6,17 @@ import resource
 from pathlib import Path
 
 # The higher, up to 1000, the sooner the kernel kills a process. Others usually have 0, like the worker.
-_OOM_SCORE = "500"
+_OOM_SCORE = b"500"
 
 
 def prefer_as_victim() -> None:
     """Make this process the first choice of the kernel's OOM killer, on Linux."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+        file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(file, _OOM_SCORE)
+        finally:
+            os.close(file)
 
 
 def limit_memory(limit_bytes: int) -> None:

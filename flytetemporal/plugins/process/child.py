@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from flytetemporal.plugins.process import entrypoints
 from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
 from flytetemporal.plugins.process.messages import Launch
 
+_LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 # The exit codes of shells.
@@ -60,11 +61,18 @@ def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
     for descriptor in (log, *private):
         os.close(descriptor)
     os.chdir(launch.directory)
-    os.environ.clear()
-    os.environ.update({**launch.environment, TAG_VARIABLE: launch.tag})
+    _set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
     limits.prefer_as_victim()
     if launch.memory_bytes:
         limits.limit_memory(launch.memory_bytes)
+
+
+def _set_environment(wanted: Mapping[str, str]) -> None:
+    """Make ``wanted`` the environment. Most of it is that of the server already, and each change costs two copies."""
+    present = dict(os.environ)
+    for name in present.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in wanted.items() if present.get(name) != value})
 
 
 def _run(launch: Launch, loaded: Loaded | None) -> int:
@@ -102,4 +110,4 @@ def _execute(prepared: Prepared) -> NoReturn:
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+        _LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0)

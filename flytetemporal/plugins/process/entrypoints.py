@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -31,6 +32,9 @@ FAST_EXECUTE = "pyflyte-fast-execute"
 # An interpreter or a library reads these only when it starts, so another value needs a new process.
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "FSSPEC_")
 _READ_LATER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT")
+EXECUTION_VARIABLE = "FLYTE_INTERNAL_EXECUTION_ID"
+# flytekit's loggers depend on these, and on whether there is an execution.
+_LOGGING = ("FLYTE_SDK_LOGGING_LEVEL", "FLYTE_SDK_DEV_LOGGING_LEVEL", "FLYTE_SDK_LOGGING_FORMAT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Loaded:
     environment: Mapping[str, str]
     loops: tuple[tuple[types.ModuleType, str], ...]
     """Event loops that modules have made at import. All forks would share their file descriptors."""
+    interrupt: Any = signal.SIG_DFL
+    """The handler of SIGINT that flytekit has set."""
     single_threaded: bool = True
     """Whether there is only one thread. A fork has no other, so the locks that others hold stay locked for ever."""
 
@@ -52,7 +58,12 @@ class Loaded:
             for name, value in list(namespace.items())
             if issubclass(type(value), asyncio.AbstractEventLoop)  # ``isinstance`` would load a lazy module
         ]
-        return cls(dict(os.environ), tuple(loops))
+        return cls(dict(os.environ), tuple(loops), signal.getsignal(signal.SIGINT))
+
+    def logs_like(self, environment: Mapping[str, str]) -> bool:
+        """Whether flytekit's loggers, which were set up for an execution, would be the same in ``environment``."""
+        same = all(environment.get(name) == self.environment.get(name) for name in _LOGGING)
+        return same and EXECUTION_VARIABLE in environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +121,14 @@ def refresh(loaded: Loaded, directory: Path) -> None:
     numpy = modules.loaded("numpy")
     if numpy is not None:
         numpy.random.seed()
-    importlib.invalidate_caches()
     # This is the server's main module; a task must not import it, nor find tasks in it.
     sys.modules["__main__"] = types.ModuleType("__main__")
     for module, name in loaded.loops:
         setattr(module, name, asyncio.new_event_loop())
-    _refresh_flytekit(directory)
+    signal.signal(signal.SIGINT, loaded.interrupt)
+    if not loaded.logs_like(os.environ):
+        _refresh_loggers()
+    _refresh_context(directory)
     _keep_loops()
 
 
@@ -146,17 +159,20 @@ def finish() -> None:
             stream.flush()
 
 
-def _refresh_flytekit(directory: Path) -> None:
-    """Read the settings of logging and storage again, and put temporary files into the folder of the attempt."""
+def _refresh_loggers() -> None:
+    """Read flytekit's settings of logging again."""
     loggers = importlib.import_module("flytekit.loggers")
     for name in ("flytekit", "user_space", "developer"):
         loggers.logging.getLogger(name).handlers.clear()
     loggers.initialize_global_loggers()
+
+
+def _refresh_context(directory: Path) -> None:
+    """Read flytekit's settings of storage again, and put temporary files into the folder of the attempt."""
     persistence = importlib.import_module("flytekit.core.data_persistence")
     contexts = importlib.import_module("flytekit.core.context_manager")
     sandbox = directory.with_name("sandbox")
-    contexts.FlyteContextManager.initialize()
-    access = persistence.FileAccessProvider(str(sandbox / "local"), str(sandbox / "raw"))
+    access = persistence.FileAccessProvider(str(sandbox), str(sandbox / "raw"))
     context = contexts.FlyteContextManager.current_context()
     contexts.FlyteContextManager.push_context(context.with_file_access(access).build())
 

@@ -13,14 +13,16 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
-from flytetemporal.plugins.process import changes, child, descendants, entrypoints, messages
+from flytetemporal.plugins.process import changes, child, descendants, entrypoints, messages, rehearsal
 from flytetemporal.plugins.process.entrypoints import Loaded
 from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
 
 _CHUNK_BYTES = 1 << 16
+_UNREHEARSED = "--unrehearsed"
 
 
 class ForkServer:
@@ -126,12 +128,15 @@ class ForkServer:
 
 def main() -> None:
     """Serve the worker at standard input."""
+    child.adopt_orphans()
+    problem = _load_flytekit()
+    if not problem:
+        _rehearse()
     control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)
-    child.adopt_orphans()
-    problem = _load_flytekit()
+    importlib.invalidate_caches()  # Here once, and not in each fork: it writes to hundreds of objects.
     loaded = None if problem else Loaded.now()
     files = changes.loaded_files()
     gc.collect()
@@ -149,11 +154,28 @@ def main() -> None:
 
 def _load_flytekit() -> str:
     """Import flytekit; return why that fails, or an empty text."""
+    outside = entrypoints.EXECUTION_VARIABLE not in os.environ
+    if outside:  # flytekit sets up other loggers outside of an execution.
+        os.environ[entrypoints.EXECUTION_VARIABLE] = "none"
     try:
         importlib.import_module(entrypoints.ENTRYPOINT)
     except BaseException as e:  # Plugins of flytekit can raise anything. Other programs can still run.
         return f"flytekit cannot be imported: {type(e).__name__}: {e}"
+    finally:
+        if outside:
+            del os.environ[entrypoints.EXECUTION_VARIABLE]
     return ""
+
+
+def _rehearse() -> None:
+    """Rehearse a task, or start again without if that is impossible. Standard input is still the worker's socket."""
+    if _UNREHEARSED in sys.argv:
+        return
+    try:
+        rehearsal.rehearse()
+    except rehearsal.Failed as e:
+        print(f"the fork server is slow, since it cannot rehearse a task: {e}", file=sys.stderr, flush=True)  # noqa: T201
+        os.execv(sys.executable, [sys.executable, "-P", "-m", __spec__.name, _UNREHEARSED])
 
 
 def _thread_count() -> int:

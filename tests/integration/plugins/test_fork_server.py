@@ -187,3 +187,13 @@ async def test_many_at_once_each_get_their_own_end(tmp_path: Path) -> None:
         processes = await asyncio.gather(*(launch(client, tmp_path, "sh", "-c", f"exit {code}") for code in range(40)))
 
         assert [(await process.wait()).code for process in processes] == list(range(40))
+
+
+async def test_a_server_that_cannot_rehearse_a_task_runs_tasks_anyway(tmp_path: Path) -> None:
+    # flytekit resolves this name when it sets up a task.
+    async with opened(tmp_path, {**os.environ, "FLYTE_SECRETS_HOST": "no..host"}) as client:
+        running = await launch(client, tmp_path, "sleep", "300")
+        task = await launch(client, tmp_path, "pyflyte-execute", "--help")
+
+        assert "--unrehearsed" in Path(f"/proc/{await server_of(running)}/cmdline").read_text()
+        assert await task.wait() == Exit(0)
