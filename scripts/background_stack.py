@@ -1,6 +1,8 @@
 """A development stack in the background: for the demo, the bench, the fault suite and the tests."""
 
 import contextlib
+import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from flytetemporal.cli.commands.dev import PASSWORD_VARIABLE
 from flytetemporal.cli.dev import privileges, state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
@@ -24,22 +27,28 @@ def running(
 ) -> Iterator[dict[str, Any]]:
     """Run a stack on free ports with its state in ``folder``; yield the content of its state file when it is ready.
 
-    The user's client configuration is not changed. ``output`` receives what the command prints.
+    The URL of an embedded database has its password, which the state file has not. The user's client configuration is
+    not changed. ``output`` receives what the command prints.
 
     Raises:
         CommandError: the stack did not start or did not stop cleanly.
     """
     command = [sys.executable, "-m", "flytetemporal.cli.main", "dev", "--home", str(folder), "--no-write-config"]
+    password = secrets.token_hex(16)
     process = subprocess.Popen(
         [*command, *FREE_PORTS, *options],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
+        env={**os.environ, PASSWORD_VARIABLE: password},
         start_new_session=True,
         preexec_fn=privileges.before_exec(signal.SIGTERM, unprivileged=False),
     )
     try:
-        yield _wait_until_ready(StateFolder(folder), process)
+        state = _wait_until_ready(StateFolder(folder), process)
+        if "postgres" in state["processes"]:
+            state["database_url"] = state["database_url"].replace("@", f":{password}@")
+        yield state
     finally:
         status = _stop(process)
     if status != 0:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.settings import projects
+from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers
@@ -29,6 +30,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 @click.option("--control-worker", is_flag=True, help="Run the control worker in this process, too.")
 def admin(*, migrate: bool, control_worker: bool) -> None:
     """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+    privacy.hide_memory()
     settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop, migrate=migrate, control_worker=control_worker))
 

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers
@@ -16,6 +17,7 @@ def control_worker() -> None:
 
     Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables.
     """
+    privacy.hide_memory()
     settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop))
 

@@ -1,6 +1,7 @@
 """``flytetemporal dev``: runs the whole stack as one process tree, with its state in one folder."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from rich.console import Console
 from flytetemporal.cli.dev import client_config, ports, postgres, state_folder, temporal_server
 from flytetemporal.cli.dev.progress import Progress
 from flytetemporal.cli.dev.stack import Endpoints, Stack
-from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.dev.state_folder import Secrets, StateFolder
 from flytetemporal.cli.dev.supervisor import Supervisor
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import NotificationSocket
 
 EXTERNAL_DATABASE_SECONDS = 5.0
+PASSWORD_VARIABLE = "FLYTETEMPORAL_DEV_DATABASE_PASSWORD"  # noqa: S105  a name
+"""The password of the embedded database, for users who want to log in; by default a new one that only admin gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,13 @@ class Options:
     "--temporal-port", type=click.IntRange(0, 65535), default=7233, show_default=True, help="0: any free port."
 )
 @click.option("--ui-port", type=click.IntRange(0, 65535), default=8233, show_default=True, help="0: any free port.")
-@click.option("--database-url", default="", help="Use this Postgres (postgresql://...) instead of the embedded one.")
+@click.option(
+    "--database-url",
+    default="",
+    envvar="FLYTETEMPORAL_DEV_DATABASE_URL",
+    show_envvar=True,
+    help="Use this Postgres (postgresql://...) instead of the embedded one. As a variable it is hidden from `ps`.",
+)
 @click.option(
     "--store",
     default="",
@@ -85,6 +95,7 @@ def run(options: Options) -> None:
     Raises:
         CommandError: the stack cannot start, or one of its processes keeps dying.
     """
+    privacy.hide_memory()
     folder = StateFolder(options.home.expanduser().absolute())
     with state_folder.locked(folder):
         if options.reset:
@@ -93,7 +104,7 @@ def run(options: Options) -> None:
         stack = Stack(
             folder,
             _endpoints(options),
-            state_folder.load_secrets(folder),
+            Secrets.new(os.environ.get(PASSWORD_VARIABLE, "")),
             external_database=_external_database(options.database_url),
             external_store=_external_store(options.store),
             max_tasks=options.max_tasks,

@@ -10,6 +10,8 @@ from typing import Any
 import click
 import grpc
 from click.core import ParameterSource
+from flyteidl.admin import project_pb2
+from flyteidl.service import admin_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 from sqlalchemy import text
@@ -50,7 +52,7 @@ def doctor(context: click.Context, path: Path) -> None:
     settings = configuration.load() if state is None else _settings_of(state)
     console = Console()
     console.print("Checking the configured servers" if state is None else f"Checking the stack on {path}")
-    failed = asyncio.run(_run_checks(settings, console))
+    failed = asyncio.run(_run_checks(settings, console, of_stack=state is not None))
     if failed:
         raise CommandError(f"{failed} checks failed")
 
@@ -58,16 +60,16 @@ def doctor(context: click.Context, path: Path) -> None:
 def _settings_of(state: dict[str, Any]) -> Settings:
     """Return settings for the servers of a running development stack."""
     return Settings(
-        database=DatabaseSettings(url=state["database_url"]),
         storage=StorageSettings(root=state["store"]),
         temporal=TemporalSettings(address=state["temporal_address"], namespace=state["temporal_namespace"]),
         worker=WorkerSettings(admin_endpoint=state["grpc_endpoint"], admin_url=state["http_url"]),
     )
 
 
-async def _run_checks(settings: Settings, console: Console) -> int:
+async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -> int:
     checks: dict[str, Check] = {
-        "Postgres": lambda: _postgres(settings.database),
+        # Only admin knows the password of a development stack.
+        "Postgres": lambda: _rows(settings.worker) if of_stack else _postgres(settings.database),
         "Temporal": lambda: _temporal(settings.temporal),
         "object store": lambda: _store(settings.storage),
         "admin": lambda: _admin(settings.worker),
@@ -97,6 +99,12 @@ async def _postgres(settings: DatabaseSettings) -> str:
     finally:
         await engine.dispose()
     return f"version {version}, schema {schema}"
+
+
+async def _rows(settings: WorkerSettings) -> str:
+    async with grpc.aio.insecure_channel(settings.admin_endpoint) as channel:
+        await admin_pb2_grpc.AdminServiceStub(channel).ListProjects(project_pb2.ProjectListRequest(limit=1))
+    return "admin reads rows"
 
 
 async def _temporal(settings: TemporalSettings) -> str:

@@ -19,7 +19,7 @@ from flytetemporal.cli.errors import CommandError
     help="State folder.",
     show_default=True,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the database's password included.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def status(path: Path, *, as_json: bool) -> None:
     """Print the endpoints and processes of the running stack."""
     state = state_folder.read_state(StateFolder(path.expanduser().absolute()))

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, workers
@@ -13,6 +14,7 @@ from flytetemporal.config.settings import Settings
 @click.command()
 def worker() -> None:
     """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+    privacy.hide_memory()
     settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop))
 

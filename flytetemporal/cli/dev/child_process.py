@@ -10,14 +10,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flytetemporal.cli.dev import privileges
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.serving import privacy
 
 RESTART_DELAYS = (0.1, 0.5, 1.0, 2.0, 4.0)
 RESTART_WINDOW_SECONDS = 60.0
 PROBE_SECONDS = 0.02
+# Variables of the supervisor alone.
+PRIVATE_PREFIX = "FLYTETEMPORAL_DEV_"
 MAX_LOG_BYTES = 20 * 1024 * 1024
 TAIL_LINES = 15
 
@@ -31,6 +34,8 @@ class ProcessSpec:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the supervisor's own environment."""
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that other processes of the user must not read: see ``cli.serving.privacy``."""
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
     """Sent by the kernel if the supervisor itself is killed."""
@@ -152,17 +157,22 @@ class ChildProcess:
         return process
 
     async def _execute(self) -> asyncio.subprocess.Process:
-        with _opened_log(self.spec.log) as log:
+        with _opened_log(self.spec.log) as log, _opened_input(self.spec.secrets) as stdin:
             return await asyncio.create_subprocess_exec(
                 *self.spec.command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.spec.environment},
+                env=self._environment(),
                 # In its own session, Ctrl-C in the terminal reaches only the supervisor, which stops all in order.
                 start_new_session=True,
                 preexec_fn=privileges.before_exec(self.spec.death_signal, unprivileged=self.spec.unprivileged),
             )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIX)}
+        received = {privacy.STDIN_VARIABLE: "1"} if self.spec.secrets else {}
+        return {**inherited, **self.spec.environment, **received}
 
     async def _probe(self) -> None:
         if self.spec.is_ready is None:
@@ -214,6 +224,15 @@ def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
+
+
+@contextlib.contextmanager
+def _opened_input(secrets: Mapping[str, Any]) -> Iterator[int]:
+    if not secrets:
+        yield asyncio.subprocess.DEVNULL
+        return
+    with privacy.sent(secrets) as stdin:
+        yield stdin.fileno()
 
 
 @contextlib.contextmanager

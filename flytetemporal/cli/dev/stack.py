@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from flytetemporal.cli.dev import ports, postgres, temporal_server
 from flytetemporal.cli.dev.child_process import ProcessSpec
@@ -79,7 +80,7 @@ class Stack:
         notify = {"NOTIFY_SOCKET": notify_address}
         worker = self._python_process(("worker",), {**self._worker_environment(), **notify})
         admin = self._python_process(
-            ("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify}
+            ("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify}, self._admin_secrets()
         )
         return [[worker], [admin], servers]
 
@@ -93,7 +94,7 @@ class Stack:
             "temporal_address": self.endpoints.temporal_address,
             "temporal_namespace": temporal_server.NAMESPACE,
             "temporal_ui_url": self.endpoints.ui_url,
-            "database_url": self.database_url,
+            "database_url": _without_password(self.database_url),
             "store": self.store,
             "client_config": str(self.folder.client_config),
             "logs": str(self.folder.logs),
@@ -110,14 +111,15 @@ class Stack:
     def _admin_environment(self) -> dict[str, str]:
         return {
             **self._shared_environment(),
-            "FLYTETEMPORAL_DATABASE__URL": self.database_url,
-            "FLYTETEMPORAL_STORAGE__SIGNING_KEY": self.secrets.signing_key,
             "FLYTETEMPORAL_TEMPORAL__UI_URL": self.endpoints.ui_url,
             "FLYTETEMPORAL_ADMIN__HOST": ports.LOOPBACK,
             "FLYTETEMPORAL_ADMIN__GRPC_PORT": str(self.endpoints.grpc_port),
             "FLYTETEMPORAL_ADMIN__HTTP_PORT": str(self.endpoints.http_port),
             "FLYTETEMPORAL_ADMIN__PUBLIC_URL": self.endpoints.http_url,
         }
+
+    def _admin_secrets(self) -> dict[str, Any]:
+        return {"database": {"url": self.database_url}, "storage": {"signing_key": self.secrets.signing_key}}
 
     def _worker_environment(self) -> dict[str, str]:
         # Task commands such as pyflyte-execute are next to this interpreter, whose environment need not be active.
@@ -133,10 +135,20 @@ class Stack:
             "PATH": path,
         }
 
-    def _python_process(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ProcessSpec:
+    def _python_process(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], secrets: Mapping[str, Any] | None = None
+    ) -> ProcessSpec:
         return ProcessSpec(
             name=arguments[0],
             command=(sys.executable, "-m", MODULE, *arguments),
             log=self.folder.logs / f"{arguments[0]}.log",
             environment=environment,
+            secrets=secrets or {},
         )
+
+
+def _without_password(url: str) -> str:
+    """Return a database URL without its password and parameters."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, "", ""))

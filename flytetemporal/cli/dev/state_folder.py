@@ -1,4 +1,4 @@
-"""The state folder of a development stack: its layout, its lock, its secrets and its state file."""
+"""The state folder of a development stack: its layout, its lock and its state file, and the secrets of one run."""
 
 import contextlib
 import fcntl
@@ -68,8 +68,8 @@ class StateFolder:
         return self.path / "state.json"
 
     @property
-    def secrets(self) -> Path:
-        """The database's password and the key that signs links."""
+    def old_secrets(self) -> Path:
+        """The secrets of earlier releases, which tasks could read."""
         return self.path / "secrets.json"
 
     @property
@@ -80,10 +80,15 @@ class StateFolder:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of one state folder, generated once."""
+    """The secrets of one run of a stack: the database's password and the key that signs links. Stored nowhere."""
 
     postgres_password: str
     signing_key: str
+
+    @classmethod
+    def new(cls, postgres_password: str = "") -> "Secrets":
+        """Generate secrets, unless the user wants to know the password."""
+        return cls(postgres_password or secrets.token_hex(16), secrets.token_hex(32))
 
 
 @contextlib.contextmanager
@@ -96,6 +101,9 @@ def locked(folder: StateFolder) -> Iterator[None]:
     try:
         for part in (folder.path, folder.logs, folder.store, folder.work, folder.temporal):
             part.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # Of a folder that another user has made for this one.
+            folder.path.chmod(0o700)
+        folder.old_secrets.unlink(missing_ok=True)
         lock = folder.lock.open("a+")
     except OSError as e:
         raise CommandError(f"cannot write to the state folder {folder.path}: {e.strerror}; pass another --home") from e
@@ -120,25 +128,14 @@ def reset(folder: StateFolder) -> None:
     """Delete the state of earlier stacks; the secrets of tasks stay. The lock must be held."""
     for part in (folder.postgres, folder.temporal, folder.store, folder.work, folder.logs):
         shutil.rmtree(part, ignore_errors=True)
-    for file in (folder.secrets, folder.state, folder.client_config):
+    for file in (folder.state, folder.client_config):
         file.unlink(missing_ok=True)
     for part in (folder.temporal, folder.store, folder.work, folder.logs):
         part.mkdir()
 
 
-def load_secrets(folder: StateFolder) -> Secrets:
-    """Return the folder's secrets; generate them the first time."""
-    if folder.secrets.exists():
-        return Secrets(**json.loads(folder.secrets.read_text()))
-    generated = Secrets(postgres_password=secrets.token_hex(16), signing_key=secrets.token_hex(32))
-    _write_private(
-        folder.secrets, {"postgres_password": generated.postgres_password, "signing_key": generated.signing_key}
-    )
-    return generated
-
-
 def write_state(folder: StateFolder, state: Mapping[str, Any]) -> None:
-    """Write the state file. Only the owner may read it: it contains the database's URL."""
+    """Write the state file. It contains no secrets; tasks can read it."""
     _write_private(folder.state, state)
 
 

@@ -4,19 +4,20 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.serving import privacy
 from flytetemporal.config.settings import Settings
 
 PREFIX = "FLYTETEMPORAL_"
 
 
 def load() -> Settings:
-    """Return the settings that the environment gives.
+    """Return the settings that the environment gives, and those that a supervisor has sent.
 
     Raises:
         CommandError: names every variable that is wrong.
     """
     try:
-        return Settings()
+        return Settings(**privacy.received())
     except ValidationError as e:
         problems = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in e.errors(include_url=False)]
         raise CommandError("the settings are not valid:\n" + "\n".join(f"  {problem}" for problem in problems)) from e

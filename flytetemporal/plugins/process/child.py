@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from flytetemporal.plugins.local import limits
+from flytetemporal.plugins.local import limits, tracing
 from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
 from flytetemporal.plugins.process import entrypoints
 from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
@@ -63,6 +63,7 @@ def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
     os.chdir(launch.directory)
     _set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
     limits.prefer_as_victim()
+    tracing.give_up()
     if launch.memory_bytes:
         limits.limit_memory(launch.memory_bytes)
 

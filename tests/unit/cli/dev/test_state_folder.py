@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flytetemporal.cli.dev import state_folder
-from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.dev.state_folder import Secrets, StateFolder
 from flytetemporal.cli.errors import CommandError
 
 
@@ -40,13 +40,16 @@ def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_secrets_stay_the_same_and_private(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path)
+def test_the_folder_is_private_and_keeps_no_secrets(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "h")
+    folder.path.mkdir(mode=0o755)
+    folder.old_secrets.write_text('{"signing_key": "k"}')
 
-    made = state_folder.load_secrets(folder)
-
-    assert state_folder.load_secrets(folder) == made
-    assert stat.S_IMODE(folder.secrets.stat().st_mode) == 0o600
+    with state_folder.locked(folder):
+        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+        assert not folder.old_secrets.exists()
+        assert Secrets.new() != Secrets.new()
+        assert Secrets.new("mine").postgres_password == "mine"
 
 
 def test_the_state_of_a_dead_supervisor_is_ignored(tmp_path: Path) -> None:
@@ -59,7 +62,6 @@ def test_the_state_of_a_dead_supervisor_is_ignored(tmp_path: Path) -> None:
 def test_reset_deletes_everything_but_the_lock(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     with state_folder.locked(folder):
-        made = state_folder.load_secrets(folder)
         (folder.store / "object").write_text("x")
         folder.postgres.mkdir()
 
@@ -67,4 +69,3 @@ def test_reset_deletes_everything_but_the_lock(tmp_path: Path) -> None:
 
         assert not folder.postgres.exists()
         assert list(folder.store.iterdir()) == []
-        assert state_folder.load_secrets(folder) != made
