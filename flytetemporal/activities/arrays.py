@@ -1,6 +1,7 @@
 """The data of array nodes: cut inputs into chunks, read those of an element, gather the outputs of elements.
 
-Inputs and outputs of elements stay in the store; only their URIs go through Temporal.
+Inputs and outputs of elements stay in the store; only their URIs go through Temporal. What takes time proportional to
+their size runs in threads: the worker's event loop heartbeats for all its activities.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from flytetemporal.activities.offloading import DEFAULTS, UNREADABLE, Limits, Of
 from flytetemporal.contracts import limits
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.errors import Internal, ResolutionFailed, ValueTooLarge
-from flytetemporal.idl import error_text, locations, offloading
+from flytetemporal.idl import error_text, literals, locations, offloading
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.concurrency import for_each
 
@@ -76,7 +77,8 @@ class ArrayActivities:
             plan.variables.extend(sorted(launch_plan.closure.expected_outputs.variables))
         if shared:
             plan.shared_uri = locations.join(request.directory, locations.SHARED_INPUTS)
-            await self._blobs.write_message(plan.shared_uri, literals_pb2.LiteralMap(literals=shared))
+            whole = await asyncio.to_thread(literals_pb2.LiteralMap, literals=shared)
+            await self._blobs.write_message(plan.shared_uri, whole)
         await self._write_chunks(request, mapped, plan.size)
         return plan
 
@@ -98,25 +100,19 @@ class ArrayActivities:
 
     async def _lists_read(self, inputs: literals_pb2.LiteralMap, bound: Sequence[str]) -> literals_pb2.LiteralMap:
         """Read offloaded lists, since they are mapped over, and return all inputs; elements read other references."""
-        found = literals_pb2.LiteralMap()
-        found.CopyFrom(inputs)
+        found = await asyncio.to_thread(literals.copied, inputs)
         for name, literal in found.literals.items():
             if name not in bound and offloading.is_offloaded(literal) and offloading.may_be_list(literal):
                 value = await self._offloading.opened(literal)
                 if value.WhichOneof("value") == "collection":
-                    literal.CopyFrom(value)
+                    await asyncio.to_thread(literal.CopyFrom, value)
         return found
 
     async def _write_chunks(
         self, request: arrays_pb2.ArrayRequest, mapped: Mapping[str, literals_pb2.Literal], size: int
     ) -> None:
         async def write(number: int) -> None:
-            begin = number * request.chunk_size
-            chunk = literals_pb2.LiteralMap()
-            for name, literal in mapped.items():
-                chunk.literals[name].collection.literals.extend(
-                    literal.collection.literals[begin : begin + request.chunk_size]
-                )
+            chunk = await asyncio.to_thread(_chunk, mapped, number * request.chunk_size, request.chunk_size)
             uri = locations.chunk_uri(request.directory, number)
             for name in sorted(mapped):  # A reader of one element must not have to read the large values of the others.
                 await self._offloading.offload_elements(chunk.literals[name].collection, uri.removesuffix(".pb"), name)
@@ -130,13 +126,7 @@ class ArrayActivities:
         mapped: Mapping[str, literals_pb2.Literal],
         shared: Mapping[str, literals_pb2.Literal],
     ) -> execution_pb2.NodeOutputs:
-        outputs = literals_pb2.LiteralMap()
-        output = outputs.literals[request.echo_variable]
-        output.collection.SetInParent()
-        for literal in mapped.values():
-            output.CopyFrom(literal)
-        for literal in shared.values():
-            output.collection.literals.append(literal)
+        outputs = await asyncio.to_thread(_echo, request.echo_variable, mapped, shared)
         await self._offloading.offload(outputs, locations.parent(request.outputs_uri))
         await self._blobs.write_message(request.outputs_uri, outputs)
         return data.node_outputs(outputs, request.outputs_uri)
@@ -167,11 +157,7 @@ class ArrayActivities:
             return await self._blobs.read_message(locations.outputs_uri(directory), literals_pb2.LiteralMap)
 
         found = await for_each(read, enumerate(request.attempts, request.first), CONCURRENT_FILES)
-        outputs = literals_pb2.LiteralMap()
-        for name in request.variables:
-            values = outputs.literals[name].collection
-            values.SetInParent()
-            values.literals.extend(NONE if left is None else left.literals.get(name, NONE) for left in found)
+        outputs = await asyncio.to_thread(_gathered, request.variables, found)
         if locations.is_outputs(request.write_to):  # Parts are joined later, and the whole is offloaded then.
             await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)
@@ -183,12 +169,7 @@ class ArrayActivities:
         parts = await for_each(
             lambda uri: self._blobs.read_message(uri, literals_pb2.LiteralMap), request.parts, CONCURRENT_FILES
         )
-        outputs = literals_pb2.LiteralMap()
-        for name in request.variables:
-            values = outputs.literals[name].collection
-            values.SetInParent()
-            for part in parts:
-                values.literals.extend(part.literals[name].collection.literals)
+        outputs = await asyncio.to_thread(_joined, request.variables, parts)
         await self._offloading.offload(outputs, locations.parent(request.write_to))
         await self._blobs.write_message(request.write_to, outputs)
         return data.node_outputs(outputs, request.write_to)
@@ -220,15 +201,7 @@ class ElementReader:
             whole = await self._map(element.whole_uri)
             return whole, whole
         chunk, shared = await self.read(element)
-        values, lists = literals_pb2.LiteralMap(), literals_pb2.LiteralMap()
-        values.CopyFrom(shared)
-        lists.CopyFrom(shared)
-        for name, literal in chunk.literals.items():
-            if element.position >= len(literal.collection.literals):
-                raise Internal(f"{element.chunk_uri} holds no element {element.position} of {name}")
-            values.literals[name].CopyFrom(literal.collection.literals[element.position])
-            lists.literals[name].collection.literals.append(values.literals[name])
-        return values, lists if element.listed else values
+        return await asyncio.to_thread(_of_element, element, chunk, shared)
 
     async def _map(self, uri: str) -> literals_pb2.LiteralMap:
         reading = self._known.get(uri)
@@ -241,6 +214,59 @@ class ElementReader:
             # The error may pass, so the next element has to read again.
             self._known.pop(uri, None)
             raise
+
+
+def _chunk(mapped: Mapping[str, literals_pb2.Literal], begin: int, size: int) -> literals_pb2.LiteralMap:
+    chunk = literals_pb2.LiteralMap()
+    for name, literal in mapped.items():
+        chunk.literals[name].collection.literals.extend(literal.collection.literals[begin : begin + size])
+    return chunk
+
+
+def _echo(
+    variable: str, mapped: Mapping[str, literals_pb2.Literal], shared: Mapping[str, literals_pb2.Literal]
+) -> literals_pb2.LiteralMap:
+    outputs = literals_pb2.LiteralMap()
+    output = outputs.literals[variable]
+    output.collection.SetInParent()
+    for literal in mapped.values():
+        output.CopyFrom(literal)
+    for literal in shared.values():
+        output.collection.literals.append(literal)
+    return outputs
+
+
+def _gathered(variables: Sequence[str], left: Sequence[literals_pb2.LiteralMap | None]) -> literals_pb2.LiteralMap:
+    """Return a list for each variable; elements that left nothing contribute a null."""
+    outputs = literals_pb2.LiteralMap()
+    for name in variables:
+        values = outputs.literals[name].collection
+        values.SetInParent()
+        values.literals.extend(NONE if found is None else found.literals.get(name, NONE) for found in left)
+    return outputs
+
+
+def _joined(variables: Sequence[str], parts: Sequence[literals_pb2.LiteralMap]) -> literals_pb2.LiteralMap:
+    outputs = literals_pb2.LiteralMap()
+    for name in variables:
+        values = outputs.literals[name].collection
+        values.SetInParent()
+        for part in parts:
+            values.literals.extend(part.literals[name].collection.literals)
+    return outputs
+
+
+def _of_element(
+    element: execution_pb2.ElementInputs, chunk: literals_pb2.LiteralMap, shared: literals_pb2.LiteralMap
+) -> tuple[literals_pb2.LiteralMap, literals_pb2.LiteralMap]:
+    """Return the inputs of one element, and the map for the file that its task reads."""
+    values, lists = literals.copied(shared), literals.copied(shared)
+    for name, literal in chunk.literals.items():
+        if element.position >= len(literal.collection.literals):
+            raise Internal(f"{element.chunk_uri} holds no element {element.position} of {name}")
+        values.literals[name].CopyFrom(literal.collection.literals[element.position])
+        lists.literals[name].collection.literals.append(values.literals[name])
+    return values, lists if element.listed else values
 
 
 def _parted(

@@ -1,5 +1,6 @@
 """Launch, read and abort the executions of launch plan nodes, which admin treats like all others."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import AlreadyExists, FailedPrecondition, FlyteError, NotFound
-from flytetemporal.idl import error_text, locations
+from flytetemporal.idl import error_text, literals, locations
 from flytetemporal.plugins.transient import PASSING
 from flytetemporal.storage.blobs import BlobStore
 
@@ -76,11 +77,10 @@ class ChildActivities:
             given = await data.read_outputs(self._blobs, request.inputs)
             if not request.inputs.uri:
                 return given
-            values = literals_pb2.LiteralMap()
-            values.CopyFrom(given)
+            values = await asyncio.to_thread(literals.copied, given)
             directory = locations.parent(request.inputs.uri)
         # Values that do not fit into a call are passed by reference.
-        if values.ByteSize() > CALL_BYTES:
+        if await asyncio.to_thread(values.ByteSize) > CALL_BYTES:
             await self._offloading.offload(values, directory)
         return values
 

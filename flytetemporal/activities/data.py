@@ -1,5 +1,6 @@
 """Read data that is too large for Temporal: values of bindings and conditions, graphs, task templates."""
 
+import asyncio
 import gzip
 import hashlib
 from collections.abc import Callable
@@ -50,13 +51,7 @@ class DataActivities:
         """Return the position of the first condition of a branch that is true."""
         values = await resolve(self._offloading, self._blobs, request.inputs)
         operands = await self._offloading.inlined(values)
-        try:
-            for position, condition in enumerate(request.conditions):
-                if conditions.evaluate(condition, operands.literals):
-                    return execution_pb2.CaseChoice(position=position)
-        except MalformedCondition as e:
-            return execution_pb2.CaseChoice(malformed=e.message)
-        return execution_pb2.CaseChoice(position=len(request.conditions))
+        return await asyncio.to_thread(_chosen, request, operands)
 
     @activity.defn
     async def load_graph(self, reference: execution_pb2.ContentReference) -> execution_pb2.GraphBytes:
@@ -91,7 +86,8 @@ class TemplateCache:
         """
         templates = self._known.get(reference.sha256)
         if templates is None:
-            templates = _templates(await read_content(self._blobs, reference), reference.uri)
+            zipped = await read_content(self._blobs, reference)
+            templates = await asyncio.to_thread(_templates, zipped, reference.uri)
             self._known[reference.sha256] = templates
         if position >= len(templates.tasks):
             raise Internal(f"{reference.uri} holds {len(templates.tasks)} task templates, none at {position}")
@@ -152,9 +148,19 @@ async def read_content(blobs: BlobStore, reference: execution_pb2.ContentReferen
         Internal: the file has other content than when it was written.
     """
     data = await blobs.read(reference.uri)
-    if hashlib.sha256(data).hexdigest() != reference.sha256:
+    if (await asyncio.to_thread(hashlib.sha256, data)).hexdigest() != reference.sha256:
         raise Internal(f"{reference.uri} has other content than when it was written ({len(data)} bytes)")
     return data
+
+
+def _chosen(request: execution_pb2.CaseRequest, operands: literals_pb2.LiteralMap) -> execution_pb2.CaseChoice:
+    try:
+        for position, condition in enumerate(request.conditions):
+            if conditions.evaluate(condition, operands.literals):
+                return execution_pb2.CaseChoice(position=position)
+    except MalformedCondition as e:
+        return execution_pb2.CaseChoice(malformed=e.message)
+    return execution_pb2.CaseChoice(position=len(request.conditions))
 
 
 def _sizes(values: literals_pb2.LiteralMap) -> str:

@@ -1,5 +1,10 @@
-"""Write large values to their own files, and read them: the I/O of ``idl/offloading``."""
+"""Write large values to their own files, and read them: the I/O of ``idl/offloading``.
 
+What takes time proportional to the size of the values runs in threads: the worker's event loop heartbeats for all its
+activities. In protobuf even ``ByteSize`` serializes the message.
+"""
+
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -57,6 +62,14 @@ class Offloading:
         Raises:
             ValueTooLarge: a value reaches the limit.
         """
+        large = await asyncio.to_thread(self._large, values)
+        for name in large:  # One after another, since each can be as large as memory allows.
+            uri = locations.offloaded_uri(directory, name)
+            await self._replace(values.literals[name], uri, _declared(variables, name))
+        return bool(large)
+
+    def _large(self, values: literals_pb2.LiteralMap) -> list[str]:
+        """Return the names of the values to offload. Raises ``ValueTooLarge``."""
         large = []
         for name in sorted(values.literals):
             literal = values.literals[name]
@@ -66,23 +79,26 @@ class Offloading:
                 raise ValueTooLarge(f"the value of [{name}] has {size} bytes; the limit is {self.limits.most}")
             if self.limits.least and size >= self.limits.least and not is_offloaded:
                 large.append(name)
-
-        for name in large:  # One after another, since each can be as large as memory allows.
-            uri = locations.offloaded_uri(directory, name)
-            await self._replace(values.literals[name], uri, _declared(variables, name))
-        return bool(large)
+        return large
 
     async def offload_elements(self, values: literals_pb2.LiteralCollection, directory: str, name: str) -> None:
         """Replace large values of a list by references to files in ``directory``."""
-        for position, literal in enumerate(values.literals):
-            is_large = self.limits.least and literal.ByteSize() >= self.limits.least
-            if is_large and not offloading.is_offloaded(literal):
-                await self._replace(literal, locations.offloaded_uri(directory, f"{name}-{position}"), None)
+        for position in await asyncio.to_thread(self._large_elements, values):
+            uri = locations.offloaded_uri(directory, f"{name}-{position}")
+            await self._replace(values.literals[position], uri, None)
+
+    def _large_elements(self, values: literals_pb2.LiteralCollection) -> list[int]:
+        least = self.limits.least
+        return [
+            position
+            for position, literal in enumerate(values.literals)
+            if least and literal.ByteSize() >= least and not offloading.is_offloaded(literal)
+        ]
 
     async def _replace(
         self, literal: literals_pb2.Literal, uri: str, literal_type: types_pb2.LiteralType | None
     ) -> None:
-        reference = offloading.reference(literal, uri, literal_type or types.infer_if_known(literal))
+        reference = await asyncio.to_thread(_reference, literal, uri, literal_type)
         await self._blobs.write_message(uri, literal)
         literal.CopyFrom(reference)
 
@@ -112,10 +128,10 @@ class Offloading:
         values: literals_pb2.LiteralMap | None = None
         while values is None:
             try:
-                values = literals.resolve(bound, source, aliases, loaded)
+                values = await asyncio.to_thread(literals.resolve, bound, source, aliases, loaded)
             except ValueOffloaded as missing:
                 loaded[missing.uri] = await self.read(missing.uri)
-        if too_deep := literals.nested_too_deep(bound, values):
+        if too_deep := await asyncio.to_thread(literals.nested_too_deep, bound, values):
             raise literals.depth_failure(too_deep)
         return values
 
@@ -131,11 +147,10 @@ class Offloading:
             ValueTooLarge: the values exceed the limit together.
         """
         wanted = sorted(values.literals if names is None else set(names) & set(values.literals))
-        if not any(True for _ in offloading.references(values.literals[name] for name in wanted)):
+        if not await asyncio.to_thread(_have_references, values, wanted):
             return values
         most = limit or self.limits.inline
-        found = literals_pb2.LiteralMap()
-        found.CopyFrom(values)
+        found = await asyncio.to_thread(literals.copied, values)
         total = 0
         for name in wanted:
             total += await self._put_in(name, found.literals[name], most - total)
@@ -143,7 +158,7 @@ class Offloading:
 
     async def _put_in(self, name: str, literal: literals_pb2.Literal, room: int) -> int:
         """Replace all references in one value and return its size."""
-        while uris := list(dict.fromkeys(found.uri for found in offloading.references([literal]))):
+        while uris := await asyncio.to_thread(_referenced, literal):
             size = sum(await self._sizes(uris))
             if size > room:
                 raise ValueTooLarge(
@@ -151,8 +166,8 @@ class Offloading:
                     "inlined"
                 )
             loaded = dict(zip(uris, await for_each(self.read, uris, CONCURRENT_FILES), strict=True))
-            offloading.inline(literal, loaded)
-        return literal.ByteSize()
+            await asyncio.to_thread(offloading.inline, literal, loaded)
+        return await asyncio.to_thread(literal.ByteSize)
 
     async def _sizes(self, uris: list[str]) -> list[int]:
         async def size(uri: str) -> int:
@@ -168,6 +183,20 @@ class Offloading:
         while offloading.is_offloaded(literal):
             literal = await self.read(literal.offloaded_metadata.uri)
         return literal
+
+
+def _reference(
+    literal: literals_pb2.Literal, uri: str, literal_type: types_pb2.LiteralType | None
+) -> literals_pb2.Literal:
+    return offloading.reference(literal, uri, literal_type or types.infer_if_known(literal))
+
+
+def _have_references(values: literals_pb2.LiteralMap, names: Iterable[str]) -> bool:
+    return any(True for _ in offloading.references(values.literals[name] for name in names))
+
+
+def _referenced(literal: literals_pb2.Literal) -> list[str]:
+    return list(dict.fromkeys(found.uri for found in offloading.references([literal])))
 
 
 def _declared(variables: Mapping[str, interface_pb2.Variable] | None, name: str) -> types_pb2.LiteralType | None:

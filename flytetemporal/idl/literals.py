@@ -100,6 +100,13 @@ def depth_failure(variable: str) -> errors.ResolutionFailed:
     )
 
 
+def copied(values: literals_pb2.LiteralMap) -> literals_pb2.LiteralMap:
+    """Return a copy, which can be changed."""
+    copy = literals_pb2.LiteralMap()
+    copy.CopyFrom(values)
+    return copy
+
+
 def promises(data: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReference]:
     """Yield the promises of a binding at any depth.
 

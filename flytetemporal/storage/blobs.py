@@ -38,7 +38,7 @@ S3_CONFIG = {
     "retries": {"max_attempts": 2},
     "signature_version": "s3v4",
 }
-# Messages from this size on are parsed and serialized in threads.
+# Messages from this size on are parsed in threads.
 _LARGE_BYTES = 256 * 1024
 _SPOOL_BYTES = 16 * 1024 * 1024
 
@@ -153,7 +153,8 @@ class BlobStore:
     async def write_message(self, uri: str, message: Message) -> None:
         """Write the deterministic binary form of ``message``: repeated writes store the same bytes."""
         serialize = functools.partial(message.SerializeToString, deterministic=True)
-        await self.write(uri, serialize() if message.ByteSize() < _LARGE_BYTES else await asyncio.to_thread(serialize))
+        # Of any size: protobuf has to serialize a message even to know its size.
+        await self.write(uri, await asyncio.to_thread(serialize))
 
     async def presign(
         self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"", *, only_new: bool = False

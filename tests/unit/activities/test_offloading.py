@@ -1,7 +1,9 @@
 """Large values on a real store: which are offloaded, read and refused."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from flyteidl.core import condition_pb2, interface_pb2, literals_pb2, types_pb2
@@ -201,6 +203,35 @@ async def test_an_element_of_100000_reads_its_chunk_and_is_given_one_value(blobs
     assert values.literals["b"] == inputs.literals["b"]
     assert sorted(blobs.reads) == sorted([element.chunk_uri, element.shared_uri])
     assert len((await blobs.read_message(element.chunk_uri, LiteralMap)).literals["a"].collection.literals) == 500
+
+
+async def loop_calls(work: Awaitable[object]) -> int:
+    """Return the number of calls that the thread of the event loop makes until ``work`` is done."""
+    count = 0
+
+    def counted(_: FrameType, what: str, __: object) -> None:
+        nonlocal count
+        count += what in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        await work
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+async def test_the_event_loop_does_not_go_through_the_elements_of_an_array(blobs: Counting) -> None:
+    few, many = (LiteralMap(literals={"a": integers(range(size))}) for size in (10, 500))
+
+    assert await loop_calls(planned(blobs, many)) < await loop_calls(planned(blobs, few)) + 200
+
+
+async def test_the_event_loop_does_not_go_through_the_parts_of_a_value(offloads: Offloading) -> None:
+    few, many = (LiteralMap(literals={"a": integers(range(size))}) for size in (10, 10_000))
+
+    assert await loop_calls(offloads.inlined(many)) < await loop_calls(offloads.inlined(few)) + 200
 
 
 async def test_an_element_does_not_read_the_large_ones_beside_it(blobs: Counting) -> None:
