@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkerTuner
 
 from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.children import ChildActivities
@@ -21,8 +21,9 @@ from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
-from flytetemporal.cli.wiring import connections, deployments, plugins, slots
+from flytetemporal.cli.wiring import connections, deployments, lost_workers, plugins, slots
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
+from flytetemporal.cli.wiring.held_work import HeldWorkInterceptor
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.admin_client import AdminClient
@@ -55,14 +56,16 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
         *SignalActivities(blobs, admin, limits).all(),
     ]
     try:
-        async with (
-            registry.opened(),
-            _engine_worker(client, settings, engine),
-            _settling(),
-            task_worker(client, settings, tasks, workflows.task_queue, slots.tuner(task_slots)),
-            task_worker(client, settings, tasks, workflows.eager_queue, slots.fixed(settings.worker.max_eager_tasks)),
-        ):
-            yield
+        async with lost_workers.noted(client, settings) as held, registry.opened():
+            notes = HeldWorkInterceptor(held)
+            eager = slots.fixed(settings.worker.max_eager_tasks)
+            async with (
+                _engine_worker(client, settings, engine, notes),
+                _settling(),
+                task_worker(client, settings, tasks, workflows.task_queue, slots.tuner(task_slots), notes),
+                task_worker(client, settings, tasks, workflows.eager_queue, eager, notes),
+            ):
+                yield
     finally:
         await admin.close()
 
@@ -81,7 +84,9 @@ def _tasks_of_machine() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
-def _engine_worker(client: Client, settings: Settings, activities: Sequence[Callable[..., Any]]) -> Worker:
+def _engine_worker(
+    client: Client, settings: Settings, activities: Sequence[Callable[..., Any]], notes: Interceptor
+) -> Worker:
     """Return the worker that walks graphs and runs the engine's own short activities."""
     worker = Worker(
         client,
@@ -90,7 +95,7 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
         activities=activities,
         # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
+        interceptors=[notes, ErrorInterceptor(), HeartbeatInterceptor()],
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         max_cached_workflows=MAX_CACHED_WORKFLOWS,
@@ -104,14 +109,19 @@ def _engine_worker(client: Client, settings: Settings, activities: Sequence[Call
 
 
 def task_worker(
-    client: Client, settings: Settings, tasks: TaskActivities, queue: Callable[[str], str], tuner: WorkerTuner
+    client: Client,
+    settings: Settings,
+    tasks: TaskActivities,
+    queue: Callable[[str], str],
+    tuner: WorkerTuner,
+    *notes: Interceptor,
 ) -> Worker:
     """Return a worker that runs the task attempts of a queue, as many at once as ``tuner`` has slots for."""
     return Worker(
         client,
         task_queue=queue(settings.temporal.cluster),
         activities=tasks.all(),
-        interceptors=[ErrorInterceptor()],
+        interceptors=[*notes, ErrorInterceptor()],
         tuner=tuner,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

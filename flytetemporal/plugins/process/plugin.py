@@ -65,7 +65,9 @@ class ProcessPlugin(Plugin):
         self._blobs = blobs
         self._host = Host.of(settings, storage, blobs, own_environment)
         self._inherited = _with_interpreter(self._host.environment)
-        self._client = ForkServerClient(self._host.work_dir, self._inherited)
+        # The lease is in the environment that the kernel shows, of the server and of every fork.
+        lease = {LEASE_VARIABLE: process_ownership.mine()}
+        self._client = ForkServerClient(self._host.work_dir, {**self._inherited, **lease})
         self._attempts = RunningAttempts[Process](self._host)
         self._background = Background()
 

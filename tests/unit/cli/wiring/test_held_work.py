@@ -1,0 +1,58 @@
+"""The file that names what a worker holds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flytetemporal.cli.wiring import held_work
+from flytetemporal.cli.wiring.held_work import Held, HeldWork
+
+
+def content(work: HeldWork) -> Held:
+    file = os.open(work.path, os.O_RDONLY)
+    try:
+        return held_work.read(file)
+    finally:
+        os.close(file)
+
+
+def test_what_is_held_is_named_until_it_ends(tmp_path: Path) -> None:
+    work = HeldWork(tmp_path, "lease")
+    with work.running(b"one"), work.cached("workflow", "run"):
+        with work.running(b"two\0"):
+            assert content(work) == Held("lease", [b"one", b"two\0"], [("workflow", "run")])
+        assert content(work) == Held("lease", [b"one"], [("workflow", "run")])
+        with work.running(b"3"):
+            assert content(work) == Held("lease", [b"one", b"3"], [("workflow", "run")])
+    assert content(work) == Held("lease")
+    work.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_ends_with_an_error_is_named_no_longer(tmp_path: Path) -> None:
+    work = HeldWork(tmp_path, "lease")
+    with pytest.raises(ZeroDivisionError), work.running(b"one"):
+        print(1 / 0)
+    assert content(work) == Held("lease")
+    work.close()
+
+
+def test_an_entry_that_is_too_long_is_left_out(tmp_path: Path) -> None:
+    work = HeldWork(tmp_path, "lease")
+    with work.running(b"x" * held_work.SLOT_BYTES), work.running(b"short"):
+        assert content(work).task_tokens == [b"short"]
+    work.close()
+
+
+def test_only_the_file_of_a_dead_worker_can_be_locked(tmp_path: Path) -> None:
+    work = HeldWork(tmp_path, "lease")
+
+    assert held_work.lock(work.path) is None
+
+    os.close(work._file)  # As the kernel does at the end of a process.
+    file = held_work.lock(work.path)
+    assert file is not None
+    work.path.unlink()
+    os.close(file)
+    assert held_work.lock(work.path) is None
