@@ -42,7 +42,7 @@ def become(launch: Launch, server: int, private: Iterable[int], loaded: Loaded |
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of orphaned descendants (Linux)."""
+    """Make this process the parent of orphaned descendants (Linux). Forks do not inherit this; an exec keeps it."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -51,6 +51,8 @@ def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # The kernel kills this process when the server dies.
     if os.getppid() != server:  # The server died before the line above, so its death sends no signal.
         os._exit(1)
+    # Orphans of a running attempt stay below its leader. So those below the server belong to attempts that have ended.
+    adopt_orphans()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

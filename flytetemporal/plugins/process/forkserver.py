@@ -23,6 +23,8 @@ from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready
 
 _CHUNK_BYTES = 1 << 16
 _UNREHEARSED = "--unrehearsed"
+# Less than the worker waits for its server to stop.
+_KILL_SECONDS = 3
 
 
 class ForkServer:
@@ -32,6 +34,8 @@ class ForkServer:
         self._control = control
         self._loaded = loaded
         self._running: dict[int, Launch] = {}
+        self._spared = set(descendants.children())
+        """Children that belong to no attempt, and those that cannot be killed."""
         self._selector = selectors.PollSelector()  # Unlike epoll it has no file descriptor that forks would share.
         self._wake, self._waker = socket.socketpair()
 
@@ -56,8 +60,7 @@ class ForkServer:
             descendants.kill_group(pid)
         for launch in self._running.values():
             descendants.kill_tagged(launch.tag)
-        for pid in self._running:
-            os.waitpid(pid, 0)
+        descendants.kill_children(self._spared, _KILL_SECONDS)
 
     def _loop(self) -> None:
         pending = b""
@@ -102,7 +105,7 @@ class ForkServer:
         self._send(Started(launch.id, pid))
 
     def _reap(self) -> None:
-        """Report each process that has ended, once the rest of its group is killed; also reap adopted processes."""
+        """Report each process that has ended, once everything it has started is gone; also reap adopted processes."""
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -115,8 +118,10 @@ class ForkServer:
                 # Until the dead leader is waited for, the kernel does not reuse the number of its group.
                 descendants.kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
+            self._spared.discard(ended.si_pid)
+            # Also when an adopted process has ended: its children are adopted now.
+            self._spared.update(descendants.kill_children(self._spared | self._running.keys(), _KILL_SECONDS))
             if launch is not None:
-                descendants.kill_tagged(launch.tag, among=descendants.children())
                 self._send(Ended(launch.id, status))
 
     def _send(self, message: Message) -> None:
