@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import secrets
@@ -23,7 +24,8 @@ from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen
 from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS
-from scripts import background_stack
+from scripts import background_stack, s3_server
+from scripts.s3_server import S3Server
 
 HERE = Path(__file__).parent
 # About the length of a history of the suite, so that some executions continue as new once, and long ones repeatedly.
@@ -45,6 +47,14 @@ QUIET_SECONDS = 30.0
     help="Seconds after which an execution is slow; if it takes that long again without kills, it is stuck.",
 )
 @click.option("--seconds", default=0.0, show_default=True, help="Stop launching after this time; 0: launch all.")
+@click.option(
+    "--store",
+    "store_kind",
+    type=click.Choice(["folder", "s3"]),
+    default="folder",
+    show_default=True,
+    help="Where data is stored: s3 is a real server, which is killed like the others.",
+)
 @click.option("--keep", is_flag=True, help="Keep the stack's folder if the verdict is not clean.")
 def main(**options: Any) -> None:
     """Run executions of every kind while processes are killed, and judge the result."""
@@ -61,18 +71,28 @@ def run(
     settle: float,
     seconds: float = 0.0,
     keep: bool = False,
+    store_kind: str = "folder",
 ) -> bool:
     """Run the suite and print its counts; return whether the verdict is clean."""
     seed = secrets.randbelow(10**6) if seed is None else seed
     print(
-        f"seed {seed}: {runs} executions, a kill every {kill_every} s, {store_failures:.0%} of writes fail", flush=True
+        f"seed {seed}: {runs} executions on {store_kind}, a kill every {kill_every} s, "
+        f"{store_failures:.0%} of writes fail",
+        flush=True,
     )
     folder = Path(tempfile.mkdtemp(prefix="flytetemporal-faults-"))
-    with _troubled(folder, store_failures), (folder / "dev.log").open("wb") as output:
-        with background_stack.running(folder / "home", output=output) as state:
+    with (
+        _stored(store_kind, folder) as store,
+        _troubled(folder, store_failures, store),
+        (folder / "dev.log").open("wb") as output,
+    ):
+        place = ("--store", store.root) if store is not None else ()
+        with background_stack.running(folder / "home", options=place, output=output) as state:
             version = _register(state)
             verdict = asyncio.run(
-                _suite(state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds)
+                _suite(
+                    state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds, store
+                )
             )
         for pid in judge.orphans(folder / "notes", folder / "home"):
             verdict.add("orphans", f"process {pid} still runs after its stack has stopped")
@@ -97,18 +117,20 @@ async def _suite(
     concurrency: int,
     settle: float,
     seconds: float,
+    store: S3Server | None,
 ) -> Verdict:
     notes = folder / "notes"
     notes.mkdir()
     executions = Executions(state, version, str(notes))
     runs = chosen(KINDS, count, dice, f"f{dice.randrange(10**6):06d}x")
-    killer = Killer(folder / "home", random.Random(dice.random()), kill_every)
+    killer = Killer(folder / "home", random.Random(dice.random()), kill_every, store)
     killing = asyncio.create_task(killer.run() if kill_every else asyncio.sleep(0))
     began = time.monotonic()
 
     async def stop_killing() -> None:
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)  # Waits for its end; a TaskGroup would raise.
+        await killer.wait_for_store()
 
     try:
         stuck = await executions.run_all(runs, concurrency, settle, seconds, stop_killing)
@@ -148,6 +170,7 @@ def _print(runs: Sequence[Run], records: Records, killer: Killer, folder: Path, 
     killed = ", ".join(f"{name} {n}" for name, n in sorted(killer.kills.items())) or "nothing"
     again = judge.done_twice(folder / "notes")
     print(f"  killed: {killed}; failed writes: {lost}; attempts done again after a kill: {again}")
+    print("  failed attempts: " + (", ".join(f"{code} {n}" for code, n in sorted(records.failures.items())) or "none"))
 
 
 async def _open_workflows(state: dict[str, Any]) -> int:
@@ -160,7 +183,18 @@ async def _open_workflows(state: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def _troubled(folder: Path, rate: float) -> Iterator[None]:
+def _stored(kind: str, folder: Path) -> Iterator[S3Server | None]:
+    """Run the S3 server of ``--store s3`` while the context is open."""
+    if kind == "folder":
+        yield None
+        return
+    (folder / "s3").mkdir()
+    with s3_server.running(folder / "s3") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _troubled(folder: Path, rate: float, store: S3Server | None) -> Iterator[None]:
     """Make writes fail, and runs continue as new often, in the processes that start while the context is open."""
     changed = {
         "FLYTETEMPORAL_ADMIN__HISTORY_EVENTS": str(HISTORY_EVENTS),
@@ -168,6 +202,8 @@ def _troubled(folder: Path, rate: float) -> Iterator[None]:
         "FAULTS_STORE_LOG": str(folder / "store.log"),
         "PYTHONPATH": os.pathsep.join([str(HERE / "store_failures"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
+    if store is not None:
+        changed["FLYTETEMPORAL_STORAGE__OPTIONS"] = json.dumps(store.settings())
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:

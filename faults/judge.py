@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,10 @@ class Verdict:
 
 @dataclass
 class Records:
-    """The records in the database, by execution: phase and error code, nodes, attempts by node, children."""
+    """The records in the database, by execution: phase and error code, nodes, attempts by node, children.
+
+    ``failures`` counts the failed attempts of all executions by their code.
+    """
 
     executions: dict[str, tuple[str, str]] = field(default_factory=dict)
     nodes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -56,6 +59,7 @@ class Records:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 async def read(executions: Executions) -> Records:
@@ -70,7 +74,10 @@ async def read(executions: Executions) -> Records:
         records.attempts[name][node][attempt] = phase
     statement = "select execution_name, node_id, closure from task_executions"
     for name, node, closure in await executions.query(statement):
-        for element in task_execution_pb2.TaskExecutionClosure.FromString(closure).metadata.external_resources:
+        attempt_closure = task_execution_pb2.TaskExecutionClosure.FromString(closure)
+        if attempt_closure.HasField("error"):
+            records.failures[attempt_closure.error.code] += 1
+        for element in attempt_closure.metadata.external_resources:
             records.elements[name][node][element.external_id] = TaskPhase.Phase.Name(element.phase)
     statement = (
         "select p.execution_name, c.execution_name from executions c "

@@ -54,6 +54,10 @@ class S3Server:
             "config_kwargs": {"connect_timeout": 1, "read_timeout": 2, "retries": {"max_attempts": 0}},
         }
 
+    def settings(self) -> dict[str, str]:
+        """Return the options as ``FLYTETEMPORAL_STORAGE__OPTIONS`` takes them, for an installation."""
+        return {"key": "OWNER", "secret": SECRET, "endpoint_url": self.url}
+
     def start(self) -> None:
         """Start it, and return when it stores objects."""
         self._run("OWNER")

@@ -16,7 +16,8 @@ from flytetemporal.activities.task_events import may_have_deck
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import Internal, InvalidRequest, NotFound, ValueTooLarge
 from flytetemporal.idl import bounds, error_text, locations, tracebacks
-from flytetemporal.plugins.protocol import ErrorKind
+from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind
+from flytetemporal.storage import failures
 from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
 from flytetemporal.storage.concurrency import for_each
 
@@ -159,11 +160,14 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
 def _described(error: errors_pb2.ContainerError) -> execution_pb2.AttemptFailure:
     """Return the failure that a task has written. Whatever cannot be stored is replaced: the rest must arrive."""
     text = _storable(error.message)
+    is_outage = failures.tells_of_outage(text)
     if len(text) <= _MAX_TRACEBACK_CHARACTERS:
         text = tracebacks.user_frames_first(text)
     kind = error.origin if error.origin in ErrorKind.ErrorKind.values() else ErrorKind.UNKNOWN
     code = error_text.headline(_storable(error.code))
     described = failure(code, text, kind, recoverable=error.kind == error.RECOVERABLE)
+    if is_outage:
+        described.error.code, described.error.kind, described.recoverable = STORE_UNREACHABLE, ErrorKind.SYSTEM, True
     if error.HasField("timestamp"):
         described.error.timestamp.CopyFrom(error.timestamp)
     described.error.worker = error_text.headline(_storable(error.worker))

@@ -11,7 +11,7 @@ from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest, NotFound, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo
+from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind, PhaseInfo
 from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
@@ -47,6 +47,16 @@ class TaskResults:
         self, attempt: Attempt, last: PhaseInfo, note: Callable[[str], None]
     ) -> execution_pb2.TaskAttemptResult:
         """Return the result of an attempt whose last phase is ``last``; ``note`` what it waits for meanwhile."""
+        result = await self._collected(attempt, last, note)
+        if result.failure.error.code == STORE_UNREACHABLE:
+            # The next attempt follows at once, and would fail like this one.
+            probing = functools.partial(self._blobs.exists, locations.join(attempt.request.output_dir, outputs.DONE))
+            await retry_transient(probing, "store", note=note)
+        return result
+
+    async def _collected(
+        self, attempt: Attempt, last: PhaseInfo, note: Callable[[str], None]
+    ) -> execution_pb2.TaskAttemptResult:
         error = last.error
         if error is not None:
             result = outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)

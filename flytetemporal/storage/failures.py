@@ -5,6 +5,7 @@ by name: importing botocore, aiohttp and Google's libraries would cost every pro
 where the store is a folder.
 """
 
+import re
 from typing import Any
 
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, StoreAccessDenied, Unavailable
@@ -37,6 +38,20 @@ _UNREACHABLE_CLASSES = {
     "builtins.TimeoutError",
     "asyncio.exceptions.TimeoutError",
 }
+# flytekit's own errors for the data of a task: inputs, outputs, code, files.
+_TRANSFER = re.compile("Flyte(Upload|Download)DataException|SYSTEM:(Upload|Download)DataError")
+# What its traceback names if the store was unreachable, overloaded or broken, without the modules of the classes: a
+# traceback in a narrow terminal has none.
+_OUTAGE = re.compile(
+    "EndpointConnectionError|ConnectTimeoutError|ReadTimeoutError|ConnectionClosedError|ProxyConnectionError|"
+    "ClientConnectorError|ServerDisconnectedError|ServerTimeoutError|ClientOSError|ClientPayloadError|FSTimeoutError|"
+    r"IncompleteRead|Please reduce your request rate|HttpError: .{0,80}\b(429|50[0234])\b|"
+    r"\((InternalError|ServiceUnavailable|SlowDown|RequestTimeout|50[0234])\)"
+)
+# flytekit's error is at the end of the output; handlers that fail at exit add a few kilobytes. Its traceback leads from
+# the task to the socket.
+_ERROR_CHARACTERS = 16 * 1024
+TRACEBACK_CHARACTERS = 64 * 1024
 
 
 def translated(error: Exception, uri: str) -> FlyteError | None:
@@ -57,6 +72,17 @@ def translated(error: Exception, uri: str) -> FlyteError | None:
     if names & _UNREACHABLE_CLASSES:
         return Unavailable(f"the object store does not answer for {uri}: {_text(error)}")
     return None
+
+
+def tells_of_outage(text: str) -> bool:
+    """Whether flytekit has failed because the store did not serve it.
+
+    Errors that the code of a task gets from a store without flytekit are the task's own.
+
+    Args:
+        text: The output of a task's process, or the text of a task's error. Only its end counts.
+    """
+    return bool(_TRANSFER.search(text[-_ERROR_CHARACTERS:]) and _OUTAGE.search(text[-TRACEBACK_CHARACTERS:]))
 
 
 def _code(error: Exception) -> str:

@@ -10,3 +10,19 @@ def test_nothing_is_lost_or_stuck_or_contradictory_whatever_dies(capsys: pytest.
     clean = suite.run(runs=100, seed=7, kill_every=3.0, store_failures=0.01, concurrency=60, settle=240.0, keep=False)
 
     assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_nothing_is_lost_or_stuck_or_contradictory_if_the_store_dies_too(capsys: pytest.CaptureFixture[str]) -> None:
+    clean = suite.run(
+        runs=40,
+        seed=1,
+        kill_every=4.0,
+        store_failures=0.01,
+        concurrency=40,
+        settle=240.0,
+        keep=False,
+        store_kind="s3",
+    )
+
+    assert clean, capsys.readouterr().out

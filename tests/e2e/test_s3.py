@@ -15,8 +15,7 @@ PROGRAM = Path(__file__).parent / "programs" / "on_s3.py"
 
 
 def test_a_workflow_runs_on_s3(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"key": "OWNER", "secret": "secret", "endpoint_url": s3_server.url}
-    monkeypatch.setenv("FLYTETEMPORAL_STORAGE__OPTIONS", json.dumps(options))
+    monkeypatch.setenv("FLYTETEMPORAL_STORAGE__OPTIONS", json.dumps(s3_server.settings()))
     home = tmp_path / "home"
 
     with background_stack.running(home, options=["--store", f"{s3_server.root}/e2e"]) as state:

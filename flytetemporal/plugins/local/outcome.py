@@ -8,7 +8,7 @@ import os
 import signal
 from dataclasses import dataclass
 
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, failed, succeeded
+from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind, PhaseInfo, failed, succeeded
 
 TAIL_BYTES = 2048
 TAIL_LINES = 80
@@ -32,7 +32,7 @@ class Exit:
         return cls(code) if code >= 0 else cls(None, signal=-code)
 
 
-def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInfo:
+def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool, store_unreachable: bool = False) -> PhaseInfo:
     """Return the last phase of attempt ``name``.
 
     Args:
@@ -40,6 +40,7 @@ def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInf
         ended: The exit code or signal.
         tail: The end of the output, for the message.
         out_of_memory: Whether memory ran out, if the process has failed.
+        store_unreachable: Whether its output says that the store did not serve it, if it has failed.
     """
     if ended.code == 0:
         return succeeded()
@@ -47,6 +48,9 @@ def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool) -> PhaseInf
         return failed("OOMKilled", _message(name, ended, "OOMKilled", tail), ErrorKind.USER, recoverable=True)
     if was_killed(ended):
         return failed("Interrupted", _message(name, ended, "Interrupted", tail), ErrorKind.SYSTEM, recoverable=True)
+    if store_unreachable:
+        text = _message(name, ended, STORE_UNREACHABLE, tail)
+        return failed(STORE_UNREACHABLE, text, ErrorKind.SYSTEM, recoverable=True)
     return failed("Error", _message(name, ended, "Error", tail), ErrorKind.USER, recoverable=True)
 
 

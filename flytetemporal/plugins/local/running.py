@@ -12,6 +12,7 @@ from flytetemporal.plugins.local.host import Host
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext
+from flytetemporal.storage import failures
 
 Program = TypeVar("Program")
 
@@ -36,7 +37,17 @@ class Running(Generic[Program]):
         while the attempt ran. The kernel does not say which one, so it can have been another process.
         """
         killed = outcome.was_killed(ended) and limits.kernel_kills() > self.kernel_kills
-        return outcome.phase(context.name, ended, await self.tail(), out_of_memory=out_of_memory or killed)
+        return outcome.phase(
+            context.name,
+            ended,
+            await self.tail(),
+            out_of_memory=out_of_memory or killed,
+            store_unreachable=await self._tells_of_outage(),
+        )
+
+    async def _tells_of_outage(self) -> bool:
+        output = await asyncio.to_thread(self.workspace.log_end, failures.TRACEBACK_CHARACTERS)
+        return failures.tells_of_outage(output.decode(errors="ignore"))
 
 
 class RunningAttempts(Generic[Program]):

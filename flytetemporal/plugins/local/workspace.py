@@ -56,12 +56,12 @@ class Workspace:
         """Remove everything except a log that is stored elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def log_end(self) -> bytes:
-        """Return the end of the output."""
+    def log_end(self, size: int = TAIL_BYTES) -> bytes:
+        """Return the last ``size`` bytes of the output."""
         try:
             # The task can have replaced its log, by a FIFO for example.
             with local_files.open_regular(self.log, self.log.parent) as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
                 return file.read()
         except (OSError, InvalidRequest):
             return b""

@@ -13,7 +13,7 @@ from flyteidl.core import execution_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.plugins import transient
 from scripts.s3_server import S3Server
-from tests.fixtures.task_attempts import Bench, Started, template
+from tests.fixtures.task_attempts import Bench, Started, sample, template, text
 from tests.fixtures.waiting import bounded, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,6 +75,27 @@ async def test_a_task_that_ends_while_the_store_fails_is_not_run_again(
     assert result.WhichOneof("outcome") == "outputs"
     assert (tmp_path / "started").read_text() == "started\n"
     assert await bench.blobs.exists(f"{attempt.output_dir}/attempt.pb")
+
+
+async def test_a_task_of_flytekits_whose_outputs_the_store_does_not_take_fails_as_a_system_failure_once_it_is_back(
+    bench: Bench, s3_server: S3Server, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    attempt = await bench.attempt(sample("waits_for"), path=text(str(go)))
+    started = bench.start(attempt)
+    notes = notes_of(started)
+    await eventually((tmp_path / "go.started").exists)
+
+    async with during(s3_server.gone()):
+        go.touch()
+        await eventually(lambda: any("does not answer" in note for note in notes))
+        assert not started.result.done()
+    result = await bounded(started.result)
+
+    error = result.failure.error
+    assert (error.code, error.kind) == ("StoreUnreachable", execution_pb2.ExecutionError.SYSTEM)
+    assert result.failure.recoverable
+    assert "Failed to put data" in error.message
 
 
 async def test_a_store_that_denies_access_for_long_ends_the_attempt_as_a_system_failure(

@@ -119,3 +119,18 @@ async def test_clearing_removes_all_that_could_mislead(left: Left) -> None:
 
     assert not (await left.collect()).dynamic
     assert await outputs.finished(left.blobs, left.dir) is None
+
+
+@pytest.mark.parametrize("origin", [ErrorKind.USER, ErrorKind.SYSTEM])
+async def test_an_error_of_flytekits_for_lack_of_the_store_is_no_failure_of_the_user(
+    left: Left, origin: ErrorKind.ErrorKind
+) -> None:
+    message = "Trace:\n  ClientConnectorError: Cannot connect\n  FlyteDownloadDataException: Failed to get data"
+    container = errors_pb2.ContainerError(code="USER:Unknown", message=message, origin=origin)
+    await left.put("error.pb", errors_pb2.ErrorDocument(error=container).SerializeToString())
+
+    failure = (await left.collect()).failure
+
+    assert (failure.error.code, failure.error.kind) == ("StoreUnreachable", ErrorKind.SYSTEM)
+    assert failure.recoverable
+    assert message in failure.error.message

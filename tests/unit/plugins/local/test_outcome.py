@@ -38,6 +38,19 @@ def test_ends_have_flytes_codes(ended: Exit, out_of_memory: bool, code: str, kin
     assert "the end" in info.error.message
 
 
+def test_an_exit_of_flytekits_for_lack_of_the_store_is_a_system_failure() -> None:
+    info = outcome.phase("e1-n0-0", Exit(1), "the end", out_of_memory=False, store_unreachable=True)
+
+    assert info.error is not None
+    assert (info.error.code, info.error.kind, info.recoverable) == ("StoreUnreachable", ErrorKind.SYSTEM, True)
+
+
+def test_a_program_that_ends_well_has_reached_the_store() -> None:
+    info = outcome.phase("e1-n0-0", Exit(0), "the end", out_of_memory=False, store_unreachable=True)
+
+    assert info.phase == TaskPhase.SUCCEEDED
+
+
 def test_the_message_names_attempt_code_and_signal() -> None:
     info = judge(Exit(None, signal=signal.SIGABRT))
 
