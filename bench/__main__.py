@@ -1,4 +1,7 @@
-"""``make bench``: start a stack, measure, print the tables. ``--only speed`` or ``--only sizes`` measures one part."""
+"""``make bench``: start a stack, measure, print the tables. ``--only speed|tasks|sizes`` measures one part.
+
+``--profile NAME`` runs one shape of ``tasks`` and writes a flame graph instead.
+"""
 
 import argparse
 import asyncio
@@ -17,7 +20,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, memory, registration, sizes, table
+from bench import bare, processes, registration, sizes, table, tasks
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -49,23 +52,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure speed and sizes, next to a bare Temporal workflow."
     )
-    parser.add_argument("--only", choices=("speed", "sizes"), help="measure one part only")
-    only = parser.parse_args().only
+    parser.add_argument("--only", choices=("speed", "tasks", "sizes"), help="measure one part only")
+    names = [shape.name for shape in tasks.SHAPES]
+    parser.add_argument("--profile", metavar="NAME", choices=names, help="write a flame graph of a shape")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="flytetemporal-bench-") as scratch:
         started = time.perf_counter()
         with background_stack.running(Path(scratch) / "home") as state:
             ready = time.perf_counter() - started
             registration.register(state, VERSION)
-            before = memory.megabytes(state["processes"])
-            rows = [] if only == "sizes" else asyncio.run(measure_speed(state, Path(scratch)))
-            found = [] if only == "speed" else asyncio.run(measure_sizes(state))
-            after = memory.megabytes(state["processes"])
-            # Printed before the cleanup of the stack, which takes a while with so many files.
-            rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
-            resident = {name: (before[name], after[name]) for name in before}
-            table.show(rows, found, resident)
-            table.save(RESULTS, rows, found, resident)
-            print(f"JSON: {RESULTS.relative_to(registration.ROOT)}")
+            if chosen.profile:
+                asyncio.run(write_profile(state, chosen.profile))
+                return
+            measure(state, Path(scratch), chosen.only, ready)
+
+
+def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float) -> None:
+    """Measure all parts, or one, and show the figures."""
+    before = processes.megabytes(state["processes"])
+    rows = asyncio.run(measure_speed(state, scratch)) if only in (None, "speed") else []
+    costs = asyncio.run(measure_tasks(state)) if only in (None, "tasks") else []
+    found = asyncio.run(measure_sizes(state)) if only in (None, "sizes") else []
+    after = processes.megabytes(state["processes"])
+    # Printed before the cleanup of the stack, which takes a while with so many files.
+    rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
+    report = table.Report(rows, costs, found, {name: (before[name], after[name]) for name in before})
+    report.show()
+    report.save(RESULTS)
+    print(f"JSON: {RESULTS.relative_to(registration.ROOT)}")
+
+
+async def write_profile(state: dict[str, Any], name: str) -> None:
+    """Write a flame graph of the shape ``name``."""
+    [shape] = [shape for shape in tasks.SHAPES if shape.name == name]
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    file = RESULTS.with_name(f"{name}.svg")
+    file.parent.mkdir(exist_ok=True)
+    await tasks.profile(executions, state, shape, file)
+    await executions.close()
+    print(f"flame graph: {file.relative_to(registration.ROOT)}")
 
 
 async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
@@ -77,10 +102,10 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
     registry = plugins.registry(settings, StorageSettings(root=blobs.root), blobs)
     max_tasks = 2 * (os.cpu_count() or 1)
     slots = AttemptSlots(max_tasks, settings.max_watched)
-    tasks = TaskActivities(blobs, Silent(), registry, slots, Limits.of(settings))
+    attempts = TaskActivities(blobs, Silent(), registry, slots, Limits.of(settings))
     attempt = await bare_attempt(state["grpc_endpoint"], blobs)
     await executions.run(f"{PYTHON}.hello")
-    async with bare.workers(client, tasks.all(), max_tasks) as yardstick:
+    async with bare.workers(client, attempts.all(), max_tasks) as yardstick:
         rows = [
             *await engine_rows(executions, yardstick),
             *await task_rows(executions, yardstick, attempt),
@@ -88,6 +113,18 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
         ]
     await executions.close()
     return rows
+
+
+async def measure_tasks(state: dict[str, Any]) -> list[tasks.Measured]:
+    """Measure every shape of ``tasks``."""
+    client = await Client.connect(state["temporal_address"])
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    found = []
+    for shape in tasks.SHAPES:
+        found.append(await tasks.measure(executions, client, state, shape))
+        table.show_progress(shape.title)
+    await executions.close()
+    return found
 
 
 async def measure_sizes(state: dict[str, Any]) -> list[sizes.Size]:
@@ -98,7 +135,7 @@ async def measure_sizes(state: dict[str, Any]) -> list[sizes.Size]:
     found = []
     for shape in sizes.SHAPES:
         found.append(await sizes.measure(executions, client, state["processes"], shape))
-        table.show_size(found[-1])
+        table.show_progress(f"{shape.name}: {found[-1].seconds:.1f} s")
     await executions.close()
     return found
 

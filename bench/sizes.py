@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
-from bench import histories, memory
+from bench import histories, processes
 from bench.executions import MAX_PARALLELISM, Executions, Finished, Inputs
 
 SIZES, LARGE = "bench.flows.sizes", "bench.flows.large"
@@ -96,7 +96,7 @@ SHAPES = (
 )
 
 
-async def measure(executions: Executions, client: Client, processes: Mapping[str, int], shape: Shape) -> Size:
+async def measure(executions: Executions, client: Client, running: Mapping[str, int], shape: Shape) -> Size:
     """Run a shape and measure it. Its sleep does not count as time."""
     leaves = shape.inputs.get("leaves", 0)
     parallelism = max(MAX_PARALLELISM, leaves if isinstance(leaves, int) else 0)
@@ -110,7 +110,7 @@ async def measure(executions: Executions, client: Client, processes: Mapping[str
     finished = await asyncio.gather(*runs)
     seconds = time.perf_counter() - started - shape.sleep.total_seconds()
     found = await histories.lengths(client, [run.id for run in finished])
-    sizes = memory.megabytes(processes)
+    sizes = processes.megabytes(running)
     page_seconds, page_nodes = await _first_page(executions, finished[0])
     return Size(
         name=shape.name,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.sizes import Size
+from bench.tasks import Cost, Measured
 
 WIDTH = 150
 
@@ -33,9 +34,48 @@ class Row:
         return self.value / self.bare if self.unit.endswith("/s") else self.bare / self.value
 
 
-def show(rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[float, float]]) -> None:
-    """Print the figures."""
-    console = Console(width=WIDTH)
+@dataclass(frozen=True)
+class Report:
+    """The figures of all parts; ``memory`` has the resident MiB of each process before and after."""
+
+    rows: Sequence[Row]
+    tasks: Sequence[Measured]
+    sizes: Sequence[Size]
+    memory: Mapping[str, tuple[float, float]]
+
+    def show(self) -> None:
+        """Print the figures."""
+        console = Console(width=WIDTH)
+        console.print(_speed_table(self.rows))
+        if self.tasks:
+            console.print(_task_table(self.tasks))
+        if self.sizes:
+            console.print(_size_table(self.sizes))
+        resident = Table(title="resident memory, MiB, with child processes")
+        for heading in ("process", "before", "after"):
+            resident.add_column(heading, justify="left" if heading == "process" else "right")
+        for name, (before, after) in self.memory.items():
+            resident.add_row(name, f"{before:.0f}", f"{after:.0f}")
+        console.print(resident)
+
+    def save(self, path: Path) -> None:
+        """Write the figures as JSON."""
+        document: dict[str, Any] = {
+            "rows": [{**asdict(row), "ratio": row.ratio} for row in self.rows],
+            "tasks": [asdict(measured) for measured in self.tasks],
+            "sizes": [asdict(size) for size in self.sizes],
+            "memory_mib": {name: {"before": before, "after": after} for name, (before, after) in self.memory.items()},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def show_progress(text: str) -> None:
+    """Print what has been measured, because the whole takes minutes."""
+    Console(width=WIDTH).print(f"  {text}")
+
+
+def _speed_table(rows: Sequence[Row]) -> Table:
     table = Table(title="flytetemporal, embedded servers, client on the same machine; medians")
     for heading in ("what", "we", "bare Temporal", "speed against bare", "target", "Flyte v1 here"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
@@ -43,20 +83,22 @@ def show(rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[
         bare = "" if row.bare is None else f"{row.bare:.4g} {row.unit}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         table.add_row(row.name, f"{row.value:.4g} {row.unit}", bare, ratio, row.target, row.flyte)
-    console.print(table)
-    if sizes:
-        console.print(_size_table(sizes))
-    resident = Table(title="resident memory, MiB, with child processes")
-    for heading in ("process", "before", "after"):
-        resident.add_column(heading, justify="left" if heading == "process" else "right")
-    for name, (before, after) in memory.items():
-        resident.add_row(name, f"{before:.0f}", f"{after:.0f}")
-    console.print(resident)
+    return table
 
 
-def show_size(size: Size) -> None:
-    """Print a shape as soon as it is measured, because they take minutes."""
-    Console(width=WIDTH).print(f"  {size.name}: {size.seconds:.1f} s")
+def _task_table(tasks: Sequence[Measured]) -> Table:
+    table = Table(title="Python tasks per second and CPU per task, next to a process pool on bare Temporal")
+    table.add_column("what")
+    for heading in ("we", "process pool", "fork loop", "private memory of a task"):
+        table.add_column(heading, justify="right")
+    for measured in tasks:
+        costs = [_cost(cost) for cost in (measured.ours, measured.pool, measured.forks)]
+        table.add_row(measured.title, *costs, f"{measured.private_mib:.0f} MiB")
+    return table
+
+
+def _cost(cost: Cost) -> str:
+    return f"{cost.per_second:.0f}/s, {cost.cpu_ms:.1f} ms"
 
 
 def _size_table(sizes: Sequence[Size]) -> Table:
@@ -77,14 +119,3 @@ def _size_table(sizes: Sequence[Size]) -> Table:
             f"{size.page_seconds * 1000:.0f} ms",
         )
     return table
-
-
-def save(path: Path, rows: Sequence[Row], sizes: Sequence[Size], memory: Mapping[str, tuple[float, float]]) -> None:
-    """Write the figures as JSON."""
-    document: dict[str, Any] = {
-        "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
-        "sizes": [asdict(size) for size in sizes],
-        "memory_mib": {name: {"before": before, "after": after} for name, (before, after) in memory.items()},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n")
