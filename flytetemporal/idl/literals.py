@@ -19,7 +19,8 @@ Source = Callable[[str], literals_pb2.LiteralMap]
 Aliases = Mapping[str, Mapping[str, str]]
 """Maps node id and alias to the output variable."""
 
-_INDEXED = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
+# No list is longer than nine digits can count, and Python reads no number of more than 4,300.
+_INDEXED = re.compile(r"\[(\d{1,9})\]\.(.+)", re.DOTALL)
 _NO_ALIASES: Aliases = {}
 
 

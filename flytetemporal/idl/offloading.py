@@ -20,7 +20,7 @@ NOTHING_LOADED: Loaded = {}
 MIN_FLYTEKIT_VERSION = (1, 13, 14)
 """The first version of flytekit that reads offloaded literals."""
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def is_offloaded(literal: literals_pb2.Literal) -> bool:

@@ -104,6 +104,7 @@ def test_references_inside_an_offloaded_value_are_replaced_too() -> None:
         ("FLYTE_SDK", "1.13.14", True), ("FLYTE_SDK", "1.16.0b3", True), ("FLYTE_SDK", "2.0.0", True),
         ("FLYTE_SDK", "1.13.13", False), ("FLYTE_SDK", "1.9.99", False), ("FLYTE_SDK", "0.0.0+develop", False),
         ("FLYTE_SDK", "", False), ("FLYTE_SDK", "1.16", False), ("OTHER", "9.9.9", False),
+        ("FLYTE_SDK", f"1.{'9' * 5000}.0", False),
     ],
 )  # fmt: skip
 def test_flytekit_reads_references_from_1_13_14_on(kind: str, version: str, reads: bool) -> None:
