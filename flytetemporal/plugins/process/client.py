@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from flytetemporal.errors import Unavailable
-from flytetemporal.plugins.process import bundles, changes
+from flytetemporal.plugins.process import bundles, changes, scratch
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process, Server, ServerLost
 
@@ -43,6 +43,8 @@ class ForkServerClient:
     async def warm_up(self) -> None:
         """Start a server, so that the first task does not have to wait for it."""
         await asyncio.to_thread(bundles.prune, self.bundles)
+        for path in await asyncio.to_thread(scratch.remove_abandoned, self._folder):
+            log.info("abandoned_folder_removed", path=str(path))
         await self._server()
 
     async def launch(self, launch: Launch) -> Process:

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -18,6 +16,7 @@ from flytetemporal.errors import Unavailable
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.process import changes, descendants, messages
 from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
+from flytetemporal.plugins.process.scratch import Scratch
 
 log = structlog.get_logger()
 
@@ -88,7 +87,7 @@ class Server:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        scratch: Path,
+        scratch: Scratch,
     ) -> None:
         self._process = process
         self._writer = writer
@@ -108,8 +107,7 @@ class Server:
         Raises:
             Unavailable: the server does not start.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder, prefix="server-"))
+        scratch = await asyncio.to_thread(Scratch.make, folder)
         ours, theirs = socket.socketpair()
         started_at = time.monotonic()
         with theirs:
@@ -117,8 +115,8 @@ class Server:
                 *(sys.executable, "-P", "-m", MODULE),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
-                env={**environment, "TMPDIR": str(scratch)},
-                cwd=scratch,
+                env={**environment, "TMPDIR": str(scratch.path)},
+                cwd=scratch.path,
                 start_new_session=True,  # Ctrl-C in the worker's terminal must not reach tasks.
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
@@ -209,4 +207,4 @@ class Server:
             self._ready.set_exception(ServerLost())
             self._ready.exception()  # Read, since a server that is closed while it starts has no caller that awaits it.
         await self._process.wait()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await asyncio.to_thread(self._scratch.remove)
