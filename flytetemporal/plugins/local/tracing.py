@@ -6,6 +6,13 @@ import sys
 _PR_CAPBSET_DROP = 24
 _CAP_SYS_PTRACE = 19
 _CAPABILITY_VERSION_3 = 0x20080522
+# Looked up and made before the fork, which would cost each task half a millisecond.
+_LIBC = ctypes.CDLL(None)
+_PRCTL, _CAPGET, _CAPSET = (getattr(_LIBC, name, None) for name in ("prctl", "capget", "capset"))
+_HEADER = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+# Effective, permitted and inheritable sets, the lower 32 capabilities of each before the upper ones.
+_SETS = (ctypes.c_uint32 * 6)()
+_DROPPED = ctypes.c_ulong(_CAP_SYS_PTRACE)
 
 
 def give_up() -> None:
@@ -14,17 +21,13 @@ def give_up() -> None:
     Without the capability the kernel refuses access to processes that have more capabilities, as admin and the worker
     then do, or that are not dumpable.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or _PRCTL is None or _CAPGET is None or _CAPSET is None:
         return
-    libc = ctypes.CDLL(None)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    # Effective, permitted and inheritable sets, the lower 32 capabilities of each before the upper ones.
-    sets = (ctypes.c_uint32 * 6)()
     mask = 1 << _CAP_SYS_PTRACE
-    if libc.capget(header, sets) != 0 or not sets[1] & mask:
+    if _CAPGET(_HEADER, _SETS) != 0 or not _SETS[1] & mask:
         return
     # Programs that root executes get everything that is in the bounding set. This fails without CAP_SETPCAP.
-    libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(_CAP_SYS_PTRACE), 0, 0, 0)
+    _PRCTL(_PR_CAPBSET_DROP, _DROPPED, 0, 0, 0)
     for index in range(3):
-        sets[index] &= ~mask
-    libc.capset(header, sets)
+        _SETS[index] &= ~mask
+    _CAPSET(_HEADER, _SETS)
