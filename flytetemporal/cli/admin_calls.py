@@ -1,4 +1,7 @@
-"""Calls from commands to admin: its endpoint, the shared options, and errors as one line for the user."""
+"""Calls from commands to admin: its endpoint, the shared options, and errors as one line for the user.
+
+The client of workers is ``rpc.admin_client``.
+"""
 
 import os
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 import click
 from flyteidl.core import execution_pb2, identifier_pb2
 
-from flytetemporal.cli import admin_client
+from flytetemporal.cli import admin_calls
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.contracts.v1 import operations_pb2
 
@@ -13,12 +13,12 @@ EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
 @click.command()
 @click.argument("execution")
 @click.argument("node", default="")
-@admin_client.options
+@admin_calls.options
 def why(execution: str, node: str, project: str, domain: str, endpoint: str, *, secure: bool) -> None:
     """Explain why EXECUTION, or its node NODE, has not ended."""
     identifier = identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
-    answer = admin_client.call(
-        endpoint or admin_client.endpoint(state_folder.default_path()),
+    answer = admin_calls.call(
+        endpoint or admin_calls.endpoint(state_folder.default_path()),
         EXPLAIN,
         operations_pb2.ExplainRequest(execution_id=identifier, node_id=node),
         operations_pb2.ExplainResponse,

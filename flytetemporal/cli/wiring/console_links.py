@@ -1,7 +1,8 @@
 """Redirects for links to Flyte's console, which this installation does not have.
 
-pyflyte prints a link for each execution, which is redirected to Temporal's UI, and for each registered entity, which is
-redirected to its JSON.
+pyflyte prints a link for each execution, which is redirected to Temporal's UI, and for each registered task, workflow
+and launch plan, which is redirected to its JSON. Links to nodes, which tasks have in ``FLYTE_EXECUTION_URL``, lead to
+their execution.
 """
 
 from urllib.parse import quote
@@ -15,7 +16,8 @@ from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.idl import naming
 
 EXECUTION_PATH = "/console/projects/{project}/domains/{domain}/executions/{name}"
-ENTITY_PATH = "/console/projects/{project}/domains/{domain}/{kind}/{name}/version/{version}"
+NODE_PATH = EXECUTION_PATH + "/nodeId/{node_id}/nodes"
+ENTITY_PATH = "/console/projects/{project}/domains/{domain}/{kind}/{name}/version/{version:path}"
 _COLLECTIONS = {"task": "tasks", "workflow": "workflows", "launch_plan": "launch_plans"}
 
 
@@ -31,10 +33,10 @@ def routes(settings: TemporalSettings) -> list[Route]:
         return []
 
     async def execution(request: Request) -> Response:
-        name = identifier_pb2.WorkflowExecutionIdentifier(**request.path_params)
-        return RedirectResponse(temporal_ui_url(settings, name))
+        names = {part: request.path_params[part] for part in ("project", "domain", "name")}
+        return RedirectResponse(temporal_ui_url(settings, identifier_pb2.WorkflowExecutionIdentifier(**names)))
 
-    return [Route(EXECUTION_PATH, execution), Route(ENTITY_PATH, _entity)]
+    return [Route(EXECUTION_PATH, execution), Route(NODE_PATH, execution), Route(ENTITY_PATH, _entity)]
 
 
 async def _entity(request: Request) -> Response:

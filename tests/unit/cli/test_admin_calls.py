@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flytetemporal.cli import admin_client
+from flytetemporal.cli import admin_calls
 from flytetemporal.cli.commands import why
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
@@ -21,7 +21,7 @@ def test_a_running_stack_takes_precedence_over_the_client_configuration(
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
     state_folder.write_state(StateFolder(tmp_path), {"pid": os.getpid(), "grpc_endpoint": "localhost:18089"})
 
-    assert admin_client.endpoint(tmp_path) == "localhost:18089"
+    assert admin_calls.endpoint(tmp_path) == "localhost:18089"
 
 
 def test_the_default_configuration_file_is_read_unless_another_is_named(
@@ -32,7 +32,7 @@ def test_the_default_configuration_file_is_read_unless_another_is_named(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("FLYTECTL_CONFIG", raising=False)
 
-    assert admin_client.endpoint(tmp_path) == "flyte.example.com:81"
+    assert admin_calls.endpoint(tmp_path) == "flyte.example.com:81"
 
 
 @pytest.mark.parametrize("command", ["why", "terminate"])
@@ -47,7 +47,7 @@ def test_the_endpoint_comes_from_the_client_configuration(tmp_path: Path, monkey
     path.write_text("admin:\n  endpoint: dns:///flyte.example.com:443\n")
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
-    assert admin_client.endpoint(tmp_path) == "flyte.example.com:443"
+    assert admin_calls.endpoint(tmp_path) == "flyte.example.com:443"
 
 
 @pytest.mark.parametrize("content", ["", "storage: {}", "admin: nothing", "admin: {endpoint: }", "- admin"])
@@ -58,7 +58,7 @@ def test_without_an_endpoint_in_the_configuration_the_default_is_used(
     path.write_text(content)
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
-    assert admin_client.endpoint(tmp_path) == admin_client.DEFAULT_ENDPOINT
+    assert admin_calls.endpoint(tmp_path) == admin_calls.DEFAULT_ENDPOINT
 
 
 def test_an_unreadable_configuration_is_named_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +67,12 @@ def test_an_unreadable_configuration_is_named_in_the_error(tmp_path: Path, monke
     monkeypatch.setenv("FLYTECTL_CONFIG", str(path))
 
     with pytest.raises(CommandError, match=r"config\.yaml.*--endpoint"):
-        admin_client.endpoint(tmp_path)
+        admin_calls.endpoint(tmp_path)
 
 
 def test_an_unreachable_server_is_one_line() -> None:
     with pytest.raises(CommandError, match=r"127\.0\.0\.1:1 answers UNAVAILABLE"):
-        admin_client.call(
+        admin_calls.call(
             "127.0.0.1:1", why.EXPLAIN, operations_pb2.ExplainRequest(), operations_pb2.ExplainResponse, secure=False
         )
 

@@ -13,16 +13,23 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://admin")
 
 
-async def test_the_console_link_of_an_execution_redirects_to_temporals_ui(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/console/projects/p/domains/d/executions/e1")
+@pytest.mark.parametrize("node", ["", "/nodeId/n0/nodes"])
+async def test_the_console_link_of_an_execution_redirects_to_temporals_ui(client: httpx.AsyncClient, node: str) -> None:
+    answer = await client.get(f"/console/projects/p/domains/d/executions/e1{node}")
 
     assert answer.headers["location"] == "http://localhost:8233/namespaces/default/workflows/p%3Ad%3Ae1"
 
 
-async def test_the_console_link_of_an_entity_redirects_to_its_json(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/console/projects/p/domains/d/workflow/a.b/version/v1")
+@pytest.mark.parametrize(
+    ("kind", "collection"), [("task", "tasks"), ("workflow", "workflows"), ("launch_plan", "launch_plans")]
+)
+@pytest.mark.parametrize(("version", "quoted"), [("v1", "v1"), ("feature/x y", "feature%2Fx%20y")])
+async def test_the_console_link_of_an_entity_redirects_to_its_json(
+    client: httpx.AsyncClient, kind: str, collection: str, version: str, quoted: str
+) -> None:
+    answer = await client.get(f"/console/projects/p/domains/d/{kind}/a.b/version/{version}")
 
-    assert answer.headers["location"] == "/api/v1/workflows/p/d/a.b/v1"
+    assert answer.headers["location"] == f"/api/v1/{collection}/p/d/a.b/{quoted}"
 
 
 def test_there_are_no_redirects_without_a_ui() -> None:
