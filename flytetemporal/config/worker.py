@@ -36,6 +36,9 @@ class WorkerSettings(Part):
     """An output of this size or more fails its node. The default is Flyte's limit."""
     inline_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     """The limit of the values that are inlined for a task that cannot read references, all its inputs together."""
+    max_log_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    """The log of an attempt is cut here, and a last line says so. The worker looks twice a second, so until then a log
+    can be longer by what the task has written in between."""
     memory_limits: bool = False
     """Whether memory requests limit task processes, if the operating system can do that."""
     grace: timedelta = timedelta(seconds=5)

@@ -26,7 +26,7 @@ from flytetemporal.plugins.local import limits, process_ownership
 from flytetemporal.plugins.local.background import Background
 from flytetemporal.plugins.local.host import Host
 from flytetemporal.plugins.local.outcome import Exit
-from flytetemporal.plugins.local.running import Running, RunningAttempts
+from flytetemporal.plugins.local.running import LOG_SECONDS, Running, RunningAttempts
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
 from flytetemporal.plugins.transient import retry_transient
 from flytetemporal.storage.blobs import BlobStore
@@ -75,8 +75,9 @@ class ContainerPlugin(Plugin):
         return contextlib.nullcontext() if template.metadata.is_eager else self._places
 
     async def open(self) -> None:
-        """Start to look for containers of workers that are gone."""
+        """Start to look for containers of workers that are gone, and to limit logs."""
         self._background.start(self._remove_orphans())
+        self._background.repeat(self._attempts.limit_logs, LOG_SECONDS)
 
     async def close(self) -> None:
         """Stop everything."""

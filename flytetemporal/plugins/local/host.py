@@ -26,6 +26,7 @@ class Host:
     """The variables by which a task finds admin and the object store."""
     secrets: SecretStore
     logs: TaskLogs
+    max_log_bytes: int
 
     @classmethod
     def of(
@@ -42,6 +43,7 @@ class Host:
             platform=environment.platform_environment(settings.admin_endpoint, storage),
             secrets=SecretStore(Path(settings.secrets_dir), dict(own_environment)),
             logs=TaskLogs(blobs, settings.admin_url),
+            max_log_bytes=settings.max_log_bytes,
         )
 
     def workspace(self, context: TaskContext) -> Workspace:

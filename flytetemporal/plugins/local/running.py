@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from flytetemporal.errors import Internal
 from flytetemporal.plugins.local import limits, outcome
 from flytetemporal.plugins.local.host import Host
+from flytetemporal.plugins.local.limited_log import LimitedLog
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.protocol import PhaseInfo, Rejected, TaskContext
 from flytetemporal.storage import failures
 
+LOG_SECONDS = 0.5
+"""The time between two looks at the size of logs. A log exceeds its limit by what a task writes meanwhile."""
 Program = TypeVar("Program")
 
 
@@ -56,16 +59,20 @@ class RunningAttempts(Generic[Program]):
     def __init__(self, host: Host) -> None:
         self._host = host
         self._running: dict[str, Running[Program]] = {}
+        self._logs: dict[str, LimitedLog] = {}
 
     @contextlib.asynccontextmanager
     async def prepared(self, context: TaskContext) -> AsyncIterator[Workspace]:
         """Make the folders of an attempt; remove them if the attempt is rejected, since it is not aborted then."""
         workspace = self._host.workspace(context)
         await asyncio.to_thread(workspace.make)
+        self._logs[context.key] = LimitedLog(workspace.log, self._host.max_log_bytes)
         try:
             yield workspace
-        except Rejected:
-            await asyncio.to_thread(workspace.remove)
+        except BaseException as e:
+            self._logs.pop(context.key).close()
+            if isinstance(e, Rejected):
+                await asyncio.to_thread(workspace.remove)
             raise
 
     def add(self, context: TaskContext, running: Running[Program]) -> Running[Program]:
@@ -92,13 +99,28 @@ class RunningAttempts(Generic[Program]):
         """Forget an attempt and return it. Of two that want to clean up after it, the first gets it, the other None."""
         return self._running.pop(context.key, None)
 
+    async def limit_logs(self) -> None:
+        """Cut the logs that are too long; to be called again and again while attempts run."""
+        if self._logs:
+            await asyncio.to_thread(_limit, list(self._logs.values()))
+
     def take_all(self) -> list[Running[Program]]:
         """Forget all attempts and return them."""
         running = list(self._running.values())
         self._running.clear()
+        while self._logs:
+            self._logs.popitem()[1].close()
         return running
 
     async def put_away(self, context: TaskContext, running: Running[Program]) -> None:
         """Keep the log where readers look for it, and remove the folders."""
+        written = self._logs.pop(context.key, None)
+        if written is not None:
+            await asyncio.to_thread(written.close)
         await self._host.logs.keep(context, running.workspace.log)
         await asyncio.to_thread(running.workspace.remove)
+
+
+def _limit(logs: Iterable[LimitedLog]) -> None:
+    for each in logs:
+        each.limit()

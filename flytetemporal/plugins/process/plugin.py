@@ -25,7 +25,7 @@ from flytetemporal.plugins.local.background import Background
 from flytetemporal.plugins.local.host import Host
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.process_ownership import LEASE_VARIABLE
-from flytetemporal.plugins.local.running import Running, RunningAttempts
+from flytetemporal.plugins.local.running import LOG_SECONDS, Running, RunningAttempts
 from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.process import descendants
 from flytetemporal.plugins.process.client import ForkServerClient
@@ -77,9 +77,10 @@ class ProcessPlugin(Plugin):
         return "container"
 
     async def open(self) -> None:
-        """Start to load flytekit, and to look for processes of workers that are gone."""
+        """Start to load flytekit, to look for processes of workers that are gone, and to limit logs."""
         self._background.start(self._warm_up())
         self._background.repeat(self._kill_orphans, ORPHAN_SECONDS)
+        self._background.repeat(self._attempts.limit_logs, LOG_SECONDS)
 
     async def close(self) -> None:
         """Stop everything."""

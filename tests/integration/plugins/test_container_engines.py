@@ -75,8 +75,10 @@ def sleeping(stand_in_engine: TestEngine, monkeypatch: pytest.MonkeyPatch) -> ta
     return task
 
 
-def bench_of(folder: Path) -> Bench:
-    return Bench.at(folder, container_engine=str(STAND_IN / "podman"), container_options=OPTIONS)
+def bench_of(folder: Path, max_log_bytes: int = 64 * 1024 * 1024) -> Bench:
+    return Bench.at(
+        folder, container_engine=str(STAND_IN / "podman"), container_options=OPTIONS, max_log_bytes=max_log_bytes
+    )
 
 
 async def test_a_worker_that_ends_takes_its_containers_along(
@@ -113,3 +115,16 @@ async def test_a_container_that_is_created_while_its_worker_ends_does_not_run(
     with pytest.raises(Unavailable, match="the worker stops"):
         await bounded(started.result)
     assert stand_in_engine.containers() == []
+
+
+async def test_the_log_of_a_container_is_cut_at_its_limit(tmp_path: Path, sleeping: tasks_pb2.TaskTemplate) -> None:
+    bench = bench_of(tmp_path, max_log_bytes=1000)
+    sleeping.container.command[:] = ["/bin/sh", "-c", "head -c 100000 /dev/zero"]
+
+    async with bench.registry.opened():
+        attempt = await bench.attempt(sleeping)
+        await bounded(bench.run(attempt))
+
+    log = bench.log_of(attempt).read_bytes()
+    assert log[:1000] == b"\0" * 1000
+    assert log[1000:] == b"\n[flytetemporal] the log was cut at 1000 bytes (worker.max_log_bytes)\n"
