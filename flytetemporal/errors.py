@@ -6,6 +6,7 @@ FlyteError
 │   ├── StructureConflict     the id exists with a different structure
 │   ├── ResolutionFailed      a binding refers to a value that does not exist
 │   ├── ValueTooLarge         a value exceeds a limit
+│   ├── LinkedFolder          a folder of the object store has been replaced by a link
 │   └── MalformedCondition    a branch condition cannot be evaluated
 ├── AlreadyExists             an identical entity exists already
 ├── NotFound                  the entity does not exist
@@ -56,6 +57,10 @@ class ResolutionFailed(InvalidRequest):
 
 class ValueTooLarge(InvalidRequest):
     """A value exceeds a limit; the text names the value, its size and the limit."""
+
+
+class LinkedFolder(InvalidRequest):
+    """A folder of the object store has been replaced by a link, so nothing in it can be read; the text names it."""
 
 
 class MalformedCondition(InvalidRequest):

@@ -86,9 +86,9 @@ class DynamicActivities:
         uri = locations.join(request.output_dir, locations.FUTURES)
         try:
             spec = await self._blobs.read_message(uri, dynamic_job_pb2.DynamicJobSpec, MAX_FUTURES_BYTES)
-        except Internal as e:
-            raise InvalidRequest(e.message) from e
-        await asyncio.to_thread(bounds.check, spec)
+            await asyncio.to_thread(bounds.check, spec)
+        except (Internal, InvalidRequest) as e:
+            raise InvalidRequest(f"the plan of the dynamic node at [{uri}] cannot be used: {e.message}") from e
         template = dynamic.template_of(spec, _identifier(request), parent)
         wanted = dynamic.launch_plans_of(spec, template)
         plans = await for_each(self._admin.get_launch_plan, wanted, CONCURRENT_CALLS)

@@ -1,6 +1,13 @@
 """Collect what an attempt has left whose program ended well: outputs, an error, or the plan of a dynamic node.
 
-The order of the checks and their codes mirror flytepropeller's pkg/controller/nodes/task/handler.go.
+The order of the checks and their codes mirror flytepropeller's pkg/controller/nodes/task/handler.go. A file can be
+absent, or it can be there and unusable: no message, out of bounds, a FIFO, a device, a directory or a link.
+
+* ``outputs.pb`` absent: ``OutputsNotFound``, retried, as in Flyte.
+* ``outputs.pb`` unusable, or its folder replaced by a link: ``InvalidTaskOutputs``, the user's and not retried. Flyte
+  does not read outputs here; there the nodes that use them fail, also without a retry.
+* ``outputs.pb`` too large: ``OutputSizeExceeded``, the user's and not retried, as in Flyte.
+* ``error.pb`` unusable: ``ErrorFileBadFormat``, the system's and retried, as in Flyte.
 """
 
 import asyncio
@@ -14,7 +21,7 @@ from flytetemporal.activities.data import node_outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_events import may_have_deck
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import Internal, InvalidRequest, NotFound, ValueTooLarge
+from flytetemporal.errors import Internal, InvalidRequest, LinkedFolder, NotFound, ValueTooLarge
 from flytetemporal.idl import bounds, error_text, locations, tracebacks
 from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind
 from flytetemporal.storage import failures
@@ -75,6 +82,7 @@ async def collect(
 
     Raises:
         ValueTooLarge: an output reaches the limit of the installation.
+        LinkedFolder: the task has replaced its folder by a link.
     """
     # gather: these only read, so those that are left running after an error do no harm.
     dynamic, reported, deck = await asyncio.gather(
@@ -133,11 +141,9 @@ async def _collect_outputs(
     except NotFound:
         text = f"the task ended without an error but left no outputs at [{uri}]"
         result.failure.CopyFrom(failure("OutputsNotFound", text, ErrorKind.UNKNOWN, recoverable=True))
-    except Internal as e:
-        result.failure.CopyFrom(failure("OutputsNotFound", e.message, ErrorKind.UNKNOWN, recoverable=True))
     except ValueTooLarge:
         raise
-    except InvalidRequest as e:
+    except (Internal, InvalidRequest) as e:
         text = f"the task's outputs at [{uri}] cannot be used: {e.message}"
         result.failure.CopyFrom(failure(INVALID_OUTPUTS, text, ErrorKind.USER, recoverable=False))
 
@@ -149,8 +155,11 @@ async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.
         document = await blobs.read_message(uri, errors_pb2.ErrorDocument, MAX_ERROR_BYTES)
     except NotFound:
         return None
+    except LinkedFolder:
+        raise  # Whether there is an error document cannot be known. What is wrong is the folder.
     except (Internal, InvalidRequest) as e:
-        return failure(_BAD_ERROR_FILE, e.message, ErrorKind.SYSTEM, recoverable=True)
+        text = f"the task's error document at [{uri}] cannot be used: {e.message}"
+        return failure(_BAD_ERROR_FILE, text, ErrorKind.SYSTEM, recoverable=True)
     if not document.HasField("error"):
         text = f"error document at [{uri}] holds no error"
         return failure(_BAD_ERROR_FILE, text, ErrorKind.SYSTEM, recoverable=True)

@@ -68,7 +68,7 @@ class BlobStore:
         Raises:
             NotFound: the object does not exist.
             ValueTooLarge: it has more than ``limit_bytes``.
-            InvalidRequest: the URI is outside of the store, or names a link or a special file.
+            InvalidRequest: the URI is outside of the store, or names a link, a directory or a special file.
             Unavailable: the store does not answer.
         """
         return await self._in_time(uri, self.read_sync, uri, limit_bytes)
@@ -183,7 +183,10 @@ class BlobStore:
         with self._translated(uri):
             path = self.local_path(uri)
             if path is not None:
-                return local_files.read(path, self._local_root(path), limit_bytes)
+                try:
+                    return local_files.read(path, self._local_root(path), limit_bytes)
+                except IsADirectoryError as e:
+                    raise InvalidRequest(f"{uri} is a directory, not a file") from e
             filesystem = self._filesystem(uri)
             if limit_bytes < MAX_READ_BYTES and filesystem.size(uri) > limit_bytes:
                 raise local_files.too_large(uri, limit_bytes)

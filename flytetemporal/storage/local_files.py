@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from flytetemporal.errors import InvalidRequest, ValueTooLarge
+from flytetemporal.errors import InvalidRequest, LinkedFolder, ValueTooLarge
 
 _DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a FIFO without O_NONBLOCK would wait for a writer.
@@ -39,8 +39,8 @@ def open_regular(path: Path, root: Path) -> IO[bytes]:
         descriptor = _open(path, root)
     except OSError as e:
         # A link in the middle of the path fails as "not a directory", one at its end with ELOOP.
-        if e.errno in _LINK_ERRORS or (e.errno == errno.ENOTDIR and _has_link(path, root)):
-            raise _is_link(path) from e
+        if e.errno in _LINK_ERRORS or (e.errno == errno.ENOTDIR and _first_link(path, root)):
+            raise _link_error(path, root) from e
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -58,6 +58,9 @@ def read(path: Path, root: Path, limit_bytes: int) -> bytes:
         ValueTooLarge: it has more than ``limit_bytes``.
     """
     with open_regular(path, root) as file:
+        # The size says what need not be read, the limit of the read stops a file that keeps growing.
+        if os.fstat(file.fileno()).st_size > limit_bytes:
+            raise too_large(str(path), limit_bytes)
         data = file.read(limit_bytes + 1)
     if len(data) > limit_bytes:
         raise too_large(str(path), limit_bytes)
@@ -165,14 +168,17 @@ def _open_folder(path: Path, root: Path, *, make: bool) -> int:
             current = below
     except BaseException as e:
         os.close(current)
-        if isinstance(e, OSError) and e.errno in (*_LINK_ERRORS, errno.ENOTDIR) and _has_link(path.parent, root):
-            raise _is_link(path) from e
+        if isinstance(e, OSError) and e.errno in (*_LINK_ERRORS, errno.ENOTDIR) and _first_link(path.parent, root):
+            raise _link_error(path, root) from e
         raise
     return current
 
 
-def _is_link(path: Path) -> InvalidRequest:
-    return InvalidRequest(f"{path} is a link, or is reached through one: links in the object store are not followed")
+def _link_error(path: Path, root: Path) -> InvalidRequest:
+    link = _first_link(path, root) or path
+    if link == path:
+        return InvalidRequest(f"{path} is a link: links in the object store are not followed")
+    return LinkedFolder(f"{link} is a link, so {path.name} is not read: links in the object store are not followed")
 
 
 def too_large(name: str, limit_bytes: int) -> ValueTooLarge:
@@ -200,12 +206,13 @@ def _open(path: Path, root: Path) -> int:
         os.close(current)
 
 
-def _has_link(path: Path, root: Path) -> bool:
+def _first_link(path: Path, root: Path) -> Path | None:
+    """Return the first part of ``path`` below ``root`` that is a link."""
     if not path.is_relative_to(root):
-        return False
+        return None
     current = root
     for part in path.relative_to(root).parts:
         current = current / part
         if current.is_symlink():
-            return True
-    return False
+            return current
+    return None

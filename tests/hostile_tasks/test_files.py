@@ -6,6 +6,7 @@ import pytest
 from flyteidl.core import errors_pb2, execution_pb2, literals_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.errors import ValueTooLarge
 from flytetemporal.idl import error_text
 from tests.fixtures.task_attempts import Bench, integer, template, text
 from tests.fixtures.waiting import bounded
@@ -34,6 +35,11 @@ async def ended(bench: Bench, script: str, *arguments: str) -> contract_pb2.Task
     return await bounded(bench.run(attempt))
 
 
+def bytes_read() -> int:
+    """Return how much this process has read from files."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
 async def left(bench: Bench, name: str, content: bytes) -> contract_pb2.TaskAttemptResult:
     path = bench.folder / "content"
     path.write_bytes(content)
@@ -41,20 +47,37 @@ async def left(bench: Bench, name: str, content: bytes) -> contract_pb2.TaskAtte
 
 
 @pytest.mark.parametrize("what", INSTEAD)
-async def test_outputs_that_are_no_outputs_fail_the_attempt(bench: Bench, what: str) -> None:
+async def test_outputs_that_are_no_outputs_are_the_users_error(bench: Bench, what: str) -> None:
     result = await ended(bench, INSTEAD[what], "{{.outputPrefix}}/outputs.pb")
 
-    assert result.failure.error.code in ("InvalidTaskOutputs", "OutputsNotFound", "OutputSizeExceeded")
-    assert "outputs.pb" in result.failure.error.message
+    error = result.failure.error
+    code = "OutputSizeExceeded" if what == "3 GB" else "InvalidTaskOutputs"
+    assert (error.code, error.kind, result.failure.recoverable) == (code, ErrorKind.USER, False)
+    assert "outputs.pb" in error.message
     assert "root:" not in str(result)
 
 
-@pytest.mark.parametrize("what", sorted(set(INSTEAD) - {"a directory"}))
-async def test_an_error_file_that_is_no_error_fails_the_attempt(bench: Bench, what: str) -> None:
+@pytest.mark.parametrize("what", INSTEAD)
+async def test_an_error_file_that_is_no_error_is_the_systems_error(bench: Bench, what: str) -> None:
     result = await ended(bench, INSTEAD[what], "{{.outputPrefix}}/error.pb")
 
-    assert result.failure.error.code == "ErrorFileBadFormat"
+    error = result.failure.error
+    assert (error.code, error.kind, result.failure.recoverable) == ("ErrorFileBadFormat", ErrorKind.SYSTEM, True)
+    assert "error.pb" in error.message
     assert "root:" not in str(result)
+
+
+async def test_a_huge_file_is_refused_by_its_size_and_not_read(bench: Bench) -> None:
+    path = bench.folder / "store/huge.pb"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(3 * 1024**3)
+    before = bytes_read()
+
+    with pytest.raises(ValueTooLarge):
+        await bench.blobs.read_message(str(path), literals_pb2.LiteralMap)
+
+    assert bytes_read() - before < 1_000_000
 
 
 @pytest.mark.parametrize("what", INSTEAD)
@@ -155,7 +178,8 @@ async def test_a_directory_that_leads_to_another_attempts_is_neither_read_nor_wr
 
     result = await ended(bench, 'rm -rf "$1"; ln -s "$2" "$1"', "{{.outputPrefix}}", str(theirs))
 
-    assert result.HasField("failure")
+    assert result.failure.error.code == "InvalidTaskOutputs"
+    assert "/data/0 is a link" in result.failure.error.message
     assert {path.name: path.read_bytes() for path in theirs.iterdir()} == before
 
 

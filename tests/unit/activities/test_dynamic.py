@@ -1,6 +1,8 @@
 import gzip
 import hashlib
-from collections.abc import Sequence
+import os
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from flyteidl.core import dynamic_job_pb2, identifier_pb2, literals_pb2, tasks_p
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.activities.dynamic import DynamicActivities
+from flytetemporal.activities.dynamic import MAX_FUTURES_BYTES, DynamicActivities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.errors import InvalidRequest, NotFound
 from flytetemporal.storage.blobs import BlobStore
@@ -113,13 +115,34 @@ async def test_what_does_not_compile_is_the_users_error(bench: Bench) -> None:
     assert bench.admin.events == []
 
 
-async def test_a_file_that_is_no_job_spec_is_the_users_error(bench: Bench) -> None:
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(MAX_FUTURES_BYTES + 1)
+
+
+NO_JOB_SPECS: dict[str, Callable[[Path], object]] = {
+    "garbage": lambda path: path.write_bytes(b"\xff\xff\xff"),
+    "random bytes": lambda path: path.write_bytes(random.Random(1).randbytes(5000)),
+    "huge": huge,
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a FIFO": os.mkfifo,
+    "a directory": Path.mkdir,
+    "absent": lambda path: None,
+}
+
+
+@pytest.mark.parametrize("what", NO_JOB_SPECS)
+async def test_a_file_that_is_no_job_spec_is_the_users_error(bench: Bench, what: str) -> None:
     request = await bench.request()
-    await bench.blobs.write(f"{request.output_dir}/futures.pb", b"\xff\xff\xff")
+    path = Path(request.output_dir, "futures.pb")
+    path.parent.mkdir(parents=True)
+    NO_JOB_SPECS[what](path)
 
     compiled = await bench.activities.compile_dynamic(request)
 
-    assert compiled.error.code == "DynamicWorkflowBuildFailed"
+    assert (compiled.error.code, compiled.error.kind) == ("DynamicWorkflowBuildFailed", compiled.error.USER)
+    assert "futures.pb" in compiled.error.message
+    assert bench.admin.events == []
 
 
 async def test_a_launch_plan_that_is_not_there_is_the_users_error(bench: Bench) -> None:

@@ -85,12 +85,13 @@ async def test_a_broken_error_file_is_the_systems(left: Left, content: bytes) ->
     assert failure.recoverable
 
 
-async def test_outputs_that_cannot_be_read_are_missing(left: Left) -> None:
+async def test_outputs_that_are_no_outputs_are_the_users_error(left: Left) -> None:
     await left.put("outputs.pb", b"\xff\xff")
 
     failure = (await left.collect()).failure
 
-    assert (failure.error.code, failure.recoverable) == ("OutputsNotFound", True)
+    assert (failure.error.code, failure.error.kind) == ("InvalidTaskOutputs", ErrorKind.USER)
+    assert not failure.recoverable
 
 
 async def test_a_deck_is_looked_for_unless_the_task_makes_none(left: Left) -> None:
