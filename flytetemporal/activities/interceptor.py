@@ -49,7 +49,7 @@ class Denials:
             if now - self._since.setdefault(self._key(), now) < transient.DENIED_SECONDS:
                 raise
             self._forget()
-            raise ApplicationError(e.message, type=type(e).__name__, non_retryable=True) from e
+            raise ApplicationError(e.message, type=type(e).__name__, non_retryable=True) from None
         except BaseException:
             self._forget()  # The store denies access no longer, or was not asked.
             raise
@@ -102,7 +102,11 @@ def translated() -> Iterator[None]:
         raise
     except FlyteError as e:
         final = not isinstance(e, PASSING) or (isinstance(e, Internal) and _is_spent())
-        raise ApplicationError(e.message, type=type(e).__name__, non_retryable=final) from e
+        # Without the cause, unless it has to be found: tracebacks of a store's libraries have tens of kilobytes, and
+        # Temporal replaces a failure of more than a few by "Failure exceeds size limit". Also, a workflow takes the
+        # innermost cause for the code of its error.
+        cause = e if isinstance(e, Internal) else None
+        raise ApplicationError(e.message, type=type(e).__name__, non_retryable=final) from cause
     except Exception as e:
         # A defect, ours or of a library. A retry may succeed, but a run must not retry for ever.
         raise ApplicationError(f"{type(e).__name__}: {e}", type=type(e).__name__, non_retryable=_is_spent()) from e

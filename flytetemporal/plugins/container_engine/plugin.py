@@ -28,7 +28,7 @@ from flytetemporal.plugins.local.host import Host
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.local.running import LOG_SECONDS, Running, RunningAttempts
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
-from flytetemporal.plugins.transient import retry_transient
+from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
@@ -158,7 +158,9 @@ class ContainerPlugin(Plugin):
         except EngineFailed as e:
             return failed(PULL_FAILED, f"image [{context.image}]: {e}", ErrorKind.USER, recoverable=True)
         try:
-            await self._preparation.download(context, running.workspace)
+            # Temporal repeats the attempt after other errors of the store.
+            fetching = functools.partial(self._preparation.download, context, running.workspace)
+            await retry_transient(fetching, "inputs", DENIED)
         except (InvalidRequest, NotFound) as e:
             return failed(downloads.FAILED, e.message, ErrorKind.USER, recoverable=True)
         try:

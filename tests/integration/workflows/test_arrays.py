@@ -4,17 +4,22 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from google.protobuf import duration_pb2
 
+from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.errors import StoreAccessDenied
 from flytetemporal.idl import array_task_events
+from flytetemporal.plugins import transient
+from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.engine_runs import (
     EngineRuns,
+    Files,
     bind,
     body,
     failed,
@@ -90,6 +95,29 @@ def runs(engine_runs: EngineRuns) -> EngineRuns:
 
     engine_runs.default_script = add
     return engine_runs
+
+
+class Denied(Files):
+    """A store to which nothing may be written."""
+
+    async def write_message(self, uri: str, message: literals_pb2.LiteralMap) -> None:
+        raise StoreAccessDenied(f"the object store denies access to {uri}") from PermissionError("no")
+
+
+async def test_a_store_that_denies_access_for_long_fails_the_node_with_that_code(
+    runs: EngineRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transient, "DENIED_SECONDS", 0.5)
+    runs.arrays = ArrayActivities(cast("BlobStore", Denied({}, runs.store_answers)), runs)
+
+    async with runs.workers():
+        phase = await runs.outcome(array(), lists(a=[1, 2, 3]))
+
+    assert phase == "FAILED"
+    failed_node = next(event for event in runs.node_events if event.HasField("error"))
+    assert failed_node.error.code == "StoreAccessDenied"
+    assert failed_node.error.kind == core_execution_pb2.ExecutionError.SYSTEM
+    assert "the object store denies access to memory://store/" in failed_node.error.message
 
 
 async def test_a_node_gives_lists_of_what_elements_leave(runs: EngineRuns) -> None:

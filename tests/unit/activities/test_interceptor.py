@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import default
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from flytetemporal.activities.interceptor import Denials, translated
-from flytetemporal.errors import FlyteError, StoreAccessDenied, Unavailable
+from flytetemporal.errors import FlyteError, NotFound, StoreAccessDenied, Unavailable
 from flytetemporal.plugins import transient
 
 
@@ -58,3 +60,22 @@ def test_each_activity_has_its_own_patience(at_once: None) -> None:
     denials, denied = Denials(), StoreAccessDenied("denied")
 
     assert [is_final(denials, denied, activity_id) for activity_id in ("1", "2")] == [False, False]
+
+
+@pytest.mark.parametrize("kind", [StoreAccessDenied, Unavailable, NotFound])
+def test_what_temporal_gets_of_an_error_is_short_whatever_the_store_said(kind: type[FlyteError]) -> None:
+    said = OSError("a traceback of botocore's " * 1000)
+
+    def work() -> None:
+        with translated(), Denials().counted():
+            raise kind("the object store denies access to s3://a/b") from said
+
+    with pytest.raises(ApplicationError) as raised:
+        ActivityEnvironment().run(work)
+    failure = Failure()
+    converter = default()
+    converter.failure_converter.to_failure(raised.value, converter.payload_converter, failure)
+
+    assert failure.application_failure_info.type == kind.__name__
+    assert not failure.HasField("cause")
+    assert len(failure.SerializeToString()) < 2000
