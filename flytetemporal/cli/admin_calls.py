@@ -13,6 +13,7 @@ import grpc
 import yaml
 from google.protobuf.message import Message
 
+from flytetemporal.cli import problems
 from flytetemporal.cli.dev import client_config, state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
@@ -67,6 +68,5 @@ def call(target: str, path: str, request: Message, response: type[R], *, secure:
         try:
             answer: R = method(request, timeout=TIMEOUT_SECONDS)
         except grpc.RpcError as e:
-            failed: Any = e  # It is a grpc.Call, too, which the types do not say.
-            raise CommandError(f"{target} answers {failed.code().name}: {failed.details()}") from e
+            raise CommandError(problems.answer(f"admin at {target}", e)) from e
     return answer

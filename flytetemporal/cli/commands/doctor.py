@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 
+from flytetemporal.cli import problems
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
@@ -74,6 +75,11 @@ async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -
         "object store": lambda: _store(settings.storage),
         "admin": lambda: _admin(settings.worker),
     }
+    addresses = {
+        "Postgres": f"admin at {settings.worker.admin_endpoint}" if of_stack else "Postgres",
+        "Temporal": f"Temporal at {settings.temporal.address}, namespace {settings.temporal.namespace},",
+        "admin": f"admin at {settings.worker.admin_endpoint}",
+    }
     failed = 0
     for name, check in checks.items():
         started = time.perf_counter()
@@ -82,7 +88,7 @@ async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -
                 finding = await check()
         except Exception as e:
             failed += 1
-            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            reason = problems.answer(addresses.get(name, name), e)
             console.print(f"[red]✗[/red] {name}: {reason}", highlight=False)
         else:
             milliseconds = (time.perf_counter() - started) * 1000

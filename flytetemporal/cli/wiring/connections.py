@@ -3,6 +3,7 @@
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from flytetemporal.cli import problems
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.config.temporal import TemporalSettings
@@ -26,5 +27,5 @@ async def temporal(settings: TemporalSettings) -> Client:
     try:
         return await wait_until_ready("temporal", connect, RPCError, RuntimeError)
     except (RPCError, RuntimeError) as e:
-        text = e.message if isinstance(e, RPCError) else str(e)
-        raise CommandError(f"Temporal at {settings.address}, namespace {settings.namespace}: {text}") from e
+        server = f"Temporal at {settings.address}, namespace {settings.namespace},"
+        raise CommandError(problems.answer(server, e)) from e

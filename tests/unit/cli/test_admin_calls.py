@@ -71,7 +71,7 @@ def test_an_unreadable_configuration_is_named_in_the_error(tmp_path: Path, monke
 
 
 def test_an_unreachable_server_is_one_line() -> None:
-    with pytest.raises(CommandError, match=r"127\.0\.0\.1:1 answers UNAVAILABLE"):
+    with pytest.raises(CommandError, match=r"127\.0\.0\.1:1 does not answer: the connection is refused"):
         admin_calls.call(
             "127.0.0.1:1", why.EXPLAIN, operations_pb2.ExplainRequest(), operations_pb2.ExplainResponse, secure=False
         )

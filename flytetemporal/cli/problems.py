@@ -1,0 +1,53 @@
+"""Errors of servers in plain words. The texts of their client libraries name types and sources of these instead."""
+
+import socket
+
+import grpc
+from temporalio.service import RPCError
+
+_UNANSWERED = "does not answer in time"
+_UNREACHABLE = "cannot be reached"
+_NOT_RUNNING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
+# What the texts of tonic, hyper and gRPC contain, in lower case, and what it means. The first that fits counts.
+_MEANINGS = (
+    (("refused",), "does not answer: the connection is refused, so nothing listens there"),
+    (("dns error", "lookup", "name or service", "resolv"), "cannot be found: its name has no address"),
+    (("certificate", "handshake", "ssl", "tls"), "does not agree on TLS: compare the TLS settings of both sides"),
+    (("timed out", "timeout", "deadline"), _UNANSWERED),
+    (("unreachable", "no route"), "cannot be reached: the network has no route to it"),
+    (
+        ("http/2", "frame", "connection closed", "canceled", "reset", "broken pipe"),
+        "does not speak gRPC: another server may listen there, or one that requires TLS",
+    ),
+)
+
+
+def answer(server: str, problem: BaseException) -> str:
+    """Return what a call of ``server`` has ended with, as one sentence that starts with the server."""
+    if isinstance(problem, grpc.Call | grpc.aio.AioRpcError):
+        return f"{server} {_grpc_answer(problem)}"
+    if isinstance(problem, RPCError):
+        return f"{server} answers {problem.status.name}: {_first_line(problem.message)}"
+    if isinstance(problem, TimeoutError):
+        return f"{server} {_UNANSWERED}"
+    if isinstance(problem, socket.gaierror | RuntimeError):  # All that temporalio raises when it cannot connect.
+        return f"{server} {_meaning(str(problem)) or _UNREACHABLE}"
+    return _first_line(str(problem)) or type(problem).__name__
+
+
+def _grpc_answer(call: grpc.Call | grpc.aio.AioRpcError) -> str:
+    code, details = call.code(), _first_line(str(call.details() or ""))
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return _UNANSWERED
+    if code in _NOT_RUNNING and (meaning := _meaning(details)):
+        return meaning
+    return f"answers {code.name}: {details}"
+
+
+def _meaning(text: str) -> str:
+    lower = text.lower()
+    return next((meaning for words, meaning in _MEANINGS if any(word in lower for word in words)), "")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
