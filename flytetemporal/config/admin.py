@@ -44,13 +44,9 @@ class AdminSettings(Part):
     history_events: int = 10_000
     """Events in the Temporal history of an execution after which it continues as new. Temporal terminates workflows at
     51,200 events."""
-    task_cpu_default: str = "2"
-    """CPUs of tasks that request none, as a Kubernetes quantity. Accepted, but not applied yet."""
-    task_memory_default: str = "200Mi"
-    """Memory of tasks that request none. Accepted, but not applied yet."""
     task_cpu_limit: str = "4"
-    """Maximum CPUs of a task; a task that requests more is refused at registration. Matchable attributes of a project
-    replace all three limits."""
+    """Maximum CPUs of a task, as a Kubernetes quantity; a task that requests more is refused at registration. Matchable
+    attributes of a project replace all three limits. There are no defaults for tasks that request nothing."""
     task_memory_limit: str = "8Gi"
     """Maximum memory of a task, enforced like the CPUs."""
     task_gpu_limit: str = "1"
