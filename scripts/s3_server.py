@@ -82,6 +82,8 @@ class S3Server:
                         "-s3.port.iceberg=0",
                         "-s3.port.lance=0",
                         "-master.telemetry=false",
+                        # It is the only one. By default it waits 10 s for others before it serves again.
+                        "-master.electionTimeout=1s",
                     ),
                     *("-volume.max=20", "-master.volumeSizeLimitMB=64"),
                 ],

@@ -15,11 +15,11 @@ def test_nothing_is_lost_or_stuck_or_contradictory_whatever_dies(capsys: pytest.
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_or_stuck_or_contradictory_if_the_store_dies_too(capsys: pytest.CaptureFixture[str]) -> None:
     clean = suite.run(
-        runs=40,
+        runs=15,
         seed=1,
-        kill_every=4.0,
+        kill_every=5.0,
         store_failures=0.01,
-        concurrency=40,
+        concurrency=15,
         settle=240.0,
         keep=False,
         store_kind="s3",
