@@ -19,6 +19,9 @@ FLYTE_HASH_BITS = 32
 # A hash of this length can be treated as unique.
 UNIQUE_HASH_BITS = 64
 
+# The labels of a child that name the execution that launched it.
+PARENT_LABELS = ("domain", "execution-id", "project", "workflow-name")
+
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"
 _TO_FLYTE = str.maketrans(_STANDARD_ALPHABET, _FLYTE_ALPHABET)

@@ -1,5 +1,6 @@
 """The stored records of a launch: the execution's row and tags, and the start argument of its workflow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
+from flytetemporal.admin.settings import execution_settings
 from flytetemporal.admin.settings.execution_settings import Config
 from flytetemporal.admin.settings.run_policies import RunPolicies
 from flytetemporal.config.admin import AdminSettings
@@ -31,13 +33,17 @@ class Linkage:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A launch that passed every check. ``spec`` is the spec that clients read back."""
+    """A launch that passed every check. ``spec`` is the spec that clients read back.
+
+    ``inherited`` names the settings that children inherit.
+    """
 
     id: identifier_pb2.WorkflowExecutionIdentifier
     spec: execution_pb2.ExecutionSpec
     target: LaunchTarget
     linkage: Linkage
     settings: contract_pb2.ExecutionSettings
+    inherited: Sequence[str]
     user_inputs: literals_pb2.LiteralMap
     inputs: literals_pb2.LiteralMap
     directory: str
@@ -60,6 +66,8 @@ def stored_spec(
     spec = execution_pb2.ExecutionSpec()
     spec.CopyFrom(request)
     spec.ClearField("inputs")
+    if execution_settings.is_inherited(request):
+        _show_own(spec, config)
     spec.security_context.CopyFrom(config.security_context)
     spec.metadata.principal = linkage.principal
     spec.metadata.system_metadata.Clear()
@@ -73,6 +81,14 @@ def stored_spec(
         spec.metadata.ClearField("artifact_ids")
         spec.max_parallelism = config.max_parallelism
     return spec
+
+
+def _show_own(spec: execution_pb2.ExecutionSpec, config: Config) -> None:
+    """Replace the settings that the node passed on by those that apply: the launch plan's own win over them."""
+    spec.overwrite_cache = config.overwrite_cache
+    for field in ("labels", "annotations", "envs", "raw_output_data_config", "interruptible"):
+        if config.HasField(field):
+            getattr(spec, field).CopyFrom(getattr(config, field))
 
 
 def engine_settings(
@@ -128,6 +144,7 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         max_depth=limits.max_workflow_depth,
         node_deadline_factor=limits.node_deadline_factor,
         distinct_names=True,
+        inherited=contract_pb2.InheritedSettings(fields=launch.inherited),
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):

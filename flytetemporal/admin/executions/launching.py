@@ -129,6 +129,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
             namespace=namespace,
             cluster=deps.engine.cluster,
         ),
+        inherited=execution_settings.explicit(spec, target.launch_plan, config),
         user_inputs=given,
         inputs=inputs,
         # No other launch under this name, failed or not, has the same directory.

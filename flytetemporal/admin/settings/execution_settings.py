@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base.models import MatchableAttributesRow
 from flytetemporal.admin.settings import setting_checks
+from flytetemporal.idl import naming
 
 Config = matchable_resource_pb2.WorkflowExecutionConfig
 Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
@@ -25,6 +26,7 @@ Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MAPS = ("labels", "annotations", "envs")
+_MESSAGES = ("security_context", "raw_output_data_config", "interruptible", *_MAPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,17 @@ def annotations(
     attributes: Iterable[AttributeLevel],
 ) -> list[tuple[str, common_pb2.Annotations]]:
     """Return the name and annotations of every level, most specific first. ``attributes`` are in the same order."""
-    of_plan = [] if launch_plan is None else [("the launch plan", launch_plan.annotations)]
-    return [
-        ("the execution", request.annotations),
-        *of_plan,
-        *((level.name, level.config.annotations) for level in attributes),
-    ]
+    of_specs = [("the execution", request.annotations)]
+    if launch_plan is not None:
+        of_specs.insert(0 if is_inherited(request) else 1, ("the launch plan", launch_plan.annotations))
+    return [*of_specs, *((level.name, level.config.annotations) for level in attributes)]
+
+
+def is_inherited(request: execution_pb2.ExecutionSpec) -> bool:
+    """Whether a launch plan node made the request: its settings are those that the parent passes on."""
+    metadata = request.metadata
+    is_child = metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW
+    return is_child and metadata.HasField("parent_node_execution")
 
 
 def merge(
@@ -64,15 +71,59 @@ def merge(
     attributes: Iterable[Config],
     default_parallelism: int,
 ) -> Config:
-    """Return the merged settings. ``attributes`` are in the order of precedence, most specific first."""
-    levels = [_of_spec(request), *([] if launch_plan is None else [_of_spec(launch_plan)]), *attributes]
-    levels.append(Config(security_context=_deprecated_identity(request, launch_plan)))
-    levels.append(Config(max_parallelism=default_parallelism))
+    """Return the merged settings. ``attributes`` are in the order of precedence, most specific first.
+
+    Unlike in Flyte, what a launch plan sets wins over what a launch plan node inherits from its execution.
+    """
+    merged = _merged(_of_specs(request, launch_plan))
+    for level in attributes:
+        _fill(merged, level)
+    _fill(merged, Config(security_context=_deprecated_identity(request, launch_plan)))
+    _fill(merged, Config(max_parallelism=default_parallelism))
+    if is_inherited(request):
+        # The labels that name the parent; those that the parent has from elsewhere are inherited like other settings.
+        merged.labels.values.update(_of_parent(request.labels))
+    # As in Flyte, every execution has an identity, even if it is empty.
+    merged.security_context.run_as.SetInParent()
+    return merged
+
+
+def explicit(
+    request: execution_pb2.ExecutionSpec, launch_plan: launch_plan_pb2.LaunchPlanSpec | None, merged: Config
+) -> list[str]:
+    """Return the names of the fields of ``merged`` that the request or the launch plan set; children inherit them."""
+    given = _merged(_of_specs(request, launch_plan))
+    if not has_identity(given.security_context):
+        _fill(given, Config(security_context=_deprecated_identity(request, launch_plan)))
+    if given.security_context != merged.security_context and not has_identity(given.security_context):
+        given.ClearField("security_context")  # It is empty, or that of an attribute has replaced it.
+    numbers = [name for name in ("max_parallelism", "overwrite_cache") if getattr(given, name)]
+    messages = [name for name in _MESSAGES if name != "interruptible" and getattr(given, name).ByteSize()]
+    return [*numbers, *messages, *(["interruptible"] if given.HasField("interruptible") else [])]
+
+
+def _of_specs(request: execution_pb2.ExecutionSpec, launch_plan: launch_plan_pb2.LaunchPlanSpec | None) -> list[Config]:
+    of_request = _of_spec(request)
+    if launch_plan is None:
+        return [of_request]
+    of_plan = _of_spec(launch_plan)
+    if not is_inherited(request):
+        return [of_request, of_plan]
+    # Flyte reads deprecated fields last, but in those of a launch plan the identity is the plan's own as well.
+    _fill(of_plan, Config(security_context=_deprecated_identity(execution_pb2.ExecutionSpec(), launch_plan)))
+    for label in _of_parent(request.labels):
+        del of_request.labels.values[label]
+    return [of_plan, of_request]
+
+
+def _of_parent(labels: common_pb2.Labels) -> dict[str, str]:
+    return {key: labels.values[key] for key in naming.PARENT_LABELS if key in labels.values}
+
+
+def _merged(levels: Iterable[Config]) -> Config:
     merged = Config()
     for level in levels:
         _fill(merged, level)
-    # As in Flyte, every execution has an identity, even if it is empty.
-    merged.security_context.run_as.SetInParent()
     return merged
 
 
@@ -118,7 +169,7 @@ def counting(levels: Sequence[AttributeLevel]) -> list[Config]:
 
 def _of_spec(spec: Spec) -> Config:
     config = Config(max_parallelism=spec.max_parallelism, overwrite_cache=spec.overwrite_cache)
-    for field in ("security_context", "raw_output_data_config", "interruptible", *_MAPS):
+    for field in _MESSAGES:
         if spec.HasField(field):
             getattr(config, field).CopyFrom(getattr(spec, field))
     return config

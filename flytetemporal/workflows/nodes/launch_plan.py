@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-from flyteidl.admin import common_pb2
 from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
@@ -81,15 +80,29 @@ def child_id(node: NodeRun) -> ChildId:
 
 
 def request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreateRequest:
-    """Return the request that launches the child: it inherits the settings of this execution."""
+    """Return the request that launches the child, with the settings that it inherits.
+
+    Admin lets the settings of the child's launch plan win over them.
+    """
     argument = node.scope.run.argument
-    settings = argument.settings
     spec = admin_execution_pb2.ExecutionSpec(
         launch_plan=node.node.launch_plan,
         metadata=admin_execution_pb2.ExecutionMetadata(
             mode=admin_execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node.event.id
         ),
-        labels=common_pb2.Labels(values={**settings.labels.values, **_origin(argument)}),
+    )
+    spec.MergeFrom(_inherited(argument))
+    spec.labels.values.update(_origin(argument))
+    return admin_execution_pb2.ExecutionCreateRequest(
+        project=child.project, domain=child.domain, name=child.name, spec=spec
+    )
+
+
+def _inherited(argument: execution_pb2.ExecutionInput) -> admin_execution_pb2.ExecutionSpec:
+    """Return the settings of this execution that its launch or its launch plan set, not those from attributes."""
+    settings = argument.settings
+    spec = admin_execution_pb2.ExecutionSpec(
+        labels=settings.labels,
         annotations=settings.annotations,
         envs=settings.envs,
         security_context=settings.security_context,
@@ -100,9 +113,12 @@ def request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreat
         spec.raw_output_data_config.output_location_prefix = settings.asked_raw_output_prefix
     if settings.HasField("interruptible"):
         spec.interruptible.CopyFrom(wrappers_pb2.BoolValue(value=settings.interruptible.value))
-    return admin_execution_pb2.ExecutionCreateRequest(
-        project=child.project, domain=child.domain, name=child.name, spec=spec
-    )
+    # An execution from before the field existed passes on everything.
+    if argument.HasField("inherited"):
+        for field, _ in spec.ListFields():
+            if field.name not in argument.inherited.fields:
+                spec.ClearField(field.name)
+    return spec
 
 
 def _origin(argument: execution_pb2.ExecutionInput) -> dict[str, str]:

@@ -351,6 +351,36 @@ async def test_a_child_belongs_to_its_parent(deps: Dependencies) -> None:
     assert (child.source_execution_id, child.parent_node_execution_id) == (parent.id, node_row.id)
 
 
+async def test_a_childs_launch_plan_wins_over_what_the_node_inherits(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await workflow_executions.create(deps, launch())
+    node = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id())
+    running = event_pb2.NodeExecutionEvent(
+        id=node, phase=core_execution_pb2.NodeExecution.RUNNING, occurred_at=timestamp_pb2.Timestamp(seconds=1)
+    )
+    await flyte_events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=running))
+    metadata = execution_pb2.ExecutionMetadata(
+        mode=execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node
+    )
+    labels = common_pb2.Labels(values={"from": "parent", "execution-id": "e1"})
+    inherited: dict[str, Any] = {
+        "labels": labels,
+        "interruptible": wrappers_pb2.BoolValue(value=False),
+        "max_parallelism": 4,
+    }
+
+    await workflow_executions.create(deps, launch("child", metadata=metadata, **inherited))
+
+    parent, child = engine.started
+    assert list(parent.inherited.fields) == ["labels", "interruptible"]
+    assert list(child.inherited.fields) == ["max_parallelism", "labels", "interruptible"]
+    assert (child.settings.interruptible.value, child.settings.max_parallelism) == (True, 4)
+    shown = (await get(deps, "child")).spec
+    assert (shown.interruptible.value, shown.max_parallelism) == (True, 4)
+    assert dict(shown.labels.values) == {"from": "plan", "execution-id": "e1"}
+
+
 async def test_termination_is_recorded_and_asked_of_the_engine(deps: Dependencies, engine: RecordingEngine) -> None:
     await workflow_executions.create(deps, launch())
     await report(deps, W.RUNNING)

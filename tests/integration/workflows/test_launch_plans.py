@@ -122,3 +122,24 @@ async def test_a_child_that_does_not_tell_its_end_is_asked(runs: EngineRuns, mon
     assert phase == "FAILED"
     assert runs.looked[-1] == name
     assert runs.workflow_events[-1].error.code == "Lost"
+
+
+@pytest.mark.parametrize("fields", [None, ["interruptible", "labels"]])
+async def test_a_child_inherits_what_its_parent_set_explicitly(runs: EngineRuns, fields: list[str] | None) -> None:
+    settings = execution_pb2.ExecutionSettings(
+        interruptible={"value": True}, labels={"values": {"team": "ml"}}, annotations={"values": {"a": "b"}}
+    )
+    if fields is not None:
+        runs.inherited = execution_pb2.InheritedSettings(fields=fields)
+
+    async with runs.workers():
+        handle = await runs.start(launching(), int_map(a=1), max_parallelism=25, settings=settings)
+        assert await runs.wait(handle) == "SUCCEEDED"
+
+    spec = runs.launched[0].create.spec
+    assert spec.interruptible.value
+    assert spec.labels.values["team"] == "ml"
+    assert spec.labels.values["execution-id"] == handle.id.rpartition(":")[2]
+    # An execution from before the field existed passes on everything.
+    everything = (25, {"a": "b"})
+    assert (spec.max_parallelism, dict(spec.annotations.values)) == (everything if fields is None else (0, {}))
