@@ -11,11 +11,14 @@ from flytetemporal.activities.task_events import TIMEOUT_EXPIRED
 from flytetemporal.activities.task_reports import TaskReports
 from flytetemporal.errors import Internal, Unavailable
 from flytetemporal.idl import times
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, failed
+from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
 
 HEARTBEAT_SECONDS = 1.0
 # If the plugin has not stopped an attempt this long after its timeout, Temporal repeats it, maybe on another worker.
 STOP_SECONDS = 120.0
+# An attempt that gets its place sooner is not reported as waiting, which would cost a call.
+SHOW_WAIT_SECONDS = 0.5
+_PLACE = "a container slot of its worker (worker.max_containers)"
 
 
 class NotStopped(Unavailable):
@@ -46,12 +49,22 @@ class TaskRun:
 
     @contextlib.asynccontextmanager
     async def placed(self, plugin: Plugin, template: tasks_pb2.TaskTemplate) -> AsyncIterator[None]:
-        """Wait for a place of the plugin and hold it; the clock stands still while it waits."""
+        """Wait for a place of the plugin and hold it; the clock stands still while it waits, and clients see that."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        async with plugin.place(template):
+        showing = loop.call_later(SHOW_WAIT_SECONDS, self._show_wait)
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(plugin.place(template))
+            finally:
+                showing.cancel()
+            self.note("")
             self._started_at += loop.time() - asked_at
             yield
+
+    def _show_wait(self) -> None:
+        self.note(_PLACE)
+        self._reports.report(PhaseInfo(TaskPhase.WAITING_FOR_RESOURCES, reason=f"waits for {_PLACE}"))
 
     @contextlib.asynccontextmanager
     async def aborting_on_error(self, plugin: Plugin, context: TaskContext) -> AsyncIterator[None]:

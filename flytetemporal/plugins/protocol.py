@@ -107,7 +107,7 @@ class Plugin(ABC):
     def place(self, template: tasks_pb2.TaskTemplate) -> AbstractAsyncContextManager[None]:
         """Return a context that waits until the plugin has room for an attempt, and keeps it while it is open.
 
-        The timeout of the attempt does not run while it waits, and clients still see it as queued.
+        The timeout of the attempt does not run while it waits, and clients see it as WAITING_FOR_RESOURCES.
         """
         return contextlib.nullcontext()
 

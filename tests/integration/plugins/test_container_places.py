@@ -37,7 +37,7 @@ def runs(bench: Bench, attempt: object) -> Callable[[], bool]:
     return lambda: "started" in bench.log(attempt)  # type: ignore[arg-type]
 
 
-async def test_an_attempt_that_waits_for_a_container_heartbeats_and_is_not_reported(
+async def test_an_attempt_that_waits_for_a_container_heartbeats_and_is_reported_as_waiting(
     bench: Bench, task: tasks_pb2.TaskTemplate, tmp_path: Path
 ) -> None:
     first, second = await bench.attempt(task), await bench.attempt(task)
@@ -55,10 +55,15 @@ async def test_an_attempt_that_waits_for_a_container_heartbeats_and_is_not_repor
     await eventually(lambda: beats >= 2)
 
     assert not runs(bench, second)()
-    assert bench.sink.of(second) == []
+    await eventually(lambda: bench.sink.phases(second) == ["WAITING_FOR_RESOURCES"])
+    assert "worker.max_containers" in bench.sink.task_events(second)[0].reason
     (tmp_path / "go").touch()
     results = await bounded(asyncio.gather(running.result, waiting))
     assert [result.WhichOneof("outcome") for result in results] == ["outputs", "outputs"]
+    for result in results:
+        bench.sink.remember(result.unreported)
+    assert bench.sink.phases(first) == ["INITIALIZING", "RUNNING", "SUCCEEDED"]
+    assert bench.sink.phases(second) == ["WAITING_FOR_RESOURCES", "RUNNING", "SUCCEEDED"]
 
 
 async def test_an_attempt_that_waits_for_a_container_can_be_aborted(
