@@ -237,6 +237,7 @@ def _exhausted(
     text = f"[{spent}/{limit}] currentAttempt done. Last Error: {_kind(error)}::{error.message}"
     final = core_execution_pb2.ExecutionError()
     final.CopyFrom(error)
+    final.ClearField("timestamp")  # Flyte's has no time: PhaseInfoFailure gets kind, code and message.
     final.code = f"RetriesExhausted|{error.code}"
     final.message = error_text.shortened(text)
     final.kind = USER

@@ -65,6 +65,7 @@ async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind:
         return await deadlines.within(deadlines.left(limit, node.progress.began_at), run_kind(node, inputs))
     except NodeFailure as failure:
         _report_failure(node, failure)
+        failure.checkpoint_uri = ""  # It is this node's. The nodes above report the same failure.
         raise
     except TimeoutError as e:
         expired = timed_out(node.id, limit, times.limit(node.node.timeout))

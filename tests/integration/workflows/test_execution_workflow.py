@@ -243,6 +243,10 @@ async def test_a_failure_inside_a_subworkflow_fails_its_node_with_the_same_error
     assert phase == "FAILED"
     assert runs.phases()["n0"][-1] == "FAILED"
     assert runs.workflow_events[-1].error.code == "USER:Boom"
+    checkpoints = {e.id.node_id: e.task_node_metadata.checkpoint_uri for e in runs.node_events if e.HasField("error")}
+    # It belongs to the task that failed, not to the nodes above it.
+    assert checkpoints.keys() == {"n0", "n0-0-n0"}
+    assert (checkpoints["n0"], bool(checkpoints["n0-0-n0"])) == ("", True)
 
 
 async def test_a_recoverable_failure_is_tried_again_as_often_as_the_node_says(engine_runs: EngineRuns) -> None:

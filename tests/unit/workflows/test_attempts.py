@@ -64,6 +64,14 @@ def test_a_failure_that_is_not_recoverable_keeps_its_code() -> None:
     assert final_error(Budget(5), error(USER), recoverable=False).code == "Code"
 
 
+def test_the_error_of_an_exhausted_budget_has_no_time() -> None:
+    failed = error(USER)
+    failed.timestamp.seconds = 1
+
+    assert not final_error(Budget(1), failed).HasField("timestamp")
+    assert final_error(Budget(1), failed, recoverable=False).timestamp.seconds == 1
+
+
 def test_an_exhausted_budget_is_always_the_users_error() -> None:
     budget = Budget(1)
     retries(budget, error(SYSTEM))
