@@ -2,25 +2,19 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import click
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.settings import projects
-from flytetemporal.cli.serving import privacy
+from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers
-from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
-
-DRAIN_SECONDS = 5.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -36,7 +30,7 @@ def admin(*, migrate: bool, control_worker: bool) -> None:
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, control_worker: bool) -> None:
-    """Serve until ``stop`` is set; then give open calls ``DRAIN_SECONDS`` to finish."""
+    """Serve until ``stop`` is set; then give open calls ``http_port.DRAIN_SECONDS`` to finish."""
     notify("waiting for Postgres and Temporal")
     async with control_plane.dependencies(settings, migrate=migrate) as deps:
         notify("registering projects")
@@ -46,34 +40,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         grpc_server = server.grpc_server(methods, settings.admin)
         app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links))
         await grpc_server.start()
-        async with _http(app, settings.admin), _control(deps, settings, run=control_worker):
+        async with http_port.serving(app, settings.admin), _control(deps, settings, run=control_worker):
             notify("serving", ready=True)
             await stop.wait()
             notify("stopping")
-            await grpc_server.stop(DRAIN_SECONDS)
-
-
-class _HttpServer(uvicorn.Server):
-    """A uvicorn server that leaves the signal handlers of the process in place."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Install no signal handlers: ``run_until_signalled`` has its own."""
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _http(app: ASGIApp, settings: AdminSettings) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(DRAIN_SECONDS))
-    http_server = _HttpServer(config)
-    # Bound here, so that the port accepts connections before this process reports that it is ready.
-    listener = socket.create_server((settings.host, settings.http_port), backlog=512)
-    serving_http = asyncio.create_task(http_server.serve(sockets=[listener]))
-    try:
-        yield
-    finally:
-        http_server.should_exit = True
-        await serving_http
+            await grpc_server.stop(http_port.DRAIN_SECONDS)
 
 
 @contextlib.asynccontextmanager
