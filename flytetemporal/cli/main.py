@@ -13,6 +13,7 @@ _COMMANDS = {
     "admin": "flytetemporal.cli.commands.admin:admin",
     "worker": "flytetemporal.cli.commands.worker:worker",
     "control-worker": "flytetemporal.cli.commands.control_worker:control_worker",
+    "catalog": "flytetemporal.cli.commands.catalog:catalog",
     "migrate": "flytetemporal.cli.commands.migrate:migrate",
     "promote": "flytetemporal.cli.commands.promote:promote",
     "doctor": "flytetemporal.cli.commands.doctor:doctor",

@@ -7,6 +7,7 @@ Environment variables ``FLYTETEMPORAL_<PART>__<FIELD>`` set fields; options of t
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
@@ -23,4 +24,5 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     temporal: TemporalSettings = TemporalSettings()
     admin: AdminSettings = AdminSettings()
+    catalog: CatalogSettings = CatalogSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -16,6 +16,7 @@ from temporalio.client import WorkflowHistory
 from flytetemporal import config
 from flytetemporal.admin.base import models
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.wiring import control_plane
 from flytetemporal.config.part import Part
 from flytetemporal.config.settings import Settings
@@ -91,7 +92,7 @@ def test_every_table_has_a_row_class() -> None:
 
 
 def test_every_rpc_of_every_served_service_has_a_handler() -> None:
-    methods = control_plane.methods(cast("Dependencies", None), cast("Signer", None))
+    methods = control_plane.methods(cast("Dependencies", None), cast("Signer", None), cast("Catalog", None))
 
     pool = graph_pb2.DESCRIPTOR.pool
     declared = {

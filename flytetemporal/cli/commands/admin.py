@@ -36,7 +36,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         notify("registering projects")
         await projects.register_defaults(deps)
         links = control_plane.signer(deps)
-        methods = control_plane.methods(deps, links)
+        methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog))
         grpc_server = server.grpc_server(methods, settings.admin)
         app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links))
         await grpc_server.start()

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import ModuleType
 
 import structlog
+from flyteidl.cacheservice import cacheservice_pb2
+from flyteidl.datacatalog import datacatalog_pb2
 from flyteidl.service import admin_pb2, auth_pb2, dataproxy_pb2, identity_pb2, signal_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from sqlalchemy import text
@@ -19,8 +21,11 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.catalog import service as catalog_service
+from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
+from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.contracts.v1 import events_pb2, operations_pb2
@@ -50,11 +55,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
         await search_attributes.register(client, settings.temporal)
         yield Dependencies(
             sessions=sessions,
-            blobs=BlobStore(
-                settings.storage.root,
-                settings.storage.options,
-                confined_to=(settings.storage.raw_output_prefix, *settings.storage.readable_prefixes),
-            ),
+            blobs=_store(settings.storage),
             engine=Engine(client, settings.temporal.cluster, eager=settings.temporal.in_process_worker),
             settings=settings.admin,
             storage=settings.storage,
@@ -69,7 +70,23 @@ def signer(deps: Dependencies) -> Signer:
     return Signer(deps.blobs, _signing_key(deps.storage, local=local), deps.settings.public_url)
 
 
-def methods(deps: Dependencies, links: Signer) -> list[Method]:
+@contextlib.asynccontextmanager
+async def catalog(settings: Settings, *, migrate: bool) -> AsyncIterator[Catalog]:
+    """Connect to Postgres for the catalog alone, and disconnect at the end. Waits until Postgres answers."""
+    engine, sessions = session.open(settings.database)
+    try:
+        await (_migrated(settings, migrations.CATALOG) if migrate else _answering(engine))
+        yield Catalog(sessions, _store(settings.storage), settings.catalog)
+    finally:
+        await engine.dispose()
+
+
+def catalog_of(deps: Dependencies, settings: CatalogSettings) -> Catalog:
+    """Return the catalog that admin serves: in its database and its store."""
+    return Catalog(deps.sessions, deps.blobs, settings)
+
+
+def methods(deps: Dependencies, links: Signer, entries: Catalog) -> list[Method]:
     """Return every method that admin serves.
 
     Raises:
@@ -83,6 +100,15 @@ def methods(deps: Dependencies, links: Signer) -> list[Method]:
         *refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION),
         *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),
         *bind(_service(operations_pb2, "OperationsService"), service.OPERATIONS, deps),
+        *catalog_methods(entries),
+    ]
+
+
+def catalog_methods(entries: Catalog) -> list[Method]:
+    """Return the methods of the catalog, which ``flytetemporal catalog`` serves alone."""
+    return [
+        *bind(_service(datacatalog_pb2, "DataCatalog"), catalog_service.DATA_CATALOG, entries),
+        *bind(_service(cacheservice_pb2, "CacheService"), catalog_service.CACHE, entries),
     ]
 
 
@@ -96,9 +122,15 @@ def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[Ba
     return [*files.routes(deps.blobs, links), *console_links.routes(settings.temporal)]
 
 
-async def _migrated(settings: Settings) -> None:
+def _store(settings: StorageSettings) -> BlobStore:
+    return BlobStore(
+        settings.root, settings.options, confined_to=(settings.raw_output_prefix, *settings.readable_prefixes)
+    )
+
+
+async def _migrated(settings: Settings, target: str = migrations.ALL) -> None:
     url = settings.database.url.get_secret_value()
-    await wait_until_ready("postgres", lambda: asyncio.to_thread(migrations.upgrade, url), OperationalError)
+    await wait_until_ready("postgres", lambda: asyncio.to_thread(migrations.upgrade, url, target), OperationalError)
 
 
 async def _answering(engine: AsyncEngine) -> None:

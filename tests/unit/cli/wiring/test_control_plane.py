@@ -9,7 +9,7 @@ from flytetemporal.cli.wiring import control_plane
 from flytetemporal.rpc.methods import Method
 
 UNUSED: Any = None  # Binding a function does not touch what it will be called with.
-METHODS = control_plane.methods(UNUSED, UNUSED)
+METHODS = control_plane.methods(UNUSED, UNUSED, UNUSED)
 SERVED = [method for method in METHODS if isinstance(method.handler, functools.partial)]
 
 
