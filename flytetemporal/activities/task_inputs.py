@@ -1,6 +1,7 @@
 """The inputs of a task attempt: resolve them, and write the files that the task reads."""
 
 import contextlib
+from collections.abc import Iterable
 
 from flyteidl.core import literals_pb2
 from google.protobuf.message import Message
@@ -49,22 +50,29 @@ class TaskInputs:
         return attempt.reads_whole_inputs or (is_on and offloading.reads_references(attempt.task))
 
     async def with_checkpoint(self, attempt: Attempt) -> Attempt:
-        """Return the attempt, without the previous checkpoint if the previous attempt has saved none.
+        """Return the attempt with the newest checkpoint that an earlier attempt has saved, or none.
 
         flytekit takes any address that it is handed for a checkpoint, and fails if it cannot be read.
         """
-        directory = attempt.request.previous_checkpoint_dir
-        if not directory:
+        previous = attempt.request.previous_checkpoint_dir
+        if not previous:
             return attempt
         try:
-            if await self._blobs.tree(directory):
-                return attempt
+            found = await self._newest_checkpoint([previous, *attempt.request.older_checkpoint_dirs])
         except InvalidRequest:
             return attempt  # Raw outputs can be in a store that only the task can read.
+        if found == previous:
+            return attempt
         request = execution_pb2.TaskAttempt()
         request.CopyFrom(attempt.request)
-        request.previous_checkpoint_dir = ""
+        request.previous_checkpoint_dir = found
         return Attempt(request, attempt.task)
+
+    async def _newest_checkpoint(self, directories: Iterable[str]) -> str:
+        for directory in directories:
+            if await self._blobs.tree(directory):
+                return directory
+        return ""
 
     async def write_for_readers(self, attempt: Attempt) -> None:
         """Write the inputs of an attempt that is refused: its events name the file, and clients read it."""

@@ -19,6 +19,7 @@ Patch                            Since     Removable  What runs without the mark
 ``DRAIN_DEADLINE``               0.1.0     0.2.0      A drain has a timeout per round, and nodes start as a run ends.
 ``BOUNDED_DEPTH``                0.1.0     0.2.0      Bindings nest values as deep as protobuf can encode.
 ``DEADLINE_FOR_RETRIES``         0.1.0     0.2.0      Retries add nothing to the time for which a node may be open.
+``OLDER_CHECKPOINTS``            0.1.0     0.2.0      A retry looks for the checkpoint of the previous attempt only.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -44,3 +45,4 @@ class Patch(enum.StrEnum):
     DRAIN_DEADLINE = "drain-deadline"
     BOUNDED_DEPTH = "bounded-depth"
     DEADLINE_FOR_RETRIES = "deadline-for-retries"
+    OLDER_CHECKPOINTS = "older-checkpoints"

@@ -19,6 +19,7 @@ from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import NodeFailure, Values
 from flytetemporal.workflows.nodes import dynamic, inline_tasks
+from flytetemporal.workflows.versions import Patch
 from flytetemporal.workflows.walk import Walk
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -26,6 +27,8 @@ TaskPhase = core_execution_pb2.TaskExecution
 # the time that the attempt waits for a container.
 UNLIMITED = timedelta(days=3650)
 MAX_FAIRNESS_KEY_BYTES = 64
+# The attempts before the previous one in which a checkpoint is looked for. Each adds its directory to the argument.
+OLDER_CHECKPOINTS = 50
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
 )
@@ -169,6 +172,7 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
         output_dir=node.output_dir(number),
         raw_output_dir=node.raw_output_dir(number),
         previous_checkpoint_dir=node.checkpoint_dir(number - 1) if number else "",
+        older_checkpoint_dirs=[node.checkpoint_dir(older) for older in _older(number)],
         generated_name=node.generated_name(number),
         timeout=times.duration(times.limit(node.node.timeout)),
         interruptible=node.scope.run.is_interruptible(node.node) and budget.may_be_interrupted,
@@ -179,6 +183,14 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
     if node.node.task.HasField("overrides"):
         attempt.overrides.CopyFrom(node.node.task.overrides)
     return attempt
+
+
+def _older(number: int) -> range:
+    """Return the attempts before the previous one whose checkpoints attempt ``number`` may use, newest first."""
+    # The directories count in the payload budget, which decides when the activity is scheduled.
+    if number < 2 or not workflow.patched(Patch.OLDER_CHECKPOINTS):
+        return range(0)
+    return range(number - 2, max(number - 2 - OLDER_CHECKPOINTS, -1), -1)
 
 
 def _succeed(node: NodeRun, result: execution_pb2.TaskAttemptResult, attempt: int) -> Values:

@@ -652,3 +652,16 @@ async def test_only_a_checkpoint_that_exists_is_handed_over(bench: Bench, saved:
 
     path = attempt.previous_checkpoint_dir.removeprefix("file://")
     assert bench.log(attempt).strip() == (f"[{path}]" if saved else '[""]')
+
+
+async def test_the_newest_checkpoint_of_an_earlier_attempt_is_handed_over(bench: Bench) -> None:
+    attempt = await bench.attempt(template(("echo", "[{{.prevCheckpointPrefix}}]"), outputs=False))
+    previous, *older = [f"{attempt.raw_output_dir}-{number}/_flytecheckpoints" for number in (3, 2, 1, 0)]
+    attempt.previous_checkpoint_dir = previous
+    attempt.older_checkpoint_dirs.extend(older)
+    for directory in older[1:]:
+        await bench.blobs.write(f"{directory}/_dst_cp", b"1")
+
+    await bench.run(attempt)
+
+    assert bench.log(attempt).strip() == f"[{older[1].removeprefix('file://')}]"

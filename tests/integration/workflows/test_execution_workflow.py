@@ -267,6 +267,23 @@ async def test_a_recoverable_failure_is_tried_again_as_often_as_the_node_says(en
     assert runs.outputs() == int_map(o0=2)
 
 
+async def test_a_retry_may_use_the_checkpoint_of_any_earlier_attempt(engine_runs: EngineRuns) -> None:
+    async def flaky(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        return failed("USER:Recoverable", recoverable=True) if attempt.attempt < 3 else succeeded(o0=attempt.attempt)
+
+    runs = engine_runs
+    runs.scripts["n0"] = flaky
+    graph = chain(1)
+    graph.workflows[0].nodes[2].retries = 3
+
+    async with runs.workers():
+        assert await runs.outcome(graph, int_map(a=1)) == "SUCCEEDED"
+
+    previous = [attempt.previous_checkpoint_dir for attempt in runs.attempts]
+    older = [list(attempt.older_checkpoint_dirs) for attempt in runs.attempts]
+    assert older == [[], [], [previous[1]], [previous[2], previous[1]]]
+
+
 async def test_a_spent_budget_says_so_and_keeps_the_last_error(engine_runs: EngineRuns) -> None:
     async def always(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
         return failed("Error", recoverable=True)
