@@ -86,7 +86,7 @@ def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptRes
         retry = budget.after(failure.error, recoverable=failure.recoverable)
     except NodeFailure as final:
         node.scope.run.reports.forward(result.unreported)
-        raise NodeFailure(final.error, checkpoint_uri=checkpoint) from final
+        raise NodeFailure(final.error, checkpoint_uri=checkpoint, deck_uri=result.deck_uri) from final
     for event in result.unreported[-1:]:  # The attempt's end.
         _describe_retry(event.task, retry)
     node.scope.run.reports.forward(result.unreported)

@@ -257,3 +257,20 @@ async def test_an_execution_that_runs_too_long_fails_and_cleans_up(engine_runs: 
     )
     assert runs.phases()["n0"][-1] == "ABORTED"
     assert runs.phases()["fn0"][-1] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("recoverable", [True, False])
+async def test_the_deck_of_a_task_that_failed_stays_with_its_node(engine_runs: EngineRuns, recoverable: bool) -> None:
+    async def decked(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        result = failed("USER:Boom", recoverable=recoverable)
+        result.deck_uri = "memory://store/deck.html"
+        return result
+
+    runs = engine_runs
+    runs.scripts["n0"] = decked
+
+    async with runs.workers():
+        assert await runs.outcome(nested(), int_map(a=1)) == "FAILED"
+
+    decks = {event.id.node_id: event.deck_uri for event in runs.node_events if event.HasField("error")}
+    assert decks == {"n0-0-n0": "memory://store/deck.html", "n0": ""}
