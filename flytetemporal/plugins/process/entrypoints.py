@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 
-from flytetemporal.plugins.process import bundles, modules
+from flytetemporal.plugins.process import bundles, eager_polling, modules
 
 ENTRYPOINT = "flytekit.bin.entrypoint"
 EXECUTE = "pyflyte-execute"
@@ -130,6 +130,7 @@ def refresh(loaded: Loaded, directory: Path) -> None:
         _refresh_loggers()
     _refresh_context(directory)
     _keep_loops()
+    eager_polling.install()
 
 
 def run(prepared: Prepared) -> int:
