@@ -241,7 +241,7 @@ async def test_a_signal_is_as_large_as_a_message_may_be(
     given = signal_pb2.SignalSetRequest(id=signal_id, value=text("x" * size * MB))
     try:
         await client.get_or_create_signal(wanted)
-        setting = client._method("/flyteidl.service.SignalService/SetSignal", signal_pb2.SignalSetResponse)
+        setting = client.method("/flyteidl.service.SignalService/SetSignal", signal_pb2.SignalSetResponse)
         if accepted:
             await setting(given)
             assert (await client.get_or_create_signal(wanted)).value == given.value

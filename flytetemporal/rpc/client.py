@@ -1,0 +1,67 @@
+"""What the gRPC clients of workers have in common: the channel, time limits, and the translation of errors."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from flytetemporal import errors
+from flytetemporal.rpc import status
+
+TIMEOUT_SECONDS = 30
+
+# Part of gRPC's error for a message above the limit of its sender or receiver.
+_TOO_LARGE = re.compile(r"larger than max", re.IGNORECASE)
+
+R = TypeVar("R", bound=Message)
+OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    # No limit of the client's: admin decides how large launch plans and signals can be.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+class Client:
+    """Client of a server; each event loop needs its own, because grpc.aio channels are bound to one."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._channel = grpc.aio.insecure_channel(endpoint, options=OPTIONS)
+
+    def method(self, path: str, response: type[R]) -> Callable[[Message], Awaitable[R]]:
+        """Return a function that calls the method at a gRPC path; it raises the errors of this project."""
+        call = self._channel.unary_unary(
+            path, request_serializer=_serialized, response_deserializer=response.FromString
+        )
+
+        async def method(request: Message) -> R:
+            try:
+                answer: R = await call(request, timeout=TIMEOUT_SECONDS)
+            except grpc.aio.AioRpcError as e:
+                raise _error(e) from e
+            return answer
+
+        return method
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+def _error(problem: grpc.aio.AioRpcError) -> errors.FlyteError:
+    """Return the error of a failed call.
+
+    gRPC reports a message above the size limit as RESOURCE_EXHAUSTED, like an exceeded quota, but a retry fails again.
+    """
+    text = problem.details() or problem.code().name
+    if problem.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.search(text):
+        return errors.ValueTooLarge(f"the request or the response exceeds the message limit of admin: {text}")
+    return status.error(problem.code().value[0], text)
+
+
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
