@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from flyteidl.core import tasks_pb2
 from temporalio import activity
 
-from flytetemporal.activities import events, outputs
+from flytetemporal.activities import caching, events, outputs
 from flytetemporal.activities.data import TemplateCache
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.activities.slots import AttemptSlots
@@ -45,6 +45,7 @@ class TaskActivities:
         registry: Registry,
         slots: AttemptSlots,
         limits: Limits = DEFAULTS,
+        catalog: caching.Catalog | None = None,
     ) -> None:
         self._sink = sink
         self._registry = registry
@@ -53,6 +54,7 @@ class TaskActivities:
         self._offloading = Offloading(blobs, limits)
         self._inputs = TaskInputs(blobs, self._offloading)
         self._results = TaskResults(blobs, self._offloading)
+        self._cache = caching.TaskCache(blobs, self._inputs, self._offloading, catalog)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def all(self) -> list[Callable[..., Any]]:
@@ -120,6 +122,17 @@ class TaskActivities:
         return await self._finish(attempt, result, reports)
 
     async def _run(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
+        # Before the attempt waits for a place: a hit needs none.
+        use = await self._cache.look_up(attempt)
+        if use is None:
+            return await self._run_in_place(attempt, plugin, run)
+        if use.hit is not None:
+            return await _once_allowed(self._cache.result, attempt, use)
+        result = await self._run_in_place(attempt, plugin, run)
+        await self._cache.store(attempt, use, result)
+        return result
+
+    async def _run_in_place(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         async with run.placed(plugin, attempt.task):
             inputs, file = await _once_allowed(self._inputs.resolve, attempt)
             attempt = await _once_allowed(self._inputs.with_checkpoint, attempt)
@@ -135,7 +148,7 @@ class TaskActivities:
         self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, reports: TaskReports
     ) -> execution_pb2.TaskAttemptResult:
         """Attach the events that admin does not have, unless a kept result has them, and keep the result."""
-        if not result.unreported:
+        if not result.unreported and not caching.is_hit(result):
             await reports.attach(result)
         await self._results.keep(attempt, result)
         return result

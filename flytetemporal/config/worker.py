@@ -12,6 +12,8 @@ class WorkerSettings(Part):
 
     admin_endpoint: str = "127.0.0.1:8089"
     """Host and port of admin's gRPC services."""
+    catalog_endpoint: str = ""
+    """Host and port of the catalog of cached outputs; empty: admin, which serves it too."""
     admin_url: str = "http://127.0.0.1:8088"
     """The base of the log links in task events."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting

@@ -27,6 +27,7 @@ from flytetemporal.cli.wiring.held_work import HeldWorkInterceptor
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.admin_client import AdminClient
+from flytetemporal.rpc.catalog_client import CatalogClient
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.workflows.array import ArrayWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow
@@ -46,7 +47,8 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     limits = Limits.of(settings.worker)
     registry = plugins.registry(settings.worker, settings.storage, blobs)
     task_slots = AttemptSlots(settings.worker.max_tasks or _tasks_of_machine(), settings.worker.max_watched)
-    tasks = TaskActivities(blobs, admin, registry, task_slots, limits)
+    catalog = CatalogClient(settings.worker.catalog_endpoint or settings.worker.admin_endpoint)
+    tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog)
     engine = [
         *ArrayActivities(blobs, admin, limits).all(),
         *ChildActivities(blobs, admin, limits).all(),
@@ -67,6 +69,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
             ):
                 yield
     finally:
+        await catalog.close()
         await admin.close()
 
 

@@ -282,18 +282,20 @@ class ArrayElement(_message.Message):
     def __init__(self, index: _Optional[int] = ..., node_id: _Optional[str] = ..., external_id: _Optional[str] = ...) -> None: ...
 
 class TaskAttemptResult(_message.Message):
-    __slots__ = ("outputs", "failure", "deck_uri", "dynamic", "unreported")
+    __slots__ = ("outputs", "failure", "deck_uri", "dynamic", "unreported", "cache")
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     DECK_URI_FIELD_NUMBER: _ClassVar[int]
     DYNAMIC_FIELD_NUMBER: _ClassVar[int]
     UNREPORTED_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
     outputs: NodeOutputs
     failure: AttemptFailure
     deck_uri: str
     dynamic: bool
     unreported: _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]
-    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ..., unreported: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ...) -> None: ...
+    cache: _event_pb2.TaskNodeMetadata
+    def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ..., unreported: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
 
 class AttemptFailure(_message.Message):
     __slots__ = ("error", "recoverable")

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 from datetime import timedelta
 
+from flyteidl.core import catalog_pb2, identifier_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
-from flyteidl.core import identifier_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -196,10 +196,18 @@ def _older(number: int) -> range:
 def _succeed(node: NodeRun, result: execution_pb2.TaskAttemptResult, attempt: int) -> Values:
     uri = locations.outputs_uri(node.output_dir(attempt))
     event = succeeded_event(node, attempt, uri)
+    _describe_cache(event, result.cache)
     event.deck_uri = result.deck_uri
     node.report(event)
     outputs = result.outputs
     return Values(outputs.literals if outputs.HasField("literals") else None, outputs.uri or uri)
+
+
+def _describe_cache(event: event_pb2.NodeExecutionEvent, cache: event_pb2.TaskNodeMetadata) -> None:
+    """Add to the event how the attempt used the cache. As in Flyte, a node that did not run has no checkpoint."""
+    if cache.cache_status == catalog_pb2.CACHE_HIT:
+        event.task_node_metadata.ClearField("checkpoint_uri")
+    event.task_node_metadata.MergeFrom(cache)
 
 
 def succeeded_event(node: NodeRun, attempt: int, outputs_uri: str) -> event_pb2.NodeExecutionEvent:

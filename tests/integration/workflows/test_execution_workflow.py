@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from flyteidl.core import condition_pb2, types_pb2
+from flyteidl.core import catalog_pb2, condition_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from temporalio.exceptions import ApplicationError
 
@@ -551,3 +551,30 @@ async def test_a_node_has_the_timeout_of_its_task_and_is_as_interruptible(engine
     (attempt,) = engine_runs.attempts
     assert attempt.timeout.seconds == 300
     assert attempt.interruptible
+
+
+async def test_the_node_says_how_its_attempt_used_the_cache(engine_runs: EngineRuns) -> None:
+    def using(status: catalog_pb2.CatalogCacheStatus) -> execution_pb2.TaskAttemptResult:
+        result = succeeded(o0=1)
+        result.cache.cache_status = status
+        result.cache.catalog_key.artifact_tag.name = "tag"
+        return result
+
+    async def stored(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        return using(catalog_pb2.CACHE_POPULATED)
+
+    async def found(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        return using(catalog_pb2.CACHE_HIT)
+
+    runs = engine_runs
+    runs.scripts |= {"n0": stored, "n1": found}
+
+    async with runs.workers():
+        await runs.outcome(chain(2), int_map(a=1))
+
+    ends = {event.id.node_id: event.task_node_metadata for event in runs.node_events if event.output_uri}
+    assert ends["n0"].cache_status == catalog_pb2.CACHE_POPULATED
+    assert ends["n1"].cache_status == catalog_pb2.CACHE_HIT
+    assert {ends[node_id].catalog_key.artifact_tag.name for node_id in ("n0", "n1")} == {"tag"}
+    assert (bool(ends["n0"].checkpoint_uri), ends["n1"].checkpoint_uri) == (True, "")
+    assert runs.task_events == []

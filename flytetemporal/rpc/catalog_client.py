@@ -1,0 +1,48 @@
+"""The gRPC client with which workers call the catalog."""
+
+from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
+
+from flytetemporal.rpc.client import Client
+
+_SERVICE = "/datacatalog.DataCatalog/"
+
+
+class CatalogClient(Client):
+    """Client of DataCatalog. Methods raise ``Unavailable`` if it does not answer."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self._create_dataset = self.method(f"{_SERVICE}CreateDataset", datacatalog.CreateDatasetResponse)
+        self._get_dataset = self.method(f"{_SERVICE}GetDataset", datacatalog.GetDatasetResponse)
+        self._create_artifact = self.method(f"{_SERVICE}CreateArtifact", datacatalog.CreateArtifactResponse)
+        self._get_artifact = self.method(f"{_SERVICE}GetArtifact", datacatalog.GetArtifactResponse)
+        self._update_artifact = self.method(f"{_SERVICE}UpdateArtifact", datacatalog.UpdateArtifactResponse)
+        self._add_tag = self.method(f"{_SERVICE}AddTag", datacatalog.AddTagResponse)
+
+    async def create_dataset(self, dataset: datacatalog.Dataset) -> None:
+        """Create a dataset. Raises ``AlreadyExists``."""
+        await self._create_dataset(datacatalog.CreateDatasetRequest(dataset=dataset))
+
+    async def get_dataset(self, dataset: datacatalog.DatasetID) -> datacatalog.Dataset:
+        """Return a dataset. Raises ``NotFound``."""
+        return (await self._get_dataset(datacatalog.GetDatasetRequest(dataset=dataset))).dataset
+
+    async def create_artifact(self, artifact: datacatalog.Artifact) -> None:
+        """Create an artifact. Raises ``AlreadyExists``, and ``NotFound`` without its dataset."""
+        await self._create_artifact(datacatalog.CreateArtifactRequest(artifact=artifact))
+
+    async def tagged(self, dataset: datacatalog.DatasetID, tag: str) -> datacatalog.Artifact:
+        """Return the artifact that has a tag. Raises ``NotFound``."""
+        request = datacatalog.GetArtifactRequest(dataset=dataset, tag_name=tag)
+        return (await self._get_artifact(request)).artifact
+
+    async def replace_tagged(self, tag: str, artifact: datacatalog.Artifact) -> str:
+        """Replace data and metadata of the artifact that has a tag; return its id. Raises ``NotFound``."""
+        request = datacatalog.UpdateArtifactRequest(
+            dataset=artifact.dataset, tag_name=tag, data=artifact.data, metadata=artifact.metadata
+        )
+        return (await self._update_artifact(request)).artifact_id
+
+    async def add_tag(self, tag: datacatalog.Tag) -> None:
+        """Tag an artifact. Raises ``AlreadyExists``."""
+        await self._add_tag(datacatalog.AddTagRequest(tag=tag))

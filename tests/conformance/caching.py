@@ -1,0 +1,109 @@
+"""Cached tasks: the second run takes the outputs of the first, and clients see from where."""
+
+import time
+import uuid
+from dataclasses import dataclass
+
+from case import Case, Run
+from flyteidl.core import catalog_pb2
+from flytekit import task, workflow
+from flytekit.core.cache import Cache
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+@task(cache=Cache(version="1"))
+def drawn(seed: int) -> str:
+    return uuid.uuid4().hex
+
+
+@task(cache=Cache(version="1", ignored_inputs=("noise",)))
+def drawn_with_noise(seed: int, noise: int) -> str:
+    return uuid.uuid4().hex
+
+
+@task(cache=Cache(version="1"))
+def drawn_at(seed: int, point: Point) -> str:
+    return uuid.uuid4().hex
+
+
+@task(cache=Cache(version="1"))
+def silent(seed: int) -> None:
+    print(seed)
+
+
+@task
+def same(a: str, b: str) -> bool:
+    return a == b
+
+
+@workflow
+def drawn_twice(seed: int) -> bool:
+    first = drawn(seed=seed)
+    second = drawn(seed=seed)
+    first >> second
+    return same(a=first, b=second)
+
+
+@workflow
+def with_noise(seed: int) -> bool:
+    first = drawn_with_noise(seed=seed, noise=1)
+    second = drawn_with_noise(seed=seed, noise=2)
+    first >> second
+    return same(a=first, b=second)
+
+
+@workflow
+def at_points(seed: int) -> bool:
+    first = drawn_at(seed=seed, point=Point(x=1, y=2))
+    second = drawn_at(seed=seed, point=Point(x=2, y=1))
+    first >> second
+    return same(a=first, b=second)
+
+
+@workflow
+def without_outputs(seed: int) -> None:
+    silent(seed=seed) >> silent(seed=seed)
+
+
+# The catalog outlives a run of these cases.
+SEED = int(time.time())
+
+
+def statuses(run: Run, *node_ids: str) -> list[str]:
+    nodes = run.nodes()
+    name = catalog_pb2.CatalogCacheStatus.Name
+    return [name(nodes[node_id].closure.task_node_metadata.cache_status) for node_id in node_ids]
+
+
+def second_is_a_hit(run: Run) -> None:
+    assert statuses(run, "n0", "n1") == ["CACHE_POPULATED", "CACHE_HIT"]
+    key = run.nodes()["n1"].closure.task_node_metadata.catalog_key
+    assert key.source_task_execution.node_execution_id.execution_id == run.id
+    assert key.source_task_execution.node_execution_id.node_id == "n0"
+    assert len(run.attempts("n0")) == 1
+    assert run.attempts("n1") == []
+    assert run.data("n1").full_outputs == run.data("n0").full_outputs
+    assert run.data("n1").full_inputs.literals
+
+
+def both_run(run: Run) -> None:
+    assert statuses(run, "n0", "n1") == ["CACHE_POPULATED", "CACHE_POPULATED"]
+
+
+def nothing_is_cached(run: Run) -> None:
+    assert statuses(run, "n0", "n1") == ["CACHE_DISABLED", "CACHE_DISABLED"]
+    assert [len(run.attempts(node_id)) for node_id in ("n0", "n1")] == [1, 1]
+
+
+CASES = [
+    Case(drawn_twice, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
+    Case(with_noise, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
+    Case(at_points, {"seed": SEED}, {"o0": False}, check=both_run),
+    Case(drawn_twice, {"seed": SEED + 1}, {"o0": False}, check=both_run, launched={"overwrite_cache": True}),
+    Case(without_outputs, {"seed": SEED}, {}, check=nothing_is_cached),
+]

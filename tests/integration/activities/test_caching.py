@@ -1,0 +1,330 @@
+"""Attempts of cached tasks, with a catalog that is served over gRPC."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import pytest_asyncio
+from flyteidl.core import catalog_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
+from flyteidl.datacatalog import datacatalog_pb2 as dc
+from pydantic import SecretStr
+from sqlalchemy import URL, func, select
+
+from flytetemporal.activities.offloading import Limits
+from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.catalog.dependencies import Catalog
+from flytetemporal.catalog.models import ArtifactRow
+from flytetemporal.cli.dev import ports
+from flytetemporal.cli.wiring import control_plane
+from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.catalog import CatalogSettings
+from flytetemporal.config.database import DatabaseSettings
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.db import session
+from flytetemporal.idl import cache_keys
+from flytetemporal.rpc import server
+from flytetemporal.rpc.catalog_client import CatalogClient
+from flytetemporal.storage.blobs import BlobStore
+from tests.fixtures.postgres import TEMPLATE, execute
+from tests.fixtures.task_attempts import Bench, integer, sample, text
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LIMITS = Limits(least=64 * 1024)
+
+
+@pytest.fixture(scope="module")
+def catalog_database(migrated: URL) -> Iterator[DatabaseSettings]:
+    name = f"cached_{secrets.token_hex(6)}"
+    execute(migrated, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    url = migrated.set(database=name).render_as_string(hide_password=False)
+    yield DatabaseSettings(url=SecretStr(url))
+    execute(migrated, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def catalog(
+    catalog_database: DatabaseSettings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Catalog]:
+    engine, sessions = session.open(catalog_database)
+    yield Catalog(sessions, BlobStore(str(tmp_path_factory.mktemp("catalog"))), CatalogSettings())
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(catalog: Catalog) -> AsyncIterator[CatalogClient]:
+    settings = AdminSettings(grpc_port=ports.free())
+    served = server.grpc_server(control_plane.catalog_methods(catalog), settings)
+    await served.start()
+    opened = CatalogClient(f"127.0.0.1:{settings.grpc_port}")
+    yield opened
+    await opened.close()
+    await served.stop(None)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cached(bench: Bench, client: CatalogClient) -> AsyncIterator[Bench]:
+    with using(bench, client):
+        yield bench
+
+
+@contextlib.contextmanager
+def using(bench: Bench, client: CatalogClient) -> Iterator[Bench]:
+    before = bench.tasks
+    bench.tasks = TaskActivities(bench.blobs, bench.sink, bench.registry, bench.slots, LIMITS, client)
+    yield bench
+    bench.tasks = before
+
+
+def task(program: str = "greet", **inputs: types_pb2.LiteralType) -> tasks_pb2.TaskTemplate:
+    """Return a cached task that no other test has."""
+    template = sample(program)
+    template.id.name = f"{program}-{secrets.token_hex(4)}"
+    template.metadata.discoverable = True
+    template.metadata.discovery_version = "1"
+    for name, kind in inputs.items():
+        template.interface.inputs.variables[name].CopyFrom(interface_pb2.Variable(type=kind))
+    return template
+
+
+def status(result: execution_pb2.TaskAttemptResult) -> str:
+    return catalog_pb2.CatalogCacheStatus.Name(result.cache.cache_status)
+
+
+async def run(bench: Bench, template: tasks_pb2.TaskTemplate, **inputs: Any) -> execution_pb2.TaskAttemptResult:
+    return await bench.run(await bench.attempt(template, **(inputs or {"name": text("world")})))
+
+
+def greeting(result: execution_pb2.TaskAttemptResult) -> str:
+    return result.outputs.literals.literals["o0"].scalar.primitive.string_value
+
+
+def dataset(template: tasks_pb2.TaskTemplate) -> dc.DatasetID:
+    key = cache_keys.cache_key(template, literals_pb2.LiteralMap())
+    return dc.DatasetID(project=key.project, domain=key.domain, name=key.name, version=key.version)
+
+
+async def test_a_first_run_stores_its_outputs_and_names_the_key(cached: Bench) -> None:
+    template = task()
+    given = literals_pb2.LiteralMap(literals={"name": text("world")})
+
+    result = await run(cached, template)
+
+    key = cache_keys.cache_key(template, given)
+    found = result.cache.catalog_key
+    assert status(result) == "CACHE_POPULATED"
+    assert found.dataset_id == key.dataset_id
+    assert found.artifact_tag.name == key.tag
+    assert len(found.artifact_tag.artifact_id) == 36
+    assert not found.HasField("source_task_execution")
+    assert greeting(result) == "hello world"
+
+
+async def test_a_second_run_takes_them_and_runs_nothing(cached: Bench) -> None:
+    template = task()
+    first = await cached.attempt(template, position=2, name=text("world"))
+    first.node_event.spec_node_id = "spec"
+    stored = await cached.run(first)
+    template.id.version = "v2"  # The version of the task is no part of the key.
+
+    second = await cached.attempt(template, name=text("world"))
+    result = await cached.run(second)
+
+    assert status(result) == "CACHE_HIT"
+    assert greeting(result) == "hello world"
+    assert cached.sink.of(second) == []
+    assert cached.log(second) == ""
+    for name in ("inputs.pb", "0/outputs.pb"):
+        assert (await cached.blobs.read_message(f"{second.data_dir}/{name}", literals_pb2.LiteralMap)).literals
+    key = result.cache.catalog_key
+    assert key.artifact_tag == stored.cache.catalog_key.artifact_tag
+    source = key.source_task_execution
+    assert source.task_id.version == "v1"
+    assert source.node_execution_id.execution_id == first.node_event.id.execution_id
+    assert (source.node_execution_id.node_id, source.retry_attempt) == ("spec", 2)
+
+
+async def test_other_inputs_are_a_miss(cached: Bench) -> None:
+    template = task()
+    await run(cached, template, name=text("one"))
+
+    result = await run(cached, template, name=text("two"))
+
+    assert (status(result), greeting(result)) == ("CACHE_POPULATED", "hello two")
+
+
+async def test_ignored_inputs_make_no_difference(cached: Bench) -> None:
+    template = task()
+    template.metadata.cache_ignore_input_vars.append("name")
+    await run(cached, template, name=text("one"))
+
+    result = await run(cached, template, name=text("two"))
+
+    assert (status(result), greeting(result)) == ("CACHE_HIT", "hello one")
+
+
+async def test_a_task_that_is_not_cached_says_nothing_of_the_cache(cached: Bench) -> None:
+    template = task()
+    template.metadata.discoverable = False
+
+    assert not (await run(cached, template)).HasField("cache")
+
+
+async def test_a_task_without_a_cache_version_runs_each_time(cached: Bench) -> None:
+    template = task()
+    template.metadata.discovery_version = ""
+
+    for _ in range(2):
+        result = await run(cached, template)
+        assert (result.HasField("cache"), greeting(result)) == (False, "hello world")
+
+
+async def test_a_failure_is_not_stored(cached: Bench) -> None:
+    template = task("boom")
+
+    for _ in range(2):
+        result = await run(cached, template, message=text("no"))
+        assert result.HasField("failure")
+        assert not result.HasField("cache")
+
+
+async def test_an_overwriting_execution_runs_and_replaces_what_is_stored(cached: Bench) -> None:
+    template = task()
+    first = await run(cached, template)
+    second = await cached.attempt(template, name=text("world"))
+    second.settings.overwrite_cache = True
+
+    result = await cached.run(second)
+    third = await run(cached, template)
+
+    assert (status(result), status(third)) == ("CACHE_POPULATED", "CACHE_HIT")
+    execution = second.node_event.id.execution_id
+    for one in (result, third):
+        assert one.cache.catalog_key.source_task_execution.node_execution_id.execution_id == execution
+        assert one.cache.catalog_key.artifact_tag == first.cache.catalog_key.artifact_tag
+
+
+async def test_an_overwriting_execution_stores_what_nobody_has_stored(cached: Bench) -> None:
+    template = task()
+    attempt = await cached.attempt(template, name=text("world"))
+    attempt.settings.overwrite_cache = True
+
+    assert status(await cached.run(attempt)) == "CACHE_POPULATED"
+    assert status(await run(cached, template)) == "CACHE_HIT"
+
+
+async def test_without_an_answer_of_the_catalog_the_task_runs(bench: Bench) -> None:
+    client = CatalogClient(f"127.0.0.1:{ports.free()}")
+    template = task()
+
+    with using(bench, client):
+        result = await run(bench, template)
+
+    await client.close()
+    assert (status(result), greeting(result)) == ("CACHE_LOOKUP_FAILURE", "hello world")
+    assert result.cache.catalog_key.artifact_tag.name.startswith("flyte_cached-")
+
+
+async def test_a_catalog_that_refuses_the_outputs_does_not_fail_the_task(cached: Bench, client: CatalogClient) -> None:
+    template = task()
+    await client.create_dataset(dc.Dataset(id=dataset(template), partitionKeys=["ds"]))
+
+    result = await run(cached, template)
+
+    assert (status(result), greeting(result)) == ("CACHE_PUT_FAILURE", "hello world")
+
+
+async def put(client: CatalogClient, template: tasks_pb2.TaskTemplate, **values: literals_pb2.Literal) -> None:
+    """Store an artifact that another program has made for the inputs of ``run``."""
+    key = cache_keys.cache_key(template, literals_pb2.LiteralMap(literals={"name": text("world")}))
+    data = [dc.ArtifactData(name=name, value=value) for name, value in values.items()]
+    await client.create_dataset(dc.Dataset(id=dataset(template)))
+    await client.create_artifact(dc.Artifact(id="theirs", dataset=dataset(template), data=data))
+    await client.add_tag(dc.Tag(name=key.tag, artifact_id="theirs", dataset=dataset(template)))
+
+
+async def test_an_entry_of_another_program_has_an_unknown_source(cached: Bench, client: CatalogClient) -> None:
+    template = task()
+    await put(client, template, o0=text("from elsewhere"))
+
+    result = await run(cached, template)
+
+    source = result.cache.catalog_key.source_task_execution
+    assert (status(result), greeting(result)) == ("CACHE_HIT", "from elsewhere")
+    assert source.task_id.version == source.node_execution_id.execution_id.name == "unknown"
+
+
+@pytest.mark.parametrize("values", [{"o0": integer(1)}, {"other": text("x")}, {"o0": text("x"), "o1": text("y")}])
+async def test_an_entry_that_does_not_fit_the_interface_is_not_used(
+    cached: Bench, client: CatalogClient, values: dict[str, literals_pb2.Literal]
+) -> None:
+    template = task()
+    await put(client, template, **values)
+
+    assert greeting(await run(cached, template)) == "hello world"
+
+
+async def test_an_entry_whose_offloaded_value_is_gone_is_replaced(cached: Bench) -> None:
+    template = task("large")
+    template.interface.inputs.variables["size"].type.simple = types_pb2.INTEGER
+    first = await cached.attempt(template, size=integer(100_000))
+    assert status(await cached.run(first)) == "CACHE_POPULATED"
+    hit = await run(cached, template, size=integer(100_000))
+    assert status(hit) == "CACHE_HIT"
+
+    offloaded = Path(first.output_dir.removeprefix("file://"))
+    for file in offloaded.rglob("*"):
+        if file.is_file() and file.stat().st_size > 90_000:
+            file.unlink()
+
+    again, after = [await run(cached, template, size=integer(100_000)) for _ in range(2)]
+    assert (status(again), status(after)) == ("CACHE_POPULATED", "CACHE_HIT")
+    assert again.cache.catalog_key.artifact_tag == after.cache.catalog_key.artifact_tag
+
+
+async def test_a_dataclass_is_found_in_whatever_order_its_fields_were_set(cached: Bench) -> None:
+    def packed(value: dict[str, int]) -> literals_pb2.Literal:
+        data: bytes = msgpack.dumps(value)  # type: ignore[no-untyped-call]
+        return literals_pb2.Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=data, tag="msgpack")))
+
+    template = task("shows_pair")
+    first = await run(cached, template, pair=packed({"a": 1, "b": 2}))
+    second = await run(cached, template, pair=packed({"b": 2, "a": 1}))
+    third = await run(cached, template, pair=packed({"b": 1, "a": 2}))
+
+    assert [greeting(one) for one in (first, second, third)] == ["1 2", "1 2", "2 1"]
+    assert [status(one) for one in (first, second, third)] == ["CACHE_POPULATED", "CACHE_HIT", "CACHE_POPULATED"]
+
+
+async def test_a_repeated_activity_whose_result_was_lost_ends_the_task_execution(
+    cached: Bench, catalog: Catalog
+) -> None:
+    attempt = await cached.attempt(task(), name=text("world"))
+    first = await cached.run(attempt)
+    await cached.blobs.delete(f"{attempt.output_dir}/attempt.pb")
+    count = select(func.count()).select_from(ArtifactRow)
+    async with catalog.sessions() as rows:
+        before = await rows.scalar(count)
+
+    again = await cached.run(attempt, temporal_attempt=2)
+
+    async with catalog.sessions() as rows:
+        assert await rows.scalar(count) == before
+    assert (status(again), greeting(again)) == ("CACHE_POPULATED", "hello world")
+    assert again.cache.catalog_key.artifact_tag == first.cache.catalog_key.artifact_tag
+    assert cached.sink.phases(attempt)[-1] == "SUCCEEDED"
+
+
+async def test_of_many_that_store_at_once_the_first_wins_and_all_succeed(cached: Bench) -> None:
+    template = task()
+    attempts = [await cached.attempt(template, name=text("world")) for _ in range(4)]
+
+    results = await asyncio.gather(*(cached.run(attempt) for attempt in attempts))
+
+    assert {status(one) for one in results} <= {"CACHE_POPULATED", "CACHE_HIT"}
+    assert status(await run(cached, template)) == "CACHE_HIT"
