@@ -6,10 +6,11 @@ from flyteidl.admin import common_pb2, project_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.message import Message
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from flytetemporal import errors
 from flytetemporal.admin.base import kubernetes_labels as label_rules
+from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ProjectRow
 from flytetemporal.idl import identifiers, phases
@@ -95,8 +96,8 @@ def check_get(
         check_identifier(identifier, resource_type, given=given)
 
 
-async def check_project_and_domain(deps: Dependencies, project: str, domain: str) -> None:
-    """Refuse a project that is not registered or not active, and a domain that is not configured.
+async def check_project_and_domain(deps: Dependencies, project: str, domain: str) -> common_pb2.Labels:
+    """Refuse a project that is not registered or not active, and a domain that is not configured; return its labels.
 
     Raises:
         InvalidRequest: with ``InactiveProject`` as detail if the project is not active.
@@ -105,16 +106,17 @@ async def check_project_and_domain(deps: Dependencies, project: str, domain: str
         raise missing("project")
     if not domain:
         raise missing("domain")
-    state = await _project_state(deps, project)
-    if state is None:
+    found = await _project(deps, project)
+    if found is None:
         raise errors.InvalidRequest(
             f"failed to validate that project [{project}] and domain [{domain}] are registered, "
             f"err: [project [{project}] not found]"
         )
-    if state != project_pb2.Project.ACTIVE:
+    if found.state != project_pb2.Project.ACTIVE:
         detail = project_pb2.InactiveProject(id=project)
         raise errors.InvalidRequest(f"project [{project}] is not active", details=[detail])
     check_domain(deps, domain)
+    return stored_messages.parse(common_pb2.Labels, found.labels or b"")
 
 
 def check_domain(deps: Dependencies, domain: str) -> None:
@@ -127,9 +129,9 @@ async def check_project(deps: Dependencies, project: str, *, active: bool = True
     """Refuse a project that is not registered or, if ``active``, not active. Raises ``InvalidRequest``."""
     if not project:
         raise missing("project")
-    state = await _project_state(deps, project)
-    if state is None or (active and state != project_pb2.Project.ACTIVE):
-        problem = "not found" if state is None else "is not active"
+    found = await _project(deps, project)
+    if found is None or (active and found.state != project_pb2.Project.ACTIVE):
+        problem = "not found" if found is None else "is not active"
         raise errors.InvalidRequest(
             f"failed to validate that project [{project}] is registered, err: [project [{project}] {problem}]"
         )
@@ -153,8 +155,9 @@ def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_p
             raise invalid("phase")
 
 
-async def _project_state(deps: Dependencies, project: str) -> int | None:
+async def _project(deps: Dependencies, project: str) -> Row[int, bytes | None] | None:
+    """Return state and labels of a project."""
     check_length(project, "project", MAX_NAME_LENGTH)
     async with deps.sessions() as session:
-        query = select(ProjectRow.state).where(ProjectRow.identifier == project)
-        return (await session.execute(query)).scalar_one_or_none()
+        query = select(ProjectRow.state, ProjectRow.labels).where(ProjectRow.identifier == project)
+        return (await session.execute(query)).one_or_none()

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import concurrent, execution_lookup, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, ProjectRow
+from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.events import inline_data
 from flytetemporal.admin.executions import (
     concurrency_limits,
@@ -39,12 +38,12 @@ async def create(
     deps: Dependencies, request: execution_pb2.ExecutionCreateRequest
 ) -> execution_pb2.ExecutionCreateResponse:
     """Launch a launch plan or a single task."""
-    await validation.check_project_and_domain(deps, request.project, request.domain)
+    labels = await validation.check_project_and_domain(deps, request.project, request.domain)
     launch_checks.check_name(request.name)
     launch_checks.check_spec(request)
     validation.check_labels(request.spec.labels)
     validation.check_notifications(request.spec.notifications.notifications)
-    launch = await _prepare(deps, request)
+    launch = await _prepare(deps, request, labels)
     argument = launch_records.engine_input(launch, deps.blobs.root, deps.settings)
     await _record(deps, launch, argument)
     await delivery.start(deps, argument)
@@ -92,7 +91,9 @@ async def _earlier(
         return await execution_lookup.execution(session, identifier)
 
 
-async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateRequest) -> Launch:
+async def _prepare(
+    deps: Dependencies, request: execution_pb2.ExecutionCreateRequest, of_project: common_pb2.Labels
+) -> Launch:
     spec, given = request.spec, request.inputs if request.inputs.literals else request.spec.inputs
     is_task = spec.launch_plan.resource_type == identifier_pb2.TASK
     # Outside the session below: the first launch of a task registers its wrapper in transactions of its own.
@@ -108,7 +109,7 @@ async def _prepare(deps: Dependencies, request: execution_pb2.ExecutionCreateReq
         config = execution_settings.merge(spec, target.launch_plan, heeded, deps.settings.max_parallelism)
         annotated = execution_settings.annotations(spec, target.launch_plan, levels)
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
-        labels = await _labels(session, request.project, config.labels)
+        labels = {**of_project.values, **config.labels.values}
         # Checked again, with a lock, when the row is inserted; most launches that are refused write no inputs.
         await concurrency_limits.check(session, target, lock=False)
     setting_checks.check(config)  # Those of a launch plan that was registered before they were checked.
@@ -154,13 +155,6 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
         reference = await execution_lookup.find_execution(session, metadata.reference_execution)
         return Linkage(source_row=reference.id if reference is not None else 0)
     return Linkage()
-
-
-async def _labels(session: AsyncSession, project: str, labels: common_pb2.Labels) -> dict[str, str]:
-    """Return the labels of an execution merged over those of its project."""
-    query = select(ProjectRow.labels).where(ProjectRow.identifier == project)
-    of_project = stored_messages.parse(common_pb2.Labels, (await session.execute(query)).scalar_one_or_none() or b"")
-    return {**of_project.values, **labels.values}
 
 
 async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:

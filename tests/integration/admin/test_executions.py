@@ -27,6 +27,7 @@ from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from tests.fixtures import effort
 from tests.fixtures.engine import RecordingEngine
 
 W = core_execution_pb2.WorkflowExecution
@@ -579,3 +580,15 @@ async def annotate(deps: Dependencies, domain: str, workflow: str, cause: str = 
                 attributes=attributes.SerializeToString(),
             )
         )
+
+
+async def test_a_launch_sends_five_statements_and_a_read_one(deps: Dependencies) -> None:
+    await workflow_executions.create(deps, launch("warm"))  # The target of the launch is cached.
+
+    with effort.statements(deps.sessions) as sent:
+        await workflow_executions.create(deps, launch("e1"))
+    assert len(sent) == 5
+
+    with effort.statements(deps.sessions) as sent:
+        await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id("e1")))
+    assert len(sent) == 1
