@@ -61,9 +61,15 @@ class Catalog(Protocol):
 
 @dataclass(slots=True)
 class CacheUse:
-    """What one attempt does with the cache. ``replaces``: what is stored under its key is not to be used."""
+    """What one attempt does with the cache.
+
+    ``outputs`` are those that the task declares, of an array's element one value each; ``named`` the inputs for its
+    command, ``inputs`` those for its file. ``replaces``: what is stored under the key is not to be used.
+    """
 
     key: CacheKey
+    outputs: interface_pb2.VariableMap
+    named: literals_pb2.LiteralMap | None
     inputs: literals_pb2.LiteralMap | None
     replaces: bool = False
     metadata: event_pb2.TaskNodeMetadata = field(default_factory=event_pb2.TaskNodeMetadata)
@@ -108,16 +114,18 @@ class TaskCache:
             ResolutionFailed: a binding names a value that does not exist.
             Rejected: the task cannot read references, and the values are too large to be inlined.
         """
-        if self._catalog is None or attempt.is_element or not cache_keys.is_cacheable(attempt.task):
+        # The elements of older array tasks read the inputs of the whole array, from which their key cannot be told.
+        if self._catalog is None or attempt.reads_whole_inputs or not cache_keys.is_cacheable(attempt.task):
             return None
-        _, inputs = await retry_transient(functools.partial(self._inputs.resolve, attempt), "inputs", DENIED)
+        template = cache_keys.of_element(attempt.task) if attempt.is_element else attempt.task
+        values, inputs = await retry_transient(functools.partial(self._inputs.resolve, attempt), "inputs", DENIED)
         try:
             # Hashing a megabyte takes long enough to miss heartbeats.
-            key = await asyncio.to_thread(cache_keys.cache_key, attempt.task, inputs)
+            key = await asyncio.to_thread(cache_keys.cache_key, template, values)
         except InvalidRequest as e:
             _log.warning("not_cached", attempt=attempt.request.generated_name, problem=e.message)
             return None
-        use = CacheUse(key, inputs)
+        use = CacheUse(key, template.interface.outputs, values, inputs)
         if attempt.request.settings.overwrite_cache:
             use.replaces = True
             use.note(catalog_pb2.CACHE_SKIPPED)
@@ -129,7 +137,7 @@ class TaskCache:
             use.note(catalog_pb2.CACHE_LOOKUP_FAILURE)
             use.hit = None
         if use.hit is None:
-            use.inputs = None  # The attempt resolves them again; until then it may wait for long.
+            use.named = use.inputs = None  # The attempt resolves them again; until then it may wait for long.
         return use
 
     async def _find(self, attempt: Attempt, use: CacheUse, catalog: Catalog) -> None:
@@ -140,7 +148,7 @@ class TaskCache:
             return
         tag, artifact = found
         values = literals_pb2.LiteralMap(literals={one.name: one.value for one in artifact.data})
-        _check(values, attempt.task.interface.outputs)
+        _check(values, use.outputs)
         if not await self._is_complete(values):
             use.replaces = True
             return
@@ -174,9 +182,11 @@ class TaskCache:
             raise Internal(f"attempt {attempt.request.generated_name} has no cached outputs")
         uri = locations.outputs_uri(attempt.request.output_dir)
         await self._inputs.write(attempt, inputs)
-        await self._offloading.offload(values, attempt.request.output_dir, attempt.task.interface.outputs.variables)
+        await self._offloading.offload(values, attempt.request.output_dir, use.outputs.variables)
         await self._blobs.write_message(uri, values)
-        return execution_pb2.TaskAttemptResult(outputs=node_outputs(values, uri), cache=use.metadata)
+        # The activity that gathers the outputs of all elements reads them from the store.
+        outputs = execution_pb2.NodeOutputs(uri=uri) if attempt.is_element else node_outputs(values, uri)
+        return execution_pb2.TaskAttemptResult(outputs=outputs, cache=use.metadata)
 
     async def store(self, attempt: Attempt, use: CacheUse, result: execution_pb2.TaskAttemptResult) -> None:
         """Store the outputs of an attempt that has succeeded, and describe that in ``result``."""
@@ -244,7 +254,7 @@ def is_hit(result: execution_pb2.TaskAttemptResult) -> bool:
 
 def _artifact_id(attempt: Attempt) -> str:
     """Return an id that a repeated activity makes again, so that it does not store its outputs twice."""
-    node = attempt.request.node_event.id
+    node = attempt.node_execution_id
     execution = node.execution_id
     place = (execution.project, execution.domain, execution.name, node.node_id, str(attempt.request.attempt))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "flyte://" + "/".join(place)))

@@ -113,7 +113,9 @@ class ElementEvents(AttemptEvents):
     def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
         """Return the terminal event of a result."""
         failed = result.WhichOneof("outcome") == "failure"
-        return self.phase(PhaseInfo(TaskPhase.FAILED if failed else TaskPhase.SUCCEEDED), now)
+        event = self.phase(PhaseInfo(TaskPhase.FAILED if failed else TaskPhase.SUCCEEDED), now)
+        event.task.metadata.external_resources[0].cache_status = result.cache.cache_status
+        return event
 
     def aborted(self, now: datetime) -> events_pb2.Event:
         """Return the event of an attempt that was aborted or has timed out."""

@@ -127,6 +127,8 @@ class TaskActivities:
         if use is None:
             return await self._run_in_place(attempt, plugin, run)
         if use.hit is not None:
+            if activity.info().attempt > 1 and use.named is not None:
+                await plugin.abort(attempt.context(use.named, self._offloading.limits.least), b"")
             return await _once_allowed(self._cache.result, attempt, use)
         result = await self._run_in_place(attempt, plugin, run)
         await self._cache.store(attempt, use, result)
@@ -148,10 +150,16 @@ class TaskActivities:
         self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, reports: TaskReports
     ) -> execution_pb2.TaskAttemptResult:
         """Attach the events that admin does not have, unless a kept result has them, and keep the result."""
-        if not result.unreported and not caching.is_hit(result):
+        if not result.unreported and not _was_found(attempt, result):
             await reports.attach(result)
         await self._results.keep(attempt, result)
         return result
+
+
+def _was_found(attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> bool:
+    """Whether clients are to see no task execution: nothing ran. An array has one for all its elements."""
+    # An earlier execution of the activity may have reported that the task runs.
+    return caching.is_hit(result) and not attempt.is_element and activity.info().attempt == 1
 
 
 async def _once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:

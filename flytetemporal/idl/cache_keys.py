@@ -82,6 +82,21 @@ def cache_key(template: tasks_pb2.TaskTemplate, inputs: literals_pb2.LiteralMap)
     )
 
 
+def of_element(template: tasks_pb2.TaskTemplate) -> tasks_pb2.TaskTemplate:
+    """Return the template whose keys an element of a map task has.
+
+    A map task declares lists. An element has one value of each output; as in Flyte, the declared inputs stay lists.
+    """
+    found = tasks_pb2.TaskTemplate()
+    found.CopyFrom(template)
+    for variable in found.interface.outputs.variables.values():
+        if variable.type.WhichOneof("type") == "collection_type":
+            element = types_pb2.LiteralType()
+            element.CopyFrom(variable.type.collection_type)
+            variable.type.CopyFrom(element)
+    return found
+
+
 def dataset_version(template: tasks_pb2.TaskTemplate) -> str:
     """Return the cache version of the task with hashes of its inputs' and outputs' types.
 

@@ -1,12 +1,13 @@
 """Cached tasks: the second run takes the outputs of the first, and clients see from where."""
 
+import functools
 import time
 import uuid
 from dataclasses import dataclass
 
 from case import Case, Run
 from flyteidl.core import catalog_pb2
-from flytekit import task, workflow
+from flytekit import map_task, task, workflow
 from flytekit.core.cache import Cache
 
 
@@ -34,6 +35,16 @@ def drawn_at(seed: int, point: Point) -> str:
 @task(cache=Cache(version="1"))
 def silent(seed: int) -> None:
     print(seed)
+
+
+@task(cache=Cache(version="1"))
+def drawn_element(number: int, seed: int) -> str:
+    return uuid.uuid4().hex
+
+
+@task
+def elements_are_shared(first: list[str], second: list[str]) -> bool:
+    return second[0] == first[2] and second[2] == first[0] and second[1] not in first
 
 
 @task
@@ -70,6 +81,14 @@ def without_outputs(seed: int) -> None:
     silent(seed=seed) >> silent(seed=seed)
 
 
+@workflow
+def mapped_twice(seed: int) -> bool:
+    first = map_task(functools.partial(drawn_element, seed=seed))(number=[1, 2, 3])
+    second = map_task(functools.partial(drawn_element, seed=seed))(number=[3, 4, 1])
+    first >> second
+    return elements_are_shared(first=first, second=second)
+
+
 # The catalog outlives a run of these cases.
 SEED = int(time.time())
 
@@ -100,10 +119,20 @@ def nothing_is_cached(run: Run) -> None:
     assert [len(run.attempts(node_id)) for node_id in ("n0", "n1")] == [1, 1]
 
 
+def elements_are_found(run: Run) -> None:
+    (attempt,) = run.attempts("n1")
+    resources = sorted(attempt.closure.metadata.external_resources, key=lambda resource: resource.index)
+    name = catalog_pb2.CatalogCacheStatus.Name
+    found = [name(resource.cache_status) for resource in resources]
+    assert found == ["CACHE_HIT", "CACHE_POPULATED", "CACHE_HIT"]
+    assert [len(resource.logs) for resource in resources] == [0, 1, 0]
+
+
 CASES = [
     Case(drawn_twice, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(with_noise, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(at_points, {"seed": SEED}, {"o0": False}, check=both_run),
     Case(drawn_twice, {"seed": SEED + 1}, {"o0": False}, check=both_run, launched={"overwrite_cache": True}),
+    Case(mapped_twice, {"seed": SEED}, {"o0": True}, check=elements_are_found),
     Case(without_outputs, {"seed": SEED}, {}, check=nothing_is_cached),
 ]

@@ -25,13 +25,15 @@ COMPARED = (
     "approved", "branch", "branch_fail", "branch_large", "branch_taken", "cached_first", "chained", "collections",
     "deck", "diamond", "child_failing", "dynamic_constant", "dynamic_fan", "dynamic_raises", "dynamic_subworkflow",
     "eager", "echoes", "fail_fast", "failing", "failure_node", "files", "fixed_launch_plan", "frames", "gate_timed_out",
-    "given", "hello", "interruptible", "launch_plans", "map_in_dynamic", "mapped", "mapped_empty", "mapped_fails",
+    "given", "hello", "interruptible", "launch_plans", "map_in_dynamic", "mapped", "mapped_cached",
+    "mapped_cached_second", "mapped_empty", "mapped_fails",
     "mapped_partial", "named_outputs", "not_retried", "overridden", "process_dies",
     "rejected", "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
 # Cases without a record, with the phase in which they must end.
 PHASES = {
     "attribute_paths": "SUCCEEDED",
+    "cached_second": "SUCCEEDED",
     "dynamic_nested": "SUCCEEDED",
     "mapped_some_fail": "SUCCEEDED",
     "dynamic_failing": "FAILED",

@@ -27,11 +27,12 @@ from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.db import session
 from flytetemporal.idl import cache_keys
+from flytetemporal.plugins.protocol import TaskPhase
 from flytetemporal.rpc import server
 from flytetemporal.rpc.catalog_client import CatalogClient
 from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.postgres import TEMPLATE, execute
-from tests.fixtures.task_attempts import Bench, integer, sample, text
+from tests.fixtures.task_attempts import Bench, integer, mapped, sample, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -328,3 +329,62 @@ async def test_of_many_that_store_at_once_the_first_wins_and_all_succeed(cached:
 
     assert {status(one) for one in results} <= {"CACHE_POPULATED", "CACHE_HIT"}
     assert status(await run(cached, template)) == "CACHE_HIT"
+
+
+async def element(
+    bench: Bench, template: tasks_pb2.TaskTemplate, index: int, *values: int
+) -> execution_pb2.TaskAttempt:
+    """Return an attempt of one element of a map task over ``values``."""
+    attempt = await bench.attempt(template)
+    chunk, shared = f"{attempt.data_dir}/chunk.pb", f"{attempt.data_dir}/shared.pb"
+    numbers = literals_pb2.LiteralMap()
+    numbers.literals["a"].collection.literals.extend(integer(value) for value in values)
+    await bench.blobs.write_message(chunk, numbers)
+    await bench.blobs.write_message(shared, literals_pb2.LiteralMap(literals={"offset": integer(100)}))
+    attempt.inputs.element.CopyFrom(
+        execution_pb2.ElementInputs(chunk_uri=chunk, position=index, shared_uri=shared, listed=True)
+    )
+    attempt.element.CopyFrom(
+        execution_pb2.ArrayElement(index=index, node_id=f"n0-0-n{index}", external_id=f"x-n0-0-n{index}-0")
+    )
+    return attempt
+
+
+def map_task() -> tasks_pb2.TaskTemplate:
+    template = mapped("plus_offset", "offset")
+    template.id.name = f"mapped-{secrets.token_hex(4)}"
+    template.metadata.discoverable = True
+    template.metadata.discovery_version = "1"
+    whole = types_pb2.LiteralType(collection_type=types_pb2.LiteralType(simple=types_pb2.INTEGER))
+    template.interface.outputs.variables["o0"].type.CopyFrom(whole)
+    return template
+
+
+async def test_elements_of_a_map_task_are_cached_one_by_one(cached: Bench) -> None:
+    template = map_task()
+    for index in (0, 1):
+        assert status(await cached.run(await element(cached, template, index, 7, 8))) == "CACHE_POPULATED"
+
+    attempts = [await element(cached, template, index, 8, 9) for index in (0, 1)]
+    results = [await cached.run(attempt) for attempt in attempts]
+
+    assert [status(one) for one in results] == ["CACHE_HIT", "CACHE_POPULATED"]
+    for result, expected in zip(results, (108, 109), strict=True):
+        outputs = await cached.blobs.read_message(result.outputs.uri, literals_pb2.LiteralMap)
+        assert outputs.literals["o0"] == integer(expected)
+    (event,) = cached.sink.task_events(attempts[0])  # Nothing ran, but the array shows the element.
+    (resource,) = event.metadata.external_resources
+    assert (resource.index, resource.external_id, resource.logs[:]) == (0, "x-n0-0-n0-0", [])
+    assert resource.phase == TaskPhase.SUCCEEDED
+    assert resource.cache_status == catalog_pb2.CACHE_HIT
+
+
+async def test_a_hit_of_a_repeated_activity_closes_the_task_execution_that_was_begun(cached: Bench) -> None:
+    template = task()
+    await run(cached, template)
+    attempt = await cached.attempt(template, name=text("world"))
+
+    result = await cached.run(attempt, temporal_attempt=2)
+
+    assert status(result) == "CACHE_HIT"
+    assert cached.sink.phases(attempt) == ["SUCCEEDED"]

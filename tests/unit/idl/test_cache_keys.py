@@ -262,3 +262,12 @@ def test_tasks_without_outputs_are_not_cached() -> None:
     assert cache_keys.is_cacheable(cached())
     assert not cache_keys.is_cacheable(silent)
     assert not cache_keys.is_cacheable(templates.task_template("t", {}, {"o0": INT}))
+
+
+def test_an_element_of_a_map_task_has_lists_as_inputs_and_one_value_of_each_output() -> None:
+    ints = LiteralType(collection_type=INT)
+    template = templates.task_template("t", {"a": ints}, {"o0": ints, "o1": STR})
+    expected = templates.task_template("t", {"a": ints}, {"o0": INT, "o1": STR})
+
+    assert cache_keys.of_element(template) == expected
+    assert template.interface.outputs.variables["o0"].type == ints
