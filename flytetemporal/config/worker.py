@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import ByteSize, Field
 
 from flytetemporal.config.part import Part
 
@@ -43,6 +43,9 @@ class WorkerSettings(Part):
     can be longer by what the task has written in between."""
     memory_limits: bool = False
     """Whether memory requests limit task processes, if the operating system can do that."""
+    warm_memory: ByteSize = ByteSize(1024**3)
+    """Memory for the code of tasks that is kept imported, so that attempts need not import it; 0: none is kept. A task
+    with ``FLYTETEMPORAL_WARM=0`` in its environment has its code imported for each attempt."""
     grace: timedelta = timedelta(seconds=5)
     """The time between SIGTERM and SIGKILL of a task process or container."""
     container_engine: str = ""

@@ -23,7 +23,7 @@ def unpacked(uri: str, cache: Path, download: Download) -> Path:
     Raises:
         Exception: any error of ``download``; the cache is not changed then.
     """
-    target = cache / _key(uri)
+    target = cache / key(uri)
     cache.mkdir(parents=True, exist_ok=True)
     if not target.is_dir():
         with _locked(target.with_suffix(".lock")):
@@ -68,7 +68,7 @@ def _fetch(uri: str, target: Path, download: Download) -> None:
         raise
 
 
-def _key(uri: str) -> str:
+def key(uri: str) -> str:
     """Return a name for the content at ``uri``. Uploads are named after their content, but local files can change."""
     stamp = ""
     if uri.startswith(("file://", "/")):

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
 from flytetemporal.plugins.process import entrypoints
 from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
 from flytetemporal.plugins.process.messages import Launch
+from flytetemporal.plugins.process.warm.warmth import Warmth
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -24,15 +25,32 @@ _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
 
-def become(launch: Launch, server: int, private: Iterable[int], loaded: Loaded | None) -> NoReturn:
+def become(
+    launch: Launch,
+    parent: int,
+    private: Iterable[int],
+    loaded: Loaded | None,
+    warmth: Warmth | None = None,
+    announce: Callable[[Launch], None] | None = None,
+) -> NoReturn:
     """Turn this fork into the process that ``launch`` describes. Never returns and never raises.
 
-    ``private`` are the server's file descriptors. ``loaded`` is None if flytekit cannot be used.
+    Args:
+        launch: The command.
+        parent: The process that has forked.
+        private: Its file descriptors.
+        loaded: None if flytekit cannot be used.
+        warmth: What the parent has imported, if it is a warm one.
+        announce: Called once the process leads its group.
     """
     code = 1
     try:
-        _detach(launch, server, private)
-        code = _run(launch, loaded)
+        _detach(launch, parent, warmth)
+        if announce is not None:
+            announce(launch)
+        for descriptor in private:
+            os.close(descriptor)
+        code = _run(launch, loaded, warmth)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
@@ -46,31 +64,61 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _detach(launch: Launch, server: int, private: Iterable[int]) -> None:
-    os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # The kernel kills this process when the server dies.
-    if os.getppid() != server:  # The server died before the line above, so its death sends no signal.
-        os._exit(1)
-    # Orphans of a running attempt stay below its leader. So those below the server belong to attempts that have ended.
-    adopt_orphans()
+def die_with(parent: int, adopter: int = 0) -> None:
+    """Have the kernel kill this process when ``parent`` dies; or if ``adopter`` is given, when that dies, too."""
+    if not adopter:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # The parent died before the line above, so its death sends no signal.
+            os.killpg(0, signal.SIGKILL)
+        return
+    # The default of this signal is to ignore it, also in the programs that this process can turn into.
+    signal.signal(signal.SIGURG, lambda *_: die_with(adopter))
+    signal.siginterrupt(signal.SIGURG, False)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGURG)
+    if os.getppid() != parent:
+        die_with(adopter)
+
+
+def reset_signals() -> None:
+    """Undo what a fork server has done to signals."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+def redirect_output(path: str) -> None:
+    """Append standard output and standard error to a file."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(log, stream)
-    for descriptor in (log, *private):
-        os.close(descriptor)
+    os.close(log)
+
+
+def configure_streams() -> None:
+    """Write each line at once: clients read the log while the task runs, and a killed task must not lose its output."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _detach(launch: Launch, parent: int, warmth: Warmth | None) -> None:
+    os.setsid()
+    die_with(parent, warmth.server if warmth is not None else 0)
+    # Orphans of a running attempt stay below its leader. So those below the server belong to attempts that have ended.
+    adopt_orphans()
+    reset_signals()
+    redirect_output(launch.log)
     os.chdir(launch.directory)
-    _set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
+    set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
     limits.prefer_as_victim()
+    if warmth is not None:
+        return  # Its parent has done the rest, which is inherited.
     tracing.give_up()
     if launch.memory_bytes:
         limits.limit_memory(launch.memory_bytes)
 
 
-def _set_environment(wanted: Mapping[str, str]) -> None:
+def set_environment(wanted: Mapping[str, str]) -> None:
     """Make ``wanted`` the environment. Most of it is that of the server already, and each change costs two copies."""
     present = dict(os.environ)
     for name in present.keys() - wanted.keys():
@@ -78,14 +126,14 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
     os.environ.update({name: value for name, value in wanted.items() if present.get(name) != value})
 
 
-def _run(launch: Launch, loaded: Loaded | None) -> int:
+def _run(launch: Launch, loaded: Loaded | None, warmth: Warmth | None) -> int:
     if loaded is None or not entrypoints.is_entrypoint(launch.command):
         _execute(Prepared(launch.command))
     directory = Path(launch.directory)
-    for stream in (sys.stdout, sys.stderr):
-        # Clients read the log while the task runs, and a task that is killed must not lose its output.
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    entrypoints.refresh(loaded, directory)
+    configure_streams()
+    entrypoints.refresh(loaded, directory, keep_numpy=warmth is not None and warmth.numpy_seeded)
+    if warmth is not None:
+        warmth.enter(directory)
     prepared = entrypoints.prepare(launch.command, directory, Path(launch.bundles))
     if not entrypoints.can_run_here(prepared.command, launch.environment, loaded):
         _execute(prepared)

@@ -95,31 +95,37 @@ def prepare(command: Sequence[str], directory: Path, cache: Path) -> Prepared:
     """
     if command[0] != FAST_EXECUTE:
         return Prepared(tuple(command))
-    context = _entrypoint().fast_execute_task_cmd.make_context(FAST_EXECUTE, list(command[1:]))
-    uri, destination = context.params["additional_distribution"], context.params["dest_dir"] or "."
+    uri, destination, command = _distribution(command)
     if uri is None:
-        return Prepared(tuple(context.params["task_execute_cmd"]), (str(directory),))
-    download = importlib.import_module("flytekit.tools.fast_registration").download_distribution
-    bundles.link(bundles.unpacked(uri, cache, download), directory)
+        return Prepared(command, (str(directory),))
+    bundles.link(bundles.unpacked(uri, cache, _download()), directory)
     inner: list[str] = []
-    for argument in context.params["task_execute_cmd"]:
+    for argument in command:
         if argument == "--resolver":
             inner += ["--dynamic-addl-distro", uri, "--dynamic-dest-dir", destination]
         inner.append(argument)
     return Prepared(tuple(inner), (str(directory),))
 
 
-def refresh(loaded: Loaded, directory: Path) -> None:
+def fetch(command: Sequence[str], cache: Path) -> None:
+    """Fetch the code that ``pyflyte-fast-execute`` names into ``cache``."""
+    uri, _, _ = _distribution(command)
+    if uri is not None:
+        bundles.unpacked(uri, cache, _download())
+
+
+def refresh(loaded: Loaded, directory: Path, *, keep_numpy: bool = False) -> None:
     """Give flytekit and Python the state that they have in a new process.
 
-    Call this first in a fork, once its environment and folders are set.
+    Call this first in a fork, once its environment and folders are set. ``keep_numpy`` leaves the state of numpy's
+    global generator as it is.
     """
     tempfile.tempdir = None
     with contextlib.suppress(AttributeError):
         time.tzset()
     random.seed()
     numpy = modules.loaded("numpy")
-    if numpy is not None:
+    if numpy is not None and not keep_numpy:
         numpy.random.seed()
     # This is the server's main module; a task must not import it, nor find tasks in it.
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -140,7 +146,7 @@ def run(prepared: Prepared) -> int:
     name, *arguments = prepared.command
     command: click.Command = commands[name]
     sys.argv[:] = prepared.command
-    _extend_path(prepared.path)
+    extend_path(prepared.path)
     try:
         command.main(args=arguments, prog_name=name)
     except SystemExit as e:
@@ -188,12 +194,24 @@ def _keep_loops() -> None:
     runners._TaskRunner._close = lambda _: None  # noqa: SLF001  there is no public switch
 
 
-def _extend_path(code: Sequence[str]) -> None:
+def extend_path(code: Sequence[str]) -> None:
     """Put ``PYTHONPATH`` and then ``code`` before installed packages on the path, as a new interpreter does."""
     variable = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     os.environ.update({"PYTHONPATH": os.pathsep.join([*variable, *code])} if code else {})
     wanted = [*variable, *code]
     sys.path[:] = [*wanted, *(entry for entry in sys.path if entry not in wanted)]
+
+
+def _distribution(command: Sequence[str]) -> tuple[str | None, str, tuple[str, ...]]:
+    """Return the distribution that ``pyflyte-fast-execute`` names, its folder and the command to run in it."""
+    context = _entrypoint().fast_execute_task_cmd.make_context(FAST_EXECUTE, list(command[1:]))
+    parameters = context.params
+    return parameters["additional_distribution"], parameters["dest_dir"] or ".", tuple(parameters["task_execute_cmd"])
+
+
+def _download() -> bundles.Download:
+    download: bundles.Download = importlib.import_module("flytekit.tools.fast_registration").download_distribution
+    return download
 
 
 def _entrypoint() -> Any:

@@ -1,141 +1,37 @@
 """The fork server: ``python -m flytetemporal.plugins.process.forkserver``, one process under each worker.
 
-It loads flytekit once, then forks a process for each command that its worker sends. It must have a single thread
-whenever it forks, so it does nothing else: it reads requests, forks, signals and reaps. Its standard input is a socket
-to the worker. When that closes, the worker is gone, and the server kills everything that still runs.
+It loads flytekit once, then forks a process for each command that its worker sends (``serving``), and keeps the code of
+tasks imported if it may use memory for that (``warm``). Its standard input is a socket to the worker. When that closes,
+the worker is gone, and the server kills everything that still runs.
 """
 
-import contextlib
+import argparse
 import dataclasses
 import gc
 import importlib
 import os
-import selectors
-import signal
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
-from flytetemporal.plugins.process import changes, child, descendants, entrypoints, messages, rehearsal
+from flytetemporal.plugins.process import changes, child, entrypoints, messages, rehearsal
 from flytetemporal.plugins.process.entrypoints import Loaded
-from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
+from flytetemporal.plugins.process.messages import Ready
+from flytetemporal.plugins.process.serving import ForkServer
+from flytetemporal.plugins.process.warm.server import WarmingServer
 
-_CHUNK_BYTES = 1 << 16
+WARM_MEMORY = "--warm-memory"
 _UNREHEARSED = "--unrehearsed"
-# Less than the worker waits for its server to stop.
-_KILL_SECONDS = 3
-
-
-class ForkServer:
-    """Serves one worker over ``control`` until that closes. ``loaded`` is None if flytekit cannot be used."""
-
-    def __init__(self, control: socket.socket, loaded: Loaded | None) -> None:
-        self._control = control
-        self._loaded = loaded
-        self._running: dict[int, Launch] = {}
-        self._spared = set(descendants.children())
-        """Children that belong to no attempt, and those that cannot be killed."""
-        self._selector = selectors.PollSelector()  # Unlike epoll it has no file descriptor that forks would share.
-        self._wake, self._waker = socket.socketpair()
-
-    def serve(self) -> None:
-        """Fork, signal and reap until the worker is gone, then kill what is left."""
-        self._wake.setblocking(False)
-        self._waker.setblocking(False)
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        # Without a handler in Python, a signal would not be written to the wakeup descriptor.
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._selector.register(self._control, selectors.EVENT_READ)
-        self._selector.register(self._wake, selectors.EVENT_READ)
-        try:
-            self._loop()
-        finally:
-            self._kill_all()
-
-    def _kill_all(self) -> None:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid in self._running:
-            descendants.kill_group(pid)
-        for launch in self._running.values():
-            descendants.kill_tagged(launch.tag)
-        descendants.kill_children(self._spared, _KILL_SECONDS)
-
-    def _loop(self) -> None:
-        pending = b""
-        while True:
-            ready = {key.fileobj for key, _ in self._selector.select()}
-            if self._wake in ready:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake.recv(_CHUNK_BYTES)
-                self._reap()
-            if self._control in ready:
-                data = self._control.recv(_CHUNK_BYTES)
-                if not data:
-                    return
-                *lines, pending = (pending + data).split(b"\n")
-                for line in lines:
-                    self._handle(messages.decode(line))
-
-    def _handle(self, message: Message) -> None:
-        match message:
-            case Launch():
-                self._launch(message)
-            case Signal():
-                for pid, launch in self._running.items():
-                    if launch.id == message.id:
-                        descendants.kill_group(pid, message.number)
-            case _:
-                raise TypeError(f"unexpected message from the worker: {message}")
-
-    def _launch(self, launch: Launch) -> None:
-        server, loaded = os.getpid(), self._loaded
-        if loaded is not None and threading.active_count() > 1:
-            loaded = dataclasses.replace(loaded, single_threaded=False)
-        try:
-            pid = os.fork()
-        except OSError as e:
-            self._send(Refused(launch.id, f"cannot fork: {e.strerror}"))
-            return
-        if pid == 0:
-            private = (self._control.fileno(), self._wake.fileno(), self._waker.fileno())
-            child.become(launch, server, private, loaded)
-        self._running[pid] = launch
-        self._send(Started(launch.id, pid))
-
-    def _reap(self) -> None:
-        """Report each process that has ended, once everything it has started is gone; also reap adopted processes."""
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None:
-                return
-            launch = self._running.pop(ended.si_pid, None)
-            if launch is not None:
-                # Until the dead leader is waited for, the kernel does not reuse the number of its group.
-                descendants.kill_group(ended.si_pid)
-            _, status = os.waitpid(ended.si_pid, 0)
-            self._spared.discard(ended.si_pid)
-            # Also when an adopted process has ended: its children are adopted now.
-            self._spared.update(descendants.kill_children(self._spared | self._running.keys(), _KILL_SECONDS))
-            if launch is not None:
-                self._send(Ended(launch.id, status))
-
-    def _send(self, message: Message) -> None:
-        with contextlib.suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # The worker is gone; the loop stops when it reads the end.
-            self._control.sendall(messages.encode(message))
 
 
 def main() -> None:
     """Serve the worker at standard input."""
+    options = _options()
     child.adopt_orphans()
     problem = _load_flytekit()
-    if not problem:
+    if not problem and not options.unrehearsed:
         _rehearse()
     control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -154,7 +50,19 @@ def main() -> None:
         control.sendall(messages.encode(Ready(files, problem)))
     except (BrokenPipeError, ConnectionResetError):  # The worker is gone.
         return
-    ForkServer(control, loaded).serve()
+    server: ForkServer
+    if options.warm_memory:
+        server = WarmingServer(control, loaded, Path(tempfile.gettempdir()), options.warm_memory)
+    else:
+        server = ForkServer(control, loaded)
+    server.serve()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="forkserver")
+    parser.add_argument(WARM_MEMORY, type=int, default=0, metavar="BYTES", help="for imported code; 0: none is kept")
+    parser.add_argument(_UNREHEARSED, action="store_true", help="do not rehearse a task")
+    return parser.parse_args()
 
 
 def _load_flytekit() -> str:
@@ -174,13 +82,11 @@ def _load_flytekit() -> str:
 
 def _rehearse() -> None:
     """Rehearse a task, or start again without if that is impossible. Standard input is still the worker's socket."""
-    if _UNREHEARSED in sys.argv:
-        return
     try:
         rehearsal.rehearse()
     except rehearsal.Failed as e:
         print(f"the fork server is slow, since it cannot rehearse a task: {e}", file=sys.stderr, flush=True)  # noqa: T201
-        os.execv(sys.executable, [sys.executable, "-P", "-m", __spec__.name, _UNREHEARSED])
+        os.execv(sys.executable, [sys.executable, "-P", "-m", __spec__.name, *sys.argv[1:], _UNREHEARSED])
 
 
 def _thread_count() -> int:

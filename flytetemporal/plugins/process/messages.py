@@ -23,6 +23,8 @@ class Launch:
     """The cache of unpacked code distributions."""
     memory_bytes: int
     """Zero: no limit."""
+    warm: bool = False
+    """Whether the process may be a fork of one that has imported the code of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Started:
 
     id: int
     pid: int
+    note: str = ""
+    """Why its code is imported anew, if it could have been shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,30 @@ class Ended:
     status: int
 
 
-Message = Launch | Signal | Ready | Started | Refused | Ended
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """From a warm parent to the server: it has imported the code. ``problem`` says why it cannot be forked, if so."""
+
+    problem: str
+    files: dict[str, tuple[int, int]]
+    """Those that it has loaded, with their stamps."""
+    private_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """From the server, for the worker's log: the code of a task is kept imported, or ``problem`` says why not."""
+
+    module: str
+    problem: str
+    private_bytes: int
+    seconds: float
+
+
+Message = Launch | Signal | Ready | Started | Refused | Ended | Imported | Warmed
 _KINDS: dict[str, Callable[..., Message]] = {
-    kind.__name__: kind for kind in (Launch, Signal, Ready, Started, Refused, Ended)
+    kind.__name__: kind for kind in (Launch, Signal, Ready, Started, Refused, Ended, Imported, Warmed)
 }
 
 

@@ -31,6 +31,7 @@ from flytetemporal.plugins.process import descendants
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process
+from flytetemporal.plugins.process.warm import keys
 from flytetemporal.plugins.protocol import (
     BAD_SPECIFICATION,
     PhaseInfo,
@@ -67,7 +68,7 @@ class ProcessPlugin(Plugin):
         self._inherited = _with_interpreter(self._host.environment)
         # The lease is in the environment that the kernel shows, of the server and of every fork.
         lease = {LEASE_VARIABLE: process_ownership.mine()}
-        self._client = ForkServerClient(self._host.work_dir, {**self._inherited, **lease})
+        self._client = ForkServerClient(self._host.work_dir, {**self._inherited, **lease}, settings.warm_memory)
         self._attempts = RunningAttempts[Process](self._host)
         self._background = Background()
 
@@ -122,6 +123,7 @@ class ProcessPlugin(Plugin):
                     log=str(folders.log),
                     bundles="",
                     memory_bytes=memory_bytes,
+                    warm=keys.wanted(variables),
                 )
                 process = await self._client.launch(launch)
             running = self._attempts.add(context, Running(process, folders, kills))
@@ -130,7 +132,9 @@ class ProcessPlugin(Plugin):
     async def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
         """Yield RUNNING with the link to the log, then the end."""
         running = self._attempts.get(context)
-        yield PhaseInfo(TaskPhase.RUNNING, logs=(self._host.logs.link(context),))
+        note = running.program.note
+        reason = f"the task's code was imported for this attempt alone: {note}" if note else ""
+        yield PhaseInfo(TaskPhase.RUNNING, reason, logs=(self._host.logs.link(context),))
         last = await self._last_phase(context, running, await running.program.wait())
         await self._clean_up(context)
         yield last

@@ -22,7 +22,7 @@ from typing import Any
 import click
 from flyteidl.core import literals_pb2
 
-from flytetemporal.plugins.process import entrypoints
+from flytetemporal.plugins.process import entrypoints, own_process
 
 # The interpreter specializes functions after eight calls.
 ROUNDS = 10
@@ -50,7 +50,7 @@ def rehearse() -> None:
     Raises:
         Failed: the process is not as it was.
     """
-    before = _open_files()
+    before = own_process.open_files()
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
     try:
         with _silence(), _same_environment(), _no_threads(), warnings.catch_warnings():
@@ -64,7 +64,7 @@ def rehearse() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _forget()
-    left = _open_files() - before
+    left = own_process.open_files() - before
     if left:
         raise Failed(f"open files are left: {', '.join(sorted(left))}")
 
@@ -155,13 +155,3 @@ def _no_threads() -> Iterator[None]:
         yield
     finally:
         runner.run = original
-
-
-def _open_files() -> set[str]:
-    """Return the open file descriptors with what they are, if the system shows them."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for number in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):  # The descriptor by which the folder was listed.
-                found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
-    return found

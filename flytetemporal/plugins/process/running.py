@@ -15,7 +15,7 @@ import structlog
 from flytetemporal.errors import Unavailable
 from flytetemporal.plugins.local.outcome import Exit
 from flytetemporal.plugins.process import changes, descendants, messages
-from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started
+from flytetemporal.plugins.process.messages import Ended, Launch, Message, Ready, Refused, Signal, Started, Warmed
 from flytetemporal.plugins.process.scratch import Scratch
 
 log = structlog.get_logger()
@@ -37,6 +37,7 @@ class Process:
     def __init__(self, launch: Launch, send: Callable[[Message], None]) -> None:
         self._launch = launch
         self._send = send
+        self.note = ""
         self.pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
@@ -54,13 +55,15 @@ class Process:
             self._send(Signal(self._launch.id, signal.SIGKILL))
         return await self.wait()
 
-    def started(self, pid: int) -> None:
-        """Set the process id."""
+    def started(self, pid: int, note: str = "") -> None:
+        """Set the process id, and why the code of the task is imported anew."""
+        self.note = note
         self.pid.set_result(pid)
 
     def refused(self, reason: str) -> None:
         """Set the reason why there is no process."""
         self.pid.set_exception(Unavailable(f"the fork server refused a process: {reason}"))
+        self.pid.exception()  # Read, since the caller may have been cancelled.
         self._exit.set_result(Exit(None, lost=True))
 
     def ended(self, result: Exit) -> None:
@@ -101,8 +104,10 @@ class Server:
         self.files: Mapping[str, changes.Stamp] = {}
 
     @classmethod
-    async def start(cls, folder: Path, environment: Mapping[str, str]) -> "Server":
+    async def start(cls, folder: Path, environment: Mapping[str, str], warm_memory: int = 0) -> "Server":
         """Start a server that keeps its scratch files under ``folder``, and wait until it has loaded flytekit.
+
+        It keeps the code of tasks imported within ``warm_memory`` bytes.
 
         Raises:
             Unavailable: the server does not start.
@@ -112,7 +117,7 @@ class Server:
         started_at = time.monotonic()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", MODULE),
+                *(sys.executable, "-P", "-m", MODULE, "--warm-memory", str(warm_memory)),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 env={**environment, "TMPDIR": str(scratch.path)},
@@ -185,8 +190,12 @@ class Server:
         match message:
             case Ready():
                 self._ready.set_result(message)
-            case Started(id=number, pid=pid):
-                self._processes[number].started(pid)
+            case Started(id=number, pid=pid, note=note):
+                self._processes[number].started(pid, note)
+            case Warmed(problem=""):
+                log.info("code_kept", module=message.module, bytes=message.private_bytes, seconds=message.seconds)
+            case Warmed():
+                log.warning("code_not_kept", module=message.module, problem=message.problem)
             case Refused(id=number, reason=reason):
                 self._processes.pop(number).refused(reason)
             case Ended(id=number, status=status):
