@@ -9,9 +9,21 @@ ABOVE_TIMED_OUT = "A node above has timed out, auto-abort."
 
 @dataclass(slots=True)
 class Abort:
-    """The reason of the current cancellation, shared by all levels of an execution and set before nodes are cancelled.
+    """The reason of the current cancellation at one level, set before the level stops its nodes.
 
-    The default is the reason of the one cancellation that no walk starts: that by the deadline of a node above.
+    Each level has its own, since two levels can stop their nodes at the same time, each for another reason.
     """
 
-    reason: str = ABOVE_TIMED_OUT
+    above: "Abort | None" = None
+    # Empty unless this level stops its nodes itself.
+    own_reason: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reason of the nearest level that stops its nodes.
+
+        If none does, the deadline of a node above has expired: the one cancellation that no level starts.
+        """
+        if self.own_reason or self.above is None:
+            return self.own_reason or ABOVE_TIMED_OUT
+        return self.above.reason

@@ -14,7 +14,6 @@ from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
-from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
@@ -88,7 +87,6 @@ async def _walk(run: Run) -> Values:
     walk = Walk(
         Scope(run, program, run.graph.bodies[0], argument.metadata_dir),
         dispatch.run,
-        Abort(),
         on_failing=lambda failure: _report(run, Phase.FAILING, error=failure.error),
     )
     run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))

@@ -17,7 +17,7 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import times
 from flytetemporal.workflows import failing, node_lifecycle
-from flytetemporal.workflows.abort import ABOVE_TIMED_OUT, SIBLING_FAILED, WORKFLOW_ABORTED, Abort
+from flytetemporal.workflows.abort import SIBLING_FAILED, WORKFLOW_ABORTED, Abort
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.level_progress import LevelProgress
 from flytetemporal.workflows.level_tasks import LevelTasks
@@ -46,20 +46,25 @@ def _ignore(_: NodeFailure) -> None:
 class Walk:
     """One level: the primary workflow, or a workflow below one of its nodes.
 
-    ``on_failing`` is called with the failure as soon as the level is bound to fail, before any node is stopped.
+    ``abort`` is that of the level above. ``on_failing`` is called with the failure as soon as the level is bound to
+    fail, before any node is stopped.
     """
 
     def __init__(
-        self, scope: Scope, run_kind: RunKind, abort: Abort, on_failing: Callable[[NodeFailure], None] = _ignore
+        self,
+        scope: Scope,
+        run_kind: RunKind,
+        abort: Abort | None = None,
+        on_failing: Callable[[NodeFailure], None] = _ignore,
     ) -> None:
         self.scope = scope
         self.outputs = Outputs()
         self.run_kind = run_kind
-        self.abort = abort
+        self.abort = Abort(above=abort)
         self._on_failing = on_failing
         self._body = scope.body
         self._progress = LevelProgress(scope.body)
-        self._tasks = LevelTasks(scope, abort, self._run)
+        self._tasks = LevelTasks(scope, self.abort, self._run)
         # The failure that ends the level, and those that the policy lets it outlive.
         self._failure: NodeFailure | None = None
         self._failures: dict[int, NodeFailure] = {}
@@ -90,7 +95,7 @@ class Walk:
             except asyncio.CancelledError:
                 # Only an abort of the execution cancels the primary level.
                 if self.scope.parent_id == PRIMARY:
-                    self.abort.reason = WORKFLOW_ABORTED
+                    self.abort.own_reason = WORKFLOW_ABORTED
                 await self._tasks.stop()
                 raise
         if failure is not None:
@@ -250,9 +255,9 @@ class Walk:
         if failure is None:
             return None
         self._on_failing(failure)
-        self.abort.reason = SIBLING_FAILED
+        self.abort.own_reason = SIBLING_FAILED
         await self._tasks.stop()
-        self.abort.reason = ABOVE_TIMED_OUT
+        self.abort.own_reason = ""
         node = failing.failure_node(self._body, failure)
         if node is None:
             return failure

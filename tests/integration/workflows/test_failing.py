@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.engine_runs import (
     EngineRuns,
+    NodePhase,
     WorkflowPhase,
     bind,
     body,
@@ -27,6 +28,10 @@ CARRY_ON = core_workflow_pb2.WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLE
 
 def workflow_phases(runs: EngineRuns) -> list[str]:
     return [WorkflowPhase.Phase.Name(event.phase) for event in runs.workflow_events]
+
+
+def subworkflow_node(node_id: str, workflow: int) -> graph_pb2.Node:
+    return graph_pb2.Node(id=node_id, upstream=[0], subworkflow=graph_pb2.SubworkflowNode(workflow=workflow))
 
 
 async def for_ever(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
@@ -119,6 +124,26 @@ async def test_a_subworkflow_runs_its_own_failure_node(engine_runs: EngineRuns) 
     assert runs.phases()["n0-0-fn0"] == ["QUEUED", "SUCCEEDED"]
     assert runs.phases()["n0"] == ["QUEUED", "RUNNING", "FAILED"]
     assert runs.workflow_events[-1].error.code == "USER:Boom"
+
+
+async def test_levels_that_fail_at_once_stop_their_nodes_for_their_own_reasons(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    # The deeper a level, the longer it takes to stop its nodes.
+    depths = range(1, 5)
+    outer = [subworkflow_node(f"n{depth}", depth) for depth in depths]
+    failing = [
+        body([sleep_node("n0", [0], 0.1), task_node("n1", [2], [bind("a", "start-node", "missing")]), below], [])
+        for below in (subworkflow_node("n2", depth + 4) for depth in depths)
+    ]
+    deeper = [body([subworkflow_node("n0", depth + 3)], []) for depth in depths[1:]]
+    workflows = [body(outer, []), *failing, body([sleep_node("n0", [0], 60)], []), *deeper]
+
+    async with runs.workers():
+        await runs.outcome(graph_pb2.Graph(workflows=workflows, tasks=[task_summary()]), int_map())
+
+    stopped = [event for event in runs.node_events if event.phase == NodePhase.ABORTED]
+    assert len(stopped) >= 1 + 2 + 3 + 4
+    assert {event.error.message for event in stopped} == {"Some node execution failed, auto-abort."}
 
 
 async def test_errors_of_several_nodes_are_gathered(engine_runs: EngineRuns) -> None:
