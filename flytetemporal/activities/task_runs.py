@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from flyteidl.core import tasks_pb2
 
@@ -61,6 +61,18 @@ class TaskRun:
             self.note("")
             self._started_at += loop.time() - asked_at
             yield
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Stop the clock while the context is open, and show what the attempt waits for."""
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        self.note(what)
+        try:
+            yield
+        finally:
+            self.note("")
+            self._started_at += loop.time() - since
 
     def _show_wait(self) -> None:
         self.note(_PLACE)

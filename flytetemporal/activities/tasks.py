@@ -7,7 +7,7 @@ raised: Temporal then repeats the activity under the same attempt number of Flyt
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -15,7 +15,10 @@ from weakref import WeakValueDictionary
 from flyteidl.core import tasks_pb2
 from temporalio import activity
 
-from flytetemporal.activities import caching, events, outputs
+from flytetemporal.activities import events, outputs
+from flytetemporal.activities.caching.catalog import Catalog
+from flytetemporal.activities.caching.single_flight import SingleFlight
+from flytetemporal.activities.caching.task_cache import CacheUse, TaskCache, is_hit
 from flytetemporal.activities.data import TemplateCache
 from flytetemporal.activities.offloading import DEFAULTS, Limits, Offloading
 from flytetemporal.activities.slots import AttemptSlots
@@ -34,6 +37,8 @@ from flytetemporal.storage.blobs import BlobStore
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_FLIGHT = "another attempt that computes the same cached outputs"
+
 
 class TaskActivities:
     """``run_task`` of ``contracts/activities``. The plugins of ``registry`` are open while the worker runs."""
@@ -45,7 +50,7 @@ class TaskActivities:
         registry: Registry,
         slots: AttemptSlots,
         limits: Limits = DEFAULTS,
-        catalog: caching.Catalog | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         self._sink = sink
         self._registry = registry
@@ -54,7 +59,8 @@ class TaskActivities:
         self._offloading = Offloading(blobs, limits)
         self._inputs = TaskInputs(blobs, self._offloading)
         self._results = TaskResults(blobs, self._offloading)
-        self._cache = caching.TaskCache(blobs, self._inputs, self._offloading, catalog)
+        self._cache = TaskCache(blobs, self._inputs, self._offloading, catalog)
+        self._flights = SingleFlight(self._cache, catalog)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def all(self) -> list[Callable[..., Any]]:
@@ -126,13 +132,24 @@ class TaskActivities:
         use = await self._cache.look_up(attempt)
         if use is None:
             return await self._run_in_place(attempt, plugin, run)
-        if use.hit is not None:
-            if activity.info().attempt > 1 and use.named is not None:
-                await plugin.abort(attempt.context(use.named, self._offloading.limits.least), b"")
-            return await _once_allowed(self._cache.result, attempt, use)
-        result = await self._run_in_place(attempt, plugin, run)
-        await self._cache.store(attempt, use, result)
-        return result
+        async with self._flights.alone(attempt, use, lambda: self._waiting(attempt.task, run)):
+            if use.hit is not None:
+                return await self._found(attempt, plugin, use)
+            result = await self._run_in_place(attempt, plugin, run)
+            await self._cache.store(attempt, use, result)
+            return result
+
+    @contextlib.contextmanager
+    def _waiting(self, task: tasks_pb2.TaskTemplate, run: TaskRun) -> Iterator[None]:
+        """Wait for another attempt's outputs. Its slot goes to others, since the one that it waits for may need it."""
+        with contextlib.nullcontext() if task.metadata.is_eager else self._slots.watching(), run.waiting(_FLIGHT):
+            yield
+
+    async def _found(self, attempt: Attempt, plugin: Plugin, use: CacheUse) -> execution_pb2.TaskAttemptResult:
+        inputs, file = await _once_allowed(self._inputs.resolve, attempt)
+        if activity.info().attempt > 1:
+            await plugin.abort(attempt.context(inputs, self._offloading.limits.least), b"")
+        return await _once_allowed(self._cache.result, attempt, use, file)
 
     async def _run_in_place(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         async with run.placed(plugin, attempt.task):
@@ -159,7 +176,7 @@ class TaskActivities:
 def _was_found(attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> bool:
     """Whether clients are to see no task execution: nothing ran. An array has one for all its elements."""
     # An earlier execution of the activity may have reported that the task runs.
-    return caching.is_hit(result) and not attempt.is_element and activity.info().attempt == 1
+    return is_hit(result) and not attempt.is_element and activity.info().attempt == 1
 
 
 async def _once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:

@@ -1,7 +1,10 @@
 """The gRPC client with which workers call the catalog."""
 
+from datetime import timedelta
+
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
+from flytetemporal.idl import times
 from flytetemporal.rpc.client import Client
 
 _SERVICE = "/datacatalog.DataCatalog/"
@@ -17,6 +20,8 @@ class CatalogClient(Client):
         self._create_artifact = self.method(f"{_SERVICE}CreateArtifact", datacatalog.CreateArtifactResponse)
         self._get_artifact = self.method(f"{_SERVICE}GetArtifact", datacatalog.GetArtifactResponse)
         self._update_artifact = self.method(f"{_SERVICE}UpdateArtifact", datacatalog.UpdateArtifactResponse)
+        self._reserve = self.method(f"{_SERVICE}GetOrExtendReservation", datacatalog.GetOrExtendReservationResponse)
+        self._release = self.method(f"{_SERVICE}ReleaseReservation", datacatalog.ReleaseReservationResponse)
         self._add_tag = self.method(f"{_SERVICE}AddTag", datacatalog.AddTagResponse)
 
     async def create_dataset(self, dataset: datacatalog.Dataset) -> None:
@@ -46,3 +51,14 @@ class CatalogClient(Client):
     async def add_tag(self, tag: datacatalog.Tag) -> None:
         """Tag an artifact. Raises ``AlreadyExists``."""
         await self._add_tag(datacatalog.AddTagRequest(tag=tag))
+
+    async def reserve(self, reservation: datacatalog.ReservationID, owner: str, heartbeat: timedelta) -> str:
+        """Take or extend a reservation; return its holder, which can be another owner."""
+        request = datacatalog.GetOrExtendReservationRequest(
+            reservation_id=reservation, owner_id=owner, heartbeat_interval=times.duration(heartbeat)
+        )
+        return (await self._reserve(request)).reservation.owner_id
+
+    async def release(self, reservation: datacatalog.ReservationID, owner: str) -> None:
+        """Give back a reservation; that of another owner stays."""
+        await self._release(datacatalog.ReleaseReservationRequest(reservation_id=reservation, owner_id=owner))

@@ -42,6 +42,17 @@ def drawn_element(number: int, seed: int) -> str:
     return uuid.uuid4().hex
 
 
+@task(cache=Cache(version="1", serialize=True))
+def drawn_alone(seed: int) -> str:
+    time.sleep(1)
+    return uuid.uuid4().hex
+
+
+@task
+def all_same(values: list[str]) -> bool:
+    return len(set(values)) == 1
+
+
 @task
 def elements_are_shared(first: list[str], second: list[str]) -> bool:
     return second[0] == first[2] and second[2] == first[0] and second[1] not in first
@@ -89,6 +100,11 @@ def mapped_twice(seed: int) -> bool:
     return elements_are_shared(first=first, second=second)
 
 
+@workflow
+def drawn_at_once(seed: int) -> bool:
+    return all_same(values=[drawn_alone(seed=seed), drawn_alone(seed=seed), drawn_alone(seed=seed)])
+
+
 # The catalog outlives a run of these cases.
 SEED = int(time.time())
 
@@ -128,7 +144,14 @@ def elements_are_found(run: Run) -> None:
     assert [len(resource.logs) for resource in resources] == [0, 1, 0]
 
 
+def one_has_run(run: Run) -> None:
+    ids = ("n0", "n1", "n2")
+    assert sorted(statuses(run, *ids)) == ["CACHE_HIT", "CACHE_HIT", "CACHE_POPULATED"]
+    assert sorted(len(run.attempts(node_id)) for node_id in ids) == [0, 0, 1]
+
+
 CASES = [
+    Case(drawn_at_once, {"seed": SEED}, {"o0": True}, check=one_has_run),
     Case(drawn_twice, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(with_noise, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(at_points, {"seed": SEED}, {"o0": False}, check=both_run),

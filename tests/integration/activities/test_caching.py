@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flyteidl.datacatalog import datacatalog_pb2 as dc
 from pydantic import SecretStr
 from sqlalchemy import URL, func, select
 
+from flytetemporal.activities.caching import single_flight
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.catalog.dependencies import Catalog
@@ -33,6 +35,7 @@ from flytetemporal.rpc.catalog_client import CatalogClient
 from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.postgres import TEMPLATE, execute
 from tests.fixtures.task_attempts import Bench, integer, mapped, sample, text
+from tests.fixtures.waiting import bounded, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -388,3 +391,105 @@ async def test_a_hit_of_a_repeated_activity_closes_the_task_execution_that_was_b
 
     assert status(result) == "CACHE_HIT"
     assert cached.sink.phases(attempt) == ["SUCCEEDED"]
+
+
+def serialized(program: str = "greet") -> tasks_pb2.TaskTemplate:
+    template = task(program)
+    template.metadata.cache_serializable = True
+    return template
+
+
+def reservation(template: tasks_pb2.TaskTemplate, **inputs: literals_pb2.Literal) -> dc.ReservationID:
+    given = literals_pb2.LiteralMap(literals=inputs or {"name": text("world")})
+    return dc.ReservationID(dataset_id=dataset(template), tag_name=cache_keys.cache_key(template, given).tag)
+
+
+async def test_of_many_serialized_attempts_one_runs_and_the_others_take_its_outputs(cached: Bench) -> None:
+    template = serialized()
+    attempts = [await cached.attempt(template, name=text("world")) for _ in range(6)]
+
+    results = await bounded(asyncio.gather(*(cached.run(attempt) for attempt in attempts)))
+
+    assert sorted(status(one) for one in results) == [*["CACHE_HIT"] * 5, "CACHE_POPULATED"]
+    assert [greeting(one) for one in results] == ["hello world"] * 6
+    assert sum(bool(cached.log(attempt)) for attempt in attempts) == 1
+
+
+async def test_the_next_one_computes_when_the_holder_is_gone(cached: Bench, client: CatalogClient) -> None:
+    template = serialized()
+    await client.reserve(reservation(template), "on a worker that has died", timedelta(milliseconds=400))
+
+    result = await bounded(run(cached, template))
+
+    assert status(result) == "CACHE_POPULATED"
+
+
+async def test_a_waiting_attempt_takes_what_the_holder_stores(cached: Bench, client: CatalogClient) -> None:
+    template = serialized()
+    await client.reserve(reservation(template), "another", timedelta(seconds=10))
+    attempt = await cached.attempt(template, timedelta(milliseconds=500), name=text("world"))
+
+    started = cached.start(attempt)
+    await eventually(lambda: "another attempt" in str(started.heartbeats))
+    assert cached.slots._watched == 1  # Its slot is free for the holder.
+    await put(client, template, o0=text("from the holder"))
+    result = await bounded(started.result)
+
+    assert (status(result), greeting(result)) == ("CACHE_HIT", "from the holder")
+    assert cached.slots._watched == 0
+
+
+@pytest.mark.parametrize("program", ["greet", "boom"])
+async def test_a_reservation_is_given_back_after_success_and_failure(
+    cached: Bench, client: CatalogClient, program: str
+) -> None:
+    template = serialized(program)
+    given = {"name": text("world")} if program == "greet" else {"message": text("no")}
+
+    await run(cached, template, **given)
+
+    assert await client.reserve(reservation(template, **given), "next", timedelta(seconds=1)) == "next"
+
+
+async def test_an_aborted_attempt_stops_waiting_and_one_that_holds_gives_back(
+    cached: Bench, client: CatalogClient
+) -> None:
+    template = serialized("sleeps_with_child")
+    marker = text(str(cached.folder / secrets.token_hex(4)))
+    holder = cached.start(await cached.attempt(template, marker=marker))
+    await eventually(lambda: Path(marker.scalar.primitive.string_value).exists())
+    waiter = cached.start(await cached.attempt(template, marker=marker))
+    await eventually(lambda: "another attempt" in str(waiter.heartbeats))
+
+    for started in (waiter, holder):
+        started.cancel()
+        assert (await bounded(started.result)).failure.error.code == "Aborted"
+
+    assert await client.reserve(reservation(template, marker=marker), "next", timedelta(seconds=1)) == "next"
+
+
+async def test_an_overwriting_execution_waits_for_nobody(cached: Bench, client: CatalogClient) -> None:
+    template = serialized()
+    await client.reserve(reservation(template), "another", timedelta(seconds=10))
+    attempt = await cached.attempt(template, name=text("world"))
+    attempt.settings.overwrite_cache = True
+
+    assert status(await bounded(cached.run(attempt))) == "CACHE_POPULATED"
+
+
+async def test_a_holder_keeps_its_reservation_as_long_as_it_runs(
+    cached: Bench, client: CatalogClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_flight, "HEARTBEAT", timedelta(milliseconds=200))
+    template = serialized("sleeps_with_child")
+    marker = text(str(cached.folder / secrets.token_hex(4)))
+    holder = cached.start(await cached.attempt(template, marker=marker))
+    await eventually(lambda: Path(marker.scalar.primitive.string_value).exists())
+
+    for _ in range(10):  # Longer than a lease, which is three heartbeats.
+        await asyncio.sleep(0.15)
+        holding = await client.reserve(reservation(template, marker=marker), "next", timedelta(seconds=1))
+        assert holding != "next"
+
+    holder.cancel()
+    await bounded(holder.result)

@@ -8,69 +8,39 @@ import asyncio
 import contextlib
 import functools
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 import structlog
 from flyteidl.core import catalog_pb2, identifier_pb2, interface_pb2, literals_pb2
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 from flyteidl.event import event_pb2
 
-from flytetemporal.activities import cache_metadata
+from flytetemporal.activities.caching import metadata
+from flytetemporal.activities.caching.catalog import Catalog, answer
 from flytetemporal.activities.data import node_outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.activities.task_inputs import TaskInputs
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound, Unavailable
+from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound
 from flytetemporal.idl import cache_keys, locations, offloading, types
 from flytetemporal.idl.cache_keys import CacheKey
 from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
-T = TypeVar("T")
-
-# A catalog that restarts is back soon; one that is down for longer must not hold up tasks.
-PAUSES_SECONDS = (0.2, 0.8)
-
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-class Catalog(Protocol):
-    """The catalog as attempts use it; see ``rpc.catalog_client``."""
-
-    async def create_dataset(self, dataset: datacatalog.Dataset) -> None:
-        """Create a dataset."""
-
-    async def get_dataset(self, dataset: datacatalog.DatasetID) -> datacatalog.Dataset:
-        """Return a dataset."""
-
-    async def create_artifact(self, artifact: datacatalog.Artifact) -> None:
-        """Create an artifact."""
-
-    async def tagged(self, dataset: datacatalog.DatasetID, tag: str) -> datacatalog.Artifact:
-        """Return the artifact that has a tag."""
-
-    async def replace_tagged(self, tag: str, artifact: datacatalog.Artifact) -> str:
-        """Replace data and metadata of the artifact that has a tag; return its id."""
-
-    async def add_tag(self, tag: datacatalog.Tag) -> None:
-        """Tag an artifact."""
 
 
 @dataclass(slots=True)
 class CacheUse:
     """What one attempt does with the cache.
 
-    ``outputs`` are those that the task declares, of an array's element one value each; ``named`` the inputs for its
-    command, ``inputs`` those for its file. ``replaces``: what is stored under the key is not to be used.
+    ``outputs`` are those that the task declares, of an array's element one value each. ``replaces``: what is stored
+    under the key is not to be used.
     """
 
     key: CacheKey
     outputs: interface_pb2.VariableMap
-    named: literals_pb2.LiteralMap | None
-    inputs: literals_pb2.LiteralMap | None
     replaces: bool = False
     metadata: event_pb2.TaskNodeMetadata = field(default_factory=event_pb2.TaskNodeMetadata)
     hit: literals_pb2.LiteralMap | None = None
@@ -118,27 +88,31 @@ class TaskCache:
         if self._catalog is None or attempt.reads_whole_inputs or not cache_keys.is_cacheable(attempt.task):
             return None
         template = cache_keys.of_element(attempt.task) if attempt.is_element else attempt.task
-        values, inputs = await retry_transient(functools.partial(self._inputs.resolve, attempt), "inputs", DENIED)
+        values, _ = await retry_transient(functools.partial(self._inputs.resolve, attempt), "inputs", DENIED)
         try:
             # Hashing a megabyte takes long enough to miss heartbeats.
             key = await asyncio.to_thread(cache_keys.cache_key, template, values)
         except InvalidRequest as e:
             _log.warning("not_cached", attempt=attempt.request.generated_name, problem=e.message)
             return None
-        use = CacheUse(key, template.interface.outputs, values, inputs)
+        use = CacheUse(key, template.interface.outputs)
         if attempt.request.settings.overwrite_cache:
             use.replaces = True
             use.note(catalog_pb2.CACHE_SKIPPED)
             return use
+        await self.look_again(attempt, use)
+        return use
+
+    async def look_again(self, attempt: Attempt, use: CacheUse) -> None:
+        """Look for the outputs, which may have been stored since the last time."""
+        if self._catalog is None:
+            return
         try:
             await self._find(attempt, use, self._catalog)
         except FlyteError as e:
             _log.warning("cache_lookup_failed", attempt=attempt.request.generated_name, problem=e.message)
             use.note(catalog_pb2.CACHE_LOOKUP_FAILURE)
             use.hit = None
-        if use.hit is None:
-            use.named = use.inputs = None  # The attempt resolves them again; until then it may wait for long.
-        return use
 
     async def _find(self, attempt: Attempt, use: CacheUse, catalog: Catalog) -> None:
         """Set ``hit`` if there is an artifact whose values can be used; after an error it means nothing."""
@@ -157,15 +131,15 @@ class TaskCache:
             # An earlier execution of this activity has run the task, and its result was lost.
             use.note(catalog_pb2.CACHE_POPULATED, artifact.id, tag)
             return
-        dataset = await _answer(functools.partial(catalog.get_dataset, use.dataset))
-        source = cache_metadata.source(attempt.task.id, dataset.metadata.key_map, artifact.metadata.key_map)
+        dataset = await answer(functools.partial(catalog.get_dataset, use.dataset))
+        source = metadata.source(attempt.task.id, dataset.metadata.key_map, artifact.metadata.key_map)
         use.note(catalog_pb2.CACHE_HIT, artifact.id, tag, source)
 
     async def _tagged(self, use: CacheUse, catalog: Catalog) -> tuple[str, datacatalog.Artifact] | None:
         """Return the first tag of the key that names an artifact, and the artifact."""
         for tag in use.key.tags:
             with contextlib.suppress(NotFound):
-                return tag, await _answer(functools.partial(catalog.tagged, use.dataset, tag))
+                return tag, await answer(functools.partial(catalog.tagged, use.dataset, tag))
         return None
 
     async def _is_complete(self, values: literals_pb2.LiteralMap) -> bool:
@@ -175,10 +149,12 @@ class TaskCache:
                 return False
         return True
 
-    async def result(self, attempt: Attempt, use: CacheUse) -> execution_pb2.TaskAttemptResult:
+    async def result(
+        self, attempt: Attempt, use: CacheUse, inputs: literals_pb2.LiteralMap
+    ) -> execution_pb2.TaskAttemptResult:
         """Write inputs and outputs of an attempt that has a hit; return its result."""
-        values, inputs = use.hit, use.inputs
-        if values is None or inputs is None:
+        values = use.hit
+        if values is None:
             raise Internal(f"attempt {attempt.request.generated_name} has no cached outputs")
         uri = locations.outputs_uri(attempt.request.output_dir)
         await self._inputs.write(attempt, inputs)
@@ -212,7 +188,7 @@ class TaskCache:
             id=_artifact_id(attempt),
             dataset=use.dataset,
             data=[datacatalog.ArtifactData(name=name, value=values.literals[name]) for name in sorted(values.literals)],
-            metadata=cache_metadata.of_artifact(attempt),
+            metadata=metadata.of_artifact(attempt),
         )
         replaced = await self._replace(use, artifact, catalog) if use.replaces else ""
         if not replaced:
@@ -221,10 +197,8 @@ class TaskCache:
         for name in use.key.tags:
             tag = datacatalog.Tag(name=name, artifact_id=named, dataset=use.dataset)
             with contextlib.suppress(AlreadyExists):  # The first writer wins, as in Flyte.
-                await _answer(functools.partial(catalog.add_tag, tag))
-        made_here = cache_metadata.source(
-            attempt.task.id, cache_metadata.of_dataset(attempt).key_map, artifact.metadata.key_map
-        )
+                await answer(functools.partial(catalog.add_tag, tag))
+        made_here = metadata.source(attempt.task.id, metadata.of_dataset(attempt).key_map, artifact.metadata.key_map)
         use.note(catalog_pb2.CACHE_POPULATED, named, source=made_here if replaced else None)
 
     async def _replace(self, use: CacheUse, artifact: datacatalog.Artifact, catalog: Catalog) -> str:
@@ -232,19 +206,19 @@ class TaskCache:
         replaced = []
         for tag in use.key.tags:
             with contextlib.suppress(NotFound):
-                replaced.append(await _answer(functools.partial(catalog.replace_tagged, tag, artifact)))
+                replaced.append(await answer(functools.partial(catalog.replace_tagged, tag, artifact)))
         return replaced[0] if replaced else ""
 
     async def _create(self, attempt: Attempt, artifact: datacatalog.Artifact, catalog: Catalog) -> None:
         creating = functools.partial(catalog.create_artifact, artifact)
         with contextlib.suppress(AlreadyExists):  # Created by an earlier execution of this activity.
             try:
-                await _answer(creating)
+                await answer(creating)
             except NotFound:
-                dataset = datacatalog.Dataset(id=artifact.dataset, metadata=cache_metadata.of_dataset(attempt))
+                dataset = datacatalog.Dataset(id=artifact.dataset, metadata=metadata.of_dataset(attempt))
                 with contextlib.suppress(AlreadyExists):
-                    await _answer(functools.partial(catalog.create_dataset, dataset))
-                await _answer(creating)
+                    await answer(functools.partial(catalog.create_dataset, dataset))
+                await answer(creating)
 
 
 def is_hit(result: execution_pb2.TaskAttemptResult) -> bool:
@@ -271,13 +245,3 @@ def _check(values: literals_pb2.LiteralMap, declared: interface_pb2.VariableMap)
         if not types.castable(found, expected):
             problem = f"is of type {types.text(found)}, but the task declares {types.text(expected)}"
             raise InvalidRequest(f"the cached output [{name}] {problem}")
-
-
-async def _answer(call: Callable[[], Awaitable[T]]) -> T:
-    """Return the catalog's answer; repeat the call a few times if there is none. Raises ``Unavailable``."""
-    for pause in PAUSES_SECONDS:
-        try:
-            return await call()
-        except Unavailable:
-            await asyncio.sleep(pause)
-    return await call()

@@ -1,0 +1,1 @@
+"""Cached outputs of task attempts."""
