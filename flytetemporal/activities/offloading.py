@@ -147,7 +147,7 @@ class Offloading:
             ValueTooLarge: the values exceed the limit together.
         """
         wanted = sorted(values.literals if names is None else set(names) & set(values.literals))
-        if not await asyncio.to_thread(_have_references, values, wanted):
+        if not wanted or not await asyncio.to_thread(_have_references, values, wanted):
             return values
         most = limit or self.limits.inline
         found = await asyncio.to_thread(literals.copied, values)

@@ -26,7 +26,6 @@ from flytetemporal.idl import bounds, error_text, locations, tracebacks
 from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind
 from flytetemporal.storage import failures
 from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
-from flytetemporal.storage.concurrency import for_each
 
 DONE = "attempt.pb"
 # A message is cut to 100 kB anyway; a result holds at most what Temporal carries.
@@ -44,7 +43,7 @@ async def clear(blobs: BlobStore, output_dir: str) -> None:
     uris = [locations.join(output_dir, name) for name in _STALE]
     # If the task has replaced the directory by a link, there is nothing of ours in it.
     with contextlib.suppress(InvalidRequest):
-        await for_each(blobs.delete, uris, at_once=len(uris))
+        await blobs.delete_all(uris)
 
 
 async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:

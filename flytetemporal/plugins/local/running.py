@@ -39,6 +39,8 @@ class Running(Generic[Program]):
         A SIGKILL that this worker has not sent counts as lack of memory if the kernel has killed a process for that
         while the attempt ran. The kernel does not say which one, so it can have been another process.
         """
+        if ended.code == 0:
+            return outcome.phase(context.name, ended, "", out_of_memory=False)
         killed = outcome.was_killed(ended) and limits.kernel_kills() > self.kernel_kills
         return outcome.phase(
             context.name,

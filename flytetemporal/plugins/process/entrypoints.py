@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import importlib
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -114,6 +113,12 @@ def fetch(command: Sequence[str], cache: Path) -> None:
         bundles.unpacked(uri, cache, _download())
 
 
+def adapt() -> None:
+    """Change what flytekit does at the end of tasks, and in eager ones. Call this once, before the server forks."""
+    _keep_loops()
+    eager_polling.install()
+
+
 def refresh(loaded: Loaded, directory: Path, *, keep_numpy: bool = False) -> None:
     """Give flytekit and Python the state that they have in a new process.
 
@@ -121,9 +126,10 @@ def refresh(loaded: Loaded, directory: Path, *, keep_numpy: bool = False) -> Non
     global generator as it is.
     """
     tempfile.tempdir = None
-    with contextlib.suppress(AttributeError):
-        time.tzset()
-    random.seed()
+    if os.environ.get("TZ") != loaded.environment.get("TZ"):
+        with contextlib.suppress(AttributeError):
+            time.tzset()
+    # Python seeds its own generator in each fork.
     numpy = modules.loaded("numpy")
     if numpy is not None and not keep_numpy:
         numpy.random.seed()
@@ -135,8 +141,6 @@ def refresh(loaded: Loaded, directory: Path, *, keep_numpy: bool = False) -> Non
     if not loaded.logs_like(os.environ):
         _refresh_loggers()
     _refresh_context(directory)
-    _keep_loops()
-    eager_polling.install()
 
 
 def run(prepared: Prepared) -> int:

@@ -33,6 +33,8 @@ def main() -> None:
     problem = _load_flytekit()
     if not problem and not options.unrehearsed:
         _rehearse()
+    if not problem:
+        entrypoints.adapt()
     control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)

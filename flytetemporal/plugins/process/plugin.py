@@ -112,7 +112,7 @@ class ProcessPlugin(Plugin):
         if running is None:
             command, memory_bytes = _command(context), self._memory_bytes(context)
             async with self._attempts.prepared(context) as folders:
-                variables = await asyncio.to_thread(self._variables, context, folders)
+                variables = await self._environment(context, folders)
                 kills = limits.kernel_kills()
                 launch = Launch(
                     id=0,
@@ -154,6 +154,11 @@ class ProcessPlugin(Plugin):
             return 0
         with specification_checked():
             return resources.memory_bytes(context.resources)
+
+    async def _environment(self, context: TaskContext, folders: Workspace) -> dict[str, str]:
+        if context.template.security_context.secrets:  # They are read from files, and written to files.
+            return await asyncio.to_thread(self._variables, context, folders)
+        return self._variables(context, folders)
 
     def _variables(self, context: TaskContext, folders: Workspace) -> dict[str, str]:
         """Return the environment of the process; later variables win. Secrets wanted as files are written."""

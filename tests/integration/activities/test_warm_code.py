@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tarfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -324,3 +325,29 @@ async def test_a_server_that_dies_takes_the_forks_of_warm_parents_along(tmp_path
 
         assert result.failure.error.code == "Interrupted"
         await eventually(lambda: not os.path.exists(f"/proc/{pid}") and not os.path.exists(f"/proc/{parent}"))
+
+
+async def test_fast_registered_code_is_imported_once_too(worker: Bench, tmp_path: Path) -> None:
+    code = Code(tmp_path, "packed", "from pathlib import Path", "return str(Path(__file__).parent == Path.cwd())")
+    archive = tmp_path / "fast.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "packed.py", "packed.py")
+    fast = ("pyflyte-fast-execute", "--additional-distribution", f"file://{archive}", "--dest-dir", "/root", "--")
+    task = template((*fast, *loader("packed", "answer")))
+
+    answers = [answer(await worker.run(await worker.attempt(task))) for _ in range(3)]
+
+    assert answers == ["True"] * 3
+    assert code.imports == 1
+
+
+async def test_all_tasks_of_a_module_share_its_import(worker: Bench, tmp_path: Path) -> None:
+    code = Code(tmp_path, "shared", "", "return 'first'")
+    source = tmp_path / "shared.py"
+    source.write_text(source.read_text() + "\n\n@task\ndef other() -> str:\n    return 'second'\n")
+    os.utime(source, (1, 1))
+    other = await worker.attempt(template(loader("shared", "other")), envs={"PYTHONPATH": str(tmp_path)})
+
+    assert await code.run(worker) == "first"
+    assert answer(await worker.run(other)) == "second"
+    assert code.imports == 1
