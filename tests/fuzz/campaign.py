@@ -15,6 +15,8 @@ from urllib.parse import quote
 import grpc
 import httpx
 import hypothesis
+from flyteidl.cacheservice import cacheservice_pb2
+from flyteidl.datacatalog import datacatalog_pb2
 from flyteidl.service import admin_pb2, auth_pb2, dataproxy_pb2, identity_pb2, signal_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -26,7 +28,7 @@ from flytetemporal.rpc import transcoding
 from flytetemporal.rpc.methods import Method, refuse
 from flytetemporal.rpc.transcoding import Route
 from tests.fixtures.stack import RunningStack
-from tests.fuzz import messages, requests
+from tests.fuzz import catalog_requests, messages, requests
 
 SERVICES = [
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
@@ -36,9 +38,12 @@ SERVICES = [
     auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"],
     events_pb2.DESCRIPTOR.services_by_name["EventService"],
     operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
+    datacatalog_pb2.DESCRIPTOR.services_by_name["DataCatalog"],
+    cacheservice_pb2.DESCRIPTOR.services_by_name["CacheService"],
 ]
 METHODS: list[Method] = [method for service in SERVICES for method in refuse(service, "only described here")]
 ROUTES: list[Route] = transcoding.routes(METHODS)
+VALID = {**requests.VALID, **catalog_requests.VALID}
 CONTENT_TYPES = ["application/json", "application/octet-stream", "text/plain", "", "application/x-www-form-urlencoded"]
 BODIES = [b"[" * 10_000, b'{"a":' * 5_000, b"1" * 10_000, b'"\\ud800"', b"nan", b"{}", b"null"]
 # An answer that takes longer counts as a hang; a busy machine is slow.
@@ -208,7 +213,7 @@ def _send_one(target: Target, data: st.DataObject) -> None:
 
 
 def _valid(method: Method) -> list[Message]:
-    return requests.VALID.get(f"{method.service.rsplit('.', 1)[1]}/{method.name}", [])
+    return VALID.get(f"{method.service.rsplit('.', 1)[1]}/{method.name}", [])
 
 
 def _descriptor(method: Method) -> Any:
