@@ -1,5 +1,7 @@
 """The result of a task attempt: collect it from what the task has left, and keep it for a repeated activity."""
 
+import asyncio
+import contextlib
 import functools
 from collections.abc import Callable
 
@@ -9,13 +11,16 @@ from flytetemporal.activities import outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import InvalidRequest, NotFound, StoreAccessDenied, ValueTooLarge
+from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind, PhaseInfo
 from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
+
+# How long the deck of an attempt that was stopped is looked for.
+DECK_SECONDS = 5.0
 
 
 class TaskResults:
@@ -60,9 +65,7 @@ class TaskResults:
         error = last.error
         if error is not None:
             result = outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
-            decks = functools.partial(outputs.deck_uri, self._blobs, attempt.written_dir, attempt.task)
-            result.deck_uri = await retry_transient(decks, "deck", note=note)
-            return result
+            return await self._with_deck(attempt, result, note)
         written, expected = attempt.written_dir, attempt.request.output_dir
         collecting = functools.partial(
             outputs.collect, self._blobs, written, attempt.task, self._offloading, is_element=attempt.is_element
@@ -70,9 +73,11 @@ class TaskResults:
         try:
             result = await retry_transient(collecting, "outputs", note=note)
         except ValueTooLarge as e:
-            return outputs.failed("OutputSizeExceeded", attempt.describe(e), ErrorKind.USER, recoverable=False)
+            result = outputs.failed("OutputSizeExceeded", attempt.describe(e), ErrorKind.USER, recoverable=False)
+            return await self._with_deck(attempt, result, note)
         except InvalidRequest as e:
-            return outputs.failed(outputs.INVALID_OUTPUTS, e.message, ErrorKind.USER, recoverable=False)
+            result = outputs.failed(outputs.INVALID_OUTPUTS, e.message, ErrorKind.USER, recoverable=False)
+            return await self._with_deck(attempt, result, note)
         if result.WhichOneof("outcome") == "outputs":
             if written != expected:
                 copying = functools.partial(outputs.copy, self._blobs, written, expected)
@@ -81,3 +86,20 @@ class TaskResults:
                 # The activity that gathers the outputs of all elements reads them from the store.
                 result.outputs.uri = locations.outputs_uri(expected)
         return result
+
+    async def _with_deck(
+        self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, note: Callable[[str], None]
+    ) -> execution_pb2.TaskAttemptResult:
+        """Add the deck of an attempt whose outputs were not collected."""
+        looking = functools.partial(outputs.deck_uri, self._blobs, attempt.written_dir, attempt.task)
+        with contextlib.suppress(InvalidRequest):  # The task has replaced its directory by a link.
+            result.deck_uri = await retry_transient(looking, "deck", note=note)
+        return result
+
+    async def deck_of_stopped(self, attempt: Attempt) -> str:
+        """Return the URI of the deck of an attempt that was stopped; an empty text if the store does not answer."""
+        # An abort must end soon, so it does not wait out an outage.
+        with contextlib.suppress(FlyteError, TimeoutError):
+            async with asyncio.timeout(DECK_SECONDS):
+                return await outputs.deck_uri(self._blobs, attempt.written_dir, attempt.task)
+        return ""

@@ -121,6 +121,7 @@ class TaskActivities:
             if not _is_aborted():
                 raise
             result = outputs.failed("Aborted", "the attempt was stopped", ErrorKind.SYSTEM, recoverable=False)
+            result.deck_uri = await self._results.deck_of_stopped(attempt)
             # The workflow reports the abort, since admin may not answer now. An aborted attempt is never repeated, so
             # its result is not kept.
             await reports.attach(result, aborted=True)

@@ -65,7 +65,7 @@ async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind:
         return await deadlines.within(deadlines.left(limit, node.progress.began_at), run_kind(node, inputs))
     except NodeFailure as failure:
         _report_failure(node, failure)
-        failure.checkpoint_uri = failure.deck_uri = ""  # They are this node's. The nodes above report the same failure.
+        failure.checkpoint_uri = ""  # It is this node's. The nodes above report the same failure.
         raise
     except TimeoutError as e:
         expired = timed_out(node.id, limit, times.limit(node.node.timeout))
@@ -114,6 +114,7 @@ def report_aborted(node: NodeRun, abort: Abort) -> None:
     """Report that a node was stopped, and why."""
     event = node.phase_event(Phase.ABORTED)
     event.error.CopyFrom(execution_error("NodeAborted", abort.reason, UNKNOWN))
+    event.deck_uri = node.progress.deck_uri
     node.report(event)
 
 
@@ -124,7 +125,7 @@ def _report_failure(
 ) -> None:
     event = node.phase_event(phase)
     event.error.CopyFrom(failure.error)
-    event.deck_uri = failure.deck_uri
+    event.deck_uri = node.progress.deck_uri
     if failure.checkpoint_uri:
         event.task_node_metadata.checkpoint_uri = failure.checkpoint_uri
     node.report(event)

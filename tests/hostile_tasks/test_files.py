@@ -103,6 +103,18 @@ async def test_a_deck_stays_readable_in_every_end(bench: Bench, end: str) -> Non
     assert result.deck_uri == attempt.output_dir + "/deck.html"
 
 
+@pytest.mark.parametrize("what", ["3 GB", "a directory"])
+async def test_a_deck_stays_readable_if_the_outputs_cannot_be_used(bench: Bench, what: str) -> None:
+    script = 'echo "<html>" > "$2"; ' + INSTEAD[what]
+    command = shell(script, "{{.outputPrefix}}/outputs.pb", "{{.outputPrefix}}/deck.html")
+    attempt = await bench.attempt(template(command))
+
+    result = await bounded(bench.run(attempt))
+
+    assert result.failure.error.code in ("OutputSizeExceeded", "InvalidTaskOutputs")
+    assert result.deck_uri == attempt.output_dir + "/deck.html"
+
+
 @pytest.mark.parametrize(
     ("error", "shown"),
     [

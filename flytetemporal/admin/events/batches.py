@@ -147,13 +147,13 @@ async def close_open(session: AsyncSession, execution_id: ExecutionId, closure: 
     tasks = await event_rows.load_tasks(session, execution_id, event_rows.is_open(TaskExecutionRow))
     error = core_execution_pb2.ExecutionError(code=NODE_ABORTED, message=_cause(closure))
     for node in nodes.values():
-        node.changed = node_events.advance(
-            node.execution,
-            event_pb2.NodeExecutionEvent(phase=phases.N.ABORTED, occurred_at=closure.updated_at, error=error),
-        )
+        event = event_pb2.NodeExecutionEvent(phase=phases.N.ABORTED, occurred_at=closure.updated_at, error=error)
+        # Whether an announced deck was written is unknown here. Links are only made to decks that exist.
+        event.deck_uri = node.execution.closure.deck_uri
+        node.changed = node_events.advance(node.execution, event)
     for task in tasks.values():
-        event = event_pb2.TaskExecutionEvent(phase=phases.T.ABORTED, occurred_at=closure.updated_at)
-        task.changed, _ = task_events.advance(task.execution, task.phase_version, event)
+        end = event_pb2.TaskExecutionEvent(phase=phases.T.ABORTED, occurred_at=closure.updated_at)
+        task.changed, _ = task_events.advance(task.execution, task.phase_version, end)
     await event_rows.store_nodes(session, nodes.values())
     await event_rows.store_tasks(session, tasks.values())
 

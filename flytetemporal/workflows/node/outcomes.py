@@ -31,15 +31,12 @@ class Values:
 
 
 class NodeFailure(Exception):
-    """A node failed and no attempt follows. The URIs are set if a task attempt itself reported the failure."""
+    """A node failed and no attempt follows. ``checkpoint_uri`` is set if a task attempt itself reported the failure."""
 
-    def __init__(
-        self, error: core_execution_pb2.ExecutionError, *, checkpoint_uri: str = "", deck_uri: str = ""
-    ) -> None:
+    def __init__(self, error: core_execution_pb2.ExecutionError, *, checkpoint_uri: str = "") -> None:
         super().__init__(f"{error.code}: {error.message[:200]}")
         self.error = error
         self.checkpoint_uri = checkpoint_uri
-        self.deck_uri = deck_uri
 
 
 class NodeTimedOut(NodeFailure):

@@ -49,6 +49,7 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
         node.store(outputs.literals, uri)
     event = node.phase_event(Phase.SUCCEEDED)
     event.output_uri = uri
+    event.deck_uri = node.progress.deck_uri
     event.task_node_metadata.SetInParent()
     node.report(event)
     return Values(outputs.literals, uri)

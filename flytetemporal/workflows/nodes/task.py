@@ -63,6 +63,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
             return _succeed(node, result, budget.attempt)
+        _keep_deck(node, result)
         if cancellation.is_cancelled():  # It failed while it was being stopped: no attempt follows.
             node.scope.run.reports.forward(result.unreported)
             raise asyncio.CancelledError
@@ -72,6 +73,13 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             budget.progress.dynamic.SetInParent()
             continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
+
+
+def _keep_deck(node: NodeRun, result: execution_pb2.TaskAttemptResult) -> None:
+    """Keep the deck of an attempt that does not end its node with success: the node's last event names the newest."""
+    # The URI makes events longer, and their length decides how many of them one report takes.
+    if result.deck_uri and workflow.patched(Patch.DECKS_OF_ALL_ENDS):
+        node.progress.deck_uri = result.deck_uri
 
 
 def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptResult) -> Retry:
@@ -86,7 +94,7 @@ def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptRes
         retry = budget.after(failure.error, recoverable=failure.recoverable)
     except NodeFailure as final:
         node.scope.run.reports.forward(result.unreported)
-        raise NodeFailure(final.error, checkpoint_uri=checkpoint, deck_uri=result.deck_uri) from final
+        raise NodeFailure(final.error, checkpoint_uri=checkpoint) from final
     for event in result.unreported[-1:]:  # The attempt's end.
         _describe_retry(event.task, retry)
     node.scope.run.reports.forward(result.unreported)
@@ -197,7 +205,7 @@ def _succeed(node: NodeRun, result: execution_pb2.TaskAttemptResult, attempt: in
     uri = locations.outputs_uri(node.output_dir(attempt))
     event = succeeded_event(node, attempt, uri)
     _describe_cache(event, result.cache)
-    event.deck_uri = result.deck_uri
+    event.deck_uri = result.deck_uri or node.progress.deck_uri
     node.report(event)
     outputs = result.outputs
     return Values(outputs.literals if outputs.HasField("literals") else None, outputs.uri or uri)

@@ -97,6 +97,40 @@ async def test_a_deck_is_announced(bench: Bench) -> None:
     assert result.deck_uri == attempt.output_dir + "/deck.html"
 
 
+def writes_a_deck_and_hangs() -> tasks_pb2.TaskTemplate:
+    script = 'd="${0#file://}"; mkdir -p "$d"; echo "<html>" > "$d/deck.html"; echo begun; sleep 60'
+    return template(["sh", "-c", script, "{{.outputPrefix}}"])
+
+
+async def test_an_attempt_that_times_out_shows_its_deck(bench: Bench) -> None:
+    attempt = await bench.attempt(writes_a_deck_and_hangs(), limit=timedelta(seconds=3))
+
+    result = await bench.run(attempt)
+
+    assert result.failure.error.code == "TimeoutExpired"
+    assert result.deck_uri == attempt.output_dir + "/deck.html"
+
+
+async def test_an_attempt_that_is_stopped_shows_its_deck(bench: Bench) -> None:
+    attempt = await bench.attempt(writes_a_deck_and_hangs())
+    started = bench.start(attempt)
+    await eventually(lambda: "begun" in bench.log(attempt))
+
+    started.cancel()
+
+    assert (await started.result).deck_uri == attempt.output_dir + "/deck.html"
+
+
+async def test_an_attempt_that_is_stopped_before_it_writes_its_deck_shows_none(bench: Bench) -> None:
+    attempt = await bench.attempt(template(["sh", "-c", "echo begun; sleep 60"]))
+    started = bench.start(attempt)
+    await eventually(lambda: "begun" in bench.log(attempt))
+
+    started.cancel()
+
+    assert not (await started.result).deck_uri
+
+
 async def test_a_dynamic_task_leaves_its_plan(bench: Bench) -> None:
     settings = SerializationSettings(image_config=ImageConfig.auto(img_name="image:1"))
     attempt = await bench.attempt(sample("fan"), envs={"_F_SS_C": settings.serialized_context}, name=text("x"))

@@ -414,7 +414,8 @@ async def test_a_task_may_come_before_its_node(deps: Dependencies) -> None:
 
 async def test_the_end_of_a_workflow_closes_what_is_open(deps: Dependencies) -> None:
     error = core_execution_pb2.ExecutionError(code="USER:Broken", message="n9 broke")
-    open_rows: list[Sent] = [node_event(N.RUNNING, 1), task_event(T.RUNNING, 1), node_event(N.SUCCEEDED, 2, name="n1")]
+    started = node_event(N.RUNNING, 1, deck_uri="s3://b/deck.html")
+    open_rows: list[Sent] = [started, task_event(T.RUNNING, 1), node_event(N.SUCCEEDED, 2, name="n1")]
     await send_batch(deps, open_rows)
 
     await send_batch(deps, [workflow_event(W.FAILED, 9, error=error)])
@@ -422,6 +423,7 @@ async def test_the_end_of_a_workflow_closes_what_is_open(deps: Dependencies) -> 
     node, task = await get_node(deps), await get_task(deps)
     assert node.closure.phase == N.ABORTED
     assert (node.closure.error.code, node.closure.error.message) == ("NodeAborted", "n9 broke")
+    assert node.closure.deck_uri == "s3://b/deck.html"
     assert (node.closure.updated_at, task.closure.phase) == (at(9), T.ABORTED)
     assert (await get_node(deps, "n1")).closure.phase == N.SUCCEEDED
 
