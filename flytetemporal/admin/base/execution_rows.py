@@ -33,12 +33,12 @@ def of_execution(
     return (row.execution_project == project) & (row.execution_domain == domain) & (row.execution_name == name)
 
 
-def execution_key(row: AnyRow) -> ExecutionKey:
+def execution_key(row: AnyRow | SelectedColumns) -> ExecutionKey:
     """Return the key of the execution that the row belongs to."""
     return row.execution_project, row.execution_domain, row.execution_name
 
 
-def execution_id(row: AnyRow) -> identifier_pb2.WorkflowExecutionIdentifier:
+def execution_id(row: AnyRow | SelectedColumns) -> identifier_pb2.WorkflowExecutionIdentifier:
     """Return the id of the execution that the row belongs to."""
     return identifiers.execution_identifier(execution_key(row))
 

@@ -20,8 +20,8 @@ from flytetemporal.admin.base import (
 )
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.executions import aborting, execution_metrics, launching, stored_data
-from flytetemporal.idl import phases, times
+from flytetemporal.admin.executions import aborting, execution_metrics, launching, shared_reads, stored_data
+from flytetemporal.idl import identifiers, phases, times
 
 create = launching.create
 relaunch = launching.relaunch
@@ -33,8 +33,10 @@ terminate = aborting.terminate
 async def get(deps: Dependencies, request: execution_pb2.WorkflowExecutionGetRequest) -> execution_pb2.Execution:
     """Return an execution."""
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
-    async with deps.sessions() as session:
-        found = message(await execution_lookup.execution(session, request.id))
+    row = await shared_reads.execution(deps.sessions, identifiers.execution_key(request.id))
+    if row is None:
+        raise execution_lookup.missing_execution(request.id)
+    found = message(row)
     system = found.spec.metadata.system_metadata
     # As flyteadmin does for an execution that has no stored namespace.
     system.namespace = system.namespace or f"{request.id.project}-{request.id.domain}"
@@ -94,7 +96,7 @@ async def update(
     return execution_pb2.ExecutionUpdateResponse()
 
 
-def message(row: ExecutionRow) -> execution_pb2.Execution:
+def message(row: ExecutionRow | shared_reads.Found) -> execution_pb2.Execution:
     """Return an execution as clients read it."""
     found = execution_pb2.Execution(
         id=execution_rows.execution_id(row),
