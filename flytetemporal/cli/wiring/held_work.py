@@ -91,7 +91,7 @@ class HeldWork:
 
 
 def read(file: int) -> Held:
-    """Return what an open file names."""
+    """Return what an open file names. A machine that died can have left it damaged; Temporal refuses what is wrong."""
     held = Held()
     position = 0
     while content := os.pread(file, SLOT_BYTES, position):
@@ -101,10 +101,10 @@ def read(file: int) -> Held:
         if kind == _ACTIVITY:
             held.task_tokens.append(value)
         elif kind == _WORKFLOW:
-            workflow_id, _, run_id = value.decode().partition(_SEPARATOR.decode())
+            workflow_id, _, run_id = value.decode(errors="replace").partition(_SEPARATOR.decode())
             held.runs.append((workflow_id, run_id))
         elif kind == _HOLDER:
-            held.holder = value.decode()
+            held.holder = value.decode(errors="replace")
     return held
 
 

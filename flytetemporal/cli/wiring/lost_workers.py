@@ -68,7 +68,7 @@ def _watcher(path: Path, settings: Settings) -> "subprocess.Popen[bytes]":
 
 async def _search(client: Client, work_dir: Path) -> None:
     while True:
-        for path in (work_dir / "held").iterdir():
+        for path in (work_dir / "held").glob("*"):
             try:
                 await hand_back(client, path, work_dir)
             except* (RPCError, OSError) as e:

@@ -56,3 +56,13 @@ def test_only_the_file_of_a_dead_worker_can_be_locked(tmp_path: Path) -> None:
     work.path.unlink()
     os.close(file)
     assert held_work.lock(work.path) is None
+
+
+def test_a_damaged_file_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "damaged"
+    path.write_bytes(b"W\x00\x05\xff\xff\xff".ljust(held_work.SLOT_BYTES, b"\0") + b"A\x00\x02ab" + b"x")
+    file = os.open(path, os.O_RDONLY)
+    try:
+        assert held_work.read(file).task_tokens == [b"ab"]
+    finally:
+        os.close(file)
