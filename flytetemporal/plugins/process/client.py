@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,13 +23,12 @@ CHECK_SECONDS = 1.0
 class ForkServerClient:
     """Starts processes for all attempts of a worker. It has one current server, and old ones that still have children.
 
-    ``folder`` holds scratch files of the servers and the cache of bundles. Each server keeps the code of tasks imported
-    within ``warm_memory`` bytes.
+    ``folder`` holds scratch files of the servers and the cache of bundles. ``options`` are those of each server.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], warm_memory: int = 0) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], options: Sequence[str] = ()) -> None:
         self._folder = folder
-        self._warm_memory = warm_memory
+        self._options = tuple(options)
         self._environment = dict(environment)
         self._ids = itertools.count(1)
         self._lock = asyncio.Lock()
@@ -87,7 +86,7 @@ class ForkServerClient:
                 current = None
             if current is None:
                 self._servers = {server for server in self._servers if server.alive}
-                current = await Server.start(self._folder, self._environment, self._warm_memory)
+                current = await Server.start(self._folder, self._environment, self._options)
                 self._servers.add(current)
                 self._checked_at = time.monotonic()
             self._current = current

@@ -16,13 +16,12 @@ import tempfile
 import threading
 from pathlib import Path
 
-from flytetemporal.plugins.process import changes, child, entrypoints, messages, rehearsal
+from flytetemporal.plugins.process import changes, child, entrypoints, messages, rehearsal, store_library
 from flytetemporal.plugins.process.entrypoints import Loaded
 from flytetemporal.plugins.process.messages import Ready
 from flytetemporal.plugins.process.serving import ForkServer
 from flytetemporal.plugins.process.warm.server import WarmingServer
 
-WARM_MEMORY = "--warm-memory"
 _UNREHEARSED = "--unrehearsed"
 
 
@@ -35,6 +34,7 @@ def main() -> None:
         _rehearse()
     if not problem:
         entrypoints.adapt()
+        store_library.load(options.store)
     control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
@@ -62,7 +62,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forkserver")
-    parser.add_argument(WARM_MEMORY, type=int, default=0, metavar="BYTES", help="for imported code; 0: none is kept")
+    parser.add_argument(
+        "--warm-memory", type=int, default=0, metavar="BYTES", help="for imported code; 0: none is kept"
+    )
+    parser.add_argument("--store", default="", metavar="SCHEME", help="of the URIs of the object store")
     parser.add_argument(_UNREHEARSED, action="store_true", help="do not rehearse a task")
     return parser.parse_args()
 

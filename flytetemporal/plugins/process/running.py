@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,10 +104,10 @@ class Server:
         self.files: Mapping[str, changes.Stamp] = {}
 
     @classmethod
-    async def start(cls, folder: Path, environment: Mapping[str, str], warm_memory: int = 0) -> "Server":
+    async def start(cls, folder: Path, environment: Mapping[str, str], options: Sequence[str] = ()) -> "Server":
         """Start a server that keeps its scratch files under ``folder``, and wait until it has loaded flytekit.
 
-        It keeps the code of tasks imported within ``warm_memory`` bytes.
+        ``options`` are those of ``python -m flytetemporal.plugins.process.forkserver``.
 
         Raises:
             Unavailable: the server does not start.
@@ -117,7 +117,7 @@ class Server:
         started_at = time.monotonic()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", MODULE, "--warm-memory", str(warm_memory)),
+                *(sys.executable, "-P", "-m", MODULE, *options),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 env={**environment, "TMPDIR": str(scratch.path)},

@@ -4,7 +4,7 @@ import textwrap
 
 STATE = """
     import faulthandler, importlib, os, signal, sys, threading
-    from flytetemporal.plugins.process import entrypoints, rehearsal
+    from flytetemporal.plugins.process import entrypoints, rehearsal, store_library
 
     importlib.import_module(entrypoints.ENTRYPOINT)
     contexts = importlib.import_module("flytekit.core.context_manager")
@@ -25,13 +25,15 @@ STATE = """
 
     before = state()
     rehearsal.rehearse()
+    entrypoints.adapt()
+    store_library.load('s3')
     after = state()
     changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
-    print("changed:", changed)
+    print("changed:", changed, "loaded:", "s3fs" in sys.modules)
 """
 
 
-def test_a_rehearsal_leaves_no_state_that_forks_would_share() -> None:
+def test_what_a_server_prepares_leaves_no_state_that_forks_would_share() -> None:
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(STATE)], capture_output=True, text=True, check=False)
 
-    assert ended.stdout == "changed: {}\n", ended.stderr
+    assert ended.stdout == "changed: {} loaded: True\n", ended.stderr
