@@ -68,7 +68,8 @@ class ProcessPlugin(Plugin):
         self._inherited = _with_interpreter(self._host.environment)
         # The lease is in the environment that the kernel shows, of the server and of every fork.
         lease = {LEASE_VARIABLE: process_ownership.mine()}
-        options = ("--warm-memory", str(int(settings.warm_memory)), "--store", storage.root.partition("://")[0])
+        scheme = storage.root.partition("://")[0] if "://" in storage.root else "file"
+        options = ("--warm-memory", str(int(settings.warm_memory)), "--store", scheme)
         self._client = ForkServerClient(self._host.work_dir, {**self._inherited, **lease}, options)
         self._attempts = RunningAttempts[Process](self._host)
         self._background = Background()
