@@ -83,7 +83,7 @@ class DynamicActivities:
 
     async def _closure(self, request: execution_pb2.DynamicRequest) -> compiler_pb2.CompiledWorkflowClosure:
         parent = await self._templates.load(request.tasks, request.task)
-        uri = locations.join(request.output_dir, locations.FUTURES)
+        uri = locations.join(request.futures_dir or request.output_dir, locations.FUTURES)
         try:
             spec = await self._blobs.read_message(uri, dynamic_job_pb2.DynamicJobSpec, MAX_FUTURES_BYTES)
             await asyncio.to_thread(bounds.check, spec)
@@ -117,7 +117,7 @@ def _shown(request: execution_pb2.DynamicRequest, closure: compiler_pb2.Compiled
         event_pb2.DynamicWorkflowNodeMetadata(
             id=closure.primary.template.id,
             compiled_workflow=closure,
-            dynamic_job_spec_uri=locations.join(request.output_dir, locations.FUTURES),
+            dynamic_job_spec_uri=locations.join(request.futures_dir or request.output_dir, locations.FUTURES),
         )
     )
     return events_pb2.Event(node=event)

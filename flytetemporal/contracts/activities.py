@@ -46,6 +46,12 @@ async def load_graph(reference: execution_pb2.ContentReference) -> execution_pb2
 
 
 @activity.defn
+async def read_earlier_nodes(request: execution_pb2.EarlierNodesRequest) -> execution_pb2.EarlierNodes:
+    """Return a page of what can be reused of the nodes of an execution that is recovered."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def store_state(part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:
     """Store a part of a run's state that is too large for the start argument of the next run."""
     raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, signal_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, node_execution_pb2, signal_pb2
 from flyteidl.core import identifier_pb2
 
 from flytetemporal.contracts.v1 import events_pb2
@@ -12,6 +12,7 @@ RECORD_EVENTS = "/flytetemporal.v1.EventService/RecordEvents"
 GET_LAUNCH_PLAN = "/flyteidl.service.AdminService/GetLaunchPlan"
 CREATE_EXECUTION = "/flyteidl.service.AdminService/CreateExecution"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
+LIST_NODE_EXECUTIONS = "/flyteidl.service.AdminService/ListNodeExecutions"
 TERMINATE_EXECUTION = "/flyteidl.service.AdminService/TerminateExecution"
 GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
 # Admin accepts larger messages, but a batch is one transaction, and shorter transactions hold locks for less time.
@@ -28,6 +29,7 @@ class AdminClient(Client):
         self._launch_plan = self.method(GET_LAUNCH_PLAN, launch_plan_pb2.LaunchPlan)
         self._create = self.method(CREATE_EXECUTION, execution_pb2.ExecutionCreateResponse)
         self._execution = self.method(GET_EXECUTION, execution_pb2.Execution)
+        self._nodes = self.method(LIST_NODE_EXECUTIONS, node_execution_pb2.NodeExecutionList)
         self._terminate = self.method(TERMINATE_EXECUTION, execution_pb2.ExecutionTerminateResponse)
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
@@ -74,6 +76,17 @@ class AdminClient(Client):
             Unavailable: admin does not answer.
         """
         return await self._execution(execution_pb2.WorkflowExecutionGetRequest(id=identifier))
+
+    async def list_node_executions(
+        self, request: node_execution_pb2.NodeExecutionListRequest
+    ) -> node_execution_pb2.NodeExecutionList:
+        """Return a page of the nodes of one level of an execution.
+
+        Raises:
+            NotFound: the execution or the parent node does not exist.
+            Unavailable: admin does not answer.
+        """
+        return await self._nodes(request)
 
     async def terminate_execution(self, request: execution_pb2.ExecutionTerminateRequest) -> None:
         """Abort an execution.

@@ -47,6 +47,9 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
     """
     # First the slot, then admission: a node that waits for a slot does not count as open and delays no drain.
     async with _slot(node), _admitted(node) as progress:
+        recovered = await _recovered(node)
+        if recovered is not None:
+            return recovered
         try:
             inputs = sources.resolve(node.node.inputs)
         except ResolutionFailed as e:
@@ -57,6 +60,26 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
             progress.began_at.CopyFrom(runs.now())
             node.report(node.phase_event(Phase.QUEUED))
         return await _run_queued(node, inputs, run_kind, abort)
+
+
+async def _recovered(node: NodeRun) -> Values | None:
+    """Return the outputs that the node had in the execution that is recovered, by reference, or None if it must run."""
+    recovery = node.scope.run.recovery
+    # end-node has no outputs of its own to refer to, and costs nothing.
+    if not recovery.is_active or node.progress.HasField("began_at") or node.node.WhichOneof("target") == "end":
+        return None
+    with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="recovery"))):
+        earlier = await recovery.find(node.scope.parent_id, node.id)
+    if not earlier.has_outputs:
+        return None
+    event = node.phase_event(Phase.RECOVERED)
+    event.input_uri, event.output_uri, event.deck_uri = earlier.input_uri, earlier.output_uri, earlier.deck_uri
+    if earlier.HasField("child"):
+        event.workflow_node_metadata.execution_id.CopyFrom(earlier.child)
+    elif node.node.WhichOneof("target") == "task":
+        event.task_node_metadata.SetInParent()
+    node.report(event)
+    return Values(None, earlier.output_uri)
 
 
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:

@@ -28,6 +28,7 @@ COMPARED = (
     "given", "hello", "interruptible", "launch_plans", "map_in_dynamic", "mapped", "mapped_cached",
     "mapped_cached_second", "mapped_empty", "mapped_fails",
     "mapped_partial", "named_outputs", "not_retried", "overridden", "process_dies",
+    "recovered", "recovered_dynamic",
     "rejected", "retried", "scalars", "single_task", "sleeping", "subworkflows", "timed_out", "unused_and_constant",
 )  # fmt: skip
 # Cases without a record, with the phase in which they must end.
@@ -82,6 +83,11 @@ DIFFERENCES = (
         lines=r'.\s*"artifactId": "[0-9a-f-]{36}",?',
         reason="the ids of artifacts are random in Flyte",
         cases=("cached_first",),
+    ),
+    Difference(
+        lines=r'.\s*"(inputUri|outputUri|dynamicJobSpecUri)": "<store>/metadata/propeller/\S+",?',
+        reason="a recovery refers to the files of the execution that it recovers; Flyte copies them",
+        cases=("recovered", "recovered_dynamic"),
     ),
     Difference(
         lines=r'."(NODE|TASK)_TEARDOWN"\]+,? ?',

@@ -53,6 +53,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("goes_on_waiting", "run1"), ("long_chain", "run1"), ("abort_reaches_a_node", "run1"),
         ("nests_an_output",),
         ("waits_as_often_as_its_retries_say",),
+        ("not_generated_again",), ("level_is_read_once",), ("recovery_continues", "run1"),
+        ("subworkflow_that_failed_keeps",), ("recovered_by_reference",), ("launch_plan_node_that_failed_is_recovered",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
     ],
     ids="-".join,

@@ -149,6 +149,10 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
         argument.parent.CopyFrom(metadata.parent_node_execution)
+        if metadata.HasField("reference_execution"):  # The execution of its parent is recovered.
+            argument.recovered_from.CopyFrom(metadata.reference_execution)
+    if metadata.mode == execution_pb2.ExecutionMetadata.RECOVERED and metadata.HasField("reference_execution"):
+        argument.recovered_from.CopyFrom(metadata.reference_execution)
     if launch.inputs.ByteSize() <= MAX_INLINE_LITERALS_BYTES:
         argument.inputs.literals.CopyFrom(launch.inputs)
     else:

@@ -29,9 +29,10 @@ from flytetemporal.admin.executions import (
 from flytetemporal.admin.executions.launch_records import Launch, Linkage
 from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from flytetemporal.idl import interfaces, locations
+from flytetemporal.idl import interfaces, locations, phases
 
 Mode = execution_pb2.ExecutionMetadata
+_ENDED = frozenset(phases.W.Phase.Name(phase) for phase in phases.WORKFLOW_TERMINAL)
 
 
 async def create(
@@ -53,33 +54,54 @@ async def create(
 async def relaunch(
     deps: Dependencies, request: execution_pb2.ExecutionRelaunchRequest
 ) -> execution_pb2.ExecutionCreateResponse:
-    """Launch an execution again with the same spec and the inputs that its caller gave.
-
-    Defaults and fixed inputs are resolved again, as in Flyte, so only the caller's own inputs are read back.
-    """
+    """Launch an execution again with the same spec and the inputs that its caller gave."""
     row = await _earlier(deps, request.id, given=request.HasField("id"))
     spec = stored_messages.parse(execution_pb2.ExecutionSpec, row.spec)
     spec.metadata.mode = Mode.RELAUNCH
     spec.metadata.reference_execution.CopyFrom(request.id)
     spec.overwrite_cache = request.overwrite_cache
-    again = execution_pb2.ExecutionCreateRequest(
-        project=request.id.project,
-        domain=request.id.domain,
-        name=request.name,
-        spec=spec,
-        inputs=await stored_messages.load(deps.blobs, row.user_inputs_uri, literals_pb2.LiteralMap),
-    )
-    return await create(deps, again)
+    return await create(deps, await _again(deps, row, spec, request.id, request.name))
 
 
 async def recover(
     deps: Dependencies, request: execution_pb2.ExecutionRecoverRequest
 ) -> execution_pb2.ExecutionCreateResponse:
-    """Refuse to recover an execution, which would reuse the nodes that succeeded. Raises ``Unimplemented``."""
-    await _earlier(deps, request.id, given=request.HasField("id"))
+    """Launch an execution again that reuses the nodes which succeeded. As in Flyte, it keeps ``overwrite_cache``.
+
+    Raises:
+        FailedPrecondition: the execution still runs, so which of its nodes succeed is not known.
+    """
+    row = await _earlier(deps, request.id, given=request.HasField("id"))
     launch_checks.check_name(request.name)
-    raise errors.Unimplemented(
-        f"execution {request.id.name} cannot be recovered: recovery is not supported yet; relaunch runs all nodes again"
+    if row.phase not in _ENDED:
+        raise errors.FailedPrecondition(
+            f"execution {request.id.name} is {row.phase or 'UNDEFINED'} and cannot be recovered before it has ended; "
+            "wait for its end or terminate it, then recover it"
+        )
+    spec = stored_messages.parse(execution_pb2.ExecutionSpec, row.spec)
+    if request.HasField("metadata"):  # Of the metadata of a request, Flyte heeds only the parent.
+        spec.metadata.ClearField("parent_node_execution")
+        if request.metadata.HasField("parent_node_execution"):
+            spec.metadata.parent_node_execution.CopyFrom(request.metadata.parent_node_execution)
+    spec.metadata.mode = Mode.RECOVERED
+    spec.metadata.reference_execution.CopyFrom(request.id)
+    return await create(deps, await _again(deps, row, spec, request.id, request.name))
+
+
+async def _again(
+    deps: Dependencies,
+    row: ExecutionRow,
+    spec: execution_pb2.ExecutionSpec,
+    earlier: identifier_pb2.WorkflowExecutionIdentifier,
+    name: str,
+) -> execution_pb2.ExecutionCreateRequest:
+    """Return a launch with the inputs that the caller of an earlier execution gave.
+
+    Defaults and fixed inputs are resolved again, as in Flyte, so only the caller's own inputs are read back.
+    """
+    inputs = await stored_messages.load(deps.blobs, row.user_inputs_uri, literals_pb2.LiteralMap)
+    return execution_pb2.ExecutionCreateRequest(
+        project=earlier.project, domain=earlier.domain, name=name, spec=spec, inputs=inputs
     )
 
 

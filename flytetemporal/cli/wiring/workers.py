@@ -18,6 +18,7 @@ from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.activities.offloading import Limits
+from flytetemporal.activities.recovery import RecoveryActivities
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
@@ -55,6 +56,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
         *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),
         *EventActivities(blobs, admin).all(),
+        *RecoveryActivities(admin).all(),
         *SignalActivities(blobs, admin, limits).all(),
     ]
     try:

@@ -79,7 +79,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class ExecutionInput(_message.Message):
     DISTINCT_NAMES_FIELD_NUMBER: _ClassVar[int]
     NODE_DEADLINE_FACTOR_FIELD_NUMBER: _ClassVar[int]
     INHERITED_FIELD_NUMBER: _ClassVar[int]
+    RECOVERED_FROM_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     workflow_id: _identifier_pb2.Identifier
     inline_graph: bytes
@@ -112,7 +113,8 @@ class ExecutionInput(_message.Message):
     distinct_names: bool
     node_deadline_factor: float
     inherited: InheritedSettings
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ...) -> None: ...
+    recovered_from: _identifier_pb2.WorkflowExecutionIdentifier
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...
 
 class InheritedSettings(_message.Message):
     __slots__ = ("fields",)
@@ -306,18 +308,20 @@ class AttemptFailure(_message.Message):
     def __init__(self, error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ...) -> None: ...
 
 class DynamicRequest(_message.Message):
-    __slots__ = ("node_event", "tasks", "task", "output_dir", "generated_name")
+    __slots__ = ("node_event", "tasks", "task", "output_dir", "generated_name", "futures_dir")
     NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_DIR_FIELD_NUMBER: _ClassVar[int]
     GENERATED_NAME_FIELD_NUMBER: _ClassVar[int]
+    FUTURES_DIR_FIELD_NUMBER: _ClassVar[int]
     node_event: _event_pb2.NodeExecutionEvent
     tasks: ContentReference
     task: int
     output_dir: str
     generated_name: str
-    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., output_dir: _Optional[str] = ..., generated_name: _Optional[str] = ...) -> None: ...
+    futures_dir: str
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., output_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., futures_dir: _Optional[str] = ...) -> None: ...
 
 class DynamicGraph(_message.Message):
     __slots__ = ("inline_graph", "stored_graph", "error", "tasks")
@@ -404,3 +408,41 @@ class GraphBytes(_message.Message):
     GZIPPED_FIELD_NUMBER: _ClassVar[int]
     gzipped: bytes
     def __init__(self, gzipped: _Optional[bytes] = ...) -> None: ...
+
+class EarlierNodesRequest(_message.Message):
+    __slots__ = ("execution_id", "parent_id", "token")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PARENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    execution_id: _identifier_pb2.WorkflowExecutionIdentifier
+    parent_id: str
+    token: str
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., parent_id: _Optional[str] = ..., token: _Optional[str] = ...) -> None: ...
+
+class EarlierNodes(_message.Message):
+    __slots__ = ("nodes", "token")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[EarlierNode]
+    token: str
+    def __init__(self, nodes: _Optional[_Iterable[_Union[EarlierNode, _Mapping]]] = ..., token: _Optional[str] = ...) -> None: ...
+
+class EarlierNode(_message.Message):
+    __slots__ = ("node_id", "has_outputs", "input_uri", "output_uri", "deck_uri", "checkpoint_uri", "futures_uri", "child")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    HAS_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_URI_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_URI_FIELD_NUMBER: _ClassVar[int]
+    DECK_URI_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_URI_FIELD_NUMBER: _ClassVar[int]
+    FUTURES_URI_FIELD_NUMBER: _ClassVar[int]
+    CHILD_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    has_outputs: bool
+    input_uri: str
+    output_uri: str
+    deck_uri: str
+    checkpoint_uri: str
+    futures_uri: str
+    child: _identifier_pb2.WorkflowExecutionIdentifier
+    def __init__(self, node_id: _Optional[str] = ..., has_outputs: _Optional[bool] = ..., input_uri: _Optional[str] = ..., output_uri: _Optional[str] = ..., deck_uri: _Optional[str] = ..., checkpoint_uri: _Optional[str] = ..., futures_uri: _Optional[str] = ..., child: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...

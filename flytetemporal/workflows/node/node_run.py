@@ -9,7 +9,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.contracts.v1 import continuation_pb2, graph_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.graph import Body
@@ -101,6 +101,11 @@ class NodeRun:
     def progress(self) -> continuation_pb2.OpenNode:
         """What the next run needs to continue the node; the node keeps it up to date."""
         return self.scope.run.state.progress(self.id)
+
+    @property
+    def earlier(self) -> execution_pb2.EarlierNode:
+        """The node of the same id in the execution that this one recovers; an empty one if nothing of it is known."""
+        return self.scope.run.recovery.known(self.scope.parent_id, self.id)
 
     @property
     def is_resumed(self) -> bool:

@@ -13,6 +13,7 @@ from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.continuation import Continuation
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
+from flytetemporal.workflows.node.recovery import Recovery
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
@@ -47,6 +48,7 @@ class Run:
     reports: Reports = field(init=False)
     state: RunState = field(init=False)
     continuation: Continuation = field(init=False)
+    recovery: Recovery = field(init=False)
     activity_window: Slots = field(init=False)
     # Slots of the task, array and launch plan nodes of all levels.
     parallelism: Slots = field(init=False)
@@ -56,6 +58,7 @@ class Run:
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.state = RunState(self.argument, self.node_ids)
         self.continuation = Continuation(self.state, self.reports, self.argument.history_events)
+        self.recovery = Recovery(self.argument)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 

@@ -79,7 +79,25 @@ async def _compiled(node: NodeRun, attempt: int) -> execution_pb2.DynamicGraph:
             task=node.node.task.task,
             output_dir=node.output_dir(attempt),
             generated_name=node.generated_name(attempt),
+            futures_dir=_futures_dir(node, attempt),
         ),
         limit=COMPILE_TIMEOUT,
         summary=f"{node.id} is dynamic",
     )
+
+
+def take_up(node: NodeRun) -> None:
+    """In a recovery: continue the workflow that an earlier attempt generated, instead of running that attempt again."""
+    progress = node.progress
+    attempt = node.scope.run.recovery.dynamic_attempt(node.scope.parent_id, node.id)
+    if attempt is None or node.is_resumed or progress.attempt or progress.HasField("dynamic"):
+        return
+    progress.attempt = attempt
+    progress.dynamic.SetInParent()
+    node.report(node.phase_event(Phase.RUNNING))
+
+
+def _futures_dir(node: NodeRun, attempt: int) -> str:
+    if node.scope.run.recovery.dynamic_attempt(node.scope.parent_id, node.id) != attempt:
+        return ""
+    return locations.parent(node.earlier.futures_uri)

@@ -91,6 +91,8 @@ def request(node: NodeRun, child: ChildId) -> admin_execution_pb2.ExecutionCreat
             mode=admin_execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node.event.id
         ),
     )
+    if node.earlier.HasField("child"):  # In a recovery, what succeeded of the child is not run again either.
+        spec.metadata.reference_execution.CopyFrom(node.earlier.child)
     spec.MergeFrom(_inherited(argument))
     spec.labels.values.update(_origin(argument))
     return admin_execution_pb2.ExecutionCreateRequest(

@@ -43,6 +43,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             node, lambda attempt: inline_task(attempt, summary, inputs), summary.retries, summary.id.name
         )
     budget = attempts.budget_of(node, summary.retries, summary.id.name)
+    dynamic.take_up(node)
     while True:
         await attempts.wait_out_pause(node, budget)
         if budget.progress.HasField("dynamic"):
@@ -179,7 +180,7 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
         data_dir=node.data_dir,
         output_dir=node.output_dir(number),
         raw_output_dir=node.raw_output_dir(number),
-        previous_checkpoint_dir=node.checkpoint_dir(number - 1) if number else "",
+        previous_checkpoint_dir=node.checkpoint_dir(number - 1) if number else node.earlier.checkpoint_uri,
         older_checkpoint_dirs=[node.checkpoint_dir(older) for older in _older(number)],
         generated_name=node.generated_name(number),
         timeout=times.duration(times.limit(node.node.timeout)),

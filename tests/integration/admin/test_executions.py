@@ -13,6 +13,7 @@ from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import (
     ExecutionRow,
@@ -320,13 +321,48 @@ async def test_a_relaunch_repeats_spec_and_inputs(deps: Dependencies, engine: Re
     assert engine.started[1].settings.overwrite_cache
 
 
-async def test_recovery_is_refused_after_its_checks(deps: Dependencies) -> None:
+async def test_recovery_of_what_still_runs_is_refused(deps: Dependencies) -> None:
     await workflow_executions.create(deps, launch())
 
     with pytest.raises(errors.NotFound):
         await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id("nosuch")))
-    with pytest.raises(errors.Unimplemented):
+    with pytest.raises(errors.FailedPrecondition, match="wait for its end or terminate it, then recover it"):
         await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id()))
+
+
+async def end(deps: Dependencies, name: str = "e1") -> None:
+    async with deps.sessions.begin() as session:
+        row = await execution_lookup.locked_execution(session, execution_id(name))
+        row.phase = "FAILED"
+
+
+async def test_a_recovery_repeats_spec_and_inputs_and_refers_to_what_it_recovers(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await workflow_executions.create(deps, launch(max_parallelism=7, overwrite_cache=True))
+    await end(deps)
+
+    await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id(), name="e2"))
+    await end(deps, "e2")
+    await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id("e2"), name="e3"))
+
+    again = await get(deps, "e2")
+    assert again.spec.metadata.mode == execution_pb2.ExecutionMetadata.RECOVERED
+    assert again.spec.metadata.reference_execution == execution_id()
+    assert (again.spec.max_parallelism, again.spec.overwrite_cache) == (7, True)
+    assert engine.started[1].inputs.literals == engine.started[0].inputs.literals
+    assert not engine.started[0].HasField("recovered_from")
+    assert [started.recovered_from.name for started in engine.started[1:]] == ["e1", "e2"]
+
+
+async def test_a_relaunch_of_a_recovery_recovers_nothing(deps: Dependencies, engine: RecordingEngine) -> None:
+    await workflow_executions.create(deps, launch())
+    await end(deps)
+    await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id(), name="e2"))
+
+    await workflow_executions.relaunch(deps, execution_pb2.ExecutionRelaunchRequest(id=execution_id("e2"), name="e3"))
+
+    assert not engine.started[2].HasField("recovered_from")
 
 
 async def test_a_child_belongs_to_its_parent(deps: Dependencies) -> None:

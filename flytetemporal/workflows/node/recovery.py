@@ -1,0 +1,71 @@
+"""What a recovery reuses of the execution that it recovers: outputs of nodes, by reference, instead of running them.
+
+The nodes of a level are read when the first of its nodes starts, in pages, so that the history contains a few large
+answers and not an activity per node. A run that continues as new reads them again: an ended execution does not change.
+"""
+
+import asyncio
+
+from temporalio import exceptions, workflow
+
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import locations
+from flytetemporal.workflows import engine_activities
+
+Level = dict[str, execution_pb2.EarlierNode]
+NONE = execution_pb2.EarlierNode()
+
+
+class Recovery:
+    """The nodes of the execution that is recovered, if there is one."""
+
+    def __init__(self, argument: execution_pb2.ExecutionInput) -> None:
+        self.is_active = argument.HasField("recovered_from")
+        self._execution_id = argument.recovered_from
+        self._levels: dict[str, asyncio.Task[Level]] = {}
+
+    async def find(self, parent_id: str, node_id: str) -> execution_pb2.EarlierNode:
+        """Return the node of the same id in the execution that is recovered; an empty one if there is none."""
+        if not self.is_active:
+            return NONE
+        if parent_id not in self._levels:
+            self._levels[parent_id] = asyncio.create_task(self._read(parent_id))
+        level = self._levels[parent_id]
+        if not level.done():
+            # Siblings wait for the same task: the cancellation of one of them must not reach it.
+            await workflow.wait([level])
+        return level.result().get(node_id, NONE)
+
+    def known(self, parent_id: str, node_id: str) -> execution_pb2.EarlierNode:
+        """Return what ``find`` has found; an empty node if the level was not read."""
+        level = self._levels.get(parent_id)
+        return level.result().get(node_id, NONE) if level is not None and level.done() else NONE
+
+    def dynamic_attempt(self, parent_id: str, node_id: str) -> int | None:
+        """Return the attempt that generated a workflow which did not succeed, if its level was read.
+
+        The ids of the nodes below contain the attempt, so only the same attempt finds those that succeeded.
+        """
+        number = locations.parent(self.known(parent_id, node_id).futures_uri).rpartition("/")[2]
+        return int(number) if number.isdecimal() else None
+
+    async def _read(self, parent_id: str) -> Level:
+        nodes: Level = {}
+        token = ""
+        while True:
+            request = execution_pb2.EarlierNodesRequest(
+                execution_id=self._execution_id, parent_id=parent_id, token=token
+            )
+            try:
+                page = await engine_activities.execute(
+                    activities.read_earlier_nodes, request, summary=f"earlier nodes below {parent_id or 'the workflow'}"
+                )
+            except exceptions.ActivityError:
+                # As in Flyte: a node of which nothing can be learned runs again.
+                workflow.logger.warning("cannot read the nodes to recover", exc_info=True)
+                return nodes
+            nodes.update((node.node_id, node) for node in page.nodes)
+            token = page.token
+            if not token:
+                return nodes
