@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from flyteidl.admin import common_pb2, node_execution_pb2
+from flyteidl.admin import common_pb2, node_execution_pb2, task_execution_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.errors import NotFound
-from flytetemporal.idl import phases
+from flytetemporal.idl import locations, phases
+from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.concurrency import for_each
 
 # A node has up to five URIs, so that a page stays far below the limit of a payload.
 PAGE = 200
+CONCURRENT_FILES = 64
 _REUSED = (phases.N.SUCCEEDED, phases.N.RECOVERED)
 
 
@@ -23,16 +27,27 @@ class NodeExecutions(Protocol):
     ) -> node_execution_pb2.NodeExecutionList:
         """Return a page of nodes; see ``rpc.admin_client``."""
 
+    async def get_node_execution(
+        self, identifier: identifier_pb2.NodeExecutionIdentifier
+    ) -> node_execution_pb2.NodeExecution:
+        """Return a node; see ``rpc.admin_client``."""
+
+    async def list_task_executions(
+        self, request: task_execution_pb2.TaskExecutionListRequest
+    ) -> task_execution_pb2.TaskExecutionList:
+        """Return the task executions of a node; see ``rpc.admin_client``."""
+
 
 class RecoveryActivities:
-    """``read_earlier_nodes`` of ``contracts/activities``."""
+    """``read_earlier_nodes`` and ``recover_elements`` of ``contracts/activities``."""
 
-    def __init__(self, nodes: NodeExecutions) -> None:
+    def __init__(self, blobs: BlobStore, nodes: NodeExecutions) -> None:
+        self._blobs = blobs
         self._nodes = nodes
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
-        return [self.read_earlier_nodes]
+        return [self.read_earlier_nodes, self.recover_elements]
 
     @activity.defn
     async def read_earlier_nodes(self, request: execution_pb2.EarlierNodesRequest) -> execution_pb2.EarlierNodes:
@@ -51,6 +66,45 @@ class RecoveryActivities:
             return execution_pb2.EarlierNodes()
         found = [_earlier(node) for node in page.node_executions]
         return execution_pb2.EarlierNodes(nodes=[node for node in found if _is_useful(node)], token=page.token)
+
+    @activity.defn
+    async def recover_elements(self, request: arrays_pb2.RecoverElementsRequest) -> arrays_pb2.RecoveredElements:
+        """Copy the outputs of the elements that succeeded, and return their attempts.
+
+        The map of outputs is copied, since its place says which element it is of; large values in it are references.
+        """
+        attempts = [0] * request.count
+        try:
+            node = await self._nodes.get_node_execution(request.node)
+            asked = task_execution_pb2.TaskExecutionListRequest(node_execution_id=request.node, limit=PAGE)
+            tasks = await self._nodes.list_task_executions(asked)
+        except NotFound:
+            return arrays_pb2.RecoveredElements(attempts=attempts)
+        succeeded = {
+            resource.index - request.first: (task.id.retry_attempt, resource)
+            for task in tasks.task_executions
+            for resource in task.closure.metadata.external_resources
+            if resource.phase == phases.T.SUCCEEDED and 0 <= resource.index - request.first < request.count
+        }
+
+        async def take(position: int) -> None:
+            of_array, resource = succeeded[position]
+            array_dir = locations.output_dir(locations.parent(node.input_uri), of_array)
+            found, own = (
+                locations.outputs_uri(
+                    locations.output_dir(locations.element_dir(directory, resource.index), resource.retry_attempt)
+                )
+                for directory in (array_dir, request.directory)
+            )
+            try:
+                outputs = await self._blobs.read_message(found, literals_pb2.LiteralMap)
+            except NotFound:  # The element runs again.
+                return
+            await self._blobs.write_message(own, outputs)
+            attempts[position] = resource.retry_attempt + 1
+
+        await for_each(take, sorted(succeeded), CONCURRENT_FILES)
+        return arrays_pb2.RecoveredElements(attempts=attempts)
 
 
 def _is_useful(node: execution_pb2.EarlierNode) -> bool:

@@ -82,6 +82,12 @@ async def read_elements(element: execution_pb2.ElementInputs) -> execution_pb2.N
 
 
 @activity.defn
+async def recover_elements(request: arrays_pb2.RecoverElementsRequest) -> arrays_pb2.RecoveredElements:
+    """Take over the outputs of the elements that succeeded in the execution that is recovered."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def gather_elements(request: arrays_pb2.GatherRequest) -> execution_pb2.NodeOutputs:
     """Collect the outputs of consecutive elements into lists; an element that did not succeed contributes none."""
     raise NotImplementedError

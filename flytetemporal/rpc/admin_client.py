@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, node_execution_pb2, signal_pb2
+from flyteidl.admin import (
+    common_pb2,
+    execution_pb2,
+    launch_plan_pb2,
+    node_execution_pb2,
+    signal_pb2,
+    task_execution_pb2,
+)
 from flyteidl.core import identifier_pb2
 
 from flytetemporal.contracts.v1 import events_pb2
@@ -13,6 +20,8 @@ GET_LAUNCH_PLAN = "/flyteidl.service.AdminService/GetLaunchPlan"
 CREATE_EXECUTION = "/flyteidl.service.AdminService/CreateExecution"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
 LIST_NODE_EXECUTIONS = "/flyteidl.service.AdminService/ListNodeExecutions"
+GET_NODE_EXECUTION = "/flyteidl.service.AdminService/GetNodeExecution"
+LIST_TASK_EXECUTIONS = "/flyteidl.service.AdminService/ListTaskExecutions"
 TERMINATE_EXECUTION = "/flyteidl.service.AdminService/TerminateExecution"
 GET_OR_CREATE_SIGNAL = "/flyteidl.service.SignalService/GetOrCreateSignal"
 # Admin accepts larger messages, but a batch is one transaction, and shorter transactions hold locks for less time.
@@ -30,6 +39,8 @@ class AdminClient(Client):
         self._create = self.method(CREATE_EXECUTION, execution_pb2.ExecutionCreateResponse)
         self._execution = self.method(GET_EXECUTION, execution_pb2.Execution)
         self._nodes = self.method(LIST_NODE_EXECUTIONS, node_execution_pb2.NodeExecutionList)
+        self._node = self.method(GET_NODE_EXECUTION, node_execution_pb2.NodeExecution)
+        self._tasks = self.method(LIST_TASK_EXECUTIONS, task_execution_pb2.TaskExecutionList)
         self._terminate = self.method(TERMINATE_EXECUTION, execution_pb2.ExecutionTerminateResponse)
 
     async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
@@ -87,6 +98,28 @@ class AdminClient(Client):
             Unavailable: admin does not answer.
         """
         return await self._nodes(request)
+
+    async def get_node_execution(
+        self, identifier: identifier_pb2.NodeExecutionIdentifier
+    ) -> node_execution_pb2.NodeExecution:
+        """Return a node.
+
+        Raises:
+            NotFound: it does not exist.
+            Unavailable: admin does not answer.
+        """
+        return await self._node(node_execution_pb2.NodeExecutionGetRequest(id=identifier))
+
+    async def list_task_executions(
+        self, request: task_execution_pb2.TaskExecutionListRequest
+    ) -> task_execution_pb2.TaskExecutionList:
+        """Return a page of the task executions of a node.
+
+        Raises:
+            NotFound: the node does not exist.
+            Unavailable: admin does not answer.
+        """
+        return await self._tasks(request)
 
     async def terminate_execution(self, request: execution_pb2.ExecutionTerminateRequest) -> None:
         """Abort an execution.

@@ -56,7 +56,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
         *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),
         *EventActivities(blobs, admin).all(),
-        *RecoveryActivities(admin).all(),
+        *RecoveryActivities(blobs, admin).all(),
         *SignalActivities(blobs, admin, limits).all(),
     ]
     try:

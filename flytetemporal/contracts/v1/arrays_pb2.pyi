@@ -116,3 +116,21 @@ class ElementError(_message.Message):
     index: int
     message: str
     def __init__(self, index: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class RecoverElementsRequest(_message.Message):
+    __slots__ = ("node", "first", "count", "directory")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    node: _identifier_pb2.NodeExecutionIdentifier
+    first: int
+    count: int
+    directory: str
+    def __init__(self, node: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., first: _Optional[int] = ..., count: _Optional[int] = ..., directory: _Optional[str] = ...) -> None: ...
+
+class RecoveredElements(_message.Message):
+    __slots__ = ("attempts",)
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, attempts: _Optional[_Iterable[int]] = ...) -> None: ...

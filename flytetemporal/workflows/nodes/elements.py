@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
-from flyteidl.core import literals_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import exceptions, workflow
 
 from flytetemporal.contracts import activities
@@ -98,7 +98,10 @@ class Elements:
         """Run the shard until all elements have ended, or too many have failed and the others have been stopped."""
         if self._shard.task is not None and self._shard.task.type == inline_tasks.CORE_SLEEP:
             self._durations = await self._read()
-        running = [asyncio.create_task(self._one(self._shard.first + n)) for n in range(self._shard.count)]
+        else:
+            await self._recover()
+        left = [n for n, attempt in enumerate(self._attempts) if not attempt]
+        running = [asyncio.create_task(self._one(self._shard.first + n)) for n in left]
         try:
             await self._done
         finally:
@@ -109,6 +112,30 @@ class Elements:
             failed=len(failures),
             errors=[arrays_pb2.ElementError(index=index, message=text) for index, text in failures[:ERRORS]],
         )
+
+    async def _recover(self) -> None:
+        """In a recovery: take the outputs of the elements that succeeded before."""
+        shard, run_ = self._shard, self._shard.node.scope.run
+        if not run_.recovery.is_active or shard.task is None or shard.node.node.array.HasField("job"):
+            return
+        earlier = identifier_pb2.NodeExecutionIdentifier(
+            node_id=shard.node.id, execution_id=run_.argument.recovered_from
+        )
+        found = await engine_activities.execute(
+            activities.recover_elements,
+            arrays_pb2.RecoverElementsRequest(
+                node=earlier, first=shard.first, count=shard.count, directory=shard.node.output_dir()
+            ),
+            limit=DATA_TIMEOUT,
+            summary=f"earlier elements of {shard.node.id}",
+        )
+        for position, attempt in enumerate(found.attempts):
+            if attempt:
+                self._attempts[position] = attempt
+                self._left -= 1
+                self._report.element(shard.first + position, attempt - 1, TaskPhase.SUCCEEDED)
+        if self._left == 0:
+            self._done.set_result(None)
 
     def running(self) -> list[str]:
         """Return the ids of the elements that run."""

@@ -6,6 +6,7 @@ from flyteidl.core import identifier_pb2
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.engine_runs import EngineRuns, bind, body, constant, int_map, succeeded, task_node, task_summary
 from tests.integration.workflows.graphs import chain
+from tests.integration.workflows.test_arrays import array, lists
 from tests.integration.workflows.test_dynamic import made, returns_a_workflow
 
 OLD = "memory://store/metadata/propeller/p-d-old"
@@ -146,3 +147,18 @@ async def test_a_recovery_continues_as_new(runs: EngineRuns) -> None:
     assert phase == "SUCCEEDED"
     assert len(await runs.histories(handle)) > 1
     assert {attempt.node_event.id.node_id for attempt in runs.attempts} == {f"n{i}" for i in range(1, 30, 2)}
+
+
+@pytest.mark.parametrize("size", [3, 501], ids=["in the execution", "in shards"])
+async def test_elements_that_succeeded_do_not_run_again(runs: EngineRuns, size: int) -> None:
+    runs.default_script = takes_stored_inputs
+    runs.earlier_elements = {index: int_map(o0=index) for index in range(size) if index != 1}
+
+    async with runs.workers():
+        phase = await runs.outcome(array(), lists(a=list(range(size))))
+
+    assert phase == "SUCCEEDED"
+    assert [attempt.element.index for attempt in runs.attempts] == [1]
+    if size == 3:
+        found = [item.scalar.primitive.integer for item in runs.outputs().literals["o0"].collection.literals]
+        assert found == [0, 21, 2]
