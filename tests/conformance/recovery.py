@@ -1,13 +1,15 @@
 """Recovery: what succeeded is reused at all levels, and only what has not runs again."""
 
+import functools
 import tempfile
+import time
 from pathlib import Path
 
 import grpc
 from case import ENDED, Case, ExecutionId, NodePhase, Run, WorkflowPhase
 from flyteidl.admin import execution_pb2, node_execution_pb2
 from flyteidl.core import identifier_pb2
-from flytekit import LaunchPlan, current_context, dynamic, task, workflow
+from flytekit import LaunchPlan, current_context, dynamic, map_task, task, workflow
 
 # What fails does so until the file "fixed" is in this folder; what runs notes it there.
 FOLDER = tempfile.mkdtemp(prefix="recovery-")
@@ -42,6 +44,24 @@ def generated(folder: str, a: int) -> str:
     return fails_until_fixed(folder=folder, a=noted(folder=folder, name="in_generated", a=a))
 
 
+@task
+def element(folder: str, a: int) -> int:
+    others = [Path(folder) / f"element{other}" for other in (1, 3)]
+    if a == 2 and not (Path(folder) / "fixed").exists():
+        while not all(other.exists() for other in others):
+            time.sleep(0.2)
+        time.sleep(5)  # So that the others have ended, too.
+        raise ValueError("not fixed yet")
+    with (Path(folder) / f"element{a}").open("a") as file:
+        file.write("ran\n")
+    return a
+
+
+@task
+def joined(values: list[int]) -> str:
+    return f"{max(values)} saved"
+
+
 launched = LaunchPlan.get_or_create(below, "recovery.launched")
 
 
@@ -53,6 +73,14 @@ def in_subworkflow(folder: str, a: int) -> str:
 @workflow
 def in_dynamic(folder: str, a: int) -> str:
     return generated(folder=folder, a=noted(folder=folder, name="first", a=a))
+
+
+@workflow
+def in_map(folder: str, a: int) -> str:
+    first = noted(folder=folder, name="first", a=a)
+    mapped = map_task(functools.partial(element, folder=folder))(a=[1, 2, 3])
+    first >> mapped
+    return joined(values=mapped)
 
 
 @workflow
@@ -114,5 +142,6 @@ FAILED = {"phase": "FAILED", "error": "not fixed yet", "check": recovers}
 CASES = [
     Case(in_subworkflow, {"folder": folder("sub"), "a": 1}, during=is_refused_while_it_runs, **FAILED),
     Case(in_dynamic, {"folder": folder("dynamic"), "a": 1}, **FAILED),
+    Case(in_map, {"folder": folder("map"), "a": 1}, **FAILED),
     Case(in_launch_plan, {"folder": folder("plan"), "a": 1}, **FAILED),
 ]
