@@ -17,6 +17,7 @@ from flytetemporal.activities.data import DataActivities, TemplateCache
 from flytetemporal.activities.dynamic import DynamicActivities
 from flytetemporal.activities.events import EventActivities
 from flytetemporal.activities.interceptor import translated
+from flytetemporal.activities.recovery import RecoveryActivities
 from flytetemporal.activities.signals import SignalActivities
 from flytetemporal.activities.slots import AttemptSlots
 from flytetemporal.activities.tasks import TaskActivities
@@ -28,6 +29,7 @@ from flytetemporal.contracts.v1 import events_pb2, execution_pb2, graph_pb2
 from flytetemporal.storage.blobs import BlobStore
 from tests.unit.activities.test_children import Executions
 from tests.unit.activities.test_dynamic import Admin
+from tests.unit.activities.test_recovery import Nodes
 from tests.unit.activities.test_signals import Signals
 
 
@@ -169,6 +171,7 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *DynamicActivities(blobs, Admin()).all(),
         *ArrayActivities(blobs, Admin()).all(),
         *ChildActivities(blobs, Executions()).all(),
+        *RecoveryActivities(blobs, Nodes()).all(),
         *TaskActivities(blobs, sink, plugins.registry(worker, StorageSettings(), blobs), AttemptSlots(1, 1)).all(),
     ]
     stubs = dict(inspect.getmembers(activities, inspect.iscoroutinefunction))
