@@ -1,6 +1,11 @@
 """Lists the fixtures, which are in tests/fixtures."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Time fails no test: neither that of one example, nor that of making them on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
