@@ -270,7 +270,7 @@ def _body(draw: st.DrawFn, message: Message, content_type: str) -> bytes:
         return draw(st.sampled_from(BODIES))
     try:
         return json_format.MessageToJson(message).encode(errors="surrogatepass")
-    except (ValueError, json_format.Error, RecursionError):
+    except (ValueError, TypeError, json_format.Error, RecursionError):  # TypeError: an Any of an unknown type.
         return b"{}"
 
 

@@ -23,9 +23,9 @@ class WatchingStore(BlobStore):
         self._pool = deps.sessions.kw["bind"].pool
         self.connections_in_use: list[int] = []
 
-    async def write(self, uri: str, data: bytes) -> None:
+    def write_sync(self, uri: str, data: bytes) -> None:
         self.connections_in_use.append(self._pool.checkedout())
-        await super().write(uri, data)
+        super().write_sync(uri, data)
 
 
 def launch(name: str, value: int = 1) -> execution_pb2.ExecutionCreateRequest:

@@ -18,7 +18,7 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.waiting import bounded
-from tests.integration.workflows.graphs import boom, chain, signal_node
+from tests.integration.workflows.graphs import boom, chain
 from tests.integration.workflows.test_aborts import attempts, for_ever
 
 
@@ -100,11 +100,14 @@ async def test_a_time_out_below_is_worth_another_attempt(runs: EngineRuns) -> No
             return succeeded(o0=5)
         return await returns_a_workflow(attempt)
 
-    runs.scripts["n0"] = second_time_plain
-    never = signal_node("dn0", [0])
-    never.timeout.FromMilliseconds(200)
-    never.retries = 9
-    runs.dynamic["n0"] = made(never)
+    async def never_ends(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        await asyncio.sleep(60)
+        return succeeded(o0=0)
+
+    runs.scripts |= {"n0": second_time_plain, "dn0": never_ends}
+    late = task_node("dn0", [0], [constant("a", 1)])
+    late.timeout.FromMilliseconds(200)
+    runs.dynamic["n0"] = made(late)
     graph = chain(1)
     graph.workflows[0].nodes[2].retries = 1
 

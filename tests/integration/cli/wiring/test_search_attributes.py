@@ -93,7 +93,7 @@ async def test_a_namespace_that_does_not_exist_is_an_error_in_one_line(
     monkeypatch.setattr("flytetemporal.cli.serving.readiness.WAIT_SECONDS", 0.0)
     settings = TemporalSettings(address=temporal.service_client.config.target_host, namespace="nowhere")
 
-    with pytest.raises(CommandError, match="namespace nowhere: Namespace nowhere is not found"):
+    with pytest.raises(CommandError, match="namespace nowhere, answers NOT_FOUND: Namespace nowhere is not found"):
         await connections.temporal(settings)
 
 
