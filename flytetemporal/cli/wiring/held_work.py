@@ -5,10 +5,8 @@ The file outlives a worker that is killed. Its lock is free then, and whatever t
 """
 
 import contextlib
-import fcntl
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,8 @@ from temporalio.worker import (
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
+
+from flytetemporal.plugins.local import lifetime_locks
 
 SLOT_BYTES = 2048
 """An entry's place in the file. A longer one is not noted; Temporal then notices a death by its own timeouts."""
@@ -47,7 +47,7 @@ class HeldWork:
     """The file of this process, locked while it is open. Entries are written in place, from any thread."""
 
     def __init__(self, folder: Path, holder: str) -> None:
-        self.path, self._file = _locked_file(folder)
+        self.path, self._file = lifetime_locks.create(folder)
         self._free: list[int] = []
         self._next = itertools.count()
         self._write(_HOLDER + holder.encode())
@@ -106,30 +106,6 @@ def read(file: int) -> Held:
         elif kind == _HOLDER:
             held.holder = value.decode(errors="replace")
     return held
-
-
-def lock(path: Path) -> int | None:
-    """Open and lock a file; None if its worker lives, or has removed it."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file).st_nlink:
-            return file
-    os.close(file)
-    return None
-
-
-def _locked_file(folder: Path) -> tuple[Path, int]:
-    folder.mkdir(parents=True, exist_ok=True)
-    while True:
-        file, name = tempfile.mkstemp(dir=folder)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file).st_nlink:
-            return Path(name), file
-        os.close(file)  # Another worker has found it before it was locked, and has removed it.
 
 
 class HeldWorkInterceptor(Interceptor):

@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytetemporal.cli.wiring import held_work
 from flytetemporal.cli.wiring.held_work import Held, HeldWork
 from flytetemporal.config.settings import Settings
-from flytetemporal.plugins.local import process_ownership
+from flytetemporal.plugins.local import lifetime_locks, process_ownership
 
 # A worker of the same machine hands back what a watcher could not, because it was killed too.
 SEARCH_SECONDS = 10.0
@@ -82,7 +82,7 @@ async def hand_back(client: Client, path: Path, work_dir: Path) -> None:
     Raises:
         ExceptionGroup: of ``RPCError``: Temporal does not answer. The file stays.
     """
-    file = held_work.lock(path)
+    file = lifetime_locks.take_over(path)
     if file is not None:
         try:
             await hand_back_locked(client, file, path, work_dir)

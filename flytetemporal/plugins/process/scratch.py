@@ -1,12 +1,11 @@
 """The folder of a fork server's temporary files. It does not outlive its worker, also if that is killed."""
 
 import contextlib
-import fcntl
 import os
-import secrets
 import shutil
 from pathlib import Path
-from typing import IO
+
+from flytetemporal.plugins.local import lifetime_locks
 
 _PREFIX = "server-"
 _LOCK = ".lock"
@@ -14,31 +13,25 @@ _PROC = Path("/proc")
 
 
 class Scratch:
-    """A folder next to its lock file. The kernel drops the lock when the worker dies, even by SIGKILL."""
+    """A folder next to its lock file, which ``remove_abandoned`` leaves alone while its worker lives."""
 
-    def __init__(self, path: Path, lock: IO[str]) -> None:
+    def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
 
     @classmethod
     def make(cls, parent: Path) -> "Scratch":
-        """Make a folder below ``parent`` that ``remove_abandoned`` leaves alone while this process lives."""
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            path = parent / f"{_PREFIX}{secrets.token_hex(4)}"
-            lock = _lock_file(path).open("x")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _is_at(lock, _lock_file(path)):
-                path.mkdir(mode=0o700)
-                return cls(path, lock)
-            # Between the two calls above, another worker took the new file for one without a holder.
-            lock.close()
+        """Make a folder below ``parent``."""
+        file, lock = lifetime_locks.create(parent, prefix=_PREFIX, suffix=_LOCK)
+        path = file.with_suffix("")
+        path.mkdir(mode=0o700)
+        return cls(path, lock)
 
     def remove(self) -> None:
         """Remove the folder, and then its lock: a lock without a folder is harmless."""
-        with self._lock:
-            shutil.rmtree(self.path, ignore_errors=True)
-            _lock_file(self.path).unlink(missing_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+        _lock_file(self.path).unlink(missing_ok=True)
+        os.close(self._lock)
 
 
 def remove_abandoned(parent: Path) -> list[Path]:
@@ -53,14 +46,8 @@ def remove_abandoned(parent: Path) -> list[Path]:
 
 
 def _remove_unlocked(path: Path) -> bool:
-    try:
-        lock = _lock_file(path).open("r")
-    except FileNotFoundError:
-        return False  # Its worker, or another one, is removing it.
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
+    lock = lifetime_locks.take_over(_lock_file(path))
+    if lock is None:
         return False
     Scratch(path, lock).remove()
     return True
@@ -68,12 +55,6 @@ def _remove_unlocked(path: Path) -> bool:
 
 def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + _LOCK)
-
-
-def _is_at(file: IO[str], path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    return False
 
 
 def _is_working_directory(path: Path) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from flytetemporal.cli.wiring import held_work
 from flytetemporal.cli.wiring.held_work import Held, HeldWork
+from flytetemporal.plugins.local import lifetime_locks
 
 
 def content(work: HeldWork) -> Held:
@@ -48,14 +49,14 @@ def test_an_entry_that_is_too_long_is_left_out(tmp_path: Path) -> None:
 def test_only_the_file_of_a_dead_worker_can_be_locked(tmp_path: Path) -> None:
     work = HeldWork(tmp_path, "lease")
 
-    assert held_work.lock(work.path) is None
+    assert lifetime_locks.take_over(work.path) is None
 
     os.close(work._file)  # As the kernel does at the end of a process.
-    file = held_work.lock(work.path)
+    file = lifetime_locks.take_over(work.path)
     assert file is not None
     work.path.unlink()
     os.close(file)
-    assert held_work.lock(work.path) is None
+    assert lifetime_locks.take_over(work.path) is None
 
 
 def test_a_damaged_file_can_be_read(tmp_path: Path) -> None:
