@@ -89,6 +89,11 @@ def _show_own(spec: execution_pb2.ExecutionSpec, config: Config) -> None:
     for field in ("labels", "annotations", "envs", "raw_output_data_config", "interruptible"):
         if config.HasField(field):
             getattr(spec, field).CopyFrom(getattr(config, field))
+    # Clients read back what Flyte's engine sends: annotations and envs always, a prefix only if there is one.
+    spec.annotations.SetInParent()
+    spec.envs.SetInParent()
+    if not spec.raw_output_data_config.output_location_prefix:
+        spec.ClearField("raw_output_data_config")
 
 
 def engine_settings(
