@@ -5,8 +5,6 @@ entities may be read whole: they are small.
 """
 
 import contextlib
-import json
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +13,7 @@ from typing import Any
 import pytest
 from flyteidl.admin import common_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import identifier_pb2
-from pydantic import SecretStr
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flytetemporal import errors
@@ -34,7 +31,7 @@ from flytetemporal.db import session
 from flytetemporal.idl import phases
 from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.engine import RecordingEngine
-from tests.fixtures.postgres import TEMPLATE, execute
+from tests.fixtures.query_plans import Selects, seeded_database
 from tests.fixtures.registrations import DOMAIN, PROJECT, listing
 
 LARGE = {"executions", "node_executions", "task_executions", "execution_tags", "signals"}
@@ -110,45 +107,21 @@ SEED = (
 @pytest.fixture(scope="module")
 def seeded(migrated: URL) -> Iterator[DatabaseSettings]:
     """Return the settings of a database with many executions."""
-    name = f"seeded_{secrets.token_hex(6)}"
-    execute(migrated, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    url = migrated.set(database=name)
-    execute(url, *SEED)
-    yield DatabaseSettings(url=SecretStr(url.render_as_string(hide_password=False)))
-    execute(migrated, f"DROP DATABASE {name} WITH (FORCE)")
+    with seeded_database(migrated, SEED) as settings:
+        yield settings
 
 
-class Plans:
-    """Admin over the seeded database; ``read`` are the tables that the statements since ``watch`` read whole."""
+class Plans(Selects):
+    """Admin over the seeded database, and what its statements read."""
 
     def __init__(self, deps: Dependencies, engine: AsyncEngine) -> None:
+        super().__init__(engine)
         self.deps = deps
-        self._engine = engine
-        self._statements: list[tuple[str, Any]] = []
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        def remember(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-            if statement.startswith("SELECT"):
-                self._statements.append((statement, parameters))
-
-        self._statements.clear()
-        event.listen(self._engine.sync_engine, "before_cursor_execute", remember)
-        try:
-            yield
-        finally:
-            event.remove(self._engine.sync_engine, "before_cursor_execute", remember)
 
     async def read_whole(self) -> set[str]:
         """Return the tables of which a statement reads every row, in any order."""
-        assert self._statements
-        async with self._engine.connect() as connection:
-            found: set[str] = set()
-            for statement, parameters in self._statements:
-                answer = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-                plan = answer.scalar_one()
-                found |= _scanned((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-        return found
+        found: set[str] = set()
+        return found.union(*(_scanned(plan) for plan in await self.plans()))
 
 
 def _scanned(plan: dict[str, Any]) -> set[str]:

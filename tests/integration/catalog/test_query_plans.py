@@ -5,15 +5,12 @@ The statements are those that the catalog runs; Postgres explains them.
 
 import contextlib
 import json
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flyteidl.datacatalog import datacatalog_pb2 as dc
-from pydantic import SecretStr
-from sqlalchemy import URL, event
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flytetemporal import errors
@@ -23,7 +20,7 @@ from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.db import session
 from flytetemporal.storage.blobs import BlobStore
-from tests.fixtures.postgres import TEMPLATE, execute
+from tests.fixtures.query_plans import Selects, seeded_database
 from tests.integration.catalog.requests import dataset_id
 
 # Pages of 8 KiB: an index search of a table of this size reads three or four, and a lookup makes five searches.
@@ -58,47 +55,22 @@ SMALL = dataset_id("flyte_task-t7")
 @pytest.fixture(scope="module")
 def seeded(migrated: URL) -> Iterator[DatabaseSettings]:
     """Return the settings of a database with a large catalog."""
-    name = f"seeded_{secrets.token_hex(6)}"
-    execute(migrated, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    url = migrated.set(database=name)
-    execute(url, *SEED)
-    yield DatabaseSettings(url=SecretStr(url.render_as_string(hide_password=False)))
-    execute(migrated, f"DROP DATABASE {name} WITH (FORCE)")
+    with seeded_database(migrated, SEED) as settings:
+        yield settings
 
 
-class Plans:
-    """A catalog, and the plans of the statements that it has run since ``watched``."""
+class Plans(Selects):
+    """A catalog over the seeded database, and what its statements read."""
 
     def __init__(self, catalog: Catalog, engine: AsyncEngine) -> None:
+        super().__init__(engine)
         self.catalog = catalog
-        self._engine = engine
-        self._statements: list[tuple[str, Any]] = []
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        def remember(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-            if statement.startswith("SELECT"):
-                self._statements.append((statement, parameters))
-
-        event.listen(self._engine.sync_engine, "before_cursor_execute", remember)
-        try:
-            yield
-        finally:
-            event.remove(self._engine.sync_engine, "before_cursor_execute", remember)
 
     async def pages_read(self) -> int:
         """Run the statements again; return how many pages of tables and indexes they read."""
-        assert self._statements
-        total = 0
-        async with self._engine.connect() as connection:
-            for statement, parameters in self._statements:
-                explained = await connection.exec_driver_sql(
-                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
-                )
-                (plan,) = explained.scalar_one()
-                assert "Seq Scan" not in json.dumps(plan), json.dumps(plan, indent=1)
-                total += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
-        return total
+        plans = await self.plans("ANALYZE", "BUFFERS")
+        assert "Seq Scan" not in json.dumps(plans), json.dumps(plans, indent=1)
+        return sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans)
 
 
 @pytest.fixture
