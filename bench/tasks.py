@@ -6,6 +6,7 @@ forks (``fork_loop``). A profile is a run of one shape under py-spy.
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -101,7 +102,7 @@ async def profile(executions: Executions, state: dict[str, Any], shape: Shape, f
     )
     await asyncio.sleep(PROFILE_STARTUP_SECONDS)
     await shape.run(executions)
-    recorder.send_signal(2)
+    recorder.send_signal(signal.SIGINT)
     await recorder.wait()
 
 

@@ -147,6 +147,7 @@ class TaskActivities:
             yield
 
     async def _found(self, attempt: Attempt, plugin: Plugin, use: CacheUse) -> execution_pb2.TaskAttemptResult:
+        # Resolved again: no attempt holds its values while it waits for another one.
         inputs, file = await _once_allowed(self._inputs.resolve, attempt)
         if activity.info().attempt > 1:
             await plugin.abort(attempt.context(inputs, self._offloading.limits.least), b"")

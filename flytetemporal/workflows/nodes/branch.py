@@ -84,9 +84,7 @@ def _choose(branch: graph_pb2.BranchNode, operands: literals_pb2.LiteralMap) -> 
                 return case.node
     except MalformedCondition as e:
         raise _malformed(e.message) from e
-    except (
-        Exception
-    ) as e:  # Evaluating is pure, so this is about the values: they fail the node, not the workflow task.
+    except Exception as e:  # Evaluating is pure, so the values are to blame: they fail the node, not the workflow task.
         raise _malformed(f"the condition cannot be evaluated: {type(e).__name__}: {e}") from e
     return _otherwise(branch)
 
