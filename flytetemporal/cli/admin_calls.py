@@ -3,17 +3,21 @@
 The client of workers is ``rpc.admin_client``.
 """
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import grpc
 import yaml
+from click.core import ParameterSource
+from flyteidl.core import identifier_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.cli import problems
+from flytetemporal.cli import execution_ids, problems
 from flytetemporal.cli.dev import client_config, state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
@@ -23,6 +27,56 @@ TIMEOUT_SECONDS = 30.0
 
 R = TypeVar("R", bound=Message)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The control plane that a command calls, and what completes the name of an execution."""
+
+    target: str
+    project: str
+    domain: str
+    secure: bool = False
+
+    def call(self, path: str, request: Message, response: type[R]) -> R:
+        """Call a method by its gRPC path.
+
+        Raises:
+            CommandError: the call failed; the text has the server's status and message.
+        """
+        return call(self.target, path, request, response, secure=self.secure)
+
+    def execution_id(self, text: str) -> identifier_pb2.WorkflowExecutionIdentifier:
+        """Return the id of an execution that the user named.
+
+        Raises:
+            click.BadParameter: the text is no id.
+        """
+        return execution_ids.parse(text, self.project, self.domain)
+
+
+def with_admin(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every command of an execution has; the command gets them as ``admin``."""
+
+    @functools.wraps(command)
+    def connected(
+        *args: Any, project: str, domain: str, home: Path, endpoint: str, secure: bool, **options: Any
+    ) -> None:
+        target = endpoint or _endpoint_of(home)
+        command(*args, admin=Admin(target, project, domain, secure), **options)
+
+    return options(home_option(connected))
+
+
+def home_option(command: F) -> F:
+    """Add the option that names the state folder of a running stack."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        default=state_folder.default_path,
+        help="State folder of the stack to call.",
+        show_default=True,
+    )(command)
 
 
 def options(command: F) -> F:
@@ -35,6 +89,19 @@ def options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def _endpoint_of(home: Path) -> str:
+    """Return the endpoint to call if none is given.
+
+    Raises:
+        CommandError: the user named a state folder on which no stack runs.
+    """
+    given = click.get_current_context().get_parameter_source("home") is not ParameterSource.DEFAULT
+    folder = home.expanduser().absolute()
+    if given and state_folder.read_state(StateFolder(folder)) is None:
+        raise CommandError(f"no stack runs on {home}: start one with `flytetemporal dev --home {home}`")
+    return endpoint(folder)
 
 
 def endpoint(folder: Path) -> str:

@@ -1,25 +1,31 @@
-"""The ``flytetemporal`` command. A sub-command is imported only when it runs, so that each starts fast."""
+"""The ``flytetemporal`` command.
+
+A sub-command is imported only when it runs. The list of commands and the completion of their names import none.
+"""
 
 import importlib
 import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
-_COMMANDS = {
-    "dev": "flytetemporal.cli.commands.dev:dev",
-    "why": "flytetemporal.cli.commands.why:why",
-    "terminate": "flytetemporal.cli.commands.terminate:terminate",
-    "admin": "flytetemporal.cli.commands.admin:admin",
-    "worker": "flytetemporal.cli.commands.worker:worker",
-    "control-worker": "flytetemporal.cli.commands.control_worker:control_worker",
-    "catalog": "flytetemporal.cli.commands.catalog:catalog",
-    "migrate": "flytetemporal.cli.commands.migrate:migrate",
-    "promote": "flytetemporal.cli.commands.promote:promote",
-    "doctor": "flytetemporal.cli.commands.doctor:doctor",
-    "status": "flytetemporal.cli.commands.status:status",
-    "copilot": "flytetemporal.cli.commands.copilot:copilot",
-    "version": "flytetemporal.cli.commands.version:version",
+# The first sentence of each command's help. A command is the function of its name in the module of its name, with "_"
+# for "-". What users need first comes first.
+COMMANDS = {
+    "dev": "Run everything on this machine: Temporal, Postgres, the Flyte API and a worker.",
+    "why": "Explain why EXECUTION, or its node NODE, has not ended.",
+    "terminate": "Abort EXECUTION.",
+    "admin": "Serve Flyte's API over gRPC and HTTP.",
+    "worker": "Run executions and their tasks.",
+    "control-worker": "Run the sweeper.",
+    "catalog": "Serve DataCatalog and CacheService over gRPC.",
+    "migrate": "Bring the database's schema up to date, and register search attributes in Temporal.",
+    "promote": "Make a build of versioned workers the current one; running executions stay on theirs.",
+    "doctor": "Check the servers of the stack running on the state folder, else those that the environment configures.",
+    "status": "Print the endpoints and processes of the running stack.",
+    "copilot": "Stage inputs and outputs of a raw container.",
+    "version": "Print this installation's versions.",
 }
 
 
@@ -27,22 +33,34 @@ class LazyGroup(click.Group):
     """A group of sub-commands that are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help text: what users need first comes first."""
-        return list(_COMMANDS)
+        """Return the names in the order of the help text."""
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command; None if there is none of that name."""
-        target = _COMMANDS.get(cmd_name)
-        if target is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, attribute = target.split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"flytetemporal.cli.commands.{name}"), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; click would import each for its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the names and options that complete what was typed; click would import each command for its help."""
+        named = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run unchanged Flyte v1 workflows on Temporal."""
+    """Run unchanged Flyte v1 workflows on Temporal.
+
+    Exit status: 0 if the command did its work, 1 if it failed, 2 if it was called with wrong arguments.
+    """
 
 
 def run() -> None:

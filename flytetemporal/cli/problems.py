@@ -1,9 +1,9 @@
 """Errors of servers in plain words. The texts of their client libraries name types and sources of these instead."""
 
 import socket
+import sys
 
 import grpc
-from temporalio.service import RPCError
 
 _UNANSWERED = "does not answer in time"
 _UNREACHABLE = "cannot be reached"
@@ -26,7 +26,9 @@ def answer(server: str, problem: BaseException) -> str:
     """Return what a call of ``server`` has ended with, as one sentence that starts with the server."""
     if isinstance(problem, grpc.Call | grpc.aio.AioRpcError):
         return f"{server} {_grpc_answer(problem)}"
-    if isinstance(problem, RPCError):
+    # Only a process that has imported temporalio, which takes longer than a call of admin, can hold its errors.
+    temporal = sys.modules.get("temporalio.service")
+    if temporal is not None and isinstance(problem, temporal.RPCError):
         return f"{server} answers {problem.status.name}: {_first_line(problem.message)}"
     if isinstance(problem, TimeoutError):
         return f"{server} {_UNANSWERED}"

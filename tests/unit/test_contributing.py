@@ -40,7 +40,7 @@ MIGRATIONS = "".join(file.read_text() for file in (ROOT / "flytetemporal/db/migr
 def test_there_is_a_checklist_for_everything_that_is_often_added() -> None:
     titles = re.findall(r"^### Add (.*)$", CHECKLISTS, re.MULTILINE)
 
-    assert titles == ["a node kind", "a task plugin", "an RPC", "a setting", "a table or a column"]
+    assert titles == ["a node kind", "a task plugin", "an RPC", "a command", "a setting", "a table or a column"]
 
 
 def test_every_path_and_name_in_the_checklists_exists() -> None:

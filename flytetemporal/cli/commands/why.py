@@ -1,10 +1,9 @@
 """``flytetemporal why``: explains what an execution waits for."""
 
 import click
-from flyteidl.core import execution_pb2, identifier_pb2
+from flyteidl.core import execution_pb2
 
-from flytetemporal.cli import admin_calls
-from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli import admin_calls, printing
 from flytetemporal.contracts.v1 import operations_pb2
 
 EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
@@ -13,19 +12,13 @@ EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
 @click.command()
 @click.argument("execution")
 @click.argument("node", default="")
-@admin_calls.options
-def why(execution: str, node: str, project: str, domain: str, endpoint: str, *, secure: bool) -> None:
+@printing.option
+@admin_calls.with_admin
+def why(execution: str, node: str, admin: admin_calls.Admin, output: str) -> None:
     """Explain why EXECUTION, or its node NODE, has not ended."""
-    identifier = identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=execution)
-    answer = admin_calls.call(
-        endpoint or admin_calls.endpoint(state_folder.default_path()),
-        EXPLAIN,
-        operations_pb2.ExplainRequest(execution_id=identifier, node_id=node),
-        operations_pb2.ExplainResponse,
-        secure=secure,
-    )
-    for line in lines(execution, answer):
-        click.echo(line)
+    request = operations_pb2.ExplainRequest(execution_id=admin.execution_id(execution), node_id=node)
+    answer = admin.call(EXPLAIN, request, operations_pb2.ExplainResponse)
+    printing.show(output, answer, lambda: lines(request.execution_id.name, answer))
 
 
 def lines(execution: str, answer: operations_pb2.ExplainResponse) -> list[str]:

@@ -1,9 +1,9 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from flytetemporal.cli import admin_calls
 from flytetemporal.cli.commands import why
@@ -11,6 +11,13 @@ from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2
+
+
+@click.command()
+@admin_calls.with_admin
+def echo(admin: admin_calls.Admin) -> None:
+    identifier = admin.execution_id("e1")
+    click.echo(f"{admin.target} {identifier.project}/{identifier.domain}/{identifier.name}")
 
 
 def test_a_running_stack_takes_precedence_over_the_client_configuration(
@@ -35,11 +42,20 @@ def test_the_default_configuration_file_is_read_unless_another_is_named(
     assert admin_calls.endpoint(tmp_path) == "flyte.example.com:81"
 
 
-@pytest.mark.parametrize("command", ["why", "terminate"])
-def test_the_commands_start_without_flytekit(command: str) -> None:
-    program = f"import sys, flytetemporal.cli.commands.{command}; sys.exit('flytekit' in sys.modules)"
+@pytest.mark.parametrize("given", [["--home", "{folder}"], ["--endpoint", "localhost:18089"]])
+def test_a_command_calls_the_stack_or_the_endpoint_that_is_named(tmp_path: Path, given: list[str]) -> None:
+    state_folder.write_state(StateFolder(tmp_path), {"pid": os.getpid(), "grpc_endpoint": "localhost:18089"})
 
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    done = CliRunner().invoke(echo, [word.format(folder=tmp_path) for word in given])
+
+    assert done.output == "localhost:18089 flytesnacks/development/e1\n"
+
+
+def test_a_named_folder_without_a_running_stack_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(echo, ["--home", str(tmp_path)])
+
+    assert done.exit_code == 1
+    assert f"no stack runs on {tmp_path}" in done.output
 
 
 def test_the_endpoint_comes_from_the_client_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

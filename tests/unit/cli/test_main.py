@@ -1,0 +1,77 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner
+
+from flytetemporal.cli import main
+
+# What a command costs that only calls admin: none of these may be imported on its way to the first call.
+HEAVY = ("flytekit", "temporalio", "sqlalchemy", "pandas", "pydantic", "starlette", "fsspec")
+NOWHERE = ["--endpoint", "127.0.0.1:1"]
+THIN = {
+    "why": ["e1", *NOWHERE],
+    "terminate": ["e1", "--cause", "tired", *NOWHERE],
+}
+
+
+def imported_by(*arguments: str) -> tuple[int, set[str]]:
+    """Run the command in a new interpreter; return its exit status and the heavy packages it has imported."""
+    program = (
+        "import sys\nfrom flytetemporal.cli.main import main\n"
+        "try: main(sys.argv[1:], prog_name='flytetemporal')\n"
+        "except SystemExit as e: print('status', e.code)\n"
+        f"print('imported', *(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    *_, status, imported = done.stdout.splitlines()
+    return int(status.removeprefix("status ")), set(imported.split()[1:])
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_a_thin_command_imports_no_engine_no_client_library_and_no_database(name: str) -> None:
+    status, imported = imported_by(name, *THIN[name])
+
+    assert status == 1, "the command has called admin, where nobody listens"
+    assert imported == set()
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    assert imported_by("--help") == (0, set())
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
+    command = main.LazyGroup().get_command(click.Context(main.main), name)
+
+    assert command is not None
+    assert command.name == name
+    assert command.get_short_help_str(limit=200) == main.COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_thin_commands_have_the_same_options(name: str) -> None:
+    command = main.LazyGroup().get_command(click.Context(main.main), name)
+
+    assert command is not None
+    spellings = {spelling for parameter in command.params for spelling in parameter.opts}
+    assert {"-p", "--project", "-d", "--domain", "--home", "--endpoint", "--secure"} <= spellings
+
+
+def test_the_shell_completes_names_of_commands() -> None:
+    completion = ShellComplete(main.main, {}, "flytetemporal", "_FLYTETEMPORAL_COMPLETE")
+
+    assert [item.value for item in completion.get_completions([], "wor")] == ["worker"]
+    assert "--help" in [item.value for item in completion.get_completions([], "--")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["version"], 0), (["why", "e1", *NOWHERE], 1), (["why"], 2), (["why", "a/b", *NOWHERE], 2), (["nothing"], 2)],
+)
+def test_the_exit_status_says_whether_the_command_failed_or_was_called_wrongly(
+    arguments: list[str], status: int
+) -> None:
+    assert CliRunner().invoke(main.main, arguments).exit_code == status
