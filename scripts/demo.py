@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from flyteidl.admin import execution_pb2, node_execution_pb2, signal_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, signal_pb2, task_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
@@ -26,7 +26,7 @@ from rich.table import Table
 from flytetemporal.cli.commands import why
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2
-from flytetemporal.idl import naming
+from flytetemporal.idl import naming, quantities
 from scripts import background_stack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +81,16 @@ class Running:
         ended = NodePhase.Phase.Name(self._phase("fn0") or 0)
         return f"failure node fn0 {ended}: it released what the workflow held"
 
+    def memory_of_attempts(self) -> str:
+        """Return how much memory each attempt of the task had."""
+        self._wait_until(lambda: self._phase("n0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
+        node = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=self.id)
+        attempts = self._admin.ListTaskExecutions(
+            task_execution_pb2.TaskExecutionListRequest(node_execution_id=node, limit=10)
+        ).task_executions
+        had = [attempt.closure.custom_info.fields["memory"].string_value for attempt in attempts]
+        return f"attempts had {', '.join(sorted(had, key=quantities.parse))}; each but the last ran out of memory"
+
     def _wait_until_running(self, node_id: str) -> None:
         self._wait_until(lambda: self._phase(node_id) == NodePhase.RUNNING)
 
@@ -114,12 +124,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Example:
-    """An example. ``action`` is called while it runs, and returns a line to print."""
+    """An example. ``action`` is called while it runs, and returns a line to print. ``options`` are those of pyflyte."""
 
     module: str
     workflow: str
     expected: int = SUCCEEDED
     action: Callable[[Running], str] | None = None
+    options: tuple[str, ...] = ()
 
 
 EXAMPLES = (
@@ -132,6 +143,12 @@ EXAMPLES = (
     Example("child_plan", "parent_workflow"),
     Example("eager_steps", "eager_workflow"),
     Example("retries", "retry_workflow"),
+    Example(
+        "memory_ladder",
+        "memory_workflow",
+        action=Running.memory_of_attempts,
+        options=("--annotations", "flytetemporal.io/memory=[{maximum: 1Gi}]"),
+    ),
     Example("failing", "failing_workflow", FAILED),
     Example("approval", "approval_workflow", action=Running.approve),
     Example("clean_up", "clean_up_workflow", FAILED, Running.cleaned_up),
@@ -159,7 +176,9 @@ def main() -> int:
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch,
-        background_stack.running(Path(scratch) / "home", output=subprocess.DEVNULL) as state,
+        background_stack.running(
+            Path(scratch) / "home", options=("--memory-limits",), output=subprocess.DEVNULL
+        ) as state,
     ):
         console.print(f"Ready in {time.monotonic() - started:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
         console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
@@ -182,6 +201,7 @@ def run(example: Example, state: Mapping[str, Any]) -> Outcome:
     name = f"demo{secrets.token_hex(5)}"
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "run", "--remote"]
     command += ["--wait", "--poll-interval", "1", "--project", PROJECT, "--domain", DOMAIN, "--name", name]
+    command += example.options
     started = time.monotonic()
     with (
         subprocess.Popen(

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 
+from flytetemporal.contracts import memory_rules
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import ValueTooLarge
-from flytetemporal.idl import locations, offloading, times
+from flytetemporal.errors import InvalidRequest, ValueTooLarge
+from flytetemporal.idl import locations, offloading, quantities, times
 from flytetemporal.plugins import command_template, environment, resources
 from flytetemporal.plugins.protocol import BAD_SPECIFICATION, Rejected, TaskContext, specification_checked
 
@@ -21,6 +22,31 @@ class Attempt:
 
     request: execution_pb2.TaskAttempt
     task: tasks_pb2.TaskTemplate
+
+    @property
+    def resources(self) -> tasks_pb2.Resources:
+        """The resources of the attempt: the container's, the overrides of its node, and memory that was raised."""
+        merged = resources.merged(self.task.container.resources, self.request.overrides.resources)
+        raised = self.request.memory_bytes
+        return resources.with_memory(merged, raised) if raised else merged
+
+    @property
+    def next_memory_bytes(self) -> int:
+        """The memory of the attempt that follows if this one ran out of memory; 0: no rule raises it."""
+        try:
+            return resources.raised_memory(self.request.settings.memory_rules, self.task.id.name, self.resources)
+        except InvalidRequest:  # What is no quantity limits nothing.
+            return 0
+
+    @property
+    def shown_memory(self) -> str:
+        """The memory that clients see at the attempt; empty if no rule can raise it."""
+        if memory_rules.applying(self.request.settings.memory_rules, self.task.id.name) is None:
+            return ""
+        try:
+            return quantities.binary(resources.memory_bytes(self.resources))
+        except InvalidRequest:
+            return ""
 
     @property
     def is_element(self) -> bool:
@@ -102,7 +128,7 @@ class Attempt:
             command=command,
             image=self.image,
             environment=variables,
-            resources=resources.merged(task.container.resources, request.overrides.resources),
+            resources=self.resources,
             inputs_uri=self.inputs_uri,
             output_dir=self.written_dir,
             raw_output_dir=request.raw_output_dir,

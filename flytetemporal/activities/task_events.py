@@ -28,6 +28,8 @@ class AttemptEvents:
     attempt: execution_pb2.TaskAttempt
     template: tasks_pb2.TaskTemplate
     plugin: str = ""
+    # Empty: it is not shown.
+    memory: str = ""
     logs: Sequence[core_execution_pb2.TaskLog] = field(default_factory=tuple)
 
     def running(self, info: PhaseInfo, now: datetime) -> list[events_pb2.Event]:
@@ -50,12 +52,19 @@ class AttemptEvents:
 
     def _seen(self, info: PhaseInfo, now: datetime) -> event_pb2.TaskExecutionEvent:
         event = self._event(info.phase, now)
-        if info.reason:
-            event.reason = info.reason
-            event.reasons.add(reason=info.reason, occurred_at=event.occurred_at)
+        if self.memory:
+            event.custom_info.update({"memory": self.memory})
+        reason = "; ".join(filter(None, (info.reason, self._raised(info))))
+        if reason:
+            event.reason = reason
+            event.reasons.add(reason=reason, occurred_at=event.occurred_at)
         self.logs = info.logs or self.logs
         event.logs.extend(self.logs)
         return event
+
+    def _raised(self, info: PhaseInfo) -> str:
+        is_raised = info.phase == TaskPhase.RUNNING and self.attempt.memory_bytes
+        return f"memory {self.memory}: an earlier attempt ran out of memory" if is_raised else ""
 
     def ended(self, result: execution_pb2.TaskAttemptResult, now: datetime) -> events_pb2.Event:
         """Return the terminal event of a result."""
@@ -131,6 +140,8 @@ class ElementEvents(AttemptEvents):
             phase=seen.phase,
             logs=seen.logs,
         )
+        if self.memory:
+            resource.custom_info.CopyFrom(seen.custom_info)
         for log in resource.logs:
             log.name = f"{log.name}-{element.index}"
         return events_pb2.Event(task=event)

@@ -21,7 +21,8 @@ class TaskReports:
 
     def __init__(self, sink: events.EventSink, attempt: Attempt) -> None:
         self._sink = sink
-        self._events = (ElementEvents if attempt.is_element else AttemptEvents)(attempt.request, attempt.task)
+        kind = ElementEvents if attempt.is_element else AttemptEvents
+        self._events = kind(attempt.request, attempt.task, memory=attempt.shown_memory)
         self._unsent: list[events_pb2.Event] = []
         self._sending: asyncio.Task[None] | None = None
         self._is_first = True

@@ -13,7 +13,7 @@ from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations
-from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind, PhaseInfo
+from flytetemporal.plugins.protocol import OUT_OF_MEMORY, STORE_UNREACHABLE, ErrorKind, PhaseInfo
 from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
 
@@ -65,6 +65,8 @@ class TaskResults:
         error = last.error
         if error is not None:
             result = outputs.failed(error.code, error.message, error.kind, recoverable=last.recoverable)
+            if error.code == OUT_OF_MEMORY:
+                result.failure.next_memory_bytes = attempt.next_memory_bytes
             return await self._with_deck(attempt, result, note)
         written, expected = attempt.written_dir, attempt.request.output_dir
         collecting = functools.partial(

@@ -26,3 +26,12 @@ def parse(text: str) -> Decimal:
     if suffix in _BINARY:
         return number * Decimal(1024) ** _BINARY[suffix]
     return number.scaleb(_DECIMAL[suffix]) if suffix else number
+
+
+def binary(size: int) -> str:
+    """Return a number of bytes in the largest unit in which it is a whole number, such as ``1536Mi``."""
+    for suffix, power in reversed(_BINARY.items()):
+        whole, rest = divmod(size, 1024**power)
+        if whole and not rest:
+            return f"{whole}{suffix}"
+    return str(size)

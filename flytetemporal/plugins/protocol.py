@@ -22,6 +22,8 @@ ErrorKind = core_execution_pb2.ExecutionError
 _TERMINAL = (TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.ABORTED)
 
 BAD_SPECIFICATION = "BadTaskSpecification"
+OUT_OF_MEMORY = "OOMKilled"
+"""The code of an attempt that ran out of memory; Kubernetes' own reason."""
 STORE_UNREACHABLE = "StoreUnreachable"
 """The code of an attempt that failed because the object store did not serve it, which is no failure of the user."""
 

@@ -1,21 +1,15 @@
-"""Resources of a task container: apply overrides, read quantities. Pure."""
+"""Resources of a task container: apply overrides, read quantities, raise the memory. Pure."""
 
-import re
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 
 from flyteidl.core import tasks_pb2
 
+from flytetemporal.contracts import memory_rules
+from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest
-
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?")
-_SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("", "k", "M", "G", "T", "P", "E"))},
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
-}
+from flytetemporal.idl import quantities
 
 Entry = tasks_pb2.Resources.ResourceEntry
 
@@ -25,6 +19,24 @@ def merged(own: tasks_pb2.Resources, override: tasks_pb2.Resources) -> tasks_pb2
     return tasks_pb2.Resources(
         requests=_merged(own.requests, override.requests), limits=_merged(own.limits, override.limits)
     )
+
+
+def with_memory(resources: tasks_pb2.Resources, size: int) -> tasks_pb2.Resources:
+    """Return the resources with ``size`` bytes of memory as request and limit."""
+    memory = Entry(name=tasks_pb2.Resources.MEMORY, value=quantities.binary(size))
+    return merged(resources, tasks_pb2.Resources(requests=[memory], limits=[memory]))
+
+
+def raised_memory(rules: Iterable[execution_pb2.MemoryRule], task: str, resources: tasks_pb2.Resources) -> int:
+    """Return how many bytes of memory the attempt gets that follows one of ``task`` with these resources.
+
+    0 if no rule raises it: none matches, the maximum is reached, or the task has neither limit nor request.
+    """
+    rule, present = memory_rules.applying(rules, task), memory_bytes(resources)
+    if rule is None or present <= 0:
+        return 0
+    more = min(math.ceil(present * Decimal(rule.factor)), rule.maximum_bytes)
+    return more if more > present else 0
 
 
 def memory_bytes(resources: tasks_pb2.Resources) -> int:
@@ -51,15 +63,12 @@ def quantity(text: str) -> Decimal:
     Raises:
         InvalidRequest: the text is not a quantity.
     """
-    match = _QUANTITY.fullmatch(text.strip())
-    if match is None:
+    try:
+        return quantities.parse(text.strip())
+    except ValueError as e:
         raise InvalidRequest(
             f"[{text}] is not a quantity; write a number with an optional suffix such as m, k, Mi or Gi"
-        )
-    number, suffix = Decimal(match[1]), match[2] or ""
-    if suffix in _SUFFIXES:
-        return number * _SUFFIXES[suffix]
-    return number.scaleb(int(suffix[1:]))
+        ) from e
 
 
 def _most(resources: tasks_pb2.Resources, name: tasks_pb2.Resources.ResourceName) -> Decimal:

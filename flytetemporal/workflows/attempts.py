@@ -12,6 +12,7 @@ from typing import Literal
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from temporalio import workflow
 
+from flytetemporal.contracts import memory_rules
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.idl import error_text, times
 from flytetemporal.workflows import deadlines
@@ -26,6 +27,8 @@ DEADLINE_FACTOR = 2
 LONGEST = timedelta(days=3_652_500)
 SUMMED_PAUSES = 64
 TIMEOUT_EXPIRED = "TimeoutExpired"
+# The budget of attempts that ran out of memory and are followed by one with more.
+MEMORY = "MEMORY"
 DEFAULT_COEFFICIENT = 2.0
 # Fields of an ``OpenNode`` that belong to one attempt and are cleared after it.
 PER_ATTEMPT: tuple[Literal["attempt_began_at", "wakes_at", "launched", "asked", "dynamic"], ...] = (
@@ -51,6 +54,8 @@ class Budget:
 
     max_attempts: int
     rules: Sequence[execution_pb2.RetryRule] = ()
+    # How often the memory of the task may be raised.
+    memory_steps: int = 0
     # The counts are kept in the node's progress, so that the next run continues them.
     progress: continuation_pb2.OpenNode = field(default_factory=continuation_pb2.OpenNode)
 
@@ -59,8 +64,12 @@ class Budget:
         """The current attempt, from 0 on."""
         return self.progress.attempt
 
-    def after(self, error: core_execution_pb2.ExecutionError, *, recoverable: bool) -> Retry:
+    def after(
+        self, error: core_execution_pb2.ExecutionError, *, recoverable: bool, next_memory_bytes: int = 0
+    ) -> Retry:
         """Charge a failed attempt to its budget and return when the next one follows.
+
+        ``next_memory_bytes`` is set if the attempt ran out of memory and the next one may have more.
 
         Raises:
             NodeFailure: none follows. It carries the error of the node.
@@ -68,8 +77,12 @@ class Budget:
         if not recoverable:
             raise NodeFailure(error)
         rule = self._rule(error)
-        cause = self._cause(error, rule)
-        before, limit = self._failures(cause), self._retries(error, rule)
+        if next_memory_bytes and self._failures(MEMORY) < self.memory_steps:
+            self.progress.memory_bytes = next_memory_bytes
+            cause, limit = MEMORY, self.memory_steps
+        else:
+            cause, limit = self._cause(error, rule), self._retries(error, rule)
+        before = self._failures(cause)
         if before >= limit:
             raise NodeFailure(_exhausted(error, before, limit))
         self.progress.failures[cause] = before + 1
@@ -97,6 +110,7 @@ class Budget:
             total = retries * timeout + max(_pauses(rule, retries) for rule in pausing)
             for rule in own:
                 total += rule.retries.value * timeout + _pauses(rule, rule.retries.value)
+            total += self.memory_steps * timeout
         except OverflowError:
             return LONGEST
         return min(total, LONGEST)
@@ -122,8 +136,11 @@ class Budget:
 
 def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
     """Return the budget of a node; ``retries``, those of its task, count if the node has none."""
-    rules = [rule for rule in node.scope.run.argument.settings.retry_rules if rule.task in ("", task)]
-    return Budget((node.node.retries or retries) + 1, rules, node.progress)
+    settings = node.scope.run.argument.settings
+    rules = [rule for rule in settings.retry_rules if rule.task in ("", task)]
+    memory = memory_rules.applying(settings.memory_rules, task) if task else None
+    steps = memory.steps if memory is not None else 0
+    return Budget((node.node.retries or retries) + 1, rules, steps, node.progress)
 
 
 def node_limit(node: NodeRun) -> timedelta:

@@ -27,7 +27,7 @@ from flytetemporal.admin.executions import (
     single_task,
 )
 from flytetemporal.admin.executions.launch_records import Launch, Linkage
-from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks
+from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations, phases
 
@@ -130,7 +130,8 @@ async def _prepare(
         heeded = execution_settings.counting(levels)
         config = execution_settings.merge(spec, target.launch_plan, heeded, deps.settings.max_parallelism)
         annotated = execution_settings.annotations(spec, target.launch_plan, levels)
-        policies = run_policies.merge(annotated, deps.settings.max_execution_duration)
+        most_memory = task_resources.memory_limit(deps.settings)
+        policies = run_policies.merge(annotated, deps.settings.max_execution_duration, most_memory)
         labels = {**of_project.values, **config.labels.values}
         # Checked again, with a lock, when the row is inserted; most launches that are refused write no inputs.
         await concurrency_limits.check(session, target, lock=False)

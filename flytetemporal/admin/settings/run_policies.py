@@ -1,4 +1,4 @@
-"""Run policies: the timeout of an execution and the retry rules of its tasks, from annotations.
+"""Run policies: the timeout of an execution, the retry rules and the memory of its tasks, from annotations.
 
 FlyteIDL has no fields for them. Annotations can be set at every level (an execution, a launch plan, matching attributes
 of a workflow, a domain or a project) and without a change of code:
@@ -6,6 +6,8 @@ of a workflow, a domain or a project) and without a change of code:
 ``flytetemporal.io/timeout``  the longest duration of an execution, such as ``2h30m``
 ``flytetemporal.io/retry``    a YAML list of rules, each with any of ``task``, ``cause`` (USER, SYSTEM, UNKNOWN or an
                               error code), ``retries``, ``initial``, ``coefficient``, ``maximum``
+``flytetemporal.io/memory``   a YAML list of rules, each with ``maximum`` (a quantity) and any of ``task``, ``factor``,
+                              ``steps``: what a task gets after it ran out of memory
 """
 
 from collections.abc import Iterable
@@ -20,11 +22,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import error_text, times
+from flytetemporal.idl import error_text, quantities, times
 
 PREFIX = "flytetemporal.io/"
 TIMEOUT = f"{PREFIX}timeout"
 RETRY = f"{PREFIX}retry"
+MEMORY = f"{PREFIX}memory"
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
 
@@ -72,8 +75,34 @@ class RetryPolicy(BaseModel):
         return rule
 
 
+def _bytes(value: object) -> int:
+    try:
+        size = int(quantities.parse(str(value).strip()))
+    except ValueError as e:
+        raise ValueError("give an amount of memory such as 16Gi") from e
+    if not 0 < size < 2**63:
+        raise ValueError("an amount of memory is at least one byte and less than 8Ei")
+    return size
+
+
+class MemoryPolicy(BaseModel):
+    """One rule of ``flytetemporal.io/memory``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    task: str = ""
+    factor: float = Field(default=2.0, ge=1.1, le=100, allow_inf_nan=False)
+    maximum: Annotated[int, BeforeValidator(_bytes)]
+    steps: int = Field(default=4, ge=0, le=50)
+
+    def rule(self, most: int) -> execution_pb2.MemoryRule:
+        """Return the rule as part of the start argument of a workflow. ``most`` bounds the memory unless it is zero."""
+        maximum = min(self.maximum, most) if most else self.maximum
+        return execution_pb2.MemoryRule(task=self.task, factor=self.factor, maximum_bytes=maximum, steps=self.steps)
+
+
 T = TypeVar("T")
-_RULES = TypeAdapter(list[RetryPolicy])
+_RETRIES = TypeAdapter(list[RetryPolicy])
+_MEMORY = TypeAdapter(list[MemoryPolicy])
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
@@ -83,30 +112,36 @@ class RunPolicies:
 
     timeout: timedelta = timedelta()
     rules: list[execution_pb2.RetryRule] = field(default_factory=list)
+    memory_rules: list[execution_pb2.MemoryRule] = field(default_factory=list)
 
 
-def merge(levels: Iterable[Level], longest: timedelta) -> RunPolicies:
-    """Merge the annotations of all levels, given most specific first. ``longest`` bounds the timeout unless it is zero.
+def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> RunPolicies:
+    """Merge the annotations of all levels, given most specific first.
 
-    Of timeouts the most specific one counts. Retry rules of all levels are kept, those of more specific levels first.
+    ``longest`` bounds the timeout and ``most_memory`` the memory in bytes, unless they are zero.
+
+    Of timeouts the most specific one counts. Rules of all levels are kept, those of more specific levels first.
 
     Raises:
         InvalidRequest: an annotation cannot be read.
     """
     timeout: timedelta | None = None
     rules: list[execution_pb2.RetryRule] = []
+    memory: list[execution_pb2.MemoryRule] = []
     for level in levels:
         found = _timeout(level)
         timeout = found if timeout is None else timeout
-        rules += _rules(level)
+        rules += [policy.rule() for policy in _listed(level, RETRY, _RETRIES)]
+        memory += [policy.rule(most_memory) for policy in _listed(level, MEMORY, _MEMORY)]
     bounds = [bound for bound in (timeout, longest) if bound]
-    return RunPolicies(min(bounds, default=timedelta()), rules)
+    return RunPolicies(min(bounds, default=timedelta()), rules, memory)
 
 
 def check(level: Level) -> None:
     """Refuse policy annotations that cannot be read. Raises ``InvalidRequest``."""
     _timeout(level)
-    _rules(level)
+    _listed(level, RETRY, _RETRIES)
+    _listed(level, MEMORY, _MEMORY)
 
 
 def _timeout(level: Level) -> timedelta | None:
@@ -117,12 +152,12 @@ def _timeout(level: Level) -> timedelta | None:
     return _read(f"annotation {TIMEOUT} of {name}", annotations.values[TIMEOUT], _DURATION)
 
 
-def _rules(level: Level) -> list[execution_pb2.RetryRule]:
+def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> list[T]:
     name, annotations = level
-    if RETRY not in annotations.values:
+    if annotation not in annotations.values:
         return []
-    place = f"annotation {RETRY} of {name}"
-    return [policy.rule() for policy in _read(place, _yaml(place, annotations.values[RETRY]), _RULES)]
+    place = f"annotation {annotation} of {name}"
+    return _read(place, _yaml(place, annotations.values[annotation]), adapter)
 
 
 def _yaml(place: str, text: str) -> object:

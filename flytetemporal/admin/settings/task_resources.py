@@ -37,6 +37,11 @@ def platform_limits(settings: AdminSettings) -> dict[int, str]:
     return {kind: limit for kind, limit in limits.items() if limit}
 
 
+def memory_limit(settings: AdminSettings) -> int:
+    """Return how many bytes of memory a task may ask for; 0: the platform sets no limit."""
+    return int(quantities.parse(settings.task_memory_limit)) if settings.task_memory_limit else 0
+
+
 def check_container(name: str, resources: tasks_pb2.Resources, limits: Mapping[int, str]) -> None:
     """Refuse malformed quantities, and those over the task's own or the platform's limit. Raises ``InvalidRequest``."""
     requests = _amounts(name, "request", ((e.name, e.value) for e in resources.requests))

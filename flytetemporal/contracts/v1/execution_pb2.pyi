@@ -33,7 +33,7 @@ class ContentReference(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionSettings(_message.Message):
-    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules", "asked_raw_output_prefix")
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules", "asked_raw_output_prefix", "memory_rules")
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class ExecutionSettings(_message.Message):
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RETRY_RULES_FIELD_NUMBER: _ClassVar[int]
     ASKED_RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_RULES_FIELD_NUMBER: _ClassVar[int]
     max_parallelism: int
     interruptible: _wrappers_pb2.BoolValue
     overwrite_cache: bool
@@ -60,7 +61,20 @@ class ExecutionSettings(_message.Message):
     timeout: _duration_pb2.Duration
     retry_rules: _containers.RepeatedCompositeFieldContainer[RetryRule]
     asked_raw_output_prefix: str
-    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ...) -> None: ...
+    memory_rules: _containers.RepeatedCompositeFieldContainer[MemoryRule]
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ..., memory_rules: _Optional[_Iterable[_Union[MemoryRule, _Mapping]]] = ...) -> None: ...
+
+class MemoryRule(_message.Message):
+    __slots__ = ("task", "factor", "maximum_bytes", "steps")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    factor: float
+    maximum_bytes: int
+    steps: int
+    def __init__(self, task: _Optional[str] = ..., factor: _Optional[float] = ..., maximum_bytes: _Optional[int] = ..., steps: _Optional[int] = ...) -> None: ...
 
 class RetryRule(_message.Message):
     __slots__ = ("task", "cause", "retries", "initial_interval", "backoff_coefficient", "maximum_interval")
@@ -234,7 +248,7 @@ class CaseChoice(_message.Message):
     def __init__(self, position: _Optional[int] = ..., malformed: _Optional[str] = ...) -> None: ...
 
 class TaskAttempt(_message.Message):
-    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs")
+    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs", "memory_bytes")
     NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +267,7 @@ class TaskAttempt(_message.Message):
     QUEUED_AT_FIELD_NUMBER: _ClassVar[int]
     ELEMENT_FIELD_NUMBER: _ClassVar[int]
     OLDER_CHECKPOINT_DIRS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     node_event: _event_pb2.NodeExecutionEvent
     attempt: int
     tasks: ContentReference
@@ -271,7 +286,8 @@ class TaskAttempt(_message.Message):
     queued_at: _timestamp_pb2.Timestamp
     element: ArrayElement
     older_checkpoint_dirs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ...) -> None: ...
+    memory_bytes: int
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class ArrayElement(_message.Message):
     __slots__ = ("index", "node_id", "external_id")
@@ -300,12 +316,14 @@ class TaskAttemptResult(_message.Message):
     def __init__(self, outputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., failure: _Optional[_Union[AttemptFailure, _Mapping]] = ..., deck_uri: _Optional[str] = ..., dynamic: _Optional[bool] = ..., unreported: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
 
 class AttemptFailure(_message.Message):
-    __slots__ = ("error", "recoverable")
+    __slots__ = ("error", "recoverable", "next_memory_bytes")
     ERROR_FIELD_NUMBER: _ClassVar[int]
     RECOVERABLE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     error: _execution_pb2_1.ExecutionError
     recoverable: bool
-    def __init__(self, error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ...) -> None: ...
+    next_memory_bytes: int
+    def __init__(self, error: _Optional[_Union[_execution_pb2_1.ExecutionError, _Mapping]] = ..., recoverable: _Optional[bool] = ..., next_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class DynamicRequest(_message.Message):
     __slots__ = ("node_event", "tasks", "task", "output_dir", "generated_name", "futures_dir")

@@ -8,7 +8,7 @@ import os
 import signal
 from dataclasses import dataclass
 
-from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind, PhaseInfo, failed, succeeded
+from flytetemporal.plugins.protocol import OUT_OF_MEMORY, STORE_UNREACHABLE, ErrorKind, PhaseInfo, failed, succeeded
 
 TAIL_BYTES = 2048
 TAIL_LINES = 80
@@ -45,7 +45,8 @@ def phase(name: str, ended: Exit, tail: str, *, out_of_memory: bool, store_unrea
     if ended.code == 0:
         return succeeded()
     if out_of_memory:
-        return failed("OOMKilled", _message(name, ended, "OOMKilled", tail), ErrorKind.USER, recoverable=True)
+        text = _message(name, ended, OUT_OF_MEMORY, tail)
+        return failed(OUT_OF_MEMORY, text, ErrorKind.USER, recoverable=True)
     if was_killed(ended):
         return failed("Interrupted", _message(name, ended, "Interrupted", tail), ErrorKind.SYSTEM, recoverable=True)
     if store_unreachable:

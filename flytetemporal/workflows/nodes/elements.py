@@ -194,8 +194,11 @@ class Elements:
                 return number
             if cancellation.is_cancelled():
                 raise asyncio.CancelledError
-            retry = budget.after(result.failure.error, recoverable=result.failure.recoverable)
-            await attempts.pause(node, budget, retry, result.failure.error)
+            failure = result.failure
+            retry = budget.after(
+                failure.error, recoverable=failure.recoverable, next_memory_bytes=failure.next_memory_bytes
+            )
+            await attempts.pause(node, budget, retry, failure.error)
 
     async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
         await self._take_turn(node)

@@ -92,7 +92,9 @@ def _account(node: NodeRun, budget: Budget, result: execution_pb2.TaskAttemptRes
     failure = result.failure
     checkpoint = "" if failure.error.code == TIMEOUT_EXPIRED else node.checkpoint_dir(budget.attempt)
     try:
-        retry = budget.after(failure.error, recoverable=failure.recoverable)
+        retry = budget.after(
+            failure.error, recoverable=failure.recoverable, next_memory_bytes=failure.next_memory_bytes
+        )
     except NodeFailure as final:
         node.scope.run.reports.forward(result.unreported)
         raise NodeFailure(final.error, checkpoint_uri=checkpoint) from final
@@ -188,6 +190,7 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
         settings=argument.settings,
         workflow_id=argument.workflow_id,
         queued_at=runs.now(),
+        memory_bytes=budget.progress.memory_bytes,
     )
     if node.node.task.HasField("overrides"):
         attempt.overrides.CopyFrom(node.node.task.overrides)

@@ -604,6 +604,28 @@ async def test_a_memory_limit_ends_in_flytes_code(tmp_path: Path) -> None:
     assert large.failure.recoverable
 
 
+async def test_an_attempt_that_ran_out_of_memory_asks_for_more(tmp_path: Path) -> None:
+    bench = Bench.at(tmp_path, memory_limits=True)
+    task = sample("hoards")
+    task.container.resources.requests.add(name=tasks_pb2.Resources.MEMORY, value="64Mi")
+    rules = [contract_pb2.MemoryRule(task=task.id.name, factor=4, maximum_bytes=1 << 30, steps=3)]
+    async with bench.registry.opened():
+        small = await bench.attempt(task, size=integer(96 << 20))
+        small.settings.memory_rules.extend(rules)
+        first = await bench.run(small)
+        large = await bench.attempt(task, size=integer(96 << 20), position=1)
+        large.settings.memory_rules.extend(rules)
+        large.memory_bytes = first.failure.next_memory_bytes
+        second = await bench.run(large)
+
+    assert (first.failure.error.code, first.failure.next_memory_bytes) == ("OOMKilled", 256 << 20)
+    assert second.WhichOneof("outcome") == "outputs"
+    shown = [{event.custom_info["memory"] for event in bench.sink.task_events(attempt)} for attempt in (small, large)]
+    assert shown == [{"64Mi"}, {"256Mi"}]
+    running = next(event for event in bench.sink.task_events(large) if event.reason)
+    assert running.reason.endswith("memory 256Mi: an earlier attempt ran out of memory")
+
+
 async def test_a_task_gets_the_secrets_that_it_asks_for(bench: Bench) -> None:
     folder = bench.folder / "secrets" / "db"
     folder.mkdir(parents=True)

@@ -237,6 +237,28 @@ async def test_an_element_is_tried_again_by_itself(runs: EngineRuns) -> None:
     assert resources(runs) == {(0, 0): "SUCCEEDED", (1, 0): "FAILED", (1, 1): "SUCCEEDED"}
 
 
+async def test_an_element_that_ran_out_of_memory_gets_more_and_the_others_do_not(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    add = runs.default_script
+
+    async def needs_more(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        if attempt.element.index == 1 and attempt.memory_bytes < 200:
+            result = failed("OOMKilled", recoverable=True)
+            result.failure.next_memory_bytes = 200
+            return reported(attempt, "FAILED", result)
+        return await add(attempt)
+
+    runs.default_script = needs_more
+    settings = execution_pb2.ExecutionSettings(memory_rules=[execution_pb2.MemoryRule(task="t", steps=1)])
+    async with runs.workers():
+        phase = await runs.outcome(array(), lists(a=[1, 2]), settings=settings)
+
+    assert phase == "SUCCEEDED"
+    assert sorted((attempt.element.index, attempt.memory_bytes) for attempt in runs.attempts) == [
+        (0, 0), (1, 0), (1, 200)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

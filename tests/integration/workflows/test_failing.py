@@ -11,12 +11,14 @@ from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.engine_runs import (
     EngineRuns,
     NodePhase,
+    TaskScript,
     WorkflowPhase,
     bind,
     body,
     constant,
     failed,
     int_map,
+    plus_one,
     succeeded,
     task_node,
     task_summary,
@@ -192,6 +194,38 @@ async def test_an_attempt_waits_as_long_as_its_rule_says(engine_runs: EngineRuns
     shown = json_format.MessageToDict(runs.task_events[0])
     assert shown["reason"] == "retry 1 of 1 for USER failures follows in 300ms"
     assert shown["customInfo"]["retry"] == {"cause": "USER", "number": 1, "limit": 1, "pauseSeconds": 0.3}
+
+
+def out_of_memory_below(needed: int) -> TaskScript:
+    """A task that runs out of memory unless it has ``needed`` bytes; an activity would double them."""
+
+    async def script(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        memory = attempt.memory_bytes or 100
+        if memory >= needed:
+            return await plus_one(attempt)
+        result = failed("OOMKilled", recoverable=True)
+        result.failure.next_memory_bytes = 2 * memory
+        result.unreported.add().task.SetInParent()
+        return result
+
+    return script
+
+
+@pytest.mark.parametrize(("steps", "ended", "had"), [(4, "SUCCEEDED", [0, 200, 400]), (1, "FAILED", [0, 200])])
+async def test_an_attempt_after_one_that_ran_out_of_memory_has_more(
+    engine_runs: EngineRuns, steps: int, ended: str, had: list[int]
+) -> None:
+    runs = engine_runs
+    runs.scripts["n0"] = out_of_memory_below(400)
+    rules = [execution_pb2.MemoryRule(task="another", steps=9), execution_pb2.MemoryRule(steps=steps)]
+
+    async with runs.workers():
+        phase = await runs.outcome(chain(1), int_map(a=1), settings=execution_pb2.ExecutionSettings(memory_rules=rules))
+
+    assert phase == ended
+    assert [attempt.memory_bytes for attempt in runs.attempts] == had
+    shown = json_format.MessageToDict(runs.task_events[0])["customInfo"]["retry"]
+    assert shown == {"cause": "MEMORY", "number": 1, "limit": steps, "pauseSeconds": 0}
 
 
 @pytest.mark.parametrize(("factor", "limit"), [(0, "400ms"), (3, "600ms")])

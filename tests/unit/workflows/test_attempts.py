@@ -157,3 +157,32 @@ def test_the_time_that_retries_need_is_bounded() -> None:
     rules = [rule(initial=1e11, coefficient=1e300, maximum=3e11)]
 
     assert Budget(2**32, rules).time_for_retries(LONGEST) == LONGEST
+
+
+def test_an_attempt_with_more_memory_has_a_budget_of_its_own() -> None:
+    budget = Budget(1, memory_steps=2)
+    failed = error(USER, "OOMKilled")
+
+    first = budget.after(failed, recoverable=True, next_memory_bytes=2048)
+    second = budget.after(failed, recoverable=True, next_memory_bytes=4096)
+
+    assert [(retry.cause, retry.number, retry.limit) for retry in (first, second)] == [
+        ("MEMORY", 1, 2),
+        ("MEMORY", 2, 2),
+    ]
+    assert (budget.attempt, budget.progress.memory_bytes) == (2, 4096)
+    with pytest.raises(NodeFailure):
+        budget.after(failed, recoverable=True, next_memory_bytes=8192)
+    assert budget.progress.memory_bytes == 4096
+
+
+def test_raised_memory_stays_for_the_retries_that_follow() -> None:
+    budget = Budget(2, memory_steps=1)
+    budget.after(error(USER, "OOMKilled"), recoverable=True, next_memory_bytes=2048)
+
+    assert budget.after(error(USER), recoverable=True).cause == "USER"
+    assert budget.progress.memory_bytes == 2048
+
+
+def test_the_deadline_of_a_node_leaves_time_for_attempts_with_more_memory() -> None:
+    assert Budget(2, memory_steps=3).time_for_retries(timedelta(seconds=10)) == timedelta(seconds=40)

@@ -63,11 +63,27 @@ def test_rules_of_all_levels_add_up_the_specific_first() -> None:
         ("retry", "[{coefficient: .inf}]", "at 0.coefficient: Input should be a finite number"),
         ("retry", "[{}, {initial: 5}]", "of a level at 1.initial: .*duration such as 90s"),
         ("retry", "[{tries: 1}]", "at 0.tries: Extra inputs are not permitted"),
+        ("memory", "[{factor: 2}]", "annotation flytetemporal.io/memory of a level at 0.maximum: Field required"),
+        ("memory", "[{maximum: much}]", "at 0.maximum: .*an amount of memory such as 16Gi"),
+        ("memory", "[{maximum: 9e30}]", "at 0.maximum: .*less than 8Ei"),
+        ("memory", "[{maximum: 1Gi, factor: 1}]", "at 0.factor: Input should be greater than or equal to 1.1"),
+        ("memory", "[{maximum: 1Gi, factor: .nan}]", "at 0.factor"),
+        ("memory", "[{maximum: 1Gi, steps: 51}]", "at 0.steps: Input should be less than or equal to 50"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(annotation: str, text: str, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         run_policies.merge([level(**{annotation: text})], timedelta())
+
+
+@pytest.mark.parametrize(("platform", "expected"), [(0, 4 * 2**30), (2**30, 2**30), (2**40, 4 * 2**30)])
+def test_memory_grows_up_to_its_maximum_and_that_of_the_platform(platform: int, expected: int) -> None:
+    levels = [level(memory="[{task: train, maximum: 4Gi, factor: 1.5, steps: 3}]"), level(memory="[{maximum: 4Gi}]")]
+
+    first, second = run_policies.merge(levels, timedelta(), platform).memory_rules
+
+    assert (first.task, first.factor, first.steps, first.maximum_bytes) == ("train", 1.5, 3, expected)
+    assert (second.task, second.factor, second.steps, second.maximum_bytes) == ("", 2, 4, expected)
 
 
 def test_the_level_that_cannot_be_read_is_named_even_if_it_is_overruled() -> None:
