@@ -1,7 +1,8 @@
 """The inputs of a task attempt: resolve them, and write the files that the task reads."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from flyteidl.core import literals_pb2
 from google.protobuf.message import Message
@@ -11,7 +12,7 @@ from flytetemporal.activities.arrays import ElementReader
 from flytetemporal.activities.offloading import UNREADABLE, Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import InvalidRequest, ResolutionFailed, StoreAccessDenied, ValueTooLarge
+from flytetemporal.errors import InvalidRequest, NotFound, ResolutionFailed, StoreAccessDenied, ValueTooLarge
 from flytetemporal.idl import locations, offloading
 from flytetemporal.plugins import command_template
 from flytetemporal.plugins.protocol import Rejected
@@ -43,6 +44,22 @@ class TaskInputs:
             return named, file if self._keeps_references(attempt) else await self._offloading.inlined(file)
         except ValueTooLarge as e:
             raise Rejected(UNREADABLE, attempt.describe(e)) from e
+
+    async def for_key(self, attempt: Attempt) -> literals_pb2.LiteralMap | None:
+        """Return the inputs that the cache key of an attempt is made of; None if they cannot be told.
+
+        Raises: see ``resolve``.
+        """
+        values, _ = await self.resolve(attempt)
+        if not attempt.reads_whole_inputs:
+            return values
+        index = attempt.request.element.index
+        if attempt.task.task_type_version == 0:  # A dynamic task has written the inputs of each element.
+            uri = locations.inputs_uri(locations.element_dir(locations.parent(attempt.inputs_uri), index))
+            with contextlib.suppress(NotFound):
+                return await self._blobs.read_message(uri, literals_pb2.LiteralMap)
+            return None
+        return await asyncio.to_thread(_at, values, index, command_template.bound_names(attempt.arguments))
 
     def _keeps_references(self, attempt: Attempt) -> bool:
         """Whether the task's file is left as it is. An array has inlined the file that all its elements read."""
@@ -95,3 +112,19 @@ class TaskInputs:
             await outputs.clear(self._blobs, directory)
         for uri, message in files:
             await self._blobs.write_message(uri, message)
+
+
+def _at(whole: literals_pb2.LiteralMap, index: int, bound: Collection[str]) -> literals_pb2.LiteralMap | None:
+    """Return the inputs of one element of a container_array, as flyteplugins' tasks/plugins/array/catalog.go does.
+
+    None if a list is too large to be inline: an element must not read those of all others.
+    """
+    found = literals_pb2.LiteralMap()
+    for name, literal in whole.literals.items():
+        if offloading.is_offloaded(literal) and offloading.may_be_list(literal):
+            return None
+        mapped = literal.WhichOneof("value") == "collection" and name not in bound
+        if mapped and index >= len(literal.collection.literals):
+            return None
+        found.literals[name].CopyFrom(literal.collection.literals[index] if mapped else literal)
+    return found

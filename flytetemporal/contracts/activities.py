@@ -9,7 +9,7 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import arrays_pb2, continuation_pb2, control_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, continuation_pb2, control_pb2, execution_pb2
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Temporal retries an activity on another worker if it gets no heartbeat for this time."""
@@ -66,6 +66,18 @@ async def read_signal(request: execution_pb2.SignalRequest) -> execution_pb2.Sig
 @activity.defn
 async def compile_dynamic(request: execution_pb2.DynamicRequest) -> execution_pb2.DynamicGraph:
     """Compile the workflow in an attempt's ``futures.pb``, show it to clients, and return its graph."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def store_outputs(node: caching_pb2.CachedNode) -> caching_pb2.StoredOutputs:
+    """Store the outputs of a dynamic node in the cache, and release its reservation."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def extend_reservation(node: caching_pb2.CachedNode) -> caching_pb2.ExtendedReservation:
+    """Extend the reservation of a dynamic node that computes what other attempts wait for."""
     raise NotImplementedError
 
 

@@ -4,9 +4,10 @@ Replacement is textual inside each argument: arguments are never split or droppe
 pluginmachinery/core/template/template.go.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -84,6 +85,14 @@ def wants_task_template(arguments: Iterable[str]) -> bool:
     """Whether an argument names the file of the task's template, which has to be written then."""
     matches = (match for argument in arguments for match in _TEMPLATE.finditer(argument))
     return any(match["name"].lower() == _TASK_TEMPLATE for match in matches)
+
+
+def bound_names(arguments: Sequence[str]) -> frozenset[str]:
+    """Return the inputs that flytekit's map task is not mapped over, from the arguments ``vars a,b resolver ...``."""
+    for word, names in itertools.pairwise(arguments):
+        if word == "vars":
+            return frozenset(filter(None, names.split(",")))
+    return frozenset()
 
 
 def unique_key(name: str) -> str:

@@ -21,6 +21,7 @@ Patch                            Since     Removable  What runs without the mark
 ``DEADLINE_FOR_RETRIES``         0.1.0     0.2.0      Retries add nothing to the time for which a node may be open.
 ``OLDER_CHECKPOINTS``            0.1.0     0.2.0      A retry looks for the checkpoint of the previous attempt only.
 ``DECKS_OF_ALL_ENDS``            0.1.0     0.2.0      Only a task that succeeds shows its deck.
+``CACHED_DYNAMICS``              0.1.0     0.2.0      The outputs of a dynamic node are not cached.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -48,3 +49,4 @@ class Patch(enum.StrEnum):
     DEADLINE_FOR_RETRIES = "deadline-for-retries"
     OLDER_CHECKPOINTS = "older-checkpoints"
     DECKS_OF_ALL_ENDS = "decks-of-all-ends"
+    CACHED_DYNAMICS = "cached-dynamics"

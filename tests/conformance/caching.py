@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from case import Case, Run
 from flyteidl.core import catalog_pb2
-from flytekit import map_task, task, workflow
+from flytekit import dynamic, map_task, task, workflow
 from flytekit.core.cache import Cache
+from flytekit.core.legacy_map_task import map_task as legacy_map_task
 
 
 @dataclass
@@ -48,6 +49,27 @@ def drawn_alone(seed: int) -> str:
     return uuid.uuid4().hex
 
 
+@dynamic(cache=Cache(version="1"))
+def drawn_below(seed: int) -> str:
+    return uncached(seed=seed)
+
+
+@dynamic(cache=Cache(version="1", serialize=True))
+def drawn_below_alone(seed: int) -> str:
+    return slow(seed=seed)
+
+
+@task
+def uncached(seed: int) -> str:
+    return uuid.uuid4().hex
+
+
+@task
+def slow(seed: int) -> str:
+    time.sleep(3)
+    return uuid.uuid4().hex
+
+
 @task
 def all_same(values: list[str]) -> bool:
     return len(set(values)) == 1
@@ -69,6 +91,27 @@ def drawn_twice(seed: int) -> bool:
     second = drawn(seed=seed)
     first >> second
     return same(a=first, b=second)
+
+
+@workflow
+def drawn_below_twice(seed: int) -> bool:
+    first = drawn_below(seed=seed)
+    second = drawn_below(seed=seed)
+    first >> second
+    return same(a=first, b=second)
+
+
+@workflow
+def drawn_below_at_once(seed: int) -> bool:
+    return all_same(values=[drawn_below_alone(seed=seed), drawn_below_alone(seed=seed)])
+
+
+@workflow
+def old_mapped_twice(seed: int) -> bool:
+    first = legacy_map_task(functools.partial(drawn_element, seed=seed))(number=[1, 2, 3])
+    second = legacy_map_task(functools.partial(drawn_element, seed=seed))(number=[3, 4, 1])
+    first >> second
+    return elements_are_shared(first=first, second=second)
 
 
 @workflow
@@ -126,6 +169,19 @@ def second_is_a_hit(run: Run) -> None:
     assert run.data("n1").full_inputs.literals
 
 
+def whole_node_is_a_hit(run: Run) -> None:
+    second_is_a_hit(run)
+    assert set(run.nodes(parent="n0")) == {"n0-0-start-node", "n0-0-dn0", "n0-0-end-node"}
+    assert run.nodes(parent="n1") == {}
+    nodes = run.nodes()
+    assert [nodes[node_id].metadata.is_dynamic for node_id in ("n0", "n1")] == [True, False]
+
+
+def one_workflow_was_generated(run: Run) -> None:
+    assert sorted(statuses(run, "n0", "n1")) == ["CACHE_HIT", "CACHE_POPULATED"]
+    assert sorted(len(run.nodes(parent=node_id)) for node_id in ("n0", "n1")) == [0, 3]
+
+
 def both_run(run: Run) -> None:
     assert statuses(run, "n0", "n1") == ["CACHE_POPULATED", "CACHE_POPULATED"]
 
@@ -153,9 +209,12 @@ def one_has_run(run: Run) -> None:
 CASES = [
     Case(drawn_at_once, {"seed": SEED}, {"o0": True}, check=one_has_run),
     Case(drawn_twice, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
+    Case(drawn_below_twice, {"seed": SEED}, {"o0": True}, check=whole_node_is_a_hit),
+    Case(drawn_below_at_once, {"seed": SEED}, {"o0": True}, check=one_workflow_was_generated),
     Case(with_noise, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(at_points, {"seed": SEED}, {"o0": False}, check=both_run),
     Case(drawn_twice, {"seed": SEED + 1}, {"o0": False}, check=both_run, launched={"overwrite_cache": True}),
     Case(mapped_twice, {"seed": SEED}, {"o0": True}, check=elements_are_found),
+    Case(old_mapped_twice, {"seed": SEED + 2}, {"o0": True}, check=elements_are_found),
     Case(without_outputs, {"seed": SEED}, {}, check=nothing_is_cached),
 ]

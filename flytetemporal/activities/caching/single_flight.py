@@ -22,6 +22,9 @@ from flytetemporal.errors import FlyteError
 
 # A reservation lives three heartbeats. Flyte's engine extends its own every ten seconds.
 HEARTBEAT = timedelta(seconds=2)
+# The workflow of a dynamic node extends its reservation by an activity, so it does that less often. By default the
+# catalog allows no longer interval.
+DYNAMIC_HEARTBEAT = timedelta(seconds=10)
 POLL_SECONDS = 1.0
 
 Reservation = catalog_pb2.CatalogReservation
@@ -48,8 +51,7 @@ class SingleFlight:
         if catalog is None or not _is_serialized(attempt, use):
             yield
             return
-        owner = _owner(attempt)
-        reservation = datacatalog.ReservationID(dataset_id=use.dataset, tag_name=use.key.tag)
+        owner, reservation = owner_of(attempt), reservation_of(use)
         extending = functools.partial(catalog.reserve, reservation, owner, HEARTBEAT)
         if not await self._acquired(attempt, use, waiting, extending, owner):
             yield
@@ -59,9 +61,12 @@ class SingleFlight:
             yield
         finally:
             beats.cancel()
-            # Flyte releases only after a success. A retry, which is another owner, would wait for nothing.
             with contextlib.suppress(FlyteError):
-                await catalog.release(reservation, owner)
+                if use.outlives:
+                    await catalog.reserve(reservation, owner, DYNAMIC_HEARTBEAT)
+                else:
+                    # Flyte releases only after a success. A retry, which is another owner, would wait for nothing.
+                    await catalog.release(reservation, owner)
 
     async def _acquired(
         self,
@@ -110,7 +115,12 @@ def _is_serialized(attempt: Attempt, use: CacheUse) -> bool:
     return use.hit is None and use.metadata.cache_status == catalog_pb2.CACHE_MISS
 
 
-def _owner(attempt: Attempt) -> str:
+def reservation_of(use: CacheUse) -> datacatalog.ReservationID:
+    """Return the reservation of the right to compute what an attempt looked for."""
+    return datacatalog.ReservationID(dataset_id=use.dataset, tag_name=use.key.tag)
+
+
+def owner_of(attempt: Attempt) -> str:
     """Return the owner id of an attempt; a repeated activity keeps its reservation."""
     execution = attempt.node_execution_id.execution_id
     return f"{execution.project}:{execution.domain}:{attempt.request.generated_name}"

@@ -36,12 +36,14 @@ class CacheUse:
     """What one attempt does with the cache.
 
     ``outputs`` are those that the task declares, of an array's element one value each. ``replaces``: what is stored
-    under the key is not to be used.
+    under the key is not to be used. ``outlives``: the attempt has generated a workflow, which goes on to compute the
+    outputs.
     """
 
     key: CacheKey
     outputs: interface_pb2.VariableMap
     replaces: bool = False
+    outlives: bool = False
     metadata: event_pb2.TaskNodeMetadata = field(default_factory=event_pb2.TaskNodeMetadata)
     hit: literals_pb2.LiteralMap | None = None
 
@@ -80,28 +82,38 @@ class TaskCache:
     async def look_up(self, attempt: Attempt) -> CacheUse | None:
         """Return how an attempt uses the cache, None if it does not; with a ``hit``, nothing needs to run.
 
-        Raises:
-            ResolutionFailed: a binding names a value that does not exist.
-            Rejected: the task cannot read references, and the values are too large to be inlined.
+        Raises: see ``key_of``.
         """
-        # The elements of older array tasks read the inputs of the whole array, from which their key cannot be told.
-        if self._catalog is None or attempt.reads_whole_inputs or not cache_keys.is_cacheable(attempt.task):
+        use = await self.key_of(attempt)
+        if use is None:
             return None
-        template = cache_keys.of_element(attempt.task) if attempt.is_element else attempt.task
-        values, _ = await retry_transient(functools.partial(self._inputs.resolve, attempt), "inputs", DENIED)
-        try:
-            # Hashing a megabyte takes long enough to miss heartbeats.
-            key = await asyncio.to_thread(cache_keys.cache_key, template, values)
-        except InvalidRequest as e:
-            _log.warning("not_cached", attempt=attempt.request.generated_name, problem=e.message)
-            return None
-        use = CacheUse(key, template.interface.outputs)
         if attempt.request.settings.overwrite_cache:
             use.replaces = True
             use.note(catalog_pb2.CACHE_SKIPPED)
             return use
         await self.look_again(attempt, use)
         return use
+
+    async def key_of(self, attempt: Attempt) -> CacheUse | None:
+        """Return the key of an attempt, without a lookup; None if it does not use the cache.
+
+        Raises:
+            ResolutionFailed: a binding names a value that does not exist.
+            Rejected: the task cannot read references, and the values are too large to be inlined.
+        """
+        if self._catalog is None or not cache_keys.is_cacheable(attempt.task):
+            return None
+        template = cache_keys.of_element(attempt.task) if attempt.is_element else attempt.task
+        values = await retry_transient(functools.partial(self._inputs.for_key, attempt), "inputs", DENIED)
+        if values is None:
+            return None
+        try:
+            # Hashing a megabyte takes long enough to miss heartbeats.
+            key = await asyncio.to_thread(cache_keys.cache_key, template, values)
+        except InvalidRequest as e:
+            _log.warning("not_cached", attempt=attempt.request.generated_name, problem=e.message)
+            return None
+        return CacheUse(key, template.interface.outputs)
 
     async def look_again(self, attempt: Attempt, use: CacheUse) -> None:
         """Look for the outputs, which may have been stored since the last time."""
@@ -165,8 +177,15 @@ class TaskCache:
         return execution_pb2.TaskAttemptResult(outputs=outputs, cache=use.metadata)
 
     async def store(self, attempt: Attempt, use: CacheUse, result: execution_pb2.TaskAttemptResult) -> None:
-        """Store the outputs of an attempt that has succeeded, and describe that in ``result``."""
-        if self._catalog is None or result.WhichOneof("outcome") != "outputs" or result.dynamic:
+        """Store the outputs of an attempt that has succeeded, and describe that in ``result``.
+
+        A dynamic node has no outputs yet. Its workflow stores them, by ``DynamicOutputs``.
+        """
+        if result.dynamic:
+            use.outlives = True
+            result.cache.CopyFrom(use.metadata)
+            return
+        if self._catalog is None or result.WhichOneof("outcome") != "outputs":
             return
         try:
             await self._put(attempt, use, await self._outputs(result), self._catalog)

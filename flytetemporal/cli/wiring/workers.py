@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkerTuner
 
 from flytetemporal.activities.arrays import ArrayActivities
+from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.dynamic import DynamicActivities
@@ -55,6 +56,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
         *ChildActivities(blobs, admin, limits).all(),
         *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),
+        *DynamicOutputs(blobs, limits, catalog).all(),
         *EventActivities(blobs, admin).all(),
         *RecoveryActivities(blobs, admin).all(),
         *SignalActivities(blobs, admin, limits).all(),

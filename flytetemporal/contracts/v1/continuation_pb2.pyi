@@ -2,6 +2,7 @@ import datetime
 
 from flyteidl.core import execution_pb2 as _execution_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
+from flyteidl.event import event_pb2 as _event_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as _execution_pb2_1
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -68,7 +69,7 @@ class FailedNode(_message.Message):
     def __init__(self, position: _Optional[int] = ..., error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., timed_out: _Optional[bool] = ...) -> None: ...
 
 class OpenNode(_message.Message):
-    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes")
+    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache")
     class FailuresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +90,7 @@ class OpenNode(_message.Message):
     DYNAMIC_FIELD_NUMBER: _ClassVar[int]
     DECK_URI_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     began_at: _timestamp_pb2.Timestamp
     attempt: int
@@ -102,7 +104,8 @@ class OpenNode(_message.Message):
     dynamic: _execution_pb2_1.DynamicGraph
     deck_uri: str
     memory_bytes: int
-    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
+    cache: _event_pb2.TaskNodeMetadata
+    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
 
 class StateBytes(_message.Message):
     __slots__ = ("directory", "gzipped")

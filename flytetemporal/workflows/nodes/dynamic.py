@@ -1,8 +1,10 @@
 """Dynamic nodes: an attempt of a task generates a workflow, which is walked below the node."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from flyteidl.core import literals_pb2
+from flyteidl.event import event_pb2
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
@@ -11,7 +13,8 @@ from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import UNKNOWN, NodeFailure, NodeTimedOut, Values, execution_error
-from flytetemporal.workflows.node.run import Program
+from flytetemporal.workflows.node.run import Program, Scope
+from flytetemporal.workflows.nodes import cached_dynamic
 from flytetemporal.workflows.walk import Walk
 
 COMPILE_TIMEOUT = timedelta(minutes=2)
@@ -24,8 +27,10 @@ class ChildTimedOut(NodeFailure):
         super().__init__(execution_error("DynamicNodeFailing", "Dynamic workflow failed", UNKNOWN))
 
 
-async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
+async def run(walk: Walk, node: NodeRun, attempt: int, of_task: Callable[[], execution_pb2.TaskAttempt]) -> Values:
     """Compile the workflow that the attempt generated, walk it, and return its outputs as the node's.
+
+    ``of_task`` returns the attempt as its activity had it. It is called only if the outputs are cached.
 
     Raises:
         ChildTimedOut: a node of it timed out.
@@ -37,12 +42,25 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     # The nodes below need slots: if the parents kept theirs, nested dynamic nodes could wait for each other for ever.
     node.scope.run.parallelism.give_back(node.id)
     node.event.is_dynamic = node.event.is_parent = True
+    if not node.progress.HasField("cache"):
+        return _succeed(node, attempt, await _walked(walk, node, scope), event_pb2.TaskNodeMetadata())
+    cached = of_task()
+    async with cached_dynamic.reserved(node, cached):
+        outputs = await _walked(walk, node, scope)
+        stored = await cached_dynamic.store(node, cached, outputs)
+    return _succeed(node, attempt, outputs, stored)
+
+
+async def _walked(walk: Walk, node: NodeRun, scope: Scope) -> Values:
     nested = Walk(scope, walk.run_kind, walk.abort)
     async with node.idle(lambda wait: wait.nested.node_ids.extend(nested.running())):
         try:
-            outputs = await nested.run(Values(literals_pb2.LiteralMap(), ""))
+            return await nested.run(Values(literals_pb2.LiteralMap(), ""))
         except NodeTimedOut as e:
             raise ChildTimedOut from e
+
+
+def _succeed(node: NodeRun, attempt: int, outputs: Values, cache: event_pb2.TaskNodeMetadata) -> Values:
     uri = outputs.uri
     if outputs.literals is not None:
         uri = locations.outputs_uri(node.output_dir(attempt))
@@ -50,7 +68,7 @@ async def run(walk: Walk, node: NodeRun, attempt: int) -> Values:
     event = node.phase_event(Phase.SUCCEEDED)
     event.output_uri = uri
     event.deck_uri = node.progress.deck_uri
-    event.task_node_metadata.SetInParent()
+    event.task_node_metadata.CopyFrom(cache)
     node.report(event)
     return Values(outputs.literals, uri)
 
@@ -94,6 +112,7 @@ def take_up(node: NodeRun) -> None:
         return
     progress.attempt = attempt
     progress.dynamic.SetInParent()
+    cached_dynamic.recover(node)
     node.report(node.phase_event(Phase.RUNNING))
 
 

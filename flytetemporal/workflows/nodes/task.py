@@ -1,6 +1,7 @@
 """Task nodes: one activity per attempt, the retries around it, and the task types that need no activity."""
 
 import asyncio
+import functools
 import hashlib
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import NodeFailure, Values
-from flytetemporal.workflows.nodes import dynamic, inline_tasks
+from flytetemporal.workflows.nodes import cached_dynamic, dynamic, inline_tasks
 from flytetemporal.workflows.versions import Patch
 from flytetemporal.workflows.walk import Walk
 
@@ -48,9 +49,11 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         await attempts.wait_out_pause(node, budget)
         if budget.progress.HasField("dynamic"):
             try:
-                return await dynamic.run(walk, node, budget.attempt)
+                of_task = functools.partial(_task_attempt, node, inputs, budget)
+                return await dynamic.run(walk, node, budget.attempt, of_task)
             except dynamic.ChildTimedOut as failed:
                 budget.progress.ClearField("dynamic")
+                budget.progress.ClearField("cache")
                 await attempts.pause(node, budget, budget.after(failed.error, recoverable=True), failed.error)
                 continue
         try:
@@ -72,6 +75,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             node.scope.run.reports.forward(result.unreported)
             # Its presence makes the next round, or the next run, walk the workflow that the attempt generated.
             budget.progress.dynamic.SetInParent()
+            cached_dynamic.keep(node, result)
             continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
 

@@ -13,10 +13,12 @@ import pytest
 import pytest_asyncio
 from flyteidl.core import catalog_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
 from flyteidl.datacatalog import datacatalog_pb2 as dc
+from flytekit.configuration import ImageConfig, SerializationSettings
 from pydantic import SecretStr
 from sqlalchemy import URL, func, select
 
 from flytetemporal.activities.caching import single_flight
+from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.catalog.dependencies import Catalog
@@ -26,7 +28,7 @@ from flytetemporal.cli.wiring import control_plane
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import caching_pb2, execution_pb2
 from flytetemporal.db import session
 from flytetemporal.idl import cache_keys
 from flytetemporal.plugins.protocol import TaskPhase
@@ -36,6 +38,7 @@ from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.postgres import TEMPLATE, execute
 from tests.fixtures.task_attempts import Bench, integer, mapped, sample, text
 from tests.fixtures.waiting import bounded, eventually
+from tests.integration.activities import test_array_jobs as array_jobs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -493,3 +496,180 @@ async def test_a_holder_keeps_its_reservation_as_long_as_it_runs(
 
     holder.cancel()
     await bounded(holder.result)
+
+
+def job(script: str, version: int) -> tasks_pb2.TaskTemplate:
+    """A cached task of type container_array, as array_job's tests have it: it finds its element by its index."""
+    template = array_jobs.job(script, version)
+    template.id.name = f"job-{secrets.token_hex(4)}"
+    template.metadata.discoverable, template.metadata.discovery_version = True, "1"
+    whole = types_pb2.LiteralType(collection_type=types_pb2.LiteralType(simple=types_pb2.INTEGER))
+    template.interface.inputs.variables["a"].type.CopyFrom(whole)
+    template.interface.outputs.variables["o0"].type.CopyFrom(whole)
+    return template
+
+
+async def of_job(bench: Bench, template: tasks_pb2.TaskTemplate, index: int, *values: int) -> execution_pb2.TaskAttempt:
+    """Return an attempt of an element of a container_array over ``values``, whose result is to be 7."""
+    attempt = await array_jobs.element(bench, template, index)
+    whole = literals_pb2.LiteralMap()
+    whole.literals["a"].collection.literals.extend(integer(value) for value in values)
+    await bench.blobs.write_message(attempt.inputs.element.whole_uri, whole)
+    outputs = literals_pb2.LiteralMap(literals={"o0": integer(7)})
+    await bench.blobs.write_message(f"{bench.blobs.root}/seven.pb", outputs)
+    return attempt
+
+
+async def test_elements_of_a_container_array_are_cached_one_by_one(cached: Bench) -> None:
+    template = job(f'cp {cached.folder}/store/seven.pb "$out/outputs.pb"', 1)
+    for index in (0, 1):
+        assert status(await cached.run(await of_job(cached, template, index, 7, 8))) == "CACHE_POPULATED"
+
+    attempts = [await of_job(cached, template, index, 8, 9) for index in (0, 1)]
+    results = [await cached.run(attempt) for attempt in attempts]
+
+    assert [status(one) for one in results] == ["CACHE_HIT", "CACHE_POPULATED"]
+    for result in results:
+        outputs = await cached.blobs.read_message(result.outputs.uri, literals_pb2.LiteralMap)
+        assert outputs.literals["o0"] == integer(7)
+    given = literals_pb2.LiteralMap(literals={"a": integer(8)})
+    key = cache_keys.cache_key(cache_keys.of_element(template), given)
+    assert results[0].cache.catalog_key.artifact_tag.name == key.tag
+
+
+async def test_an_input_that_is_bound_is_whole_in_the_key_of_a_container_arrays_element(cached: Bench) -> None:
+    template = job(f'cp {cached.folder}/store/seven.pb "$out/outputs.pb"', 1)
+    template.container.args.extend(["vars", "a", "resolver"])
+
+    results = [await cached.run(await of_job(cached, template, 0, 7, last)) for last in (1, 2)]
+
+    assert [status(one) for one in results] == ["CACHE_POPULATED", "CACHE_POPULATED"]
+
+
+async def test_the_oldest_container_arrays_have_the_inputs_of_each_element_in_a_file(cached: Bench) -> None:
+    template = job(f'cp {cached.folder}/store/seven.pb "$out/outputs.pb"', 0)
+
+    async def laid_out(value: int) -> execution_pb2.TaskAttempt:
+        attempt = await of_job(cached, template, 0, 1)
+        own = attempt.inputs.element.whole_uri.replace("/inputs.pb", "/0/inputs.pb")
+        await cached.blobs.write_message(own, literals_pb2.LiteralMap(literals={"a": integer(value)}))
+        return attempt
+
+    results = [await cached.run(await laid_out(value)) for value in (5, 5, 6)]
+
+    assert [status(one) for one in results] == ["CACHE_POPULATED", "CACHE_HIT", "CACHE_POPULATED"]
+
+
+async def test_an_element_whose_inputs_nobody_wrote_is_not_cached(cached: Bench) -> None:
+    attempt = await of_job(cached, job(f'cp {cached.folder}/store/seven.pb "$out/outputs.pb"', 0), 0, 1)
+
+    assert not (await cached.run(attempt)).HasField("cache")
+
+
+def plan(*, serialize: bool = False) -> tasks_pb2.TaskTemplate:
+    """A cached dynamic task."""
+    template = task("fan")
+    settings = SerializationSettings(image_config=ImageConfig.auto(img_name="image:1"))
+    template.container.env.add(key="_F_SS_C", value=settings.serialized_context)
+    template.metadata.cache_serializable = serialize
+    return template
+
+
+def generated(attempt: execution_pb2.TaskAttempt, result: execution_pb2.TaskAttemptResult) -> caching_pb2.CachedNode:
+    """Return the node of an attempt whose workflow has ended."""
+    outputs = execution_pb2.NodeOutputs(literals=literals_pb2.LiteralMap(literals={"o0": text("of all")}))
+    return caching_pb2.CachedNode(attempt=attempt, outputs=outputs, cache=result.cache)
+
+
+async def test_a_dynamic_node_is_a_hit_once_its_workflow_has_ended(cached: Bench, client: CatalogClient) -> None:
+    template = plan()
+    attempt = await cached.attempt(template, name=text("a"))
+    result = await cached.run(attempt)
+    assert (result.dynamic, status(result)) == (True, "CACHE_MISS")
+    assert (await run(cached, template, name=text("a"))).dynamic  # The workflow has not ended.
+
+    dynamic = DynamicOutputs(cached.blobs, LIMITS, client)
+    stored = await cached.environment().run(dynamic.store_outputs, generated(attempt, result))
+    again = await cached.environment().run(dynamic.store_outputs, generated(attempt, result))
+    hit = await run(cached, template, name=text("a"))
+
+    assert stored == again
+    assert stored.cache.cache_status == catalog_pb2.CACHE_POPULATED
+    assert (hit.dynamic, status(hit), greeting(hit)) == (False, "CACHE_HIT", "of all")
+    assert hit.cache.catalog_key.artifact_tag == stored.cache.catalog_key.artifact_tag
+    source = hit.cache.catalog_key.source_task_execution.node_execution_id.execution_id
+    assert source == attempt.node_event.id.execution_id
+
+
+async def test_an_overwriting_execution_replaces_what_a_dynamic_node_stored(
+    cached: Bench, client: CatalogClient
+) -> None:
+    template = plan()
+    dynamic = DynamicOutputs(cached.blobs, LIMITS, client)
+    for overwrite in (False, True):
+        attempt = await cached.attempt(template, name=text("a"))
+        attempt.settings.overwrite_cache = overwrite
+        node = generated(attempt, await cached.run(attempt))
+        node.outputs.literals.literals["o0"].CopyFrom(text(f"overwritten: {overwrite}"))
+        await cached.environment().run(dynamic.store_outputs, node)
+
+    assert greeting(await run(cached, template, name=text("a"))) == "overwritten: True"
+
+
+async def test_the_reservation_of_a_dynamic_node_outlives_its_attempt(cached: Bench, client: CatalogClient) -> None:
+    template = plan(serialize=True)
+    attempt = await cached.attempt(template, name=text("a"))
+    node = generated(attempt, await cached.run(attempt))
+    key = reservation(template, name=text("a"))
+    dynamic = DynamicOutputs(cached.blobs, LIMITS, client)
+
+    holder = await client.reserve(key, "another", timedelta(seconds=1))
+    extended = await cached.environment().run(dynamic.extend_reservation, node)
+    stored = await cached.environment().run(dynamic.store_outputs, node)
+
+    assert holder != "another"
+    assert extended.held
+    assert stored.cache.reservation_status == catalog_pb2.CatalogReservation.RESERVATION_ACQUIRED
+    assert await client.reserve(key, "another", timedelta(seconds=1)) == "another"
+
+
+async def test_a_dynamic_node_learns_that_another_attempt_has_taken_its_reservation(
+    cached: Bench, client: CatalogClient
+) -> None:
+    template = plan(serialize=True)
+    attempt = await cached.attempt(template, name=text("a"))
+    await client.reserve(reservation(template, name=text("a")), "another", timedelta(seconds=10))
+    node = caching_pb2.CachedNode(attempt=attempt)
+
+    extended = await cached.environment().run(DynamicOutputs(cached.blobs, LIMITS, client).extend_reservation, node)
+
+    assert not extended.held
+
+
+async def test_a_dynamic_node_of_a_task_that_is_not_cached_stores_nothing(cached: Bench, client: CatalogClient) -> None:
+    template = plan()
+    template.metadata.discoverable = False
+    attempt = await cached.attempt(template, name=text("a"))
+    dynamic = DynamicOutputs(cached.blobs, LIMITS, client)
+
+    result = await cached.run(attempt)
+    stored = await cached.environment().run(dynamic.store_outputs, generated(attempt, result))
+
+    assert not result.HasField("cache")
+    assert not stored.HasField("cache")
+
+
+async def test_a_catalog_that_is_down_does_not_fail_a_dynamic_node(bench: Bench) -> None:
+    client = CatalogClient(f"127.0.0.1:{ports.free()}")
+    with using(bench, client):
+        attempt = await bench.attempt(plan(), name=text("a"))
+        result = await bench.run(attempt)
+    dynamic = DynamicOutputs(bench.blobs, LIMITS, client)
+
+    stored = await bench.environment().run(dynamic.store_outputs, generated(attempt, result))
+    extended = await bench.environment().run(dynamic.extend_reservation, generated(attempt, result))
+
+    await client.close()
+    assert (result.dynamic, status(result)) == (True, "CACHE_LOOKUP_FAILURE")
+    assert stored.cache.cache_status == catalog_pb2.CACHE_LOOKUP_FAILURE
+    assert not extended.held
