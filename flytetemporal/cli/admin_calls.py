@@ -24,6 +24,8 @@ from flytetemporal.cli.errors import CommandError
 
 DEFAULT_ENDPOINT = "localhost:8089"
 TIMEOUT_SECONDS = 30.0
+# Inputs and outputs of an execution are larger than gRPC's 4 MiB if a project allows it.
+_OPTIONS = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
 
 R = TypeVar("R", bound=Message)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -125,7 +127,10 @@ def call(target: str, path: str, request: Message, response: type[R], *, secure:
     Raises:
         CommandError: the call failed; the text has the server's status and message.
     """
-    channel = grpc.secure_channel(target, grpc.ssl_channel_credentials()) if secure else grpc.insecure_channel(target)
+    if secure:
+        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
+    else:
+        channel = grpc.insecure_channel(target, options=_OPTIONS)
     with channel:
         method = channel.unary_unary(
             path,

@@ -14,8 +14,12 @@ from click.shell_completion import CompletionItem
 # for "-". What users need first comes first.
 COMMANDS = {
     "dev": "Run everything on this machine: Temporal, Postgres, the Flyte API and a worker.",
+    "get": "List executions, tasks, workflows, launch plans or projects; newest first.",
+    "describe": "Show EXECUTION with its nodes, or its node NODE with its attempts and the nodes inside it.",
+    "logs": "Print the log of the node NODE of EXECUTION, or of all its nodes.",
     "why": "Explain why EXECUTION, or its node NODE, has not ended.",
     "terminate": "Abort EXECUTION.",
+    "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
     "worker": "Run executions and their tasks.",
     "control-worker": "Run the sweeper.",

@@ -32,13 +32,13 @@ def show(form: str, found: Message | dict[str, Any], lines: Callable[[], Iterabl
         for line in lines():
             click.echo(line)
         return
-    document = _document(found) if isinstance(found, Message) else found
+    shown = document(found) if isinstance(found, Message) else found
     if form == JSON:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     import yaml
 
-    click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), nl=False)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -64,7 +64,8 @@ def printable(text: str) -> str:
     )
 
 
-def _document(message: Message) -> Any:
+def document(message: Message) -> Any:
+    """Return a message in the form of the HTTP API."""
     from flytetemporal.rpc import json_form
 
     return json.loads(json_form.dumps(message, proto_names=False))

@@ -6,6 +6,9 @@ Objects of S3 and Google Cloud Storage do not pass through here: their links lea
 import asyncio
 import contextlib
 import mimetypes
+import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from typing import IO
 
@@ -80,7 +83,10 @@ class Files:
         )
 
     async def log(self, request: Request) -> Response:
-        """Stream the captured output of a task attempt, as far as it has been written."""
+        """Stream the captured output of a task attempt, as far as it has been written.
+
+        With ``Range: bytes=N-``, what follows the first N bytes; clients follow a running attempt that way.
+        """
         parts = request.path_params
         execution_id = identifiers.execution_identifier((parts["project"], parts["domain"], parts["name"]))
         place = (self._blobs.root, execution_id, parts["node_id"], parts["attempt"])
@@ -88,8 +94,7 @@ class Files:
             for uri in dict.fromkeys((locations.log_uri(*place), locations.old_log_uri(*place))):
                 with contextlib.suppress(NotFound):
                     if self._blobs.owns(uri):
-                        opened = await self._blobs.open(uri)
-                        return StreamingResponse(_chunks(opened), media_type="text/plain", headers=UNTRUSTED)
+                        return await _log(await self._blobs.open(uri), request.headers.get("range", ""))
         except FlyteError as e:
             return _refusal(e)
         attempt = f"attempt {parts['attempt']} of node {parts['node_id']} of execution {parts['name']}"
@@ -109,9 +114,25 @@ def _refusal(error: FlyteError) -> Response:
     return PlainTextResponse(answer.message + "\n", status.HTTP_STATUS.get(answer.code, 500))
 
 
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _log(file: IO[bytes], wanted: str) -> Response:
+    start = re.fullmatch(r"bytes=(\d{1,15})-", wanted, re.ASCII)
+    if start is None:  # As RFC 9110 allows, other ranges are ignored.
+        return StreamingResponse(_chunks(file), media_type="text/plain", headers=UNTRUSTED)
+    first = int(start[1])
+    size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
+    if first >= size:
+        await asyncio.to_thread(file.close)
+        return PlainTextResponse(status_code=416, headers={"content-range": f"bytes */{size}"})
+    await asyncio.to_thread(file.seek, first)
+    # An attempt that runs writes on: what is sent ends where the log ended now.
+    headers = UNTRUSTED | {"content-range": f"bytes {first}-{size - 1}/{size}", "content-length": str(size - first)}
+    return StreamingResponse(_chunks(file, size - first), 206, media_type="text/plain", headers=headers)
+
+
+async def _chunks(file: IO[bytes], limit_bytes: int = sys.maxsize) -> AsyncIterator[bytes]:
     try:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        while chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, limit_bytes)):
+            limit_bytes -= len(chunk)
             yield chunk
     finally:
         await asyncio.to_thread(file.close)

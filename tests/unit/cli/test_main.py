@@ -12,6 +12,10 @@ from flytetemporal.cli import main
 HEAVY = ("flytekit", "temporalio", "sqlalchemy", "pandas", "pydantic", "starlette", "fsspec")
 NOWHERE = ["--endpoint", "127.0.0.1:1"]
 THIN = {
+    "get": ["executions", *NOWHERE],
+    "describe": ["e1", "n0", *NOWHERE],
+    "logs": ["e1", "n0", "-f", *NOWHERE],
+    "recover": ["e1", *NOWHERE],
     "why": ["e1", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],
 }
@@ -56,8 +60,9 @@ def test_thin_commands_have_the_same_options(name: str) -> None:
     command = main.LazyGroup().get_command(click.Context(main.main), name)
 
     assert command is not None
-    spellings = {spelling for parameter in command.params for spelling in parameter.opts}
-    assert {"-p", "--project", "-d", "--domain", "--home", "--endpoint", "--secure"} <= spellings
+    for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+        spellings = {spelling for parameter in one.params for spelling in parameter.opts}
+        assert {"-p", "--project", "-d", "--domain", "--home", "--endpoint", "--secure"} <= spellings
 
 
 def test_the_shell_completes_names_of_commands() -> None:

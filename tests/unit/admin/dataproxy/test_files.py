@@ -19,10 +19,10 @@ def blobs(tmp_path: Path) -> BlobStore:
     return BlobStore(str(tmp_path / "store"), confined_to=())
 
 
-async def answer(blobs: BlobStore, path: str) -> httpx.Response:
+async def answer(blobs: BlobStore, path: str, **headers: str) -> httpx.Response:
     app = Starlette(routes=files.routes(blobs, Signer(blobs, b"key", "http://localhost")))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        return await client.get(path)
+        return await client.get(path, headers=headers)
 
 
 async def download(blobs: BlobStore, name: str) -> httpx.Response:
@@ -74,6 +74,37 @@ async def test_a_log_is_streamed_as_plain_text(blobs: BlobStore) -> None:
     assert found.headers["content-type"].startswith("text/plain")
     assert found.headers["x-content-type-options"] == "nosniff"
     assert len(found.content) == 1_200_000
+
+
+async def test_the_rest_of_a_log_is_read_from_a_byte_on(blobs: BlobStore) -> None:
+    log_file(blobs).write_bytes(b"one\ntwo\n")
+
+    found = await answer(blobs, LOG, range="bytes=4-")
+
+    assert (found.status_code, found.content) == (206, b"two\n")
+    assert found.headers["content-range"] == "bytes 4-7/8"
+    assert found.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("start", [8, 9, 10**14])
+async def test_beyond_the_end_of_a_log_its_size_is_said(blobs: BlobStore, start: int) -> None:
+    log_file(blobs).write_bytes(b"one\ntwo\n")
+
+    found = await answer(blobs, LOG, range=f"bytes={start}-")
+
+    assert (found.status_code, found.content) == (416, b"")
+    assert found.headers["content-range"] == "bytes */8"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["bytes=-4", "bytes=0-3", "bytes=4-,5-", "lines=4-", "bytes=x-", "bytes=" + "9" * 400]
+)
+async def test_other_ranges_of_a_log_are_ignored(blobs: BlobStore, wanted: str) -> None:
+    log_file(blobs).write_bytes(b"one\ntwo\n")
+
+    found = await answer(blobs, LOG, range=wanted)
+
+    assert (found.status_code, found.content) == (200, b"one\ntwo\n")
 
 
 async def test_a_log_that_is_a_fifo_or_a_link_is_refused_at_once(blobs: BlobStore) -> None:

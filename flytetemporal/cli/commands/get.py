@@ -1,0 +1,151 @@
+"""``flytetemporal get``: lists executions and what is registered, or shows one execution's line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, project_pb2, task_pb2, workflow_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+
+from flytetemporal.cli import admin_calls, printing
+from flytetemporal.cli.admin_calls import Admin
+from flytetemporal.cli.views import listing, moments
+
+PHASES = core_execution_pb2.WorkflowExecution.Phase
+GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
+_ENTITY_TITLES = ("name", "version", "created")
+
+
+@click.group()
+def get() -> None:
+    """List executions, tasks, workflows, launch plans or projects; newest first."""
+
+
+@get.command()
+@click.argument("execution", default="")
+@click.option("--phase", "phases", multiple=True, type=click.Choice(list(PHASES.keys()), case_sensitive=False))
+@click.option("--workflow", default="", help="Only executions of the workflow of this name.")
+@listing.options
+@printing.option
+@admin_calls.with_admin
+def executions(
+    execution: str,
+    phases: Sequence[str],
+    workflow: str,
+    filters: Sequence[str],
+    limit: int,
+    output: str,
+    admin: Admin,
+) -> None:
+    """List executions, or show EXECUTION alone."""
+    if execution:
+        one = execution_pb2.WorkflowExecutionGetRequest(id=admin.execution_id(execution))
+        found = admin.call(GET_EXECUTION, one, execution_pb2.Execution)
+        printing.show(output, found, lambda: _execution_table([found]))
+        return
+    wanted = [*filters]
+    if phases:
+        wanted.append(f"value_in(phase,{';'.join(phases)})")
+    if workflow:
+        wanted.append(f"eq(workflow.name,{workflow})")
+    request = common_pb2.ResourceListRequest(filters="+".join(wanted))
+    request.id.project, request.id.domain = admin.project, admin.domain
+    listed = listing.read(admin, "ListExecutions", request, execution_pb2.ExecutionList(), limit)
+    printing.show(output, listed, lambda: [*_execution_table(listed.executions), *listing.more(listed)])
+
+
+@get.command()
+@click.argument("name", default="")
+@listing.options
+@printing.option
+@admin_calls.with_admin
+def tasks(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
+    """List the versions of tasks, or of the task NAME."""
+    request = _of_entity(admin, name, filters)
+    listed = listing.read(admin, "ListTasks", request, task_pb2.TaskList(), limit)
+
+    def lines() -> list[str]:
+        rows = [(*_entity(task), task.closure.compiled_task.template.type) for task in listed.tasks]
+        return [*printing.table((*_ENTITY_TITLES, "type"), rows), *listing.more(listed)]
+
+    printing.show(output, listed, lines)
+
+
+@get.command()
+@click.argument("name", default="")
+@listing.options
+@printing.option
+@admin_calls.with_admin
+def workflows(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
+    """List the versions of workflows, or of the workflow NAME."""
+    request = _of_entity(admin, name, filters)
+    listed = listing.read(admin, "ListWorkflows", request, workflow_pb2.WorkflowList(), limit)
+
+    def lines() -> list[str]:
+        rows = [_entity(workflow) for workflow in listed.workflows]
+        return [*printing.table(_ENTITY_TITLES, rows), *listing.more(listed)]
+
+    printing.show(output, listed, lines)
+
+
+@get.command("launch-plans")
+@click.argument("name", default="")
+@listing.options
+@printing.option
+@admin_calls.with_admin
+def launch_plans(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
+    """List the versions of launch plans, or of the launch plan NAME."""
+    request = _of_entity(admin, name, filters)
+    listed = listing.read(admin, "ListLaunchPlans", request, launch_plan_pb2.LaunchPlanList(), limit)
+
+    def lines() -> list[str]:
+        states = launch_plan_pb2.LaunchPlanState
+        rows = [(*_entity(plan), states.Name(plan.closure.state)) for plan in listed.launch_plans]
+        return [*printing.table((*_ENTITY_TITLES, "state"), rows), *listing.more(listed)]
+
+    printing.show(output, listed, lines)
+
+
+@get.command()
+@listing.options
+@printing.option
+@admin_calls.with_admin
+def projects(filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
+    """List projects with their domains."""
+    request = project_pb2.ProjectListRequest(filters="+".join(filters))
+    listed = listing.read(admin, "ListProjects", request, project_pb2.Projects(), limit)
+
+    def lines() -> list[str]:
+        states = project_pb2.Project.ProjectState
+        rows = [
+            (found.id, found.name, ",".join(domain.id for domain in found.domains), states.Name(found.state))
+            for found in listed.projects
+        ]
+        return [*printing.table(("id", "name", "domains", "state"), rows), *listing.more(listed)]
+
+    printing.show(output, listed, lines)
+
+
+def _of_entity(admin: Admin, name: str, filters: Sequence[str]) -> common_pb2.ResourceListRequest:
+    request = common_pb2.ResourceListRequest(filters="+".join(filters))
+    request.id.project, request.id.domain, request.id.name = admin.project, admin.domain, name
+    return request
+
+
+def _entity(found: Any) -> tuple[str, str, str]:
+    return found.id.name, found.id.version, moments.moment(found.closure.created_at)
+
+
+def _execution_table(found: Sequence[execution_pb2.Execution]) -> list[str]:
+    rows = [
+        (
+            execution.id.name,
+            PHASES.Name(execution.closure.phase),
+            execution.spec.launch_plan.name,
+            moments.moment(execution.closure.created_at),
+            moments.duration(execution.closure),
+            moments.error(execution.closure),
+        )
+        for execution in found
+    ]
+    return printing.table(("name", "phase", "launch plan", "created", "duration", "error"), rows)

@@ -1,0 +1,1 @@
+"""What thin commands read of admin, and how they show it to people."""

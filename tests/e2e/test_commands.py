@@ -1,0 +1,138 @@
+"""The commands that only call admin, run as users run them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.client import Client, connected
+from tests.fixtures.stack import RunningStack
+from tests.fixtures.waiting import HANG_SECONDS, wait_until
+
+
+@pytest.fixture(scope="module")
+def client(stack: RunningStack) -> Iterator[Client]:
+    with connected(stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def broken(client: Client) -> str:
+    """An execution that has failed."""
+    return str(client.run("talking", "breaking").id.name)
+
+
+def command(client: Client, *arguments: str) -> list[str]:
+    place = ["--home", str(client.stack.home)]
+    return [sys.executable, "-m", "flytetemporal.cli.main", *arguments, *place]
+
+
+def run(client: Client, *arguments: str, status: int = 0) -> str:
+    """Return what a command prints; on stderr if it is to fail."""
+    done = subprocess.run(
+        command(client, *arguments), capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
+    assert done.returncode == status, done.stderr
+    return done.stderr if status else done.stdout
+
+
+def test_lists_are_tables_for_people_and_documents_for_programs(client: Client, broken: str) -> None:
+    table = run(client, "get", "executions", "--phase", "FAILED", "--workflow", "talking.breaking")
+    listed = json.loads(run(client, "get", "executions", "--filter", f"eq(execution_name,{broken})", "-o", "json"))
+    one = yaml.safe_load(run(client, "get", "executions", broken, "-o", "yaml"))
+
+    assert table.startswith("NAME")
+    assert any(line.startswith(broken) and "ValueError: it broke" in line for line in table.splitlines())
+    assert [execution["id"] for execution in listed["executions"]] == [one["id"]]
+    assert one["closure"]["phase"] == "FAILED"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("tasks", "talking.break_down"), ("workflows", "talking.breaking")])
+def test_what_is_registered_is_listed(client: Client, broken: str, kind: str, name: str) -> None:
+    assert broken
+    assert run(client, "get", kind, name).splitlines()[1].startswith(name)
+
+
+def test_launch_plans_and_projects_are_listed(client: Client, broken: str) -> None:
+    assert broken
+    assert "talking.breaking" in run(client, "get", "launch-plans")
+    assert "flytesnacks" in run(client, "get", "projects")
+
+
+def test_a_list_that_is_cut_says_so(client: Client, broken: str) -> None:
+    assert broken
+    lines = run(client, "get", "projects", "--limit", "1").splitlines()
+
+    assert len(lines) == 3
+    assert lines[-1] == "there are more; see them with a larger --limit"
+
+
+def test_an_execution_is_described_with_its_inputs_its_error_and_its_nodes(client: Client, broken: str) -> None:
+    text = run(client, "describe", broken)
+    document = json.loads(run(client, "describe", broken, "-o", "json"))
+
+    assert "phase:       FAILED" in text
+    assert "  number: 1" in text
+    assert "ValueError: it broke" in text
+    assert [node["id"]["nodeId"] for node in document["nodes"]["nodeExecutions"] if node["id"]["nodeId"] == "n0"]
+
+
+def test_a_node_is_described_with_its_attempts_and_their_logs(client: Client, broken: str) -> None:
+    text = run(client, "describe", broken, "n0")
+
+    assert "phase:    FAILED" in text
+    assert f"{client.stack.http_url}/logs/flytesnacks/development/{broken}/n0/0" in text
+
+
+def test_the_log_of_an_attempt_is_printed_as_it_was_written(client: Client, broken: str) -> None:
+    assert "before the end\n" in run(client, "logs", broken, "n0")
+    assert "==> n0, attempt 0 <==\n" in run(client, "logs", broken)
+
+
+def test_a_running_attempt_is_followed_to_its_end(client: Client, tmp_path: Path) -> None:
+    until = tmp_path / "until"
+    name = client.start("talking", "talking", "--until", str(until)).name
+    wait_until(lambda: "RUNNING" in run(client, "get", "executions", name))
+    wait_until(lambda: json.loads(run(client, "describe", name, "-o", "json"))["nodes"]["nodeExecutions"] != [])
+
+    with subprocess.Popen(command(client, "logs", "-f", name), stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        lines = iter(following.stdout)
+        assert "the first line\n" in lines
+        until.touch()
+        assert "the last line\n" in lines
+        assert following.wait(HANG_SECONDS) == 0
+
+
+def test_a_failed_execution_is_recovered(client: Client, broken: str) -> None:
+    name = json.loads(run(client, "recover", broken, "-o", "json"))["id"]["name"]
+
+    assert f"recovers: flytesnacks/development/{broken}" in " ".join(run(client, "describe", name).split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("get", "executions", "nobody"), "NOT_FOUND"),
+        (("get", "executions", "--filter", "eq(nothing,1)"), "INVALID_ARGUMENT"),
+        (("describe", "nobody"), "NOT_FOUND"),
+        (("describe", "nobody", "n0"), "NOT_FOUND"),
+        (("logs", "nobody"), "NOT_FOUND"),
+        (("recover", "nobody"), "NOT_FOUND"),
+    ],
+)
+def test_what_does_not_exist_is_said_in_one_line(client: Client, arguments: tuple[str, ...], problem: str) -> None:
+    message = run(client, *arguments, status=1)
+
+    assert problem in message
+    assert len(message.splitlines()) == 1
+
+
+def test_an_attempt_that_was_never_made_has_no_log(client: Client, broken: str) -> None:
+    assert run(client, "logs", broken, "n0", "--attempt", "7", status=1) == (
+        f"Error: node n0 of {broken} has no log of attempt 7\n"
+    )
