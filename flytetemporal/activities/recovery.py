@@ -1,12 +1,16 @@
-"""Read what an execution that is recovered has left behind. Admin stores it."""
+"""Read what an execution that is recovered has left behind, from admin, and what a fork reuses, from its file."""
 
+import asyncio
+import gzip
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from cachetools import LRUCache
 from flyteidl.admin import common_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
+from flytetemporal.activities import data
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.errors import NotFound
 from flytetemporal.idl import locations, phases
@@ -16,6 +20,8 @@ from flytetemporal.storage.concurrency import for_each
 # A node has up to five URIs, so that a page stays far below the limit of a payload.
 PAGE = 200
 CONCURRENT_FILES = 64
+# A fork reads its file once per level.
+CACHED_FORKS = 8
 _REUSED = (phases.N.SUCCEEDED, phases.N.RECOVERED)
 
 
@@ -44,6 +50,7 @@ class RecoveryActivities:
     def __init__(self, blobs: BlobStore, nodes: NodeExecutions) -> None:
         self._blobs = blobs
         self._nodes = nodes
+        self._forks: LRUCache[str, dict[str, execution_pb2.ReusedLevel]] = LRUCache(CACHED_FORKS)
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
@@ -52,6 +59,8 @@ class RecoveryActivities:
     @activity.defn
     async def read_earlier_nodes(self, request: execution_pb2.EarlierNodesRequest) -> execution_pb2.EarlierNodes:
         """Return a page of what can be reused of a level; nothing if its parent never ran."""
+        if request.HasField("reused"):
+            return await self._reused(request)
         asked = node_execution_pb2.NodeExecutionListRequest(
             workflow_execution_id=request.execution_id,
             unique_parent_id=request.parent_id,
@@ -66,6 +75,19 @@ class RecoveryActivities:
             return execution_pb2.EarlierNodes()
         found = [_earlier(node) for node in page.node_executions]
         return execution_pb2.EarlierNodes(nodes=[node for node in found if _is_useful(node)], token=page.token)
+
+    async def _reused(self, request: execution_pb2.EarlierNodesRequest) -> execution_pb2.EarlierNodes:
+        """Return a page of what a fork reuses of a level."""
+        levels = self._forks.get(request.reused.sha256)
+        if levels is None:
+            levels = await asyncio.to_thread(_levels, await data.read_content(self._blobs, request.reused))
+            self._forks[request.reused.sha256] = levels
+        level = levels.get(request.parent_id, execution_pb2.ReusedLevel())
+        first = int(request.token or 0)
+        after = first + PAGE
+        return execution_pb2.EarlierNodes(
+            nodes=level.nodes[first:after], token=str(after) if after < len(level.nodes) else ""
+        )
 
     @activity.defn
     async def recover_elements(self, request: arrays_pb2.RecoverElementsRequest) -> arrays_pb2.RecoveredElements:
@@ -105,6 +127,11 @@ class RecoveryActivities:
 
         await for_each(take, sorted(succeeded), CONCURRENT_FILES)
         return arrays_pb2.RecoveredElements(attempts=attempts)
+
+
+def _levels(gzipped: bytes) -> dict[str, execution_pb2.ReusedLevel]:
+    reused = execution_pb2.ReusedNodes.FromString(gzip.decompress(gzipped))
+    return {level.parent_id: level for level in reused.levels}
 
 
 def _is_useful(node: execution_pb2.EarlierNode) -> bool:

@@ -11,6 +11,7 @@ from flytetemporal.admin.control import operations
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
+from flytetemporal.admin.forks import forking, records
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
 from flytetemporal.admin.settings import attributes, projects
 from flytetemporal.rpc.methods import Function
@@ -94,4 +95,6 @@ EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": batches.record_e
 OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Explain": operations.explain,
     "ForceTerminate": operations.force_terminate,
+    "Fork": forking.fork,
+    "GetLineage": records.get_lineage,
 }

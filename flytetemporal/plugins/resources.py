@@ -7,18 +7,13 @@ from decimal import Decimal
 from flyteidl.core import tasks_pb2
 
 from flytetemporal.contracts import memory_rules
+from flytetemporal.contracts import resources as levels
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import quantities
 
 Entry = tasks_pb2.Resources.ResourceEntry
-
-
-def merged(own: tasks_pb2.Resources, override: tasks_pb2.Resources) -> tasks_pb2.Resources:
-    """Return the resources of a container after the node's overrides, which win name by name."""
-    return tasks_pb2.Resources(
-        requests=_merged(own.requests, override.requests), limits=_merged(own.limits, override.limits)
-    )
+merged = levels.merged
 
 
 def with_memory(resources: tasks_pb2.Resources, size: int) -> tasks_pb2.Resources:
@@ -77,9 +72,3 @@ def _most(resources: tasks_pb2.Resources, name: tasks_pb2.Resources.ResourceName
             if entry.name == name:
                 return quantity(entry.value)
     return Decimal(0)
-
-
-def _merged(own: Iterable[Entry], override: Iterable[Entry]) -> list[Entry]:
-    values = {entry.name: entry for entry in own}
-    values.update({entry.name: entry for entry in override})
-    return [values[name] for name in sorted(values)]

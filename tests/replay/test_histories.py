@@ -56,6 +56,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("not_generated_again",), ("level_is_read_once",),
         ("elements_that_succeeded_do_not",), ("recovery_continues", "run1"),
         ("subworkflow_that_failed_keeps",), ("recovered_by_reference",), ("launch_plan_node_that_failed_is_recovered",),
+        ("fork_reuses",), ("fork_reads_its_file_again", "run1"), ("resources_that_the_fork",),
+        ("elements_are_reused_only",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
         ("dynamic_node_are_stored_in_the_cache",), ("dynamic_node_is_stored_in_a_later_run", "run1"),
     ],

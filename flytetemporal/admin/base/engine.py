@@ -127,6 +127,7 @@ class Engine:
                 memo={
                     "execution": f"{execution.project}:{execution.domain}:{execution.name}",
                     "workflow": ":".join(identifiers.entity_key(workflow)),
+                    **_lineage(argument),
                 },
                 search_attributes=_search_attributes(argument),
             )
@@ -353,6 +354,14 @@ async def _answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecu
         if e.status == RPCStatusCode.INVALID_ARGUMENT:
             raise InvalidRequest(f"Temporal refuses the request for execution {execution_id.name}: {e.message}") from e
         raise Unavailable(f"Temporal does not answer for execution {execution_id.name}: {e.message}") from e
+
+
+def _lineage(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
+    """Return the memo of an execution that reuses what succeeded in another one."""
+    if not argument.HasField("recovered_from"):
+        return {}
+    name = "forked_from" if argument.HasField("reused") else "recovered_from"
+    return {name: ":".join(identifiers.execution_key(argument.recovered_from))}
 
 
 def _search_attributes(argument: execution_pb2.ExecutionInput) -> TypedSearchAttributes:

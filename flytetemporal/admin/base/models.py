@@ -209,6 +209,20 @@ def is_open(row: type[ExecutionRow] | AliasedClass[ExecutionRow], *, or_aborting
     return row.phase.not_in(bindparam("phases", phases, expanding=True, literal_execute=True, unique=True))
 
 
+class ExecutionForkRow(_NumberedRow, Base):
+    """An execution that is a fork; ``record`` is a serialized contracts ``Fork``."""
+
+    __tablename__ = "execution_forks"
+    execution_project: Mapped[str] = mapped_column(primary_key=True)
+    execution_domain: Mapped[str] = mapped_column(primary_key=True)
+    execution_name: Mapped[str] = mapped_column(primary_key=True)
+    source_project: Mapped[str]
+    source_domain: Mapped[str]
+    source_name: Mapped[str]
+    record: Mapped[bytes] = mapped_column(LargeBinary)
+    __table_args__ = (Index("ix_execution_forks_source", "source_project", "source_domain", "source_name", "id"),)
+
+
 class ExecutionTagRow(Base):
     """A label of an execution, or a tag, whose value is empty; for filters."""
 

@@ -1,11 +1,11 @@
 """The stored records of a launch: the execution's row and tags, and the start argument of its workflow."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flyteidl.admin import common_pb2, execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -17,6 +17,7 @@ from flytetemporal.admin.settings.run_policies import RunPolicies
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.limits import MAX_INLINE_LITERALS_BYTES, MAX_SETTINGS_BYTES
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.db.orm import Base
 from flytetemporal.idl import identifiers, locations, times
 
 
@@ -29,6 +30,19 @@ class Linkage:
     nesting: int = 0
     principal: str = ""
     cluster_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an execution takes from the one that it repeats, besides spec and inputs.
+
+    ``reused`` are the nodes that a fork reuses, ``resources`` are those of its nodes, by node id; ``rows`` are stored
+    with its own.
+    """
+
+    reused: contract_pb2.ContentReference | None = None
+    resources: Mapping[str, tasks_pb2.Resources] = field(default_factory=dict)
+    rows: Sequence[Base] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,7 @@ class Launch:
     user_inputs: literals_pb2.LiteralMap
     inputs: literals_pb2.LiteralMap
     directory: str
+    taken: Taken
 
     @property
     def inputs_uri(self) -> str:
@@ -86,9 +101,9 @@ def stored_spec(
 def _show_own(spec: execution_pb2.ExecutionSpec, config: Config) -> None:
     """Replace the settings that the node passed on by those that apply: the launch plan's own win over them."""
     spec.overwrite_cache = config.overwrite_cache
-    for field in ("labels", "annotations", "envs", "raw_output_data_config", "interruptible"):
-        if config.HasField(field):
-            getattr(spec, field).CopyFrom(getattr(config, field))
+    for name in ("labels", "annotations", "envs", "raw_output_data_config", "interruptible"):
+        if config.HasField(name):
+            getattr(spec, name).CopyFrom(getattr(config, name))
     # Clients read back what Flyte's engine sends: annotations and envs always, a prefix only if there is one.
     spec.annotations.SetInParent()
     spec.envs.SetInParent()
@@ -151,6 +166,8 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         node_deadline_factor=limits.node_deadline_factor,
         distinct_names=True,
         inherited=contract_pb2.InheritedSettings(fields=launch.inherited),
+        reused=launch.taken.reused,
+        node_resources=launch.taken.resources,
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):
@@ -201,7 +218,7 @@ async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.E
     await session.flush()
     # Flyte stores no tags for the execution of a single task. We do: a failed eager workflow finds its children by
     # their labels, and so does the sweeper.
-    session.add_all(_tags(launch))
+    session.add_all([*_tags(launch), *launch.taken.rows])
 
 
 def _tags(launch: Launch) -> list[ExecutionTagRow]:

@@ -26,7 +26,7 @@ from flytetemporal.admin.executions import (
     launch_targets,
     single_task,
 )
-from flytetemporal.admin.executions.launch_records import Launch, Linkage
+from flytetemporal.admin.executions.launch_records import Launch, Linkage, Taken
 from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations, phases
@@ -39,16 +39,23 @@ async def create(
     deps: Dependencies, request: execution_pb2.ExecutionCreateRequest
 ) -> execution_pb2.ExecutionCreateResponse:
     """Launch a launch plan or a single task."""
+    return await launch(deps, request, Taken())
+
+
+async def launch(
+    deps: Dependencies, request: execution_pb2.ExecutionCreateRequest, taken: Taken
+) -> execution_pb2.ExecutionCreateResponse:
+    """Launch a launch plan or a single task with what it takes from an earlier execution."""
     labels = await validation.check_project_and_domain(deps, request.project, request.domain)
     launch_checks.check_name(request.name)
     launch_checks.check_spec(request)
     validation.check_labels(request.spec.labels)
     validation.check_notifications(request.spec.notifications.notifications)
-    launch = await _prepare(deps, request, labels)
-    argument = launch_records.engine_input(launch, deps.blobs.root, deps.settings)
-    await _record(deps, launch, argument)
+    prepared = await _prepare(deps, request, labels, taken)
+    argument = launch_records.engine_input(prepared, deps.blobs.root, deps.settings)
+    await _record(deps, prepared, argument)
     await delivery.start(deps, argument)
-    return execution_pb2.ExecutionCreateResponse(id=launch.id)
+    return execution_pb2.ExecutionCreateResponse(id=prepared.id)
 
 
 async def relaunch(
@@ -76,7 +83,8 @@ async def recover(
     if row.phase not in _ENDED:
         raise errors.FailedPrecondition(
             f"execution {request.id.name} is {row.phase or 'UNDEFINED'} and cannot be recovered before it has ended; "
-            "wait for its end or terminate it, then recover it"
+            "wait for its end or terminate it, then recover it, or fork it as it is with: flytetemporal fork "
+            f"{request.id.name}"
         )
     spec = stored_messages.parse(execution_pb2.ExecutionSpec, row.spec)
     if request.HasField("metadata"):  # Of the metadata of a request, Flyte heeds only the parent.
@@ -85,7 +93,9 @@ async def recover(
             spec.metadata.parent_node_execution.CopyFrom(request.metadata.parent_node_execution)
     spec.metadata.mode = Mode.RECOVERED
     spec.metadata.reference_execution.CopyFrom(request.id)
-    return await create(deps, await _again(deps, row, spec, request.id, request.name))
+    started = stored_messages.parse(contract_pb2.ExecutionInput, row.engine_input or b"")
+    taken = Taken(resources=started.node_resources)
+    return await launch(deps, await _again(deps, row, spec, request.id, request.name), taken)
 
 
 async def _again(
@@ -114,7 +124,7 @@ async def _earlier(
 
 
 async def _prepare(
-    deps: Dependencies, request: execution_pb2.ExecutionCreateRequest, of_project: common_pb2.Labels
+    deps: Dependencies, request: execution_pb2.ExecutionCreateRequest, of_project: common_pb2.Labels, taken: Taken
 ) -> Launch:
     spec, given = request.spec, request.inputs if request.inputs.literals else request.spec.inputs
     is_task = spec.launch_plan.resource_type == identifier_pb2.TASK
@@ -158,6 +168,7 @@ async def _prepare(
         inputs=inputs,
         # No other launch under this name, failed or not, has the same directory.
         directory=locations.join(inline_data.metadata_dir(deps.blobs.root, execution_id), secrets.token_hex(8)),
+        taken=taken,
     )
 
 

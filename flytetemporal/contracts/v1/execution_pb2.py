@@ -29,6 +29,7 @@ from flyteidl.core import execution_pb2 as flyteidl_dot_core_dot_execution__pb2
 from flyteidl.core import identifier_pb2 as flyteidl_dot_core_dot_identifier__pb2
 from flyteidl.core import literals_pb2 as flyteidl_dot_core_dot_literals__pb2
 from flyteidl.core import security_pb2 as flyteidl_dot_core_dot_security__pb2
+from flyteidl.core import tasks_pb2 as flyteidl_dot_core_dot_tasks__pb2
 from flyteidl.core import types_pb2 as flyteidl_dot_core_dot_types__pb2
 from flyteidl.core import workflow_pb2 as flyteidl_dot_core_dot_workflow__pb2
 from flyteidl.event import event_pb2 as flyteidl_dot_event_dot_event__pb2
@@ -38,91 +39,99 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n flytetemporal/v1/execution.proto\x12\x10\x66lytetemporal.v1\x1a\x1b\x66lyteidl/admin/common.proto\x1a\x1e\x66lyteidl/admin/execution.proto\x1a\x1d\x66lyteidl/core/condition.proto\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1c\x66lyteidl/core/security.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lyteidl/core/workflow.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a\x1d\x66lytetemporal/v1/events.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"C\n\x10\x43ontentReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\"\xa2\x04\n\x11\x45xecutionSettings\x12\x17\n\x0fmax_parallelism\x18\x01 \x01(\r\x12\x31\n\rinterruptible\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x17\n\x0foverwrite_cache\x18\x03 \x01(\x08\x12&\n\x06labels\x18\x04 \x01(\x0b\x32\x16.flyteidl.admin.Labels\x12\x30\n\x0b\x61nnotations\x18\x05 \x01(\x0b\x32\x1b.flyteidl.admin.Annotations\x12\"\n\x04\x65nvs\x18\x06 \x01(\x0b\x32\x14.flyteidl.admin.Envs\x12\x38\n\x10security_context\x18\x07 \x01(\x0b\x32\x1e.flyteidl.core.SecurityContext\x12\x19\n\x11raw_output_prefix\x18\x08 \x01(\t\x12\x11\n\tnamespace\x18\t \x01(\t\x12\x0f\n\x07\x63luster\x18\n \x01(\t\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0bretry_rules\x18\x0c \x03(\x0b\x32\x1b.flytetemporal.v1.RetryRule\x12\x1f\n\x17\x61sked_raw_output_prefix\x18\r \x01(\t\x12\x32\n\x0cmemory_rules\x18\x0e \x03(\x0b\x32\x1c.flytetemporal.v1.MemoryRule\"P\n\nMemoryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\x12\x15\n\rmaximum_bytes\x18\x03 \x01(\x04\x12\r\n\x05steps\x18\x04 \x01(\r\"\xde\x01\n\tRetryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\x07retries\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x33\n\x10initial_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x13\x62\x61\x63koff_coefficient\x18\x05 \x01(\x01\x12\x33\n\x10maximum_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xfb\x05\n\x0e\x45xecutionInput\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\x0bworkflow_id\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x16\n\x0cinline_graph\x18\x03 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12\x31\n\x05tasks\x18\x05 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12-\n\x06inputs\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x14\n\x0cmetadata_dir\x18\x07 \x01(\t\x12\x35\n\x08settings\x18\x08 \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12\x36\n\x06parent\x18\t \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\x16\n\x0ehistory_events\x18\n \x01(\r\x12\x16\n\x0cinline_state\x18\x0b \x01(\x0cH\x01\x12\x35\n\x0cstored_state\x18\x0c \x01(\x0b\x32\x1d.flytetemporal.v1.StoredStateH\x01\x12\x11\n\tmax_depth\x18\r \x01(\r\x12\x16\n\x0e\x64istinct_names\x18\x0e \x01(\x08\x12\x1c\n\x14node_deadline_factor\x18\x0f \x01(\x01\x12\x36\n\tinherited\x18\x10 \x01(\x0b\x32#.flytetemporal.v1.InheritedSettings\x12\x42\n\x0erecovered_from\x18\x11 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifierB\x07\n\x05graphB\x07\n\x05state\"#\n\x11InheritedSettings\x12\x0e\n\x06\x66ields\x18\x01 \x03(\t\"@\n\x0bStoredState\x12\x31\n\x05parts\x18\x01 \x03(\x0b\x32\".flytetemporal.v1.ContentReference\"\x8b\x01\n\x10\x45xecutionOutcome\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"W\n\x0bNodeOutputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\n\n\x08location\"\xae\x01\n\nNodeInputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x34\n\x08\x64\x65\x66\x65rred\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05value\"k\n\rElementInputs\x12\x11\n\tchunk_uri\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12\x0e\n\x06listed\x18\x04 \x01(\x08\x12\x11\n\twhole_uri\x18\x05 \x01(\t\"\xd5\x02\n\x0e\x44\x65\x66\x65rredInputs\x12(\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.flyteidl.core.Binding\x12>\n\x07sources\x18\x02 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.SourcesEntry\x12>\n\x07\x61liases\x18\x03 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.AliasesEntry\x1aM\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs:\x02\x38\x01\x1aJ\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.flytetemporal.v1.AliasMap:\x02\x38\x01\"z\n\x08\x41liasMap\x12<\n\tvariables\x18\x01 \x03(\x0b\x32).flytetemporal.v1.AliasMap.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\x0eResolveRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x10\n\x08write_to\x18\x02 \x03(\t\x12\x0f\n\x07inlined\x18\x03 \x01(\x08\"u\n\x0b\x43\x61seRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x34\n\nconditions\x18\x02 \x03(\x0b\x32 .flyteidl.core.BooleanExpression\"@\n\nCaseChoice\x12\x12\n\x08position\x18\x01 \x01(\rH\x00\x12\x13\n\tmalformed\x18\x02 \x01(\tH\x00\x42\t\n\x07outcome\"\xb0\x05\n\x0bTaskAttempt\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x31\n\x05tasks\x18\x03 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x04 \x01(\r\x12,\n\x06inputs\x18\x05 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x10\n\x08\x64\x61ta_dir\x18\x06 \x01(\t\x12\x12\n\noutput_dir\x18\x07 \x01(\t\x12\x16\n\x0eraw_output_dir\x18\x08 \x01(\t\x12\x1f\n\x17previous_checkpoint_dir\x18\t \x01(\t\x12\x16\n\x0egenerated_name\x18\n \x01(\t\x12\x33\n\toverrides\x18\x0b \x01(\x0b\x32 .flyteidl.core.TaskNodeOverrides\x12*\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rinterruptible\x18\r \x01(\x08\x12\x35\n\x08settings\x18\x0e \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12.\n\x0bworkflow_id\x18\x0f \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12-\n\tqueued_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x65lement\x18\x11 \x01(\x0b\x32\x1e.flytetemporal.v1.ArrayElement\x12\x1d\n\x15older_checkpoint_dirs\x18\x12 \x03(\t\x12\x14\n\x0cmemory_bytes\x18\x13 \x01(\x04\"C\n\x0c\x41rrayElement\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\"\x86\x02\n\x11TaskAttemptResult\x12\x30\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.AttemptFailureH\x00\x12\x10\n\x08\x64\x65\x63k_uri\x18\x03 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x04 \x01(\x08\x12+\n\nunreported\x18\x05 \x03(\x0b\x32\x17.flytetemporal.v1.Event\x12/\n\x05\x63\x61\x63he\x18\x06 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadataB\t\n\x07outcome\"n\n\x0e\x41ttemptFailure\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x13\n\x0brecoverable\x18\x02 \x01(\x08\x12\x19\n\x11next_memory_bytes\x18\x03 \x01(\x04\"\xca\x01\n\x0e\x44ynamicRequest\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x31\n\x05tasks\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x03 \x01(\r\x12\x12\n\noutput_dir\x18\x04 \x01(\t\x12\x16\n\x0egenerated_name\x18\x05 \x01(\t\x12\x13\n\x0b\x66utures_dir\x18\x06 \x01(\t\"\xce\x01\n\x0c\x44ynamicGraph\x12\x16\n\x0cinline_graph\x18\x01 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionErrorH\x00\x12\x31\n\x05tasks\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceB\x07\n\x05graph\"\xb5\x01\n\rLaunchRequest\x12\x36\n\x06\x63reate\x18\x01 \x01(\x0b\x32&.flyteidl.admin.ExecutionCreateRequest\x12/\n\x06inputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05given\"<\n\x0cLaunchResult\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\x83\x01\n\nChildState\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x33\n\x07outcome\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ExecutionOutcome\"/\n\x0b\x43opyRequest\x12\x10\n\x08\x66rom_uri\x18\x01 \x01(\t\x12\x0e\n\x06to_uri\x18\x02 \x01(\t\"x\n\x06Report\x12/\n\x05\x66iles\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.StoredLiterals\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Event\x12\x14\n\x0c\x65vent_delays\x18\x03 \x03(\x07\"J\n\x0eStoredLiterals\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x8a\x01\n\rSignalRequest\x12+\n\x02id\x18\x01 \x01(\x0b\x32\x1f.flyteidl.core.SignalIdentifier\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\x12\x10\n\x08variable\x18\x03 \x01(\t\x12\x10\n\x08write_to\x18\x04 \x01(\t\"=\n\x0bSignalState\x12.\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\"\x1d\n\nGraphBytes\x12\x0f\n\x07gzipped\x18\x01 \x01(\x0c\"y\n\x13\x45\x61rlierNodesRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\"K\n\x0c\x45\x61rlierNodes\x12,\n\x05nodes\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.EarlierNode\x12\r\n\x05token\x18\x02 \x01(\t\"\xd4\x01\n\x0b\x45\x61rlierNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x13\n\x0bhas_outputs\x18\x02 \x01(\x08\x12\x11\n\tinput_uri\x18\x03 \x01(\t\x12\x12\n\noutput_uri\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65\x63k_uri\x18\x05 \x01(\t\x12\x16\n\x0e\x63heckpoint_uri\x18\x06 \x01(\t\x12\x13\n\x0b\x66utures_uri\x18\x07 \x01(\t\x12\x39\n\x05\x63hild\x18\x08 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifierb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n flytetemporal/v1/execution.proto\x12\x10\x66lytetemporal.v1\x1a\x1b\x66lyteidl/admin/common.proto\x1a\x1e\x66lyteidl/admin/execution.proto\x1a\x1d\x66lyteidl/core/condition.proto\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1c\x66lyteidl/core/security.proto\x1a\x19\x66lyteidl/core/tasks.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lyteidl/core/workflow.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a\x1d\x66lytetemporal/v1/events.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"C\n\x10\x43ontentReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\"\xa2\x04\n\x11\x45xecutionSettings\x12\x17\n\x0fmax_parallelism\x18\x01 \x01(\r\x12\x31\n\rinterruptible\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x17\n\x0foverwrite_cache\x18\x03 \x01(\x08\x12&\n\x06labels\x18\x04 \x01(\x0b\x32\x16.flyteidl.admin.Labels\x12\x30\n\x0b\x61nnotations\x18\x05 \x01(\x0b\x32\x1b.flyteidl.admin.Annotations\x12\"\n\x04\x65nvs\x18\x06 \x01(\x0b\x32\x14.flyteidl.admin.Envs\x12\x38\n\x10security_context\x18\x07 \x01(\x0b\x32\x1e.flyteidl.core.SecurityContext\x12\x19\n\x11raw_output_prefix\x18\x08 \x01(\t\x12\x11\n\tnamespace\x18\t \x01(\t\x12\x0f\n\x07\x63luster\x18\n \x01(\t\x12*\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0bretry_rules\x18\x0c \x03(\x0b\x32\x1b.flytetemporal.v1.RetryRule\x12\x1f\n\x17\x61sked_raw_output_prefix\x18\r \x01(\t\x12\x32\n\x0cmemory_rules\x18\x0e \x03(\x0b\x32\x1c.flytetemporal.v1.MemoryRule\"P\n\nMemoryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\x01\x12\x15\n\rmaximum_bytes\x18\x03 \x01(\x04\x12\r\n\x05steps\x18\x04 \x01(\r\"\xde\x01\n\tRetryRule\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\x07retries\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x33\n\x10initial_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x13\x62\x61\x63koff_coefficient\x18\x05 \x01(\x01\x12\x33\n\x10maximum_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcc\x07\n\x0e\x45xecutionInput\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\x0bworkflow_id\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x16\n\x0cinline_graph\x18\x03 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12\x31\n\x05tasks\x18\x05 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12-\n\x06inputs\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x14\n\x0cmetadata_dir\x18\x07 \x01(\t\x12\x35\n\x08settings\x18\x08 \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12\x36\n\x06parent\x18\t \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\x16\n\x0ehistory_events\x18\n \x01(\r\x12\x16\n\x0cinline_state\x18\x0b \x01(\x0cH\x01\x12\x35\n\x0cstored_state\x18\x0c \x01(\x0b\x32\x1d.flytetemporal.v1.StoredStateH\x01\x12\x11\n\tmax_depth\x18\r \x01(\r\x12\x16\n\x0e\x64istinct_names\x18\x0e \x01(\x08\x12\x1c\n\x14node_deadline_factor\x18\x0f \x01(\x01\x12\x36\n\tinherited\x18\x10 \x01(\x0b\x32#.flytetemporal.v1.InheritedSettings\x12\x42\n\x0erecovered_from\x18\x11 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x32\n\x06reused\x18\x12 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12K\n\x0enode_resources\x18\x13 \x03(\x0b\x32\x33.flytetemporal.v1.ExecutionInput.NodeResourcesEntry\x1aN\n\x12NodeResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.flyteidl.core.Resources:\x02\x38\x01\x42\x07\n\x05graphB\x07\n\x05state\"<\n\x0bReusedNodes\x12-\n\x06levels\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.ReusedLevel\"N\n\x0bReusedLevel\x12\x11\n\tparent_id\x18\x01 \x01(\t\x12,\n\x05nodes\x18\x02 \x03(\x0b\x32\x1d.flytetemporal.v1.EarlierNode\"#\n\x11InheritedSettings\x12\x0e\n\x06\x66ields\x18\x01 \x03(\t\"@\n\x0bStoredState\x12\x31\n\x05parts\x18\x01 \x03(\x0b\x32\".flytetemporal.v1.ContentReference\"\x8b\x01\n\x10\x45xecutionOutcome\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"W\n\x0bNodeOutputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\n\n\x08location\"\xae\x01\n\nNodeInputs\x12-\n\x08literals\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x34\n\x08\x64\x65\x66\x65rred\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05value\"k\n\rElementInputs\x12\x11\n\tchunk_uri\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12\x0e\n\x06listed\x18\x04 \x01(\x08\x12\x11\n\twhole_uri\x18\x05 \x01(\t\"\xd5\x02\n\x0e\x44\x65\x66\x65rredInputs\x12(\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.flyteidl.core.Binding\x12>\n\x07sources\x18\x02 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.SourcesEntry\x12>\n\x07\x61liases\x18\x03 \x03(\x0b\x32-.flytetemporal.v1.DeferredInputs.AliasesEntry\x1aM\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs:\x02\x38\x01\x1aJ\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.flytetemporal.v1.AliasMap:\x02\x38\x01\"z\n\x08\x41liasMap\x12<\n\tvariables\x18\x01 \x03(\x0b\x32).flytetemporal.v1.AliasMap.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\x0eResolveRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x10\n\x08write_to\x18\x02 \x03(\t\x12\x0f\n\x07inlined\x18\x03 \x01(\x08\"u\n\x0b\x43\x61seRequest\x12\x30\n\x06inputs\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.DeferredInputs\x12\x34\n\nconditions\x18\x02 \x03(\x0b\x32 .flyteidl.core.BooleanExpression\"@\n\nCaseChoice\x12\x12\n\x08position\x18\x01 \x01(\rH\x00\x12\x13\n\tmalformed\x18\x02 \x01(\tH\x00\x42\t\n\x07outcome\"\xb0\x05\n\x0bTaskAttempt\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x31\n\x05tasks\x18\x03 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x04 \x01(\r\x12,\n\x06inputs\x18\x05 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x10\n\x08\x64\x61ta_dir\x18\x06 \x01(\t\x12\x12\n\noutput_dir\x18\x07 \x01(\t\x12\x16\n\x0eraw_output_dir\x18\x08 \x01(\t\x12\x1f\n\x17previous_checkpoint_dir\x18\t \x01(\t\x12\x16\n\x0egenerated_name\x18\n \x01(\t\x12\x33\n\toverrides\x18\x0b \x01(\x0b\x32 .flyteidl.core.TaskNodeOverrides\x12*\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rinterruptible\x18\r \x01(\x08\x12\x35\n\x08settings\x18\x0e \x01(\x0b\x32#.flytetemporal.v1.ExecutionSettings\x12.\n\x0bworkflow_id\x18\x0f \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12-\n\tqueued_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x65lement\x18\x11 \x01(\x0b\x32\x1e.flytetemporal.v1.ArrayElement\x12\x1d\n\x15older_checkpoint_dirs\x18\x12 \x03(\t\x12\x14\n\x0cmemory_bytes\x18\x13 \x01(\x04\"C\n\x0c\x41rrayElement\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\"\x86\x02\n\x11TaskAttemptResult\x12\x30\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .flytetemporal.v1.AttemptFailureH\x00\x12\x10\n\x08\x64\x65\x63k_uri\x18\x03 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x04 \x01(\x08\x12+\n\nunreported\x18\x05 \x03(\x0b\x32\x17.flytetemporal.v1.Event\x12/\n\x05\x63\x61\x63he\x18\x06 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadataB\t\n\x07outcome\"n\n\x0e\x41ttemptFailure\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x13\n\x0brecoverable\x18\x02 \x01(\x08\x12\x19\n\x11next_memory_bytes\x18\x03 \x01(\x04\"\xca\x01\n\x0e\x44ynamicRequest\x12\x36\n\nnode_event\x18\x01 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12\x31\n\x05tasks\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\x12\x0c\n\x04task\x18\x03 \x01(\r\x12\x12\n\noutput_dir\x18\x04 \x01(\t\x12\x16\n\x0egenerated_name\x18\x05 \x01(\t\x12\x13\n\x0b\x66utures_dir\x18\x06 \x01(\t\"\xce\x01\n\x0c\x44ynamicGraph\x12\x16\n\x0cinline_graph\x18\x01 \x01(\x0cH\x00\x12:\n\x0cstored_graph\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceH\x00\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionErrorH\x00\x12\x31\n\x05tasks\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReferenceB\x07\n\x05graph\"\xb5\x01\n\rLaunchRequest\x12\x36\n\x06\x63reate\x18\x01 \x01(\x0b\x32&.flyteidl.admin.ExecutionCreateRequest\x12/\n\x06inputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputsH\x00\x12\x32\n\x07\x65lement\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ElementInputsH\x00\x42\x07\n\x05given\"<\n\x0cLaunchResult\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\x83\x01\n\nChildState\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x33\n\x07outcome\x18\x02 \x01(\x0b\x32\".flytetemporal.v1.ExecutionOutcome\"/\n\x0b\x43opyRequest\x12\x10\n\x08\x66rom_uri\x18\x01 \x01(\t\x12\x0e\n\x06to_uri\x18\x02 \x01(\t\"x\n\x06Report\x12/\n\x05\x66iles\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.StoredLiterals\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Event\x12\x14\n\x0c\x65vent_delays\x18\x03 \x03(\x07\"J\n\x0eStoredLiterals\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x8a\x01\n\rSignalRequest\x12+\n\x02id\x18\x01 \x01(\x0b\x32\x1f.flyteidl.core.SignalIdentifier\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\x12\x10\n\x08variable\x18\x03 \x01(\t\x12\x10\n\x08write_to\x18\x04 \x01(\t\"=\n\x0bSignalState\x12.\n\x07outputs\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\"\x1d\n\nGraphBytes\x12\x0f\n\x07gzipped\x18\x01 \x01(\x0c\"\xad\x01\n\x13\x45\x61rlierNodesRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x32\n\x06reused\x18\x04 \x01(\x0b\x32\".flytetemporal.v1.ContentReference\"K\n\x0c\x45\x61rlierNodes\x12,\n\x05nodes\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.EarlierNode\x12\r\n\x05token\x18\x02 \x01(\t\"\xe6\x01\n\x0b\x45\x61rlierNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x13\n\x0bhas_outputs\x18\x02 \x01(\x08\x12\x11\n\tinput_uri\x18\x03 \x01(\t\x12\x12\n\noutput_uri\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65\x63k_uri\x18\x05 \x01(\t\x12\x16\n\x0e\x63heckpoint_uri\x18\x06 \x01(\t\x12\x13\n\x0b\x66utures_uri\x18\x07 \x01(\t\x12\x39\n\x05\x63hild\x18\x08 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x10\n\x08\x65lements\x18\t \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flytetemporal.v1.execution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_EXECUTIONINPUT_NODERESOURCESENTRY']._loaded_options = None
+  _globals['_EXECUTIONINPUT_NODERESOURCESENTRY']._serialized_options = b'8\001'
   _globals['_DEFERREDINPUTS_SOURCESENTRY']._loaded_options = None
   _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_options = b'8\001'
   _globals['_DEFERREDINPUTS_ALIASESENTRY']._loaded_options = None
   _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_options = b'8\001'
   _globals['_ALIASMAP_VARIABLESENTRY']._loaded_options = None
   _globals['_ALIASMAP_VARIABLESENTRY']._serialized_options = b'8\001'
-  _globals['_CONTENTREFERENCE']._serialized_start=482
-  _globals['_CONTENTREFERENCE']._serialized_end=549
-  _globals['_EXECUTIONSETTINGS']._serialized_start=552
-  _globals['_EXECUTIONSETTINGS']._serialized_end=1098
-  _globals['_MEMORYRULE']._serialized_start=1100
-  _globals['_MEMORYRULE']._serialized_end=1180
-  _globals['_RETRYRULE']._serialized_start=1183
-  _globals['_RETRYRULE']._serialized_end=1405
-  _globals['_EXECUTIONINPUT']._serialized_start=1408
-  _globals['_EXECUTIONINPUT']._serialized_end=2171
-  _globals['_INHERITEDSETTINGS']._serialized_start=2173
-  _globals['_INHERITEDSETTINGS']._serialized_end=2208
-  _globals['_STOREDSTATE']._serialized_start=2210
-  _globals['_STOREDSTATE']._serialized_end=2274
-  _globals['_EXECUTIONOUTCOME']._serialized_start=2277
-  _globals['_EXECUTIONOUTCOME']._serialized_end=2416
-  _globals['_NODEOUTPUTS']._serialized_start=2418
-  _globals['_NODEOUTPUTS']._serialized_end=2505
-  _globals['_NODEINPUTS']._serialized_start=2508
-  _globals['_NODEINPUTS']._serialized_end=2682
-  _globals['_ELEMENTINPUTS']._serialized_start=2684
-  _globals['_ELEMENTINPUTS']._serialized_end=2791
-  _globals['_DEFERREDINPUTS']._serialized_start=2794
-  _globals['_DEFERREDINPUTS']._serialized_end=3135
-  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_start=2982
-  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_end=3059
-  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_start=3061
-  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_end=3135
-  _globals['_ALIASMAP']._serialized_start=3137
-  _globals['_ALIASMAP']._serialized_end=3259
-  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_start=3211
-  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_end=3259
-  _globals['_RESOLVEREQUEST']._serialized_start=3261
-  _globals['_RESOLVEREQUEST']._serialized_end=3362
-  _globals['_CASEREQUEST']._serialized_start=3364
-  _globals['_CASEREQUEST']._serialized_end=3481
-  _globals['_CASECHOICE']._serialized_start=3483
-  _globals['_CASECHOICE']._serialized_end=3547
-  _globals['_TASKATTEMPT']._serialized_start=3550
-  _globals['_TASKATTEMPT']._serialized_end=4238
-  _globals['_ARRAYELEMENT']._serialized_start=4240
-  _globals['_ARRAYELEMENT']._serialized_end=4307
-  _globals['_TASKATTEMPTRESULT']._serialized_start=4310
-  _globals['_TASKATTEMPTRESULT']._serialized_end=4572
-  _globals['_ATTEMPTFAILURE']._serialized_start=4574
-  _globals['_ATTEMPTFAILURE']._serialized_end=4684
-  _globals['_DYNAMICREQUEST']._serialized_start=4687
-  _globals['_DYNAMICREQUEST']._serialized_end=4889
-  _globals['_DYNAMICGRAPH']._serialized_start=4892
-  _globals['_DYNAMICGRAPH']._serialized_end=5098
-  _globals['_LAUNCHREQUEST']._serialized_start=5101
-  _globals['_LAUNCHREQUEST']._serialized_end=5282
-  _globals['_LAUNCHRESULT']._serialized_start=5284
-  _globals['_LAUNCHRESULT']._serialized_end=5344
-  _globals['_CHILDSTATE']._serialized_start=5347
-  _globals['_CHILDSTATE']._serialized_end=5478
-  _globals['_COPYREQUEST']._serialized_start=5480
-  _globals['_COPYREQUEST']._serialized_end=5527
-  _globals['_REPORT']._serialized_start=5529
-  _globals['_REPORT']._serialized_end=5649
-  _globals['_STOREDLITERALS']._serialized_start=5651
-  _globals['_STOREDLITERALS']._serialized_end=5725
-  _globals['_SIGNALREQUEST']._serialized_start=5728
-  _globals['_SIGNALREQUEST']._serialized_end=5866
-  _globals['_SIGNALSTATE']._serialized_start=5868
-  _globals['_SIGNALSTATE']._serialized_end=5929
-  _globals['_GRAPHBYTES']._serialized_start=5931
-  _globals['_GRAPHBYTES']._serialized_end=5960
-  _globals['_EARLIERNODESREQUEST']._serialized_start=5962
-  _globals['_EARLIERNODESREQUEST']._serialized_end=6083
-  _globals['_EARLIERNODES']._serialized_start=6085
-  _globals['_EARLIERNODES']._serialized_end=6160
-  _globals['_EARLIERNODE']._serialized_start=6163
-  _globals['_EARLIERNODE']._serialized_end=6375
+  _globals['_CONTENTREFERENCE']._serialized_start=509
+  _globals['_CONTENTREFERENCE']._serialized_end=576
+  _globals['_EXECUTIONSETTINGS']._serialized_start=579
+  _globals['_EXECUTIONSETTINGS']._serialized_end=1125
+  _globals['_MEMORYRULE']._serialized_start=1127
+  _globals['_MEMORYRULE']._serialized_end=1207
+  _globals['_RETRYRULE']._serialized_start=1210
+  _globals['_RETRYRULE']._serialized_end=1432
+  _globals['_EXECUTIONINPUT']._serialized_start=1435
+  _globals['_EXECUTIONINPUT']._serialized_end=2407
+  _globals['_EXECUTIONINPUT_NODERESOURCESENTRY']._serialized_start=2311
+  _globals['_EXECUTIONINPUT_NODERESOURCESENTRY']._serialized_end=2389
+  _globals['_REUSEDNODES']._serialized_start=2409
+  _globals['_REUSEDNODES']._serialized_end=2469
+  _globals['_REUSEDLEVEL']._serialized_start=2471
+  _globals['_REUSEDLEVEL']._serialized_end=2549
+  _globals['_INHERITEDSETTINGS']._serialized_start=2551
+  _globals['_INHERITEDSETTINGS']._serialized_end=2586
+  _globals['_STOREDSTATE']._serialized_start=2588
+  _globals['_STOREDSTATE']._serialized_end=2652
+  _globals['_EXECUTIONOUTCOME']._serialized_start=2655
+  _globals['_EXECUTIONOUTCOME']._serialized_end=2794
+  _globals['_NODEOUTPUTS']._serialized_start=2796
+  _globals['_NODEOUTPUTS']._serialized_end=2883
+  _globals['_NODEINPUTS']._serialized_start=2886
+  _globals['_NODEINPUTS']._serialized_end=3060
+  _globals['_ELEMENTINPUTS']._serialized_start=3062
+  _globals['_ELEMENTINPUTS']._serialized_end=3169
+  _globals['_DEFERREDINPUTS']._serialized_start=3172
+  _globals['_DEFERREDINPUTS']._serialized_end=3513
+  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_start=3360
+  _globals['_DEFERREDINPUTS_SOURCESENTRY']._serialized_end=3437
+  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_start=3439
+  _globals['_DEFERREDINPUTS_ALIASESENTRY']._serialized_end=3513
+  _globals['_ALIASMAP']._serialized_start=3515
+  _globals['_ALIASMAP']._serialized_end=3637
+  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_start=3589
+  _globals['_ALIASMAP_VARIABLESENTRY']._serialized_end=3637
+  _globals['_RESOLVEREQUEST']._serialized_start=3639
+  _globals['_RESOLVEREQUEST']._serialized_end=3740
+  _globals['_CASEREQUEST']._serialized_start=3742
+  _globals['_CASEREQUEST']._serialized_end=3859
+  _globals['_CASECHOICE']._serialized_start=3861
+  _globals['_CASECHOICE']._serialized_end=3925
+  _globals['_TASKATTEMPT']._serialized_start=3928
+  _globals['_TASKATTEMPT']._serialized_end=4616
+  _globals['_ARRAYELEMENT']._serialized_start=4618
+  _globals['_ARRAYELEMENT']._serialized_end=4685
+  _globals['_TASKATTEMPTRESULT']._serialized_start=4688
+  _globals['_TASKATTEMPTRESULT']._serialized_end=4950
+  _globals['_ATTEMPTFAILURE']._serialized_start=4952
+  _globals['_ATTEMPTFAILURE']._serialized_end=5062
+  _globals['_DYNAMICREQUEST']._serialized_start=5065
+  _globals['_DYNAMICREQUEST']._serialized_end=5267
+  _globals['_DYNAMICGRAPH']._serialized_start=5270
+  _globals['_DYNAMICGRAPH']._serialized_end=5476
+  _globals['_LAUNCHREQUEST']._serialized_start=5479
+  _globals['_LAUNCHREQUEST']._serialized_end=5660
+  _globals['_LAUNCHRESULT']._serialized_start=5662
+  _globals['_LAUNCHRESULT']._serialized_end=5722
+  _globals['_CHILDSTATE']._serialized_start=5725
+  _globals['_CHILDSTATE']._serialized_end=5856
+  _globals['_COPYREQUEST']._serialized_start=5858
+  _globals['_COPYREQUEST']._serialized_end=5905
+  _globals['_REPORT']._serialized_start=5907
+  _globals['_REPORT']._serialized_end=6027
+  _globals['_STOREDLITERALS']._serialized_start=6029
+  _globals['_STOREDLITERALS']._serialized_end=6103
+  _globals['_SIGNALREQUEST']._serialized_start=6106
+  _globals['_SIGNALREQUEST']._serialized_end=6244
+  _globals['_SIGNALSTATE']._serialized_start=6246
+  _globals['_SIGNALSTATE']._serialized_end=6307
+  _globals['_GRAPHBYTES']._serialized_start=6309
+  _globals['_GRAPHBYTES']._serialized_end=6338
+  _globals['_EARLIERNODESREQUEST']._serialized_start=6341
+  _globals['_EARLIERNODESREQUEST']._serialized_end=6514
+  _globals['_EARLIERNODES']._serialized_start=6516
+  _globals['_EARLIERNODES']._serialized_end=6591
+  _globals['_EARLIERNODE']._serialized_start=6594
+  _globals['_EARLIERNODE']._serialized_end=6824
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from flyteidl.core import execution_pb2 as _execution_pb2_1
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
 from flyteidl.core import security_pb2 as _security_pb2
+from flyteidl.core import tasks_pb2 as _tasks_pb2
 from flyteidl.core import types_pb2 as _types_pb2
 from flyteidl.core import workflow_pb2 as _workflow_pb2
 from flyteidl.event import event_pb2 as _event_pb2
@@ -93,7 +94,14 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources")
+    class NodeResourcesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _tasks_pb2.Resources
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_tasks_pb2.Resources, _Mapping]] = ...) -> None: ...
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     INLINE_GRAPH_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +119,8 @@ class ExecutionInput(_message.Message):
     NODE_DEADLINE_FACTOR_FIELD_NUMBER: _ClassVar[int]
     INHERITED_FIELD_NUMBER: _ClassVar[int]
     RECOVERED_FROM_FIELD_NUMBER: _ClassVar[int]
+    REUSED_FIELD_NUMBER: _ClassVar[int]
+    NODE_RESOURCES_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     workflow_id: _identifier_pb2.Identifier
     inline_graph: bytes
@@ -128,7 +138,23 @@ class ExecutionInput(_message.Message):
     node_deadline_factor: float
     inherited: InheritedSettings
     recovered_from: _identifier_pb2.WorkflowExecutionIdentifier
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...
+    reused: ContentReference
+    node_resources: _containers.MessageMap[str, _tasks_pb2.Resources]
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ...) -> None: ...
+
+class ReusedNodes(_message.Message):
+    __slots__ = ("levels",)
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    levels: _containers.RepeatedCompositeFieldContainer[ReusedLevel]
+    def __init__(self, levels: _Optional[_Iterable[_Union[ReusedLevel, _Mapping]]] = ...) -> None: ...
+
+class ReusedLevel(_message.Message):
+    __slots__ = ("parent_id", "nodes")
+    PARENT_ID_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    parent_id: str
+    nodes: _containers.RepeatedCompositeFieldContainer[EarlierNode]
+    def __init__(self, parent_id: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[EarlierNode, _Mapping]]] = ...) -> None: ...
 
 class InheritedSettings(_message.Message):
     __slots__ = ("fields",)
@@ -428,14 +454,16 @@ class GraphBytes(_message.Message):
     def __init__(self, gzipped: _Optional[bytes] = ...) -> None: ...
 
 class EarlierNodesRequest(_message.Message):
-    __slots__ = ("execution_id", "parent_id", "token")
+    __slots__ = ("execution_id", "parent_id", "token", "reused")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REUSED_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     parent_id: str
     token: str
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., parent_id: _Optional[str] = ..., token: _Optional[str] = ...) -> None: ...
+    reused: ContentReference
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., parent_id: _Optional[str] = ..., token: _Optional[str] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ...) -> None: ...
 
 class EarlierNodes(_message.Message):
     __slots__ = ("nodes", "token")
@@ -446,7 +474,7 @@ class EarlierNodes(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[EarlierNode, _Mapping]]] = ..., token: _Optional[str] = ...) -> None: ...
 
 class EarlierNode(_message.Message):
-    __slots__ = ("node_id", "has_outputs", "input_uri", "output_uri", "deck_uri", "checkpoint_uri", "futures_uri", "child")
+    __slots__ = ("node_id", "has_outputs", "input_uri", "output_uri", "deck_uri", "checkpoint_uri", "futures_uri", "child", "elements")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     HAS_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     INPUT_URI_FIELD_NUMBER: _ClassVar[int]
@@ -455,6 +483,7 @@ class EarlierNode(_message.Message):
     CHECKPOINT_URI_FIELD_NUMBER: _ClassVar[int]
     FUTURES_URI_FIELD_NUMBER: _ClassVar[int]
     CHILD_FIELD_NUMBER: _ClassVar[int]
+    ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     has_outputs: bool
     input_uri: str
@@ -463,4 +492,5 @@ class EarlierNode(_message.Message):
     checkpoint_uri: str
     futures_uri: str
     child: _identifier_pb2.WorkflowExecutionIdentifier
-    def __init__(self, node_id: _Optional[str] = ..., has_outputs: _Optional[bool] = ..., input_uri: _Optional[str] = ..., output_uri: _Optional[str] = ..., deck_uri: _Optional[str] = ..., checkpoint_uri: _Optional[str] = ..., futures_uri: _Optional[str] = ..., child: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...
+    elements: bool
+    def __init__(self, node_id: _Optional[str] = ..., has_outputs: _Optional[bool] = ..., input_uri: _Optional[str] = ..., output_uri: _Optional[str] = ..., deck_uri: _Optional[str] = ..., checkpoint_uri: _Optional[str] = ..., futures_uri: _Optional[str] = ..., child: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., elements: _Optional[bool] = ...) -> None: ...

@@ -1,7 +1,8 @@
-"""What a recovery reuses of the execution that it recovers: outputs of nodes, by reference, instead of running them.
+"""What a recovery or a fork reuses of an earlier execution: outputs of nodes, by reference, instead of running them.
 
 The nodes of a level are read when the first of its nodes starts, in pages, so that the history contains a few large
-answers and not an activity per node. A run that continues as new reads them again: an ended execution does not change.
+answers and not an activity per node. A run that continues as new reads them again: an ended execution does not change,
+and what a fork reuses is in a file, since its source can still run.
 """
 
 import asyncio
@@ -18,15 +19,16 @@ NONE = execution_pb2.EarlierNode()
 
 
 class Recovery:
-    """The nodes of the execution that is recovered, if there is one."""
+    """The nodes of the execution that is recovered or forked, if there is one."""
 
     def __init__(self, argument: execution_pb2.ExecutionInput) -> None:
         self.is_active = argument.HasField("recovered_from")
         self._execution_id = argument.recovered_from
+        self._reused = argument.reused if argument.HasField("reused") else None
         self._levels: dict[str, asyncio.Task[Level]] = {}
 
     async def find(self, parent_id: str, node_id: str) -> execution_pb2.EarlierNode:
-        """Return the node of the same id in the execution that is recovered; an empty one if there is none."""
+        """Return the node of the same id in the earlier execution; an empty one if nothing of it is reused."""
         if not self.is_active:
             return NONE
         if parent_id not in self._levels:
@@ -42,6 +44,10 @@ class Recovery:
         level = self._levels.get(parent_id)
         return level.result().get(node_id, NONE) if level is not None and level.done() else NONE
 
+    def reuses_elements(self, parent_id: str, node_id: str) -> bool:
+        """Whether elements of an array that succeeded earlier are reused although the array did not succeed."""
+        return self.is_active if self._reused is None else self.known(parent_id, node_id).elements
+
     def dynamic_attempt(self, parent_id: str, node_id: str) -> int | None:
         """Return the attempt that generated a workflow which did not succeed, if its level was read.
 
@@ -55,7 +61,7 @@ class Recovery:
         token = ""
         while True:
             request = execution_pb2.EarlierNodesRequest(
-                execution_id=self._execution_id, parent_id=parent_id, token=token
+                execution_id=self._execution_id, parent_id=parent_id, token=token, reused=self._reused
             )
             try:
                 page = await engine_activities.execute(

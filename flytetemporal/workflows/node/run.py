@@ -14,6 +14,7 @@ from flytetemporal.workflows.continuation import Continuation
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
 from flytetemporal.workflows.node.recovery import Recovery
+from flytetemporal.workflows.node.resources import NodeResources
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
@@ -49,6 +50,7 @@ class Run:
     state: RunState = field(init=False)
     continuation: Continuation = field(init=False)
     recovery: Recovery = field(init=False)
+    resources: NodeResources = field(init=False)
     activity_window: Slots = field(init=False)
     # Slots of the task, array and launch plan nodes of all levels.
     parallelism: Slots = field(init=False)
@@ -59,6 +61,7 @@ class Run:
         self.state = RunState(self.argument, self.node_ids)
         self.continuation = Continuation(self.state, self.reports, self.argument.history_events)
         self.recovery = Recovery(self.argument)
+        self.resources = NodeResources(self.argument)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 

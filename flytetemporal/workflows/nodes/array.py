@@ -274,8 +274,10 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
     node = shard.node
     execution = execution_pb2.ExecutionInput()
     execution.CopyFrom(node.scope.run.argument)
-    for name in ("inline_graph", "stored_graph", "inputs", "parent"):
+    for name in ("inline_graph", "stored_graph", "inputs", "parent", "reused"):
         execution.ClearField(name)
+    if not node.scope.run.recovery.reuses_elements(node.scope.parent_id, node.id):
+        execution.ClearField("recovered_from")
     execution.tasks.CopyFrom(node.scope.program.tasks)
     execution.settings.interruptible.value = interruptible
     argument = arrays_pb2.ArrayInput(

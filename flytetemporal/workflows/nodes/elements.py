@@ -114,9 +114,11 @@ class Elements:
         )
 
     async def _recover(self) -> None:
-        """In a recovery: take the outputs of the elements that succeeded before."""
+        """In a recovery or a fork: take the outputs of the elements that succeeded before."""
         shard, run_ = self._shard, self._shard.node.scope.run
-        if not run_.recovery.is_active or shard.task is None or shard.node.node.array.HasField("job"):
+        if shard.task is None or shard.node.node.array.HasField("job"):
+            return
+        if not run_.recovery.reuses_elements(shard.node.scope.parent_id, shard.node.id):
             return
         earlier = identifier_pb2.NodeExecutionIdentifier(
             node_id=shard.node.id, execution_id=run_.argument.recovered_from

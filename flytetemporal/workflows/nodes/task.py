@@ -198,6 +198,10 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
     )
     if node.node.task.HasField("overrides"):
         attempt.overrides.CopyFrom(node.node.task.overrides)
+    # The events of an element are those of its array.
+    resources = node.scope.run.resources.of_attempt(node.event.id.node_id, node.node)
+    if resources is not None:
+        attempt.overrides.resources.CopyFrom(resources)
     return attempt
 
 

@@ -9,6 +9,7 @@ from flyteidl.event import event_pb2
 
 from flytetemporal import errors
 from flytetemporal.activities.recovery import RecoveryActivities
+from flytetemporal.contracts import content
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.storage.blobs import BlobStore
 
@@ -106,3 +107,25 @@ async def test_outputs_of_elements_that_succeeded_are_taken_over(tmp_path: Path)
     # The file of the third is gone, so that element runs again.
     assert list(found.attempts) == [0, 3, 0]
     assert await blobs.read_message(f"{tmp_path}/new/501/2/outputs.pb", literals_pb2.LiteralMap) == outputs
+
+
+async def test_a_fork_reads_the_levels_of_its_file_in_pages() -> None:
+    count = 250
+    level = execution_pb2.ReusedLevel(parent_id="n0")
+    level.nodes.extend(execution_pb2.EarlierNode(node_id=f"n0-0-n{i}", has_outputs=True) for i in range(count))
+    file, data = content.pack(execution_pb2.ReusedNodes(levels=[level]), lambda sha256: f"memory://recovery/{sha256}")
+    await store().write(file.uri, data)
+    activities = RecoveryActivities(store(), Nodes())
+
+    async def read(parent: str, token: str = "") -> execution_pb2.EarlierNodes:
+        return await activities.read_earlier_nodes(
+            execution_pb2.EarlierNodesRequest(execution_id=OLD, parent_id=parent, token=token, reused=file)
+        )
+
+    first = await read("n0")
+    rest = await read("n0", first.token)
+
+    assert [node.node_id for node in (*first.nodes, *rest.nodes)] == [node.node_id for node in level.nodes]
+    assert first.token
+    assert not rest.token
+    assert not (await read("n1")).nodes
