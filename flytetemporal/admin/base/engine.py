@@ -38,9 +38,14 @@ from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
 from flytetemporal.errors import InvalidRequest, NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
-# If a worker dies with a workflow task, Temporal waits this long before another worker gets the task. A worker must
-# be able to replay a whole history in this time: 10,000 events take 7 s at most.
-TASK_TIMEOUT = timedelta(seconds=30)
+# If a worker dies with a workflow task, or the answer to its poll is lost, Temporal waits this long before another
+# worker gets the task. A worker must be able to replay a whole history in this time. That of a small graph has some
+# 2,000 events, which take 1.5 s at most; 10,000 events, the most that a run has, take 7 s. A task that is too short for
+# its replay all the same, on a stalled machine or after a large dynamic node, is not lost: from its fourth attempt on
+# Temporal lengthens the timeout, 5 s at first, then twice as much each time.
+TASK_TIMEOUT = timedelta(seconds=10)
+LONG_TASK_TIMEOUT = timedelta(seconds=30)
+SMALL_GRAPH_BYTES = 16 * 1024
 # A worker answers a query. The caller must not wait for a worker that is busy or gone.
 QUERY_TIMEOUT = timedelta(seconds=5)
 # A worker polls at least once a minute; Temporal lists it for five minutes after its last poll.
@@ -121,7 +126,7 @@ class Engine:
                 task_queue=workflows.engine_queue(argument.settings.cluster or self._cluster),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                task_timeout=TASK_TIMEOUT,
+                task_timeout=_task_timeout(argument),
                 request_eager_start=self._eager,
                 static_summary=f"{workflow.name} ({execution.name})",
                 memo={
@@ -362,6 +367,11 @@ def _lineage(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
         return {}
     name = "forked_from" if argument.HasField("reused") else "recovered_from"
     return {name: ":".join(identifiers.execution_key(argument.recovered_from))}
+
+
+def _task_timeout(argument: execution_pb2.ExecutionInput) -> timedelta:
+    is_small = argument.WhichOneof("graph") == "inline_graph" and len(argument.inline_graph) <= SMALL_GRAPH_BYTES
+    return TASK_TIMEOUT if is_small else LONG_TASK_TIMEOUT
 
 
 def _search_attributes(argument: execution_pb2.ExecutionInput) -> TypedSearchAttributes:

@@ -14,6 +14,7 @@ from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.executions import delivery
 from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.idl import naming
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.installation import Installation
 
@@ -99,3 +100,18 @@ async def test_a_start_that_fails_because_temporal_is_away_is_left_to_the_sweepe
 
     assert (await installation.closure(execution_id)).phase == W.UNDEFINED
     assert await installation.sweep() == {"never_started": 1}
+
+
+@pytest.mark.parametrize(("graph_bytes", "seconds"), [(1_000, 10), (100_000, 30)], ids=["small", "large"])
+async def test_a_run_that_may_take_long_to_replay_has_longer_workflow_tasks(
+    installation: Installation, graph_bytes: int, seconds: int
+) -> None:
+    started = await installation.record("succeeds", "UNDEFINED")
+    argument = installation.argument(started, "succeeds")
+    argument.inline_graph = random.Random(0).randbytes(graph_bytes)
+
+    await delivery.start(installation.deps, argument)
+
+    handle = installation.client.get_workflow_handle(naming.temporal_workflow_id(started))
+    event = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+    assert event.workflow_task_timeout.ToSeconds() == seconds
