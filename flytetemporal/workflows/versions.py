@@ -22,6 +22,7 @@ Patch                            Since     Removable  What runs without the mark
 ``OLDER_CHECKPOINTS``            0.1.0     0.2.0      A retry looks for the checkpoint of the previous attempt only.
 ``DECKS_OF_ALL_ENDS``            0.1.0     0.2.0      Only a task that succeeds shows its deck.
 ``CACHED_DYNAMICS``              0.1.0     0.2.0      The outputs of a dynamic node are not cached.
+``LAST_REPORT_IS_LOCAL``         0.1.0     0.2.0      A run that ends sends its last events by an ordinary activity.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -50,3 +51,4 @@ class Patch(enum.StrEnum):
     OLDER_CHECKPOINTS = "older-checkpoints"
     DECKS_OF_ALL_ENDS = "decks-of-all-ends"
     CACHED_DYNAMICS = "cached-dynamics"
+    LAST_REPORT_IS_LOCAL = "last-report-is-local"

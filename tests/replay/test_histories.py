@@ -60,6 +60,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("elements_are_reused_only",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
         ("dynamic_node_are_stored_in_the_cache",), ("dynamic_node_is_stored_in_a_later_run", "run1"),
+        ("takes_one_workflow_task",), ("last_report_is_repeated",),
     ],
     ids="-".join,
 )  # fmt: skip

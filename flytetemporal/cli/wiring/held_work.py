@@ -137,5 +137,7 @@ class _Activity(ActivityInboundInterceptor):
         self._held = held
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        if activity.info().is_local:  # It belongs to a workflow task, and has no token.
+            return await super().execute_activity(input)
         with self._held.running(activity.info().task_token):
             return await super().execute_activity(input)

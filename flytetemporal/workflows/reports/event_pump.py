@@ -2,7 +2,8 @@
 
 At most one ``record_events`` activity is in flight. It takes all entries that have accumulated, so a thousand changes
 cost a handful of activities. While changes keep coming, an activity starts ``LINGER`` after the previous one. Files of
-nodes that ran without an activity are sent with their events, and the activity writes them first.
+nodes that ran without an activity are sent with their events, and the activity writes them first. The last report, when
+the run has nothing else to do, is a local activity first.
 """
 
 import asyncio
@@ -14,13 +15,15 @@ from datetime import datetime, timedelta
 from flyteidl.core import literals_pb2
 from flyteidl.event import event_pb2
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import events_pb2, execution_pb2
 from flytetemporal.workflows import engine_activities
 from flytetemporal.workflows.reports.event_clock import EventClock
 from flytetemporal.workflows.throttling.workflow_task_budget import WorkflowTaskBudget
+from flytetemporal.workflows.versions import Patch
 
 # A report stays under the size at which Temporal warns (512 kB); one entry alone is at most an inline map.
 REPORT_BYTES = 384 * 1024
@@ -29,6 +32,10 @@ LINGER = timedelta(milliseconds=300)
 # After LINGER the report is sent as soon as anything wakes the run. This timer wakes it if nothing else does; it
 # is longer because a timer that fires costs a workflow task.
 LONGEST_LINGER = timedelta(seconds=1)
+
+# A workflow task waits for the last report, and no longer than this: it keeps a slot of the worker.
+LAST_REPORT_TIMEOUT = timedelta(seconds=10)
+ONCE = RetryPolicy(maximum_attempts=1)
 
 EXECUTION_NOT_FOUND = "ExecutionNotFound"
 
@@ -143,7 +150,7 @@ class Reports:
             )
 
     async def _send(self, report: execution_pb2.Report) -> None:
-        if self._lost:
+        if self._lost or await self._sent_at_the_end(report):
             return
         try:
             await engine_activities.execute(activities.record_events, report, summary=f"{len(report.events)} events")
@@ -157,6 +164,22 @@ class Reports:
             self._refusal = (code, str(cause))
             if self._refusal_callback is not None:
                 self._refusal_callback(*self._refusal)
+
+    async def _sent_at_the_end(self, report: execution_pb2.Report) -> bool:
+        """Send a report of a run that ends from within its workflow task; return whether that worked.
+
+        An ordinary activity would cost another workflow task, which is most of what a short run costs Temporal.
+        """
+        # Nothing but this report is open, so the workflow task holds back no other command.
+        if not self._closing or not workflow.patched(Patch.LAST_REPORT_IS_LOCAL):
+            return False
+        try:
+            await workflow.execute_local_activity(
+                activities.record_events, report, start_to_close_timeout=LAST_REPORT_TIMEOUT, retry_policy=ONCE
+            )
+        except FailureError:  # The SDK raises the error of a local activity itself, without an ActivityError.
+            return False  # An ordinary activity repeats it: that can wait for admin, and says what admin refuses.
+        return True
 
     def _keep_phases(self, refused: execution_pb2.Report) -> None:
         events = zip(refused.events, refused.event_delays, strict=True)
