@@ -51,8 +51,10 @@ class Executions:
         """Close the channel."""
         await self._channel.close()
 
-    async def run(self, name: str, inputs: Inputs = NO_INPUTS, *, max_parallelism: int = MAX_PARALLELISM) -> Finished:
-        """Run the workflow ``name``.
+    async def run(
+        self, name: str, inputs: Inputs = NO_INPUTS, *, max_parallelism: int = MAX_PARALLELISM, map_batch: int = 0
+    ) -> Finished:
+        """Run the workflow ``name``; of its map tasks ``map_batch`` elements may share a process.
 
         Raises:
             RuntimeError: it did not succeed.
@@ -60,6 +62,8 @@ class Executions:
         started = time.perf_counter()
         literals = literals_pb2.LiteralMap(literals={key: _literal(value) for key, value in inputs.items()})
         spec = execution_pb2.ExecutionSpec(launch_plan=self._plan(name), max_parallelism=max_parallelism)
+        if map_batch:
+            spec.annotations.values["flytetemporal.io/map-batch"] = str(map_batch)
         created = await self._admin.CreateExecution(
             execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, inputs=literals, spec=spec)
         )

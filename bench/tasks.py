@@ -35,10 +35,11 @@ class Shape:
     count: int
     parallel: bool
     inputs: Inputs = field(default_factory=dict)
+    map_batch: int = 0
 
     async def run(self, executions: Executions) -> float:
         """Run the workflow; return the seconds."""
-        finished = await executions.run(f"{self.module}.{self.workflow}", self.inputs)
+        finished = await executions.run(f"{self.module}.{self.workflow}", self.inputs, map_batch=self.map_batch)
         return finished.seconds
 
 
@@ -64,10 +65,12 @@ class Measured:
 
 def _shapes(kind: str, title: str) -> tuple[Shape, ...]:
     module = f"bench.flows.{kind}_tasks"
+    thousand = {"count": 1000}
     return (
         Shape(f"{kind}-chain-50", f"chain of 50, {title}", module, "chain_50", 50, False),
         Shape(f"{kind}-fan-500", f"fan-out of 500, {title}", module, "fan_500", 500, True),
-        Shape(f"{kind}-map-1000", f"map of 1,000, {title}", module, "map_tasks", 1000, True, {"count": 1000}),
+        Shape(f"{kind}-map-1000", f"map of 1,000, {title}", module, "map_tasks", 1000, True, thousand),
+        Shape(f"{kind}-batches-1000", f"the same in batches, {title}", module, "map_tasks", 1000, True, thousand, 100),
     )
 
 

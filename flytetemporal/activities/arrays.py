@@ -41,7 +41,9 @@ class LaunchPlans(Protocol):
 class ArrayActivities:
     """``plan_array`` and the other activities of array nodes in ``contracts/activities``."""
 
-    def __init__(self, blobs: BlobStore, plans: LaunchPlans, limits: Limits = DEFAULTS) -> None:
+    def __init__(self, blobs: BlobStore, plans: LaunchPlans, limits: Limits = DEFAULTS, batch: int = 0) -> None:
+        """``batch``: how many elements may share a process, in executions that do not say."""
+        self._batch = batch
         self._blobs = blobs
         self._offloading = Offloading(blobs, limits)
         self._plans = plans
@@ -68,7 +70,7 @@ class ArrayActivities:
             return _failed("InvalidArrayLength", _different(lengths), Error.USER)
         if not lengths and set(inputs.literals) != set(request.bound_inputs):
             return _failed("InvalidArrayLength", "no input array provided", Error.USER)
-        plan = arrays_pb2.ArrayPlan(size=next(iter(lengths.values()), 1))
+        plan = arrays_pb2.ArrayPlan(size=next(iter(lengths.values()), 1), batch=self._batch)
         if request.echo_variable:
             plan.outputs.CopyFrom(await self._echoed(request, mapped, shared))
             return plan

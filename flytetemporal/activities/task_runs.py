@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 from flyteidl.core import tasks_pb2
+from temporalio import activity
 
 from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED
@@ -12,6 +15,10 @@ from flytetemporal.activities.task_reports import TaskReports
 from flytetemporal.errors import Internal, Unavailable
 from flytetemporal.idl import times
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
+from flytetemporal.plugins.transient import DENIED, retry_transient
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 1.0
 # If the plugin has not stopped an attempt this long after its timeout, Temporal repeats it, maybe on another worker.
@@ -106,9 +113,8 @@ class TaskRun:
         except TimeoutError:
             if not deadline.expired():  # The plugin has raised it.
                 raise
-            await self._stop(plugin, context)
-            text = f"task execution timeout [{times.go_text(limit)}] expired"
-            return failed(TIMEOUT_EXPIRED, text, ErrorKind.USER, recoverable=True)
+            await stopped_in_time(plugin.abort(context, self._handle), context)
+            return timed_out(context)
 
     async def _watch(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
         self._handle = await plugin.start(context)
@@ -118,10 +124,29 @@ class TaskRun:
             self._reports.report(info)
         raise Internal(f"plugin {plugin.identifier} stopped watching attempt {context.key} before its end")
 
-    async def _stop(self, plugin: Plugin, context: TaskContext) -> None:
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await plugin.abort(context, self._handle)
-        except TimeoutError as e:
-            text = f"attempt {context.key} has timed out and has not stopped within {STOP_SECONDS:g} s"
-            raise NotStopped(text) from e
+
+async def stopped_in_time(stopping: Awaitable[None], context: TaskContext) -> None:
+    """Wait until an attempt that has timed out is stopped. Raises ``NotStopped`` if that takes too long."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await stopping
+    except TimeoutError as e:
+        text = f"attempt {context.key} has timed out and has not stopped within {STOP_SECONDS:g} s"
+        raise NotStopped(text) from e
+
+
+def timed_out(context: TaskContext) -> PhaseInfo:
+    """Return the last phase of an attempt whose timeout has expired."""
+    text = f"task execution timeout [{times.go_text(context.timeout)}] expired"
+    return failed(TIMEOUT_EXPIRED, text, ErrorKind.USER, recoverable=True)
+
+
+async def once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+    """Prepare an attempt; wait while the store denies access. Temporal repeats the activity after any other error."""
+    return await retry_transient(functools.partial(operation, *arguments, **named), "inputs", DENIED)
+
+
+def is_aborted() -> bool:
+    """Whether the workflow has cancelled the activity; a worker that stops or a lost heartbeat cancels it too."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested

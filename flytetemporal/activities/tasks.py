@@ -6,16 +6,16 @@ raised: Temporal then repeats the activity under the same attempt number of Flyt
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from flyteidl.core import tasks_pb2
 from temporalio import activity
 
 from flytetemporal.activities import events, outputs
+from flytetemporal.activities.batches.run_elements import BatchActivity, Parts
 from flytetemporal.activities.caching.catalog import Catalog
 from flytetemporal.activities.caching.single_flight import SingleFlight
 from flytetemporal.activities.caching.task_cache import CacheUse, TaskCache, is_hit
@@ -26,22 +26,21 @@ from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.activities.task_inputs import TaskInputs
 from flytetemporal.activities.task_reports import TaskReports
 from flytetemporal.activities.task_results import TaskResults
-from flytetemporal.activities.task_runs import TaskRun
+from flytetemporal.activities.task_runs import TaskRun, is_aborted, once_allowed
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import ResolutionFailed, StoreAccessDenied
 from flytetemporal.plugins.protocol import ErrorKind, Plugin, Rejected
 from flytetemporal.plugins.registry import Registry
-from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _FLIGHT = "another attempt that computes the same cached outputs"
 
 
 class TaskActivities:
-    """``run_task`` of ``contracts/activities``. The plugins of ``registry`` are open while the worker runs."""
+    """``run_task`` and ``run_elements`` of ``contracts/activities``.
+
+    The plugins of ``registry`` are open while the worker runs.
+    """
 
     def __init__(
         self,
@@ -62,10 +61,13 @@ class TaskActivities:
         self._cache = TaskCache(blobs, self._inputs, self._offloading, catalog)
         self._flights = SingleFlight(self._cache, catalog)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._batches = BatchActivity(
+            Parts(sink, registry, self._templates, self._inputs, self._results, self._cache, limits.least, self._locks)
+        )
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
-        return [self.run_task]
+        return [self.run_task, self._batches.run_elements]
 
     @activity.defn
     async def run_task(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
@@ -118,7 +120,7 @@ class TaskActivities:
         except ResolutionFailed as e:
             result = outputs.failed("BindingResolutionFailure", e.message, ErrorKind.SYSTEM, recoverable=False)
         except asyncio.CancelledError:
-            if not _is_aborted():
+            if not is_aborted():
                 raise
             result = outputs.failed("Aborted", "the attempt was stopped", ErrorKind.SYSTEM, recoverable=False)
             result.deck_uri = await self._results.deck_of_stopped(attempt)
@@ -148,20 +150,20 @@ class TaskActivities:
 
     async def _found(self, attempt: Attempt, plugin: Plugin, use: CacheUse) -> execution_pb2.TaskAttemptResult:
         # Resolved again: no attempt holds its values while it waits for another one.
-        inputs, file = await _once_allowed(self._inputs.resolve, attempt)
+        inputs, file = await once_allowed(self._inputs.resolve, attempt)
         if activity.info().attempt > 1:
             await plugin.abort(attempt.context(inputs, self._offloading.limits.least), b"")
-        return await _once_allowed(self._cache.result, attempt, use, file)
+        return await once_allowed(self._cache.result, attempt, use, file)
 
     async def _run_in_place(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         async with run.placed(plugin, attempt.task):
-            inputs, file = await _once_allowed(self._inputs.resolve, attempt)
-            attempt = await _once_allowed(self._inputs.with_checkpoint, attempt)
+            inputs, file = await once_allowed(self._inputs.resolve, attempt)
+            attempt = await once_allowed(self._inputs.with_checkpoint, attempt)
             context = attempt.context(inputs, self._offloading.limits.least)
             if activity.info().attempt > 1:
                 # The worker of the earlier execution may have died, and what it had started may still run.
                 await plugin.abort(context, b"")
-            await _once_allowed(self._inputs.write, attempt, file)
+            await once_allowed(self._inputs.write, attempt, file)
             async with run.aborting_on_error(plugin, context):
                 return await self._results.collect(attempt, await run.to_end(plugin, context), run.note)
 
@@ -181,16 +183,5 @@ def _was_found(attempt: Attempt, result: execution_pb2.TaskAttemptResult) -> boo
     return is_hit(result) and not attempt.is_element and activity.info().attempt == 1
 
 
-async def _once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
-    """Prepare an attempt; wait while the store denies access. Temporal repeats the activity after any other error."""
-    return await retry_transient(functools.partial(operation, *arguments, **named), "inputs", DENIED)
-
-
 def _rejection(rejected: Rejected) -> execution_pb2.TaskAttemptResult:
     return outputs.failed(rejected.code, rejected.message, ErrorKind.USER, recoverable=False)
-
-
-def _is_aborted() -> bool:
-    """Whether the workflow has cancelled the activity; a worker that stops or a lost heartbeat cancels it too."""
-    details = activity.cancellation_details()
-    return details is not None and details.cancel_requested

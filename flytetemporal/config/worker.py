@@ -46,6 +46,9 @@ class WorkerSettings(Part):
     warm_memory: ByteSize = ByteSize(1024**3)
     """Memory for the code of tasks that is kept imported, so that attempts need not import it; 0: none is kept. A task
     with ``FLYTETEMPORAL_WARM=0`` in its environment has its code imported for each attempt."""
+    map_batch: int = Field(default=0, ge=0, le=100)
+    """Elements of a map task that run one after another in one process, where the execution does not set it; 0 or 1:
+    each has its own process. Elements of a batch see what those before them have left in modules."""
     grace: timedelta = timedelta(seconds=5)
     """The time between SIGTERM and SIGKILL of a task process or container."""
     container_engine: str = ""

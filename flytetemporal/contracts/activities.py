@@ -22,6 +22,12 @@ async def run_task(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAtte
 
 
 @activity.defn
+async def run_elements(batch: arrays_pb2.ElementBatch) -> arrays_pb2.ElementBatchResult:
+    """Run attempts of elements of an array one after another in one process, as long as that takes little time."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def resolve_inputs(request: execution_pb2.ResolveRequest) -> execution_pb2.NodeOutputs:
     """Resolve bindings that need stored values, write the map, and return it inline if it is small."""
     raise NotImplementedError

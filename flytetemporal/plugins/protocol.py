@@ -7,7 +7,7 @@ outputs belong to the activity, not to the plugin.
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -92,6 +92,25 @@ class PhaseInfo:
         return self.phase in _TERMINAL
 
 
+class SharedProcess(ABC):
+    """A process that runs several attempts one after another (docs/decisions/0019)."""
+
+    @abstractmethod
+    async def next(self) -> tuple[int, PhaseInfo] | None:
+        """Return the position of the attempt that has started or ended next, with its phase; None after the last one.
+
+        Attempts that have not started by then never will. After a cancellation of this call only ``stop`` is left.
+        """
+
+    @abstractmethod
+    def take_back(self) -> None:
+        """Keep the attempts that have not started from starting."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop the attempt that runs, and return when nothing of the process runs; none starts any more."""
+
+
 class Plugin(ABC):
     """Runs attempts of the task types it is registered for (``cli/wiring/plugins``). One instance per worker."""
 
@@ -105,6 +124,9 @@ class Plugin(ABC):
 
     Such attempts take none of the worker's ``max_tasks`` slots (docs/decisions/0014).
     """
+
+    shares_processes: bool = False
+    """Whether ``start_shared`` can run several attempts of a task one after another in one process."""
 
     def place(self, template: tasks_pb2.TaskTemplate) -> AbstractAsyncContextManager[None]:
         """Return a context that waits until the plugin has room for an attempt, and keeps it while it is open.
@@ -127,6 +149,15 @@ class Plugin(ABC):
             Rejected: the task can never run here.
             Unavailable: the task cannot start now; the same call can succeed later.
         """
+
+    async def start_shared(self, contexts: Sequence[TaskContext]) -> SharedProcess:
+        """Start attempts of one task in one process, in order. They are watched and stopped through what is returned.
+
+        Raises:
+            Rejected: none of them can ever run here.
+            Unavailable: they cannot start now.
+        """
+        raise NotImplementedError(f"plugin {self.identifier} gives each attempt its own process")
 
     @abstractmethod
     def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:

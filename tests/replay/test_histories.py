@@ -59,6 +59,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("fork_reuses",), ("fork_reads_its_file_again", "run1"), ("resources_that_the_fork",),
         ("elements_are_reused_only",),
         ("admin_that_does_not_answer",), ("schedules_nothing_as_it_ends", "run1"),
+        ("elements_in_batches_are_the_same",), ("several_rows_in_batches",), ("batch_is_tried_again",),
+        ("batch_gives_back",), ("abort_stops_elements_in_batches",), ("share_a_process_run_alone",),
         ("dynamic_node_are_stored_in_the_cache",), ("dynamic_node_is_stored_in_a_later_run", "run1"),
         ("takes_one_workflow_task",), ("last_report_is_repeated",),
     ],

@@ -137,6 +137,8 @@ def engine_settings(
     )
     if policies.timeout:
         settings.timeout.CopyFrom(times.duration(policies.timeout))
+    if policies.map_batch is not None:
+        settings.map_batch.value = policies.map_batch
     if config.HasField("interruptible"):
         settings.interruptible.CopyFrom(config.interruptible)
     return settings

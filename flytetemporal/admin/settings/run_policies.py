@@ -1,4 +1,4 @@
-"""Run policies: the timeout of an execution, the retry rules and the memory of its tasks, from annotations.
+"""Run policies from annotations: the timeout of an execution, retry rules, memory, and batches of map tasks.
 
 FlyteIDL has no fields for them. Annotations can be set at every level (an execution, a launch plan, matching attributes
 of a workflow, a domain or a project) and without a change of code:
@@ -8,6 +8,8 @@ of a workflow, a domain or a project) and without a change of code:
                               error code), ``retries``, ``initial``, ``coefficient``, ``maximum``
 ``flytetemporal.io/memory``   a YAML list of rules, each with ``maximum`` (a quantity) and any of ``task``, ``factor``,
                               ``steps``: what a task gets after it ran out of memory
+``flytetemporal.io/map-batch``  the number of elements of a map task that may run one after another in one process,
+                                0 to 100
 """
 
 from collections.abc import Iterable
@@ -28,6 +30,8 @@ PREFIX = "flytetemporal.io/"
 TIMEOUT = f"{PREFIX}timeout"
 RETRY = f"{PREFIX}retry"
 MEMORY = f"{PREFIX}memory"
+MAP_BATCH = f"{PREFIX}map-batch"
+LARGEST_BATCH = 100
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
 
@@ -104,15 +108,17 @@ T = TypeVar("T")
 _RETRIES = TypeAdapter(list[RetryPolicy])
 _MEMORY = TypeAdapter(list[MemoryPolicy])
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+_BATCH: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=LARGEST_BATCH)])
 
 
 @dataclass(frozen=True, slots=True)
 class RunPolicies:
-    """The merged policies of an execution. A zero ``timeout`` means no limit."""
+    """The merged policies of an execution. A zero ``timeout`` means no limit, no ``map_batch`` that workers set it."""
 
     timeout: timedelta = timedelta()
     rules: list[execution_pb2.RetryRule] = field(default_factory=list)
     memory_rules: list[execution_pb2.MemoryRule] = field(default_factory=list)
+    map_batch: int | None = None
 
 
 def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> RunPolicies:
@@ -120,21 +126,24 @@ def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> 
 
     ``longest`` bounds the timeout and ``most_memory`` the memory in bytes, unless they are zero.
 
-    Of timeouts the most specific one counts. Rules of all levels are kept, those of more specific levels first.
+    Of timeouts and sizes of batches the most specific one counts. Rules of all levels are kept, those of more specific
+    levels first.
 
     Raises:
         InvalidRequest: an annotation cannot be read.
     """
     timeout: timedelta | None = None
+    map_batch: int | None = None
     rules: list[execution_pb2.RetryRule] = []
     memory: list[execution_pb2.MemoryRule] = []
     for level in levels:
-        found = _timeout(level)
+        found, size = _timeout(level), _map_batch(level)  # All of them are read: none may be wrong.
         timeout = found if timeout is None else timeout
+        map_batch = size if map_batch is None else map_batch
         rules += [policy.rule() for policy in _listed(level, RETRY, _RETRIES)]
         memory += [policy.rule(most_memory) for policy in _listed(level, MEMORY, _MEMORY)]
     bounds = [bound for bound in (timeout, longest) if bound]
-    return RunPolicies(min(bounds, default=timedelta()), rules, memory)
+    return RunPolicies(min(bounds, default=timedelta()), rules, memory, map_batch)
 
 
 def check(level: Level) -> None:
@@ -142,6 +151,7 @@ def check(level: Level) -> None:
     _timeout(level)
     _listed(level, RETRY, _RETRIES)
     _listed(level, MEMORY, _MEMORY)
+    _map_batch(level)
 
 
 def _timeout(level: Level) -> timedelta | None:
@@ -150,6 +160,14 @@ def _timeout(level: Level) -> timedelta | None:
     if TIMEOUT not in annotations.values:
         return None
     return _read(f"annotation {TIMEOUT} of {name}", annotations.values[TIMEOUT], _DURATION)
+
+
+def _map_batch(level: Level) -> int | None:
+    """Return the size of batches that a level sets, None if it sets none."""
+    name, annotations = level
+    if MAP_BATCH not in annotations.values:
+        return None
+    return _read(f"annotation {MAP_BATCH} of {name}", annotations.values[MAP_BATCH], _BATCH)
 
 
 def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> list[T]:

@@ -52,7 +52,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     catalog = CatalogClient(settings.worker.catalog_endpoint or settings.worker.admin_endpoint)
     tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog)
     engine = [
-        *ArrayActivities(blobs, admin, limits).all(),
+        *ArrayActivities(blobs, admin, limits, settings.worker.map_batch).all(),
         *ChildActivities(blobs, admin, limits).all(),
         *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),

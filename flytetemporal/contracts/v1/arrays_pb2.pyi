@@ -34,18 +34,44 @@ class ArrayRequest(_message.Message):
     def __init__(self, inputs: _Optional[_Union[_execution_pb2_1.NodeInputs, _Mapping]] = ..., bound_inputs: _Optional[_Iterable[str]] = ..., inputs_uri: _Optional[str] = ..., directory: _Optional[str] = ..., chunk_size: _Optional[int] = ..., echo_variable: _Optional[str] = ..., outputs_uri: _Optional[str] = ..., launch_plan: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., job: _Optional[_Union[_graph_pb2.ArrayJob, _Mapping]] = ...) -> None: ...
 
 class ArrayPlan(_message.Message):
-    __slots__ = ("error", "size", "shared_uri", "outputs", "variables")
+    __slots__ = ("error", "size", "shared_uri", "outputs", "variables", "batch")
     ERROR_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     SHARED_URI_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     error: _execution_pb2.ExecutionError
     size: int
     shared_uri: str
     outputs: _execution_pb2_1.NodeOutputs
     variables: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., size: _Optional[int] = ..., shared_uri: _Optional[str] = ..., outputs: _Optional[_Union[_execution_pb2_1.NodeOutputs, _Mapping]] = ..., variables: _Optional[_Iterable[str]] = ...) -> None: ...
+    batch: int
+    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., size: _Optional[int] = ..., shared_uri: _Optional[str] = ..., outputs: _Optional[_Union[_execution_pb2_1.NodeOutputs, _Mapping]] = ..., variables: _Optional[_Iterable[str]] = ..., batch: _Optional[int] = ...) -> None: ...
+
+class ElementBatch(_message.Message):
+    __slots__ = ("shared", "attempts")
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    shared: _execution_pb2_1.TaskAttempt
+    attempts: _containers.RepeatedCompositeFieldContainer[_execution_pb2_1.TaskAttempt]
+    def __init__(self, shared: _Optional[_Union[_execution_pb2_1.TaskAttempt, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[_execution_pb2_1.TaskAttempt, _Mapping]]] = ...) -> None: ...
+
+class ElementBatchResult(_message.Message):
+    __slots__ = ("results", "alone")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    ALONE_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BatchedResult]
+    alone: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchedResult, _Mapping]]] = ..., alone: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class BatchedResult(_message.Message):
+    __slots__ = ("position", "result")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    result: _execution_pb2_1.TaskAttemptResult
+    def __init__(self, position: _Optional[int] = ..., result: _Optional[_Union[_execution_pb2_1.TaskAttemptResult, _Mapping]] = ...) -> None: ...
 
 class GatherRequest(_message.Message):
     __slots__ = ("variables", "directory", "first", "attempts", "write_to")

@@ -25,7 +25,7 @@ def limit_memory(limit_bytes: int) -> None:
     Private writable memory counts (RLIMIT_DATA); reserved and file-backed address space does not, of which Python
     libraries map gigabytes. The limit applies to each process of the task on its own.
     """
-    limit = _data_bytes() + limit_bytes
+    limit = data_bytes() + limit_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
@@ -41,8 +41,8 @@ def kernel_kills() -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def _data_bytes() -> int:
-    """Return the bytes of this process that count for RLIMIT_DATA."""
+def data_bytes() -> int:
+    """Return the bytes of this process that count for RLIMIT_DATA; 0 if the system does not say."""
     try:
         data_pages = int(Path("/proc/self/statm").read_text().split()[5])
     except (OSError, IndexError):

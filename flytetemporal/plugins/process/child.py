@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from flytetemporal.plugins.local import limits, tracing
 from flytetemporal.plugins.local.process_ownership import TAG_VARIABLE
-from flytetemporal.plugins.process import entrypoints
+from flytetemporal.plugins.process import entrypoints, process_state
+from flytetemporal.plugins.process.batch.turns import Turns
 from flytetemporal.plugins.process.entrypoints import Loaded, Prepared
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.warm.warmth import Warmth
@@ -79,37 +80,15 @@ def die_with(parent: int, adopter: int = 0) -> None:
         die_with(adopter)
 
 
-def reset_signals() -> None:
-    """Undo what a fork server has done to signals."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def redirect_output(path: str) -> None:
-    """Append standard output and standard error to a file."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.close(log)
-
-
-def configure_streams() -> None:
-    """Write each line at once: clients read the log while the task runs, and a killed task must not lose its output."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-
-
 def _detach(launch: Launch, parent: int, warmth: Warmth | None) -> None:
     os.setsid()
     die_with(parent, warmth.server if warmth is not None else 0)
     # Orphans of a running attempt stay below its leader. So those below the server belong to attempts that have ended.
     adopt_orphans()
-    reset_signals()
-    redirect_output(launch.log)
+    process_state.reset_signals()
+    process_state.redirect_output(launch.log)
     os.chdir(launch.directory)
-    set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
+    process_state.set_environment({**launch.environment, TAG_VARIABLE: launch.tag})
     limits.prefer_as_victim()
     if warmth is not None:
         return  # Its parent has done the rest, which is inherited.
@@ -118,23 +97,22 @@ def _detach(launch: Launch, parent: int, warmth: Warmth | None) -> None:
         limits.limit_memory(launch.memory_bytes)
 
 
-def set_environment(wanted: Mapping[str, str]) -> None:
-    """Make ``wanted`` the environment. Most of it is that of the server already, and each change costs two copies."""
-    present = dict(os.environ)
-    for name in present.keys() - wanted.keys():
-        del os.environ[name]
-    os.environ.update({name: value for name, value in wanted.items() if present.get(name) != value})
-
-
 def _run(launch: Launch, loaded: Loaded | None, warmth: Warmth | None) -> int:
-    if loaded is None or not entrypoints.is_entrypoint(launch.command):
-        _execute(Prepared(launch.command))
+    if launch.turns and loaded is not None:
+        batch = Turns(launch, warmth, lambda command: _run_command(launch, command, loaded, warmth))
+        return batch.run()
+    return _run_command(launch, launch.command, loaded, warmth)
+
+
+def _run_command(launch: Launch, command: Sequence[str], loaded: Loaded | None, warmth: Warmth | None) -> int:
+    if loaded is None or not entrypoints.is_entrypoint(command):
+        _execute(Prepared(tuple(command)))
     directory = Path(launch.directory)
-    configure_streams()
+    process_state.configure_streams()
     entrypoints.refresh(loaded, directory, keep_numpy=warmth is not None and warmth.numpy_seeded)
     if warmth is not None:
         warmth.enter(directory)
-    prepared = entrypoints.prepare(launch.command, directory, Path(launch.bundles))
+    prepared = entrypoints.prepare(command, directory, Path(launch.bundles))
     if not entrypoints.can_run_here(prepared.command, launch.environment, loaded):
         _execute(prepared)
     return entrypoints.run(prepared)

@@ -25,6 +25,8 @@ class Launch:
     """Zero: no limit."""
     warm: bool = False
     """Whether the process may be a fork of one that has imported the code of the task."""
+    turns: str = ""
+    """The folder of a batch, see ``batch.turns``; the command is then that of its first attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ processes run at once. A process does not outlive its worker.
 
 import asyncio
 import functools
+import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,8 @@ from flytetemporal.plugins.local.process_ownership import LEASE_VARIABLE
 from flytetemporal.plugins.local.running import LOG_SECONDS, Running, RunningAttempts
 from flytetemporal.plugins.local.workspace import Workspace
 from flytetemporal.plugins.process import descendants
+from flytetemporal.plugins.process.batch.process import Logs
+from flytetemporal.plugins.process.batch.starting import Batches
 from flytetemporal.plugins.process.client import ForkServerClient
 from flytetemporal.plugins.process.messages import Launch
 from flytetemporal.plugins.process.running import Process
@@ -37,6 +40,7 @@ from flytetemporal.plugins.protocol import (
     PhaseInfo,
     Plugin,
     Rejected,
+    SharedProcess,
     TaskContext,
     TaskPhase,
     specification_checked,
@@ -72,7 +76,11 @@ class ProcessPlugin(Plugin):
         options = ("--warm-memory", str(int(settings.warm_memory)), "--store", scheme)
         self._client = ForkServerClient(self._host.work_dir, {**self._inherited, **lease}, options)
         self._attempts = RunningAttempts[Process](self._host)
+        logs = Logs(settings.max_log_bytes)
+        self._batches = Batches(self._host, self._client, settings.grace, self._running, self._last_phase, logs)
         self._background = Background()
+
+    shares_processes = True
 
     @property
     def identifier(self) -> str:
@@ -84,6 +92,7 @@ class ProcessPlugin(Plugin):
         self._background.start(self._warm_up())
         self._background.repeat(self._kill_orphans, ORPHAN_SECONDS)
         self._background.repeat(self._attempts.limit_logs, LOG_SECONDS)
+        self._background.repeat(self._batches.logs.limit, LOG_SECONDS)
 
     async def close(self) -> None:
         """Stop everything."""
@@ -131,15 +140,31 @@ class ProcessPlugin(Plugin):
             running = self._attempts.add(context, Running(process, folders, kills))
         return str(running.program.pid.result()).encode()
 
+    async def start_shared(self, contexts: Sequence[TaskContext]) -> SharedProcess:
+        """Start attempts of one task that run one after another in one process; see ``batch``.
+
+        Raises:
+            Rejected: the task has no command, its memory is not a quantity, or a secret is missing.
+            Unavailable: no process can be started.
+        """
+        memory_bytes = self._memory_bytes(contexts[0])
+        _command(contexts[0])
+        # A limit can only be lowered, so an attempt with another one waits for the next process.
+        same = list(itertools.takewhile(lambda context: self._memory_bytes(context) == memory_bytes, contexts))
+        return await self._batches.start(same, self._environment, memory_bytes)
+
     async def watch(self, context: TaskContext, handle: bytes) -> AsyncIterator[PhaseInfo]:
         """Yield RUNNING with the link to the log, then the end."""
         running = self._attempts.get(context)
-        note = running.program.note
-        reason = f"the task's code was imported for this attempt alone: {note}" if note else ""
-        yield PhaseInfo(TaskPhase.RUNNING, reason, logs=(self._host.logs.link(context),))
+        yield self._running(context, running)
         last = await self._last_phase(context, running, await running.program.wait())
         await self._clean_up(context)
         yield last
+
+    def _running(self, context: TaskContext, running: Running[Process]) -> PhaseInfo:
+        note = running.program.note
+        reason = f"the task's code was imported for this attempt alone: {note}" if note else ""
+        return PhaseInfo(TaskPhase.RUNNING, reason, logs=(self._host.logs.link(context),))
 
     async def abort(self, context: TaskContext, handle: bytes) -> None:
         """Stop the process group, gently first; kill what an earlier worker may have left of the attempt."""

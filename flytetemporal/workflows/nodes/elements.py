@@ -18,7 +18,8 @@ from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.array_report import ArrayReport
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
-from flytetemporal.workflows.nodes import inline_tasks, launch_plan, task
+from flytetemporal.workflows.nodes import element_batches, inline_tasks, launch_plan, task
+from flytetemporal.workflows.nodes.element_batches import ElementBatches
 from flytetemporal.workflows.throttling.slots import Slots
 from flytetemporal.workflows.versions import Patch
 
@@ -86,7 +87,10 @@ class Elements:
         self._shard = shard
         self._report = report
         self._abort = abort
-        self._window = Slots("concurrency", shard.window)
+        self._batches = _batches(shard)
+        # The elements of a batch run one after another, so there the window counts batches.
+        self._window = Slots("concurrency", 0 if self._batches else shard.window)
+        self._alone = Slots("concurrency", shard.window if self._batches else 0)
         self._attempts = [0] * shard.count
         self._failures: dict[int, str] = {}
         self._open: dict[str, None] = {}
@@ -102,6 +106,8 @@ class Elements:
             await self._recover()
         left = [n for n, attempt in enumerate(self._attempts) if not attempt]
         running = [asyncio.create_task(self._one(self._shard.first + n)) for n in left]
+        if self._batches is not None:
+            running.append(asyncio.create_task(self._batches.dispatch()))
         try:
             await self._done
         finally:
@@ -182,8 +188,7 @@ class Elements:
                 index=index, node_id=node.id, external_id=self._report.external_id(index, number)
             )
             try:
-                async with node.scope.run.activity_window.held(node.id):
-                    result = await task.run_attempt(node, summary, inputs, budget, element)
+                result = await self._attempt(node, summary, inputs, budget, element)
             except BaseException:
                 if cancellation.is_cancelled():
                     self._report.element(index, number, TaskPhase.ABORTED)
@@ -201,6 +206,22 @@ class Elements:
                 failure.error, recoverable=failure.recoverable, next_memory_bytes=failure.next_memory_bytes
             )
             await attempts.pause(node, budget, retry, failure.error)
+
+    async def _attempt(
+        self,
+        node: NodeRun,
+        summary: graph_pb2.TaskSummary,
+        inputs: execution_pb2.NodeInputs,
+        budget: attempts.Budget,
+        element: execution_pb2.ArrayElement,
+    ) -> execution_pb2.TaskAttemptResult:
+        # One whose memory was raised has other limits than the rest of its batch.
+        if self._batches is not None and not budget.progress.memory_bytes:
+            result = await self._batches.run(node, task.task_attempt(node, inputs, budget, element))
+            if result is not None:
+                return result
+        async with self._alone.held(node.id), node.scope.run.activity_window.held(node.id):
+            return await task.run_attempt(node, summary, inputs, budget, element)
 
     async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
         await self._take_turn(node)
@@ -246,6 +267,15 @@ class Elements:
             summary=f"inputs of elements of {self._shard.node.id}",
         )
         return found.literals
+
+
+def _batches(shard: ArrayShard) -> ElementBatches | None:
+    """Return the batches of a shard, None if each element runs in a process of its own."""
+    summary, most = shard.task, element_batches.size(shard.node, shard.plan)
+    if most < 2 or summary is None or summary.is_eager or shard.node.node.array.HasField("job"):
+        return None
+    queue = element_batches.queue_of(shard.node)
+    return ElementBatches(shard.node, queue, shard.count, most, shard.window)
 
 
 async def gather(

@@ -49,7 +49,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         await attempts.wait_out_pause(node, budget)
         if budget.progress.HasField("dynamic"):
             try:
-                of_task = functools.partial(_task_attempt, node, inputs, budget)
+                of_task = functools.partial(task_attempt, node, inputs, budget)
                 return await dynamic.run(walk, node, budget.attempt, of_task)
             except dynamic.ChildTimedOut as failed:
                 budget.progress.ClearField("dynamic")
@@ -137,9 +137,7 @@ async def run_attempt(
     ``element`` is set if the node is an element of an array.
     """
     run_ = node.scope.run
-    attempt = _task_attempt(node, inputs, budget)
-    if element is not None:
-        attempt.element.CopyFrom(element)
+    attempt = task_attempt(node, inputs, budget, element)
     queue = workflows.eager_queue if summary.is_eager else workflows.task_queue
     waiting = operations_pb2.AttemptWait(
         attempt=budget.attempt,
@@ -164,8 +162,13 @@ async def run_attempt(
             # The task must have stopped before the node reports that it was aborted.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
-            priority=Priority(fairness_key=_fairness_key(run_.execution_id)),
+            priority=priority(run_.execution_id),
         )
+
+
+def priority(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Priority:
+    """Return the priority of the attempts of an execution: those of projects and domains take turns."""
+    return Priority(fairness_key=_fairness_key(execution_id))
 
 
 def _fairness_key(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> str:
@@ -174,7 +177,13 @@ def _fairness_key(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> s
     return key.decode() if len(key) <= MAX_FAIRNESS_KEY_BYTES else hashlib.sha256(key).hexdigest()
 
 
-def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budget) -> execution_pb2.TaskAttempt:
+def task_attempt(
+    node: NodeRun,
+    inputs: execution_pb2.NodeInputs,
+    budget: Budget,
+    element: execution_pb2.ArrayElement | None = None,
+) -> execution_pb2.TaskAttempt:
+    """Return the argument of ``run_task`` for the current attempt of a node."""
     argument = node.scope.run.argument
     number = budget.attempt
     attempt = execution_pb2.TaskAttempt(
@@ -202,6 +211,8 @@ def _task_attempt(node: NodeRun, inputs: execution_pb2.NodeInputs, budget: Budge
     resources = node.scope.run.resources.of_attempt(node.event.id.node_id, node.node)
     if resources is not None:
         attempt.overrides.resources.CopyFrom(resources)
+    if element is not None:
+        attempt.element.CopyFrom(element)
     return attempt
 
 

@@ -28,13 +28,14 @@ from flytetemporal.cli.wiring import control_plane
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
-from flytetemporal.contracts.v1 import caching_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, execution_pb2
 from flytetemporal.db import session
 from flytetemporal.idl import cache_keys
 from flytetemporal.plugins.protocol import TaskPhase
 from flytetemporal.rpc import server
 from flytetemporal.rpc.catalog_client import CatalogClient
 from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.workflows.nodes import element_batches
 from tests.fixtures.postgres import TEMPLATE, execute
 from tests.fixtures.task_attempts import Bench, integer, mapped, sample, text
 from tests.fixtures.waiting import bounded, eventually
@@ -383,6 +384,35 @@ async def test_elements_of_a_map_task_are_cached_one_by_one(cached: Bench) -> No
     assert (resource.index, resource.external_id, resource.logs[:]) == (0, "x-n0-0-n0-0", [])
     assert resource.phase == TaskPhase.SUCCEEDED
     assert resource.cache_status == catalog_pb2.CACHE_HIT
+
+
+async def run_batch(bench: Bench, attempts: list[execution_pb2.TaskAttempt]) -> arrays_pb2.ElementBatchResult:
+    batch = element_batches.batch_of(attempts)
+    found: arrays_pb2.ElementBatchResult = await bench.environment().run(bench.tasks.all()[1], batch)
+    return found
+
+
+async def test_elements_in_a_batch_are_cached_one_by_one(cached: Bench) -> None:
+    template = map_task()
+    before = await run_batch(cached, [await element(cached, template, index, 7, 8) for index in (0, 1)])
+
+    found = await run_batch(cached, [await element(cached, template, index, 8, 9, 7) for index in (0, 1, 2)])
+
+    assert [status(ended.result) for ended in before.results] == ["CACHE_POPULATED"] * 2
+    assert {ended.position: status(ended.result) for ended in found.results} == {
+        0: "CACHE_HIT",
+        1: "CACHE_POPULATED",
+        2: "CACHE_HIT",
+    }
+
+
+async def test_elements_whose_cache_is_serialized_do_not_share_a_process(cached: Bench) -> None:
+    template = map_task()
+    template.metadata.cache_serializable = True
+
+    found = await run_batch(cached, [await element(cached, template, index, 7, 8) for index in (0, 1)])
+
+    assert (list(found.alone), len(found.results)) == ([0, 1], 0)
 
 
 async def test_a_hit_of_a_repeated_activity_closes_the_task_execution_that_was_begun(cached: Bench) -> None:

@@ -25,6 +25,7 @@ from tests.fixtures.engine_runs import (
     failed,
     int_map,
     integer,
+    reported,
     succeeded,
     task_node,
     task_summary,
@@ -66,20 +67,6 @@ def resources(runs: EngineRuns) -> dict[tuple[int, int], str]:
 
 def task_phases(runs: EngineRuns) -> list[str]:
     return [TaskPhase.Phase.Name(event.phase) for event in runs.task_events]
-
-
-def reported(
-    attempt: execution_pb2.TaskAttempt, phase: str, result: execution_pb2.TaskAttemptResult
-) -> execution_pb2.TaskAttemptResult:
-    """Do as the activity does: report the element as a resource of the array's task execution."""
-    event = result.unreported.add().task
-    event.metadata.external_resources.add(
-        external_id=attempt.element.external_id,
-        index=attempt.element.index,
-        retry_attempt=attempt.attempt,
-        phase=phase,
-    )
-    return result
 
 
 @pytest.fixture

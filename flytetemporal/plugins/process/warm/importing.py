@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flytetemporal.plugins.local import limits, tracing
-from flytetemporal.plugins.process import changes, child, entrypoints, messages, modules
+from flytetemporal.plugins.process import changes, child, entrypoints, messages, modules, process_state
 from flytetemporal.plugins.process.entrypoints import Loaded
 from flytetemporal.plugins.process.messages import Imported, Launch
 from flytetemporal.plugins.process.serving import ForkServer
@@ -74,12 +74,12 @@ def _detach(launch: Launch, folder: Path, server: int) -> None:
     os.setsid()
     child.die_with(server)
     child.adopt_orphans()  # To kill what attempts leave running, as the server does.
-    child.reset_signals()
+    process_state.reset_signals()
     (folder / "root").mkdir(parents=True)
     (folder / "tmp").mkdir()
-    child.redirect_output(str(folder / _LOG))
+    process_state.redirect_output(str(folder / _LOG))
     os.chdir(folder / "root")
-    child.set_environment({**launch.environment, "TMPDIR": str(folder / "tmp")})
+    process_state.set_environment({**launch.environment, "TMPDIR": str(folder / "tmp")})
     limits.prefer_as_victim()
     tracing.give_up()
     if launch.memory_bytes:
@@ -87,7 +87,7 @@ def _detach(launch: Launch, folder: Path, server: int) -> None:
 
 
 def _prepare(launch: Launch, root: Path, loaded: Loaded) -> None:
-    child.configure_streams()
+    process_state.configure_streams()
     entrypoints.refresh(loaded, root)
     _fetch(launch)
     prepared = entrypoints.prepare(launch.command, root, Path(launch.bundles))

@@ -98,3 +98,16 @@ def test_a_level_can_be_checked_alone() -> None:
 
     with pytest.raises(InvalidRequest, match="of the launch plan"):
         run_policies.check(level("the launch plan", retry="often"))
+
+
+def test_the_most_specific_size_of_batches_counts() -> None:
+    levels = [level(), level(**{"map-batch": "0"}), level(**{"map-batch": "50"})]
+
+    assert run_policies.merge(levels, timedelta()).map_batch == 0
+    assert run_policies.merge([level()], timedelta()).map_batch is None
+
+
+@pytest.mark.parametrize("size", ["101", "-1", "many", "", "1.5"])
+def test_a_size_of_batches_that_is_no_number_up_to_a_hundred_is_refused(size: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"annotation flytetemporal\.io/map-batch of the attributes: "):
+        run_policies.check(level("the attributes", **{"map-batch": size}))
