@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.control import operations
+from flytetemporal.admin.control import node_times, operations
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
@@ -97,4 +97,5 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "ForceTerminate": operations.force_terminate,
     "Fork": forking.fork,
     "GetLineage": records.get_lineage,
+    "GetNodeTimes": node_times.get_node_times,
 }

@@ -18,6 +18,7 @@ COMMANDS = {
     "describe": "Show EXECUTION with its nodes, or its node NODE with its attempts and the nodes inside it.",
     "logs": "Print the log of the node NODE of EXECUTION, or of all its nodes.",
     "why": "Explain why EXECUTION, or its node NODE, has not ended.",
+    "metrics": "Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share.",
     "terminate": "Abort EXECUTION.",
     "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",

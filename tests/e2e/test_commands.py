@@ -108,6 +108,18 @@ def test_a_running_attempt_is_followed_to_its_end(client: Client, tmp_path: Path
         assert following.wait(HANG_SECONDS) == 0
 
 
+def test_the_time_of_an_execution_is_shown_by_span_and_by_state(client: Client, broken: str) -> None:
+    text = run(client, "metrics", broken)
+    document = json.loads(run(client, "metrics", broken, "-o", "json"))
+    attempt = next(row for row in document["nodes"] if row["nodeId"] == "n0")
+    moments = [attempt[name] for name in ("queued", "dispatched", "started", "running", "ended", "reported")]
+
+    assert "  WORKFLOW_SETUP" in text
+    assert "only the engine was busy" in text
+    assert moments == sorted(moments), "times of one host, as text of one form"
+    assert 0 < document["engineSeconds"] < document["totalSeconds"]
+
+
 def test_a_failed_execution_is_recovered(client: Client, broken: str) -> None:
     name = json.loads(run(client, "recover", broken, "-o", "json"))["id"]["name"]
 
@@ -122,6 +134,7 @@ def test_a_failed_execution_is_recovered(client: Client, broken: str) -> None:
         (("describe", "nobody"), "NOT_FOUND"),
         (("describe", "nobody", "n0"), "NOT_FOUND"),
         (("logs", "nobody"), "NOT_FOUND"),
+        (("metrics", "nobody"), "NOT_FOUND"),
         (("recover", "nobody"), "NOT_FOUND"),
     ],
 )

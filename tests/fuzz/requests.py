@@ -23,7 +23,7 @@ from flyteidl.service import dataproxy_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.contracts.v1 import events_pb2, operations_pb2
+from flytetemporal.contracts.v1 import events_pb2, operations_pb2, records_pb2
 from tests.fixtures import registrations
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, scope, variables
 
@@ -250,4 +250,5 @@ VALID: dict[str, list[Message]] = {
     ],
     "EventService/RecordEvents": [batch()],
     "OperationsService/Explain": [operations_pb2.ExplainRequest(execution_id=EXECUTION)],
+    "OperationsService/GetNodeTimes": [records_pb2.NodeTimesRequest(execution_id=EXECUTION)],
 }

@@ -1,16 +1,14 @@
 """The only door from admin to Temporal: start, signal, query, cancel and terminate ``ExecutionWorkflow``."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import temporalio.exceptions
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -33,9 +31,11 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytetemporal.admin.base.histories import Histories
+from flytetemporal.admin.base.temporal_answers import answer as _answer
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
-from flytetemporal.errors import InvalidRequest, NotFound, StartRefused, Unavailable
+from flytetemporal.errors import NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
 # If a worker dies with a workflow task, or the answer to its poll is lost, Temporal waits this long before another
@@ -54,8 +54,6 @@ POLL_AGE = timedelta(seconds=90)
 _PROJECT = SearchAttributeKey.for_keyword(workflows.SEARCH_PROJECT)
 _DOMAIN = SearchAttributeKey.for_keyword(workflows.SEARCH_DOMAIN)
 _EXECUTION = SearchAttributeKey.for_keyword(workflows.SEARCH_EXECUTION)
-
-T = TypeVar("T")
 
 # Statuses of a start that do not pass by waiting. NOT_FOUND is an unknown namespace.
 _LASTING = frozenset(
@@ -109,6 +107,11 @@ class Engine:
     def cluster(self) -> str:
         """The data plane that runs executions."""
         return self._cluster
+
+    @property
+    def histories(self) -> Histories:
+        """The histories of executions."""
+        return Histories(self._client)
 
     async def start(self, argument: execution_pb2.ExecutionInput) -> bool:
         """Start the execution's workflow; return False, and change nothing, if it was started before.
@@ -342,23 +345,6 @@ def _is_lasting(error: RPCError) -> bool:
     """Whether Temporal would give the same answer to the same start again, until somebody changes its configuration."""
     # A request above gRPC's own limit is answered as if a quota were exhausted.
     return error.status in _LASTING or "larger than max" in error.message
-
-
-def _is_unknown_namespace(error: RPCError) -> bool:
-    """Whether Temporal does not know our namespace, which says nothing of the workflow that was asked for."""
-    details = error.grpc_status.details
-    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
-
-
-async def _answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> T:
-    try:
-        return await call
-    except RPCError as e:
-        if e.status == RPCStatusCode.NOT_FOUND and not _is_unknown_namespace(e):
-            raise NotFound(f"no workflow runs for execution {execution_id.name}") from e
-        if e.status == RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidRequest(f"Temporal refuses the request for execution {execution_id.name}: {e.message}") from e
-        raise Unavailable(f"Temporal does not answer for execution {execution_id.name}: {e.message}") from e
 
 
 def _lineage(argument: execution_pb2.ExecutionInput) -> dict[str, str]:

@@ -4,6 +4,7 @@ from flyteidl.core import execution_pb2 as _execution_pb2
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import types_pb2 as _types_pb2
 from flytetemporal.contracts.v1 import fork_pb2 as _fork_pb2
+from flytetemporal.contracts.v1 import records_pb2 as _records_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers

@@ -15,6 +15,7 @@ THIN = {
     "get": ["executions", *NOWHERE],
     "describe": ["e1", "n0", *NOWHERE],
     "logs": ["e1", "n0", "-f", *NOWHERE],
+    "metrics": ["e1", *NOWHERE],
     "recover": ["e1", *NOWHERE],
     "why": ["e1", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],

@@ -1,0 +1,59 @@
+"""``flytetemporal metrics``: shows where the time of an execution went."""
+
+from collections.abc import Iterator
+
+import click
+from flyteidl.admin import execution_pb2
+
+from flytetemporal.cli import admin_calls, printing
+from flytetemporal.cli.admin_calls import Admin
+from flytetemporal.cli.views import listing, moments, spans
+from flytetemporal.contracts.v1 import records_pb2
+
+GET_NODE_TIMES = "/flytetemporal.v1.OperationsService/GetNodeTimes"
+ALL_LEVELS = -1
+
+
+@click.command()
+@click.argument("execution")
+@click.option(
+    "--depth", type=click.IntRange(0), default=10, help="Levels of the tree that are printed.", show_default=True
+)
+@printing.option
+@admin_calls.with_admin
+def metrics(execution: str, depth: int, output: str, admin: Admin) -> None:
+    """Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share."""
+    identifier = admin.execution_id(execution)
+    tree = admin.call(
+        f"{listing.ADMIN_SERVICE}GetExecutionMetrics",
+        execution_pb2.WorkflowExecutionGetMetricsRequest(id=identifier, depth=ALL_LEVELS),
+        execution_pb2.WorkflowExecutionGetMetricsResponse,
+    )
+    request = records_pb2.NodeTimesRequest(execution_id=identifier)
+    times = admin.call(GET_NODE_TIMES, request, records_pb2.NodeTimesResponse)
+    share = spans.engine_share(tree.span, times.nodes)
+    found = {
+        "span": printing.document(tree.span),
+        **printing.document(times),
+        "totalSeconds": share.total,
+        "startingSeconds": share.starting,
+        "engineSeconds": share.engine,
+    }
+    printing.show(output, found, lambda: _lines(tree, times, share, depth))
+
+
+def _lines(
+    tree: execution_pb2.WorkflowExecutionGetMetricsResponse,
+    times: records_pb2.NodeTimesResponse,
+    share: spans.Share,
+    depth: int,
+) -> Iterator[str]:
+    yield from printing.table(("span", "start", "duration"), spans.rows(tree.span, depth))
+    yield ""
+    titles = ("node", "attempt", "start", "queued", "dispatched", "started", "running", "reported")
+    yield from printing.table(titles, spans.time_rows(times.nodes, tree.span.start_time))
+    yield from times.notes
+    yield ""
+    yield f"time of the execution:             {moments.seconds(share.total)}"
+    yield f"only processes of tasks started:   {moments.seconds(share.starting)}"
+    yield f"only the engine was busy:          {moments.seconds(share.engine)} ({share.percent:.0f}%)"

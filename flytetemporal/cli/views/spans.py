@@ -1,0 +1,117 @@
+"""The spans of an execution as a tree, and the part of its time that is the engine's own."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from flyteidl.core import metrics_pb2
+from google.protobuf import timestamp_pb2
+
+from flytetemporal.cli.views import moments
+from flytetemporal.contracts.v1 import records_pb2
+
+# The spans in which the user's code ran, or the execution waited for what the user had asked it to wait for.
+_USERS = ("TASK_RUNTIME", "NODE_IDLE")
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Where the time of an execution went, in seconds: ``starting`` and ``engine`` are parts of ``total``.
+
+    In ``starting`` nothing ran, but processes of tasks started and imported their code. In ``engine`` not even that.
+    """
+
+    total: float
+    starting: float
+    engine: float
+
+    @property
+    def percent(self) -> float:
+        """The engine's own part of the whole."""
+        return 100 * self.engine / self.total if self.total else 0.0
+
+
+def rows(span: metrics_pb2.Span, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Yield name, start and duration of each span, ``depth`` levels deep; a level is indented by two spaces."""
+    start = span.start_time
+    yield from _rows(span, start, 0, depth)
+
+
+def _rows(
+    span: metrics_pb2.Span, start: timestamp_pb2.Timestamp, level: int, depth: int
+) -> Iterator[tuple[str, str, str]]:
+    name = "  " * level + _name(span)
+    yield name, "+" + since(start, span.start_time), since(span.start_time, span.end_time)
+    if level < depth:
+        for child in span.spans:
+            yield from _rows(child, start, level + 1, depth)
+
+
+def _name(span: metrics_pb2.Span) -> str:
+    kind = span.WhichOneof("id")
+    if kind == "workflow_id":
+        return str(span.workflow_id.name)
+    if kind == "node_id":
+        return str(span.node_id.node_id)
+    if kind == "task_id":
+        return f"attempt {span.task_id.retry_attempt}"
+    return str(span.operation_id)
+
+
+def time_rows(times: Iterable[records_pb2.NodeTimes], start: timestamp_pb2.Timestamp) -> Iterator[tuple[str, ...]]:
+    """Yield node, attempt and when it was queued, then how long it was in each state; empty where that is unknown."""
+    for row in times:
+        stages = [row.queued, row.dispatched, row.started, row.running, row.ended, row.reported]
+        yield (
+            row.node_id,
+            str(row.attempt) if row.HasField("attempt") else "",
+            "+" + since(start, row.queued),
+            *(_lasted(stages, position) for position in range(len(stages) - 1)),
+        )
+
+
+def _lasted(stages: list[timestamp_pb2.Timestamp], position: int) -> str:
+    """Return how long a state lasted: until the next one that is known."""
+    if not stages[position].ByteSize():
+        return ""
+    following = next((stage for stage in stages[position + 1 :] if stage.ByteSize()), None)
+    return since(stages[position], following) if following is not None else ""
+
+
+def since(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> str:
+    """Return the time between two moments."""
+    return moments.seconds((end.ToNanoseconds() - start.ToNanoseconds()) / _SECOND)
+
+
+def engine_share(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes]) -> Share:
+    """Return how long the engine alone was busy: no attempt had been taken by a worker, no gate waited for the user."""
+    begin, end = span.start_time.ToNanoseconds(), span.end_time.ToNanoseconds()
+    waited = list(_users(span))
+    running = _covered([*waited, *_attempts(times, from_start=False)], begin, end)
+    taken = _covered([*waited, *_attempts(times, from_start=True)], begin, end)
+    total = max(0, end - begin)
+    return Share(total / _SECOND, (taken - running) / _SECOND, (total - taken) / _SECOND)
+
+
+def _covered(intervals: Iterable[tuple[int, int]], begin: int, end: int) -> int:
+    """Return how much of the time from ``begin`` to ``end`` is in at least one interval."""
+    covered, reached = 0, begin
+    for first, last in sorted(intervals):
+        covered += max(0, min(last, end) - max(first, reached))
+        reached = max(reached, min(last, end))
+    return covered
+
+
+def _users(span: metrics_pb2.Span) -> Iterator[tuple[int, int]]:
+    if span.operation_id in _USERS:
+        yield span.start_time.ToNanoseconds(), span.end_time.ToNanoseconds()
+    for child in span.spans:
+        yield from _users(child)
+
+
+def _attempts(times: Iterable[records_pb2.NodeTimes], *, from_start: bool) -> Iterator[tuple[int, int]]:
+    # Flyte's tree has no spans below a map task; its attempt runs while its elements do.
+    for row in times:
+        if row.HasField("attempt") and row.HasField("running") and row.HasField("ended"):
+            first = row.started if from_start and row.HasField("started") else row.running
+            yield min(first.ToNanoseconds(), row.running.ToNanoseconds()), row.ended.ToNanoseconds()

@@ -1,0 +1,73 @@
+import pytest
+from flyteidl.core import identifier_pb2, metrics_pb2
+from google.protobuf import timestamp_pb2
+
+from flytetemporal.cli.views import spans
+from flytetemporal.contracts.v1 import records_pb2
+
+
+def at(second: float) -> timestamp_pb2.Timestamp:
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromMilliseconds(1_700_000_000_000 + round(second * 1000))
+    return stamp
+
+
+def operation(name: str, start: float, end: float) -> metrics_pb2.Span:
+    return metrics_pb2.Span(operation_id=name, start_time=at(start), end_time=at(end))
+
+
+def execution(*children: metrics_pb2.Span) -> metrics_pb2.Span:
+    name = identifier_pb2.WorkflowExecutionIdentifier(name="e1")
+    return metrics_pb2.Span(workflow_id=name, start_time=at(0), end_time=at(10), spans=children)
+
+
+def attempt(node_id: str, **moments: float) -> records_pb2.NodeTimes:
+    stamps = {name: at(second) for name, second in moments.items()}
+    return records_pb2.NodeTimes(node_id=node_id, attempt=0, **stamps)
+
+
+def test_a_level_of_the_tree_is_indented_and_a_deeper_one_left_out() -> None:
+    node = metrics_pb2.Span(
+        node_id=identifier_pb2.NodeExecutionIdentifier(node_id="n0"),
+        start_time=at(1),
+        end_time=at(4),
+        spans=[operation("NODE_SETUP", 1, 2)],
+    )
+
+    assert list(spans.rows(execution(node), 2)) == [
+        ("e1", "+0.00s", "10.0s"),
+        ("  n0", "+1.0s", "3.0s"),
+        ("    NODE_SETUP", "+1.0s", "1.0s"),
+    ]
+    assert len(list(spans.rows(execution(node), 1))) == 2
+
+
+def test_each_state_lasts_until_the_next_one_that_is_known() -> None:
+    known = attempt("n0", queued=1, dispatched=2, started=3, running=5, ended=9, reported=9.5)
+    unknown = attempt("n1", queued=1, running=5)
+
+    assert list(spans.time_rows([known, unknown], at(0))) == [
+        ("n0", "0", "+1.0s", "1.0s", "1.0s", "2.0s", "4.0s", "0.50s"),
+        ("n1", "0", "+1.0s", "4.0s", "", "", "", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("children", "times", "starting", "engine"),
+    [
+        ([], [], 0, 10),
+        ([operation("TASK_RUNTIME", 2, 6)], [], 0, 6),
+        ([operation("NODE_IDLE", 2, 6), operation("TASK_RUNTIME", 4, 8)], [], 0, 4),
+        ([operation("NODE_SETUP", 0, 10)], [], 0, 10),
+        ([], [attempt("n0", started=1, running=2, ended=6)], 1, 5),
+        # While one task runs, the start of another costs nothing.
+        ([], [attempt("n0", started=1, running=2, ended=6), attempt("n1", started=3, running=7, ended=9)], 2, 2),
+        ([operation("TASK_RUNTIME", 2, 30)], [], 0, 2),
+    ],
+)
+def test_the_engine_has_the_time_in_which_nothing_of_the_user_ran(
+    children: list[metrics_pb2.Span], times: list[records_pb2.NodeTimes], starting: float, engine: float
+) -> None:
+    share = spans.engine_share(execution(*children), times)
+
+    assert (share.total, share.starting, share.engine) == (10, starting, engine)
