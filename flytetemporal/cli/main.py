@@ -21,6 +21,7 @@ COMMANDS = {
     "metrics": "Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share.",
     "terminate": "Abort EXECUTION.",
     "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
+    "fork": "Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
     "worker": "Run executions and their tasks.",
     "control-worker": "Run the sweeper.",

@@ -126,9 +126,24 @@ def test_a_failed_execution_is_recovered(client: Client, broken: str) -> None:
     assert f"recovers: flytesnacks/development/{broken}" in " ".join(run(client, "describe", name).split())
 
 
+def test_an_execution_is_forked_with_other_inputs(client: Client, broken: str, tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text("{}\n")
+
+    plan = run(client, "fork", broken, "--dry-run", "--inputs", str(tmp_path / "none.yaml"))
+    name = json.loads(run(client, "fork", broken, "--name", f"{broken}f", "-o", "json"))["executionId"]["name"]
+    again = run(client, "fork", broken, "--name", f"{broken}f")
+
+    assert plan.splitlines()[-1] == f"a fork of {broken}: 0 nodes are reused, 1 run; nothing was started"
+    assert "n0" in plan
+    assert again == f"{name} forks {broken}: 0 nodes are reused, 1 run\n"
+    assert f"forks: flytesnacks/development/{broken}" in " ".join(run(client, "describe", name).split())
+    assert f"forked by: {name}" in " ".join(run(client, "describe", broken).split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (("fork", "nobody"), "NOT_FOUND"),
         (("get", "executions", "nobody"), "NOT_FOUND"),
         (("get", "executions", "--filter", "eq(nothing,1)"), "INVALID_ARGUMENT"),
         (("describe", "nobody"), "NOT_FOUND"),

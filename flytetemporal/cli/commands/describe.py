@@ -11,7 +11,9 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.views import listing, literal_text, moments
+from flytetemporal.contracts.v1 import fork_pb2
 
+LINEAGE = "/flytetemporal.v1.OperationsService/GetLineage"
 ROWS = 500
 ELEMENTS = 100
 # They run nothing.
@@ -47,6 +49,7 @@ def _execution(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentif
             execution_pb2.WorkflowExecutionGetDataResponse,
         ),
         "nodes": _nodes(admin, identifier),
+        "lineage": admin.call(LINEAGE, fork_pb2.LineageRequest(execution_id=identifier), fork_pb2.Lineage),
     }
 
 
@@ -87,7 +90,7 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
             ("phase", core_execution_pb2.WorkflowExecution.Phase.Name(closure.phase)),
             ("launch plan", _entity(execution.spec.launch_plan)),
             ("workflow", _entity(closure.workflow_id)),
-            *_lineage(metadata),
+            *_lineage(metadata, found["lineage"]),
             ("created", moments.moment(closure.created_at)),
             ("started", moments.moment(closure.started_at)),
             ("duration", moments.duration(closure)),
@@ -98,12 +101,15 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
     yield from _node_table(found["nodes"])
 
 
-def _lineage(metadata: execution_pb2.ExecutionMetadata) -> Iterator[tuple[str, str]]:
+def _lineage(metadata: execution_pb2.ExecutionMetadata, forks: fork_pb2.Lineage) -> Iterator[tuple[str, str]]:
     mode = execution_pb2.ExecutionMetadata.ExecutionMode.Name(metadata.mode).lower()
+    mode = "forked" if forks.HasField("forked_from") else mode
     yield "mode", mode
     if metadata.HasField("reference_execution"):
-        verb = "recovers" if mode == "recovered" else "made from"
+        verb = {"recovered": "recovers", "forked": "forks"}.get(mode, "made from")
         yield verb, _qualified(metadata.reference_execution)
+    if forks.forks:
+        yield "forked by", ", ".join(made.execution_id.name for made in forks.forks)
     if metadata.HasField("parent_node_execution"):
         parent = metadata.parent_node_execution
         yield "started by", f"node {parent.node_id} of {_qualified(parent.execution_id)}"

@@ -17,6 +17,7 @@ THIN = {
     "logs": ["e1", "n0", "-f", *NOWHERE],
     "metrics": ["e1", *NOWHERE],
     "recover": ["e1", *NOWHERE],
+    "fork": ["e1", "--from", "n0", "--set", "n0.memory=8Gi", *NOWHERE],
     "why": ["e1", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],
 }
