@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.catalog import checks, datasets, pages
+from flytetemporal.catalog import checks, datasets, pages, policies
 from flytetemporal.catalog.models import ArtifactRow, DatasetRow, PartitionRow, TagRow
 from flytetemporal.idl import times
 
@@ -34,12 +34,16 @@ class Handle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An artifact and what belongs to it. ``partitions`` are pairs of key and value."""
+    """An artifact and what belongs to it. ``partitions`` are pairs of key and value.
+
+    ``is_expired``: it is older than a policy allows.
+    """
 
     artifact: ArtifactRow
     dataset: DatasetRow
     tags: list[str]
     partitions: list[list[str]]
+    is_expired: bool
 
     def message(self, data: datacatalog.Artifact) -> datacatalog.Artifact:
         """Return the artifact with its ``data``."""
@@ -86,7 +90,7 @@ async def find(session: AsyncSession, handle: Handle) -> Found:
     return Found(*row)
 
 
-def everything() -> Select[ArtifactRow, DatasetRow, list[str], list[list[str]]]:
+def everything() -> Select[ArtifactRow, DatasetRow, list[str], list[list[str]], bool]:
     """Return the query of all artifacts with what belongs to them."""
     tags = select(TagRow.tag_name).where(TagRow.artifact == ArtifactRow.id).order_by(TagRow.created_at, TagRow.tag_name)
     pair = func.json_build_array(PartitionRow.key, PartitionRow.value)
@@ -96,6 +100,7 @@ def everything() -> Select[ArtifactRow, DatasetRow, list[str], list[list[str]]]:
         DatasetRow,
         func.array(tags.correlate(ArtifactRow).scalar_subquery()),
         partitions.where(PartitionRow.artifact == ArtifactRow.id).correlate(ArtifactRow).scalar_subquery(),
+        func.coalesce(policies.expires_at() < func.now(), false()),
     ).join(DatasetRow, DatasetRow.id == ArtifactRow.dataset_id)
 
 

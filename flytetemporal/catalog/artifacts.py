@@ -65,28 +65,37 @@ async def _insert(session: AsyncSession, dataset: DatasetRow, artifact: datacata
 async def get(deps: Catalog, request: datacatalog.GetArtifactRequest) -> datacatalog.GetArtifactResponse:
     """Return an artifact with its data.
 
-    An artifact whose file is gone is removed and NOT_FOUND, so that the next run computes and stores it again.
+    One whose file is gone is removed and NOT_FOUND, so that the next run computes and stores it again. So is one that
+    is found by its tag and is older than a policy allows.
     """
     artifact_rows.check(request, request.WhichOneof("query_handle"))
     for _ in range(_MAX_READS):
         async with deps.sessions() as session:
             found = await artifact_rows.find(session, request)
-        data = await files.read(deps.blobs, found.artifact.data_uri, datacatalog.Artifact)
+        expired = found.is_expired and bool(request.tag_name)
+        data = None if expired else await files.read(deps.blobs, found.artifact.data_uri, datacatalog.Artifact)
         if data is not None:
             return datacatalog.GetArtifactResponse(artifact=found.message(data))
-        if await _removed(deps, found.artifact):
-            raise errors.NotFound(f"the data of artifact [{found.artifact.artifact_id}] is gone; it was removed")
+        if await _removed(deps, found.artifact, expired=expired):
+            named = f"artifact [{found.artifact.artifact_id}]"
+            raise errors.NotFound(
+                f"{named} has expired; it was removed" if expired else f"the data of {named} is gone; it was removed"
+            )
     raise errors.Unavailable("the artifact is being updated; try again")
 
 
-async def _removed(deps: Catalog, artifact: ArtifactRow) -> bool:
-    """Remove an artifact whose file is gone, unless it has got another file; return whether it was removed."""
+async def _removed(deps: Catalog, artifact: ArtifactRow, *, expired: bool) -> bool:
+    """Remove an artifact that cannot be used, unless it has got another file; return whether it was removed."""
     stale = (ArtifactRow.id == artifact.id) & (ArtifactRow.data_uri == artifact.data_uri)
     async with deps.sessions.begin() as session:
         removed = await session.scalar(delete(ArtifactRow).where(stale).returning(ArtifactRow.id))
-    if removed is not None:
+    if removed is None:
+        return False
+    if expired:
+        await files.discard(deps.blobs, artifact.data_uri)
+    else:
         _log.warning("artifact_file_gone", artifact=artifact.artifact_id, uri=artifact.data_uri)
-    return removed is not None
+    return True
 
 
 async def update(deps: Catalog, request: datacatalog.UpdateArtifactRequest) -> datacatalog.UpdateArtifactResponse:

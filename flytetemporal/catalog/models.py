@@ -4,9 +4,9 @@ A lookup of ten million artifacts takes three index searches: dataset by name, t
 Numbers of rows grow, so ``id`` is also the order in which datasets and artifacts were created.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, String, Text, UniqueConstraint, func
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, String, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,6 +47,12 @@ class ArtifactRow(_CreatedRow, Base):
         # Artifacts can be looked up by their id alone.
         UniqueConstraint("artifact_id", "dataset_id"),
         Index("ix_catalog_artifacts_dataset", "dataset_id", "id"),
+        # For evictions by execution, and for policies.
+        Index(
+            "ix_catalog_artifacts_execution",
+            *(text(f"(key_map ->> '{key}')") for key in ("execution-name", "exec-project", "exec-domain")),
+        ),
+        Index("ix_catalog_artifacts_age", "dataset_id", "updated_at"),
     )
 
 
@@ -89,6 +95,17 @@ class ReservationRow(Base):
     tag_name: Mapped[str] = mapped_column(Text, primary_key=True)
     owner_id: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime]
+
+
+class PolicyRow(Base):
+    """How old cached outputs may be that are used. Empty columns apply to all; ``name`` is that of datasets."""
+
+    __tablename__ = "catalog_policies"
+    project: Mapped[str] = mapped_column(NAME, primary_key=True)
+    domain: Mapped[str] = mapped_column(NAME, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    task_version: Mapped[str] = mapped_column(NAME, primary_key=True)
+    max_age: Mapped[timedelta]
 
 
 class CachedOutputRow(Base):

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from flytetemporal.catalog import artifacts, cached_outputs, dataset_reservations, datasets
+from flytetemporal.catalog import (
+    artifacts,
+    cached_outputs,
+    dataset_reservations,
+    datasets,
+    entries,
+    evictions,
+    policies,
+)
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.rpc.methods import Function
 
@@ -25,4 +33,13 @@ CACHE: Mapping[str, Function[Catalog]] = {
     "Delete": cached_outputs.remove,
     "GetOrExtendReservation": cached_outputs.get_or_extend_reservation,
     "ReleaseReservation": cached_outputs.release_reservation,
+}
+
+# Our own service: DataCatalog cannot remove artifacts.
+CACHE_OPERATIONS: Mapping[str, Function[Catalog]] = {
+    "ListEntries": entries.list_entries,
+    "Evict": evictions.evict,
+    "SetPolicy": policies.set_policy,
+    "DeletePolicy": policies.delete_policy,
+    "ListPolicies": policies.list_policies,
 }

@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from flytetemporal.contracts.v1 import events_pb2, operations_pb2
+from flytetemporal.contracts.v1 import cache_operations_pb2, events_pb2, operations_pb2
 from flytetemporal.rpc import transcoding
 from flytetemporal.rpc.methods import Method, refuse
 from flytetemporal.rpc.transcoding import Route
@@ -39,6 +39,7 @@ SERVICES = [
     events_pb2.DESCRIPTOR.services_by_name["EventService"],
     operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
     datacatalog_pb2.DESCRIPTOR.services_by_name["DataCatalog"],
+    cache_operations_pb2.DESCRIPTOR.services_by_name["CacheOperationsService"],
     cacheservice_pb2.DESCRIPTOR.services_by_name["CacheService"],
 ]
 METHODS: list[Method] = [method for service in SERVICES for method in refuse(service, "only described here")]

@@ -6,6 +6,7 @@ from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
+from flytetemporal.contracts.v1 import cache_operations_pb2
 from tests.fixtures.registrations import DOMAIN, PROJECT, integer
 
 DATASET = datacatalog.DatasetID(project=PROJECT, domain=DOMAIN, name="flyte_task-t", version="1-a-b")
@@ -22,6 +23,10 @@ OF_DATASETS = datacatalog.FilterExpression(
 )
 PAGE = datacatalog.PaginationOptions(limit=5, token="1")
 HEARTBEAT = duration_pb2.Duration(seconds=1)
+
+SCOPE = cache_operations_pb2.CacheScope(project=PROJECT, domain=DOMAIN, task="t", task_version="v")
+OF_EXECUTION = cache_operations_pb2.CacheScope(project=PROJECT, domain=DOMAIN, execution="fuzzed")
+POLICY = cache_operations_pb2.CachePolicy(scope=SCOPE, max_age=HEARTBEAT)
 
 VALID: dict[str, list[Message]] = {
     "DataCatalog/CreateDataset": [
@@ -59,6 +64,17 @@ VALID: dict[str, list[Message]] = {
     "DataCatalog/ReleaseReservation": [
         datacatalog.ReleaseReservationRequest(reservation_id=RESERVATION, owner_id="me")
     ],
+    "CacheOperationsService/ListEntries": [
+        cache_operations_pb2.ListEntriesRequest(scope=SCOPE, limit=5, token="7"),
+        cache_operations_pb2.ListEntriesRequest(scope=OF_EXECUTION),
+    ],
+    "CacheOperationsService/Evict": [
+        cache_operations_pb2.EvictRequest(scope=SCOPE, dry_run=True),
+        cache_operations_pb2.EvictRequest(scope=OF_EXECUTION),
+    ],
+    "CacheOperationsService/SetPolicy": [cache_operations_pb2.SetPolicyRequest(policy=POLICY)],
+    "CacheOperationsService/DeletePolicy": [cache_operations_pb2.DeletePolicyRequest(scope=SCOPE)],
+    "CacheOperationsService/ListPolicies": [cache_operations_pb2.ListPoliciesRequest(project=PROJECT)],
     "CacheService/Get": [cacheservice.GetCacheRequest(key="k")],
     "CacheService/Put": [
         cacheservice.PutCacheRequest(

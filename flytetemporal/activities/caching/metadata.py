@@ -14,6 +14,11 @@ _UNKNOWN = "unknown"
 _TASK_VERSION = "task-version"
 
 
+def names_version(artifact: Mapping[str, str]) -> bool:
+    """Whether the metadata of an artifact has the version of its task, so that those of the dataset are not needed."""
+    return _TASK_VERSION in artifact
+
+
 def of_dataset(attempt: Attempt) -> datacatalog.Metadata:
     """Return the metadata of a dataset that the attempt creates."""
     return datacatalog.Metadata(key_map={_TASK_VERSION: attempt.task.id.version})
@@ -31,6 +36,8 @@ def of_artifact(attempt: Attempt) -> datacatalog.Metadata:
             # Flyte has the id of the node in its workflow here, not the unique one.
             "exec-node": node.spec_node_id or node.id.node_id,
             "exec-attempt": str(attempt.request.attempt),
+            # Flyte only has the version of the task that created the dataset.
+            _TASK_VERSION: attempt.task.id.version,
         }
     )
 
@@ -49,7 +56,7 @@ def source(
             project=task_id.project,
             domain=task_id.domain,
             name=task_id.name,
-            version=dataset.get(_TASK_VERSION, _UNKNOWN),
+            version=artifact.get(_TASK_VERSION) or dataset.get(_TASK_VERSION, _UNKNOWN),
         ),
         node_execution_id=identifier_pb2.NodeExecutionIdentifier(
             node_id=artifact.get("exec-node", _UNKNOWN),

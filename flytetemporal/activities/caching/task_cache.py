@@ -143,7 +143,9 @@ class TaskCache:
             # An earlier execution of this activity has run the task, and its result was lost.
             use.note(catalog_pb2.CACHE_POPULATED, artifact.id, tag)
             return
-        dataset = await answer(functools.partial(catalog.get_dataset, use.dataset))
+        dataset = datacatalog.Dataset()
+        if not metadata.names_version(artifact.metadata.key_map):
+            dataset = await answer(functools.partial(catalog.get_dataset, use.dataset))
         source = metadata.source(attempt.task.id, dataset.metadata.key_map, artifact.metadata.key_map)
         use.note(catalog_pb2.CACHE_HIT, artifact.id, tag, source)
 

@@ -10,7 +10,7 @@ import click
 from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import configuration, control_plane
+from flytetemporal.cli.wiring import cache_expiry, configuration, control_plane
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -18,7 +18,7 @@ from flytetemporal.rpc import gateway, server
 @click.command()
 @click.option("--migrate", is_flag=True, help="Bring the catalog's tables up to date first.")
 def catalog(*, migrate: bool) -> None:
-    """Serve DataCatalog and CacheService over gRPC. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+    """Serve the catalog over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
     privacy.hide_memory()
     settings = configuration.load()
     run_until_signalled(lambda stop: serve(settings, stop, migrate=migrate))
@@ -34,7 +34,10 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> No
         methods = control_plane.catalog_methods(deps)
         grpc_server = server.grpc_server(methods, listening)
         await grpc_server.start()
-        async with http_port.serving(gateway.http_app(methods, listening), listening):
+        async with (
+            http_port.serving(gateway.http_app(methods, listening), listening),
+            cache_expiry.removing_expired(deps),
+        ):
             notify("serving", ready=True)
             await stop.wait()
             notify("stopping")

@@ -28,7 +28,7 @@ from flytetemporal.cli.wiring import connections, console_links, search_attribut
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
-from flytetemporal.contracts.v1 import events_pb2, operations_pb2
+from flytetemporal.contracts.v1 import cache_operations_pb2, events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
 from flytetemporal.errors import Unavailable
@@ -109,6 +109,7 @@ def catalog_methods(entries: Catalog) -> list[Method]:
     return [
         *bind(_service(datacatalog_pb2, "DataCatalog"), catalog_service.DATA_CATALOG, entries),
         *bind(_service(cacheservice_pb2, "CacheService"), catalog_service.CACHE, entries),
+        *bind(_service(cache_operations_pb2, "CacheOperationsService"), catalog_service.CACHE_OPERATIONS, entries),
     ]
 
 

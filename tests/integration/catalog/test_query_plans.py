@@ -14,10 +14,11 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flytetemporal import errors
-from flytetemporal.catalog import artifacts, datasets
+from flytetemporal.catalog import artifacts, datasets, evictions
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
+from flytetemporal.contracts.v1 import cache_operations_pb2
 from flytetemporal.db import session
 from flytetemporal.storage.blobs import BlobStore
 from tests.fixtures.query_plans import Selects, seeded_database
@@ -35,7 +36,8 @@ SEED = (
     """,
     f"""
     INSERT INTO catalog_artifacts (dataset_id, artifact_id, data_uri, key_map)
-    SELECT CASE n % 2 WHEN 0 THEN 1 ELSE 2 + n % 5000 END, 'a' || n, '/store/none.pb', '{{}}'
+    SELECT CASE n % 2 WHEN 0 THEN 1 ELSE 2 + n % 5000 END, 'a' || n, '/store/none.pb',
+           jsonb_build_object('exec-project', 'p', 'exec-domain', 'd', 'execution-name', 'e' || n / 10)
     FROM generate_series(1, {ARTIFACTS}) n
     """,
     """
@@ -45,6 +47,10 @@ SEED = (
     """
     INSERT INTO catalog_partitions (artifact, key, value, dataset_id)
     SELECT id, 'ds', id / 100, 1 FROM catalog_artifacts WHERE dataset_id = 1
+    """,
+    """
+    INSERT INTO catalog_policies (project, domain, name, task_version, max_age)
+    SELECT CASE n WHEN 1 THEN 'p' ELSE 'p' || n END, '', '', '', interval '1 year' FROM generate_series(1, 5000) n
     """,
     "VACUUM ANALYZE",
 )
@@ -103,6 +109,11 @@ async def a_page(catalog: Catalog, *filters: dc.SinglePropertyFilter) -> None:
     await artifacts.list_artifacts(catalog, request)
 
 
+async def of_an_execution(catalog: Catalog) -> None:
+    scope = cache_operations_pb2.CacheScope(project="p", domain="d", execution="e777")
+    await evictions.evict(catalog, cache_operations_pb2.EvictRequest(scope=scope, dry_run=True))
+
+
 TAGGED = dc.SinglePropertyFilter(tag_filter={"tag_name": "flyte_cached-1000"})
 OF_DAY = dc.SinglePropertyFilter(partition_filter={"key_val": {"key": "ds", "value": "777"}})
 
@@ -127,6 +138,13 @@ async def test_a_lookup_reads_a_few_pages(plans: Plans, lookup: Callable[[Catalo
         await lookup(plans.catalog)
 
     assert await plans.pages_read() <= MAX_PAGES
+
+
+async def test_what_an_execution_has_stored_is_found_by_an_index(plans: Plans) -> None:
+    with plans.watched():
+        await of_an_execution(plans.catalog)
+
+    assert "ix_catalog_artifacts_execution" in json.dumps(await plans.plans())
 
 
 async def test_a_page_of_a_partition_reads_only_its_artifacts(plans: Plans) -> None:

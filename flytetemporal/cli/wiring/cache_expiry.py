@@ -1,0 +1,42 @@
+"""Removes expired cached outputs while a process runs: the control worker, and a catalog that is served alone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from flytetemporal.catalog import expiry
+from flytetemporal.catalog.dependencies import Catalog
+from flytetemporal.errors import FlyteError
+
+# Lookups do not use what has expired, so it only takes space.
+INTERVAL_SECONDS = 60.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def removing_expired(deps: Catalog) -> AsyncIterator[None]:
+    """Remove what has expired every ``INTERVAL_SECONDS`` while the context is open."""
+    removing = asyncio.create_task(_keep_removing(deps))
+    try:
+        yield
+    finally:
+        removing.cancel()
+        # gather waits for the cancelled task without raising its CancelledError here.
+        await asyncio.gather(removing, return_exceptions=True)
+
+
+async def _keep_removing(deps: Catalog) -> None:
+    while True:
+        try:
+            removed = await expiry.remove_expired(deps)
+            if removed:
+                _log.info("cache_expired", removed=removed)
+        except FlyteError as e:
+            _log.warning("cache_expiry_failed", problem=e.message)
+        except Exception:
+            # The loop has to outlive a defect: only the next process would start it again.
+            _log.exception("cache_expiry_failed")
+        await asyncio.sleep(INTERVAL_SECONDS)
