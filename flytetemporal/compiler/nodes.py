@@ -1,5 +1,6 @@
 """Check nodes one by one and connect them with edges."""
 
+import unicodedata
 from collections.abc import Iterable
 
 from flyteidl.core import workflow_pb2
@@ -9,6 +10,9 @@ from flytetemporal.compiler.problems import Code
 from flytetemporal.compiler.scope import Scope
 
 _NAMELESS = "<node>"
+# Of a name of a folder.
+_MAX_ID_BYTES = 255
+_SHOWN_CHARACTERS = 64
 
 
 def add(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool = False) -> None:
@@ -21,6 +25,9 @@ def add(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool = False) -> No
         return
     if not _register(scope, node, in_branch=in_branch):
         return
+    if reason := _unusable(node.id):
+        shown = "".join(character if character.isprintable() else "?" for character in node.id[:_SHOWN_CHARACTERS])
+        scope.problems.add(Code.INVALID_VALUE, shown, f"Invalid value [Id]: {reason}.")
     if node.WhichOneof("target") == "branch_node":
         branches.check_shape(scope, node)
         for child in traversal.branch_children(node):
@@ -68,6 +75,17 @@ def _register(scope: Scope, node: workflow_pb2.Node, *, in_branch: bool) -> bool
     if not in_branch or scope.nodes[node.id] != node:
         scope.problems.duplicate_id(node.id, "node")
     return False
+
+
+def _unusable(node_id: str) -> str:
+    """Return why a node cannot have an id, which names a folder in the object store and a part of a URL."""
+    if len(node_id.encode()) > _MAX_ID_BYTES:
+        return f"it has more than {_MAX_ID_BYTES} bytes"
+    if node_id in (".", "..") or "/" in node_id:
+        return "it must be neither . nor .., and must not contain a slash"
+    if any(unicodedata.category(character) == "Cc" for character in node_id):
+        return "it contains control characters"
+    return ""
 
 
 def _check_aliases(scope: Scope, node: workflow_pb2.Node) -> None:

@@ -21,6 +21,8 @@ METADATA_PREFIX = "metadata/propeller"
 # The folders below the root of the store that the engine and admin write to, besides the raw data of tasks.
 ENGINE_FOLDERS = ("metadata", "logs", "doctor")
 _SHARD_LENGTH = 2
+# Names of files have at most 255 bytes.
+_VARIABLE_BYTES = 200
 
 
 def join(*parts: str) -> str:
@@ -82,8 +84,12 @@ def outputs_uri(node_output_dir: str) -> str:
 
 
 def offloaded_uri(directory: str, variable: str) -> str:
-    """Return the URI of the offloaded value of a variable, next to its literal map."""
-    return join(directory, f"{quote(variable, safe='')}_offloaded_metadata.pb")
+    """Return the URI of the offloaded value of a variable, next to its literal map.
+
+    Flyte's, unless no file can have that name: of a variable that is too long it contains the hash.
+    """
+    name = naming.fixed_length(quote(variable, safe=""), _VARIABLE_BYTES, naming.UNIQUE_HASH_BITS)
+    return join(directory, f"{name}_offloaded_metadata.pb")
 
 
 def parent(uri: str) -> str:

@@ -40,6 +40,8 @@ S3_CONFIG = {
 }
 # Messages from this size on are parsed in threads.
 _LARGE_BYTES = 256 * 1024
+# Of Linux; S3 and GCS have 1,024.
+_MAX_URI_BYTES = 4095
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
@@ -319,6 +321,9 @@ class BlobStore:
         """Check a URI, parts of which can come from clients and tasks: it must not lead out of the store."""
         if ".." in uri.split("/") or "\0" in uri:
             raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
+        # Files are opened folder by folder, so the kernel does not refuse what other programs cannot open.
+        if len(uri.encode()) > _MAX_URI_BYTES:
+            raise InvalidRequest(f"invalid address [{uri[:100]}...]: it has more than {_MAX_URI_BYTES} bytes")
         if self._prefixes is not None and not any(_is_below(uri, prefix) for prefix in self._prefixes):
             raise InvalidRequest(
                 f"address [{uri}] is outside of the object store [{self.root}] and of "

@@ -5,6 +5,7 @@ by name: importing botocore, aiohttp and Google's libraries would cost every pro
 where the store is a folder.
 """
 
+import errno
 import re
 from typing import Any
 
@@ -27,6 +28,9 @@ _DENIED_CLASSES = {
     "google.auth.exceptions.RefreshError",
 }
 _INVALID_CLASSES = {"botocore.exceptions.ParamValidationError"}
+_INVALID_CODES = {"KeyTooLongError", "KeyTooLong", "InvalidBucketName", "InvalidURI", "EntityTooLarge"}
+# What a file system says of names that it can never have. Everything else may pass: a disk is full, a mount is gone.
+_INVALID_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _UNREACHABLE_CLASSES = {
     "botocore.exceptions.BotoCoreError",
     "botocore.exceptions.ClientError",
@@ -65,7 +69,7 @@ def translated(error: Exception, uri: str) -> FlyteError | None:
             f"the object store denies access to {uri}: {_text(error)}; check the credentials in "
             "FLYTETEMPORAL_STORAGE__OPTIONS or in the environment of this process"
         )
-    if names & _INVALID_CLASSES:
+    if names & _INVALID_CLASSES or code in _INVALID_CODES or getattr(error, "errno", None) in _INVALID_ERRNOS:
         return InvalidRequest(f"the object store cannot have an object at {uri}: {_text(error)}")
     if code in _THROTTLED_CODES:
         return Unavailable(f"the object store throttles requests for {uri}: {_text(error)}")

@@ -90,7 +90,7 @@ def replacing(path: Path, root: Path) -> Iterator[IO[bytes]]:
     another one, where it would let the worker write.
 
     Raises:
-        InvalidRequest: a folder below ``root`` is a link.
+        InvalidRequest: a folder below ``root`` is a link or a file, or ``path`` is a folder.
     """
     with _new_file(path, root) as (folder, temporary, file):
         yield file
@@ -104,7 +104,7 @@ def creating(path: Path, root: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         FileExistsError: ``path`` exists when the context ends.
-        InvalidRequest: a folder below ``root`` is a link.
+        InvalidRequest: a folder below ``root`` is a link or a file, or ``path`` is a folder.
     """
     with _new_file(path, root) as (folder, temporary, file):
         yield file
@@ -113,6 +113,8 @@ def creating(path: Path, root: Path) -> Iterator[IO[bytes]]:
             os.link(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
             os.unlink(temporary, dir_fd=folder)
         except OSError as e:
+            if e.errno == errno.EEXIST and path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path)) from e
             if e.errno not in _NO_HARD_LINKS:
                 raise
             # Readers can see the empty file that reserves the name.
@@ -123,6 +125,17 @@ def creating(path: Path, root: Path) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _new_file(path: Path, root: Path) -> Iterator[tuple[int, str, IO[bytes]]]:
     """Yield the opened folder of ``path`` and a temporary file in it, which is deleted after an error."""
+    try:
+        with _temporary_file(path, root) as opened:
+            yield opened
+    except NotADirectoryError as e:
+        raise InvalidRequest(f"{path} cannot be written: a folder of its path is a file") from e
+    except IsADirectoryError as e:
+        raise InvalidRequest(f"{path} cannot be written: it is a folder") from e
+
+
+@contextlib.contextmanager
+def _temporary_file(path: Path, root: Path) -> Iterator[tuple[int, str, IO[bytes]]]:
     folder = _open_folder(path, root, make=True)
     temporary = f".{path.name[:100]}.{secrets.token_hex(4)}"
     try:

@@ -215,3 +215,24 @@ async def test_a_task_that_damages_its_own_place_ends(bench: Bench, script: str)
     result = await bounded(bench.run(attempt))
 
     assert result.WhichOneof("outcome")
+
+
+@pytest.mark.parametrize("script", ['rm -rf "$1"; echo > "$1"', 'rm -rf "$1/.."; echo > "$1/.."'], ids=["own", "above"])
+async def test_a_file_in_place_of_the_folder_of_outputs_fails_the_attempt(bench: Bench, script: str) -> None:
+    result = await ended(bench, script.replace("$1/..", "${1%/*}"), "{{.outputPrefix}}")
+
+    assert result.failure.error.code == "OutputsNotFound", result
+
+
+async def test_the_outputs_of_a_variable_whose_name_no_file_can_have_arrive(bench: Bench) -> None:
+    name = "x" * 300
+    value = literals_pb2.LiteralMap(literals={name: text("y" * 100_000)})
+    path = bench.folder / "content"
+    path.write_bytes(value.SerializeToString())
+    command = shell('cp "$1" "$2"', str(path), "{{.outputPrefix}}/outputs.pb")
+    of_long_name = template(command)
+    of_long_name.interface.outputs.variables[name].CopyFrom(of_long_name.interface.outputs.variables.pop("o0"))
+
+    result = await bounded(bench.run(await bench.attempt(of_long_name)))
+
+    assert result.HasField("outputs"), result

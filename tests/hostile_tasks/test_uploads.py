@@ -41,9 +41,12 @@ class Uploads:
     async def location(self, content: bytes | None = b"a", **fields: Any) -> dataproxy_pb2.CreateUploadLocationResponse:
         md5 = b"" if content is None else hashlib.md5(content).digest()
         named: dict[str, Any] = {"project": "p", "domain": "d", **fields}
-        return await self._proxy.create_upload_location(
-            dataproxy_pb2.CreateUploadLocationRequest(content_md5=md5, **named)
-        )
+        return await self.create(dataproxy_pb2.CreateUploadLocationRequest(content_md5=md5, **named))
+
+    async def create(
+        self, request: dataproxy_pb2.CreateUploadLocationRequest
+    ) -> dataproxy_pb2.CreateUploadLocationResponse:
+        return await self._proxy.create_upload_location(request)
 
     async def put(self, location: dataproxy_pb2.CreateUploadLocationResponse, content: bytes) -> int:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app)) as client:
@@ -121,3 +124,30 @@ async def test_every_folder_of_the_engine_is_known(uploads: Uploads) -> None:
     root = uploads.blobs.root
     for uri in (locations.metadata_dir(root, EXECUTION), locations.log_uri(root, EXECUTION, "n0", 0)):
         assert locations.is_engines(uri, root, f"{root}/data")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"filename": "x" * 300}, {"filename_root": "é" * 128}, {"filename": "a/" * 3000 + "a"}]
+)
+async def test_an_upload_to_a_name_that_no_file_can_have_is_refused(uploads: Uploads, fields: dict[str, Any]) -> None:
+    await uploads.blobs.write(f"{uploads.blobs.root}/p/d/r/other", b"")
+
+    with pytest.raises(InvalidRequest, match=r"File name too long|more than 4095 bytes"):
+        await uploads.location(**{"filename": "f", "filename_root": "r", **fields})
+
+
+async def test_an_upload_to_a_folder_or_below_a_file_is_refused(uploads: Uploads) -> None:
+    named: dict[str, Any] = {"filename_root": "r"}
+    below = await uploads.location(filename="file/below", **named)
+    folder = await uploads.location(filename="folder", **named)
+    for filename in ("file", "folder/file"):
+        assert await uploads.put(await uploads.location(filename=filename, **named), b"a") == 200
+
+    assert [await uploads.put(location, b"a") for location in (below, folder)] == [400, 400]
+
+
+async def test_a_hash_that_is_no_md5_is_refused(uploads: Uploads) -> None:
+    request = dataproxy_pb2.CreateUploadLocationRequest(project="p", domain="d", filename="f", content_md5=b"12")
+
+    with pytest.raises(InvalidRequest, match="it has 2 bytes, an MD5 16"):
+        await uploads.create(request)

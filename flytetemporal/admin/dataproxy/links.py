@@ -24,6 +24,7 @@ _FLYTE_URL = re.compile(
     r"flyte://v1/(?P<project>[\w-]+)/(?P<domain>[\w-]+)/(?P<execution>[\w-]+)/(?P<node>[\w-]+)"
     r"(?:/(?P<attempt>\d+))?/(?P<part>[iod])(?:/(?P<literal>[\w-]+))?"
 )
+_MD5_BYTES = 16
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -55,6 +56,8 @@ class DataProxy:
             raise InvalidRequest("project and domain are required parameters")
         if not request.content_md5 and not request.filename_root:
             raise InvalidRequest("content_md5 or filename_root is a required parameter")
+        if request.content_md5 and len(request.content_md5) != _MD5_BYTES:
+            raise InvalidRequest(f"invalid content_md5: it has {len(request.content_md5)} bytes, an MD5 {_MD5_BYTES}")
         lifetime = self._lifetime(request.expires_in)
         root = request.filename_root or base64.b32encode(request.content_md5).decode()
         filename = request.filename or "".join(secrets.choice(_NAME_CHARACTERS) for _ in range(20))
@@ -157,7 +160,8 @@ class DataProxy:
         blobs = self._deps.blobs
         uri = locations.join(blobs.root, request.org, request.project, request.domain, root, filename)
         if not blobs.owns(uri) or not locations.is_plain(uri, blobs.root):
-            raise InvalidRequest(f"invalid filename [{filename}]: it names a file outside of the upload's folder")
+            name = locations.join(request.project, request.domain, root, filename)
+            raise InvalidRequest(f"invalid filename [{name}]: it names a file outside of the upload's folder")
         if locations.is_engines(uri, blobs.root, self._deps.raw_output_prefix):
             raise InvalidRequest(f"invalid upload location [{uri}]: the engine keeps its own files there")
         return uri

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from flyteidl.core import literals_pb2
 
-from flytetemporal.errors import NotFound, StoreAccessDenied, Unavailable
+from flytetemporal.errors import InvalidRequest, NotFound, StoreAccessDenied, Unavailable
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import Signer
 from scripts.s3_server import S3Server
@@ -36,6 +36,14 @@ async def test_what_is_written_is_read_back(s3_server: S3Server) -> None:
     assert await store.tree(f"{store.root}/a") == ["b"]
     with pytest.raises(NotFound, match="object not found"):
         await store.read(f"{store.root}/none")
+
+
+@pytest.mark.parametrize("name", ["x" * 1100, "é" * 600])
+async def test_a_name_that_no_object_can_have_is_no_outage(s3_server: S3Server, name: str) -> None:
+    store = BlobStore(s3_server.root, s3_server.options())
+
+    with pytest.raises(InvalidRequest, match="cannot have an object"):
+        await store.write(f"{store.root}/{name}", b"content")
 
 
 async def test_a_bucket_that_does_not_exist_has_no_objects(s3_server: S3Server) -> None:

@@ -17,6 +17,35 @@ def test_a_node_named_like_a_sentinel_is_a_problem(name: str) -> None:
     assert t.problems(t.workflow(nodes=[t.node(name), t.node()])) == [f"DuplicateId {name}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (".", "."),
+        ("..", ".."),
+        ("../../x", "../../x"),
+        ("a/b", "a/b"),
+        ("a\0b", "a?b"),
+        ("a\nb", "a?b"),
+        ("\x85", "?"),
+        ("x" * 256, "x" * 64),
+        ("é" * 128, "é" * 64),
+    ],
+)
+def test_an_id_that_no_folder_or_no_address_can_have_is_a_problem(name: str, shown: str) -> None:
+    assert t.problems(t.workflow(nodes=[t.node(name)])) == [f"InvalidValue {shown}"]
+
+
+def test_ids_in_branches_are_checked_with_the_id_of_the_branch() -> None:
+    branch = t.branch("b", t.case(t.node("a/b")), otherwise=t.node("x" * 254))
+
+    assert t.problems(t.workflow(nodes=[branch])) == ["InvalidValue b-a/b", f"InvalidValue b-{'x' * 62}"]
+
+
+@pytest.mark.parametrize("name", ["a", "A b", "é😀", "%2e", "a.b", "...", "x" * 255])
+def test_an_unusual_id_is_accepted(name: str) -> None:
+    assert t.compiles(t.workflow(nodes=[t.node(name)]))
+
+
 def test_one_node_may_stand_in_two_cases_of_a_branch() -> None:
     assert t.compiles(t.workflow(nodes=[t.branch("n0", t.case(t.node("c")), otherwise=t.node("c"))]))
 

@@ -30,3 +30,16 @@ def test_logs_lie_in_folders_of_their_own_too() -> None:
 
     assert len({locations.log_uri("s3://store", one, "n0", 0) for one in ids}) == 2
     assert len({locations.old_log_uri("s3://store", one, "n0", 0) for one in ids}) == 1
+
+
+def test_the_file_of_an_offloaded_value_has_flytes_name() -> None:
+    assert locations.offloaded_uri("s3://store/n0", "o0") == "s3://store/n0/o0_offloaded_metadata.pb"
+
+
+def test_variables_whose_names_no_file_can_have_get_files_of_their_own() -> None:
+    variables = ["x" * 199, "x" * 300, "x" * 301, "é" * 100, "../" * 100, "a/b", "a_b"]
+
+    files = {locations.offloaded_uri("s3://store/n0", variable) for variable in variables}
+
+    assert len(files) == len(variables)
+    assert all(len(uri) < 255 and uri.count("/") == 4 for uri in files)

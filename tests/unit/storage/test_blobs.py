@@ -1,7 +1,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -165,3 +165,34 @@ async def test_an_object_over_the_limit_is_not_read(blobs: BlobStore) -> None:
     assert await blobs.read(f"{blobs.root}/x", limit_bytes=5) == b"12345"
     with pytest.raises(ValueTooLarge, match="more than 4 bytes"):
         await blobs.read(f"{blobs.root}/x", limit_bytes=4)
+
+
+LONG = ["x" * 256, "a/" * 3000 + "b"]
+TOUCHES: dict[str, Callable[[BlobStore, str], Awaitable[object]]] = {
+    "read": lambda blobs, uri: blobs.read(uri),
+    "open": lambda blobs, uri: blobs.open(uri),
+    "exists": lambda blobs, uri: blobs.exists(uri),
+    "size": lambda blobs, uri: blobs.size_bytes(uri),
+    "write": lambda blobs, uri: blobs.write(uri, b""),
+    "create": lambda blobs, uri: blobs.create_from_stream(uri, chunks(b"")),
+    "delete": lambda blobs, uri: blobs.delete(uri),
+}
+
+
+@pytest.mark.parametrize("name", LONG, ids=["name", "path"])
+@pytest.mark.parametrize("how", TOUCHES)
+async def test_a_name_that_no_file_can_have_is_no_outage(blobs: BlobStore, how: str, name: str) -> None:
+    await blobs.write(f"{blobs.root}/file", b"")
+
+    with pytest.raises(InvalidRequest, match=r"File name too long|more than 4095 bytes"):
+        await TOUCHES[how](blobs, f"{blobs.root}/{name}")
+
+
+async def test_no_object_is_written_below_an_object_or_over_a_folder(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/a/file", b"")
+
+    for uri in (f"{blobs.root}/a/file/below", f"{blobs.root}/a"):
+        with pytest.raises(InvalidRequest, match="cannot be written"):
+            await blobs.write(uri, b"")
+        with pytest.raises(InvalidRequest, match="cannot be written"):
+            await blobs.create_from_stream(uri, chunks(b""))
