@@ -20,7 +20,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, processes, registration, sizes, table, tasks
+from bench import bare, forks, processes, registration, sizes, table, tasks
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -110,6 +110,7 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
             *await engine_rows(executions, yardstick),
             *await task_rows(executions, yardstick, attempt),
             *await other_rows(state, executions, yardstick),
+            *await forks.rows(executions),
         ]
     await executions.close()
     return rows

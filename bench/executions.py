@@ -13,6 +13,9 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc
 
+from flytetemporal.cli.commands import fork
+from flytetemporal.contracts.v1 import fork_pb2
+
 PROJECT, DOMAIN = "flytesnacks", "development"
 TERMINAL = {
     core_execution_pb2.WorkflowExecution.SUCCEEDED,
@@ -27,6 +30,10 @@ POLL_SECONDS = 0.005
 POLL_SHARE = 0.05
 LONGEST_POLL_SECONDS = 1.0
 
+# In these a node has not started.
+WAITING = {core_execution_pb2.NodeExecution.UNDEFINED, core_execution_pb2.NodeExecution.QUEUED}
+
+ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 Inputs = Mapping[str, int | timedelta]
 NO_INPUTS: Inputs = {}
 
@@ -59,6 +66,57 @@ class Executions:
         Raises:
             RuntimeError: it did not succeed.
         """
+        execution, seconds = await self._ended(name, inputs, max_parallelism, map_batch)
+        if execution.closure.phase != core_execution_pb2.WorkflowExecution.SUCCEEDED:
+            raise RuntimeError(f"{name} did not succeed: {execution.closure.error.message[-1500:]}")
+        return Finished(execution.id, seconds)
+
+    async def fail(self, name: str) -> ExecutionId:
+        """Run the workflow ``name``, which fails.
+
+        Raises:
+            RuntimeError: it did not fail.
+        """
+        execution, _ = await self._ended(name, NO_INPUTS)
+        if execution.closure.phase != core_execution_pb2.WorkflowExecution.FAILED:
+            raise RuntimeError(f"{name} did not fail")
+        return execution.id
+
+    async def recover(self, source: ExecutionId) -> ExecutionId:
+        """Recover an execution."""
+        request = execution_pb2.ExecutionRecoverRequest(id=source)
+        answer: execution_pb2.ExecutionCreateResponse = await self._admin.RecoverExecution(request)
+        return answer.id
+
+    async def fork(self, source: ExecutionId) -> ExecutionId:
+        """Fork an execution."""
+        call = self._channel.unary_unary(
+            fork.FORK,
+            request_serializer=fork_pb2.ForkRequest.SerializeToString,
+            response_deserializer=fork_pb2.ForkResponse.FromString,
+        )
+        answer: fork_pb2.ForkResponse = await call(fork_pb2.ForkRequest(execution_id=source))
+        return answer.execution_id
+
+    async def until_it_runs(self, execution_id: ExecutionId, node_id: str) -> None:
+        """Return when a node has started."""
+        node = identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=execution_id)
+        request = node_execution_pb2.NodeExecutionGetRequest(id=node)
+        while True:
+            try:
+                found = await self._admin.GetNodeExecution(request)
+            except grpc.aio.AioRpcError as e:
+                if e.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+            else:
+                if found.closure.phase not in WAITING:
+                    return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _ended(
+        self, name: str, inputs: Inputs, max_parallelism: int = MAX_PARALLELISM, map_batch: int = 0
+    ) -> tuple[execution_pb2.Execution, float]:
+        """Run the workflow ``name`` to its end; return its record, and the seconds since the request."""
         started = time.perf_counter()
         literals = literals_pb2.LiteralMap(literals={key: _literal(value) for key, value in inputs.items()})
         spec = execution_pb2.ExecutionSpec(launch_plan=self._plan(name), max_parallelism=max_parallelism)
@@ -71,13 +129,9 @@ class Executions:
         while True:
             execution = await self._admin.GetExecution(request)
             if execution.closure.phase in TERMINAL:
-                break
+                return execution, time.perf_counter() - started
             pause = max(POLL_SECONDS, POLL_SHARE * (time.perf_counter() - started))
             await asyncio.sleep(min(pause, LONGEST_POLL_SECONDS))
-        seconds = time.perf_counter() - started
-        if execution.closure.phase != core_execution_pb2.WorkflowExecution.SUCCEEDED:
-            raise RuntimeError(f"{name} did not succeed: {execution.closure.error.message[-1500:]}")
-        return Finished(created.id, seconds)
 
     async def median(self, name: str, *, repeat: int = 3, warm_up: int = 1) -> float:
         """Return the median seconds of ``repeat`` runs after ``warm_up`` runs that do not count."""

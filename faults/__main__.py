@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from faults import judge
-from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen
+from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen, with_followers
 from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS
@@ -134,7 +134,7 @@ async def _suite(
 
     try:
         stuck = await executions.run_all(runs, concurrency, settle, seconds, stop_killing)
-        launched = [run for run in runs if run.launched]
+        launched = [run for run in with_followers(runs) if run.launched]
         left, orphans = await _quiet(state, notes, folder / "home")
         records = await judge.read(executions)
         verdict = judge.judge(records, launched, stuck, notes, killer.moments)

@@ -14,9 +14,9 @@ from flyteidl.admin import common_pb2, execution_pb2, signal_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 
-from faults.kinds import Kind, integer, text
-from flytetemporal.cli.commands import why
-from flytetemporal.contracts.v1 import operations_pb2
+from faults.kinds import Again, Kind, integer, text
+from flytetemporal.cli.commands import fork, why
+from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
@@ -44,6 +44,10 @@ class Run:
     waited: str = ""
     waits: str = ""
     created: asyncio.Event = field(default_factory=asyncio.Event)
+    # The fork or recovery that follows, and how long after the start of this run a fork of it is made early.
+    follower: "Run | None" = None
+    follow_after: float = 0.0
+    source: "Run | None" = None
 
 
 class Executions:
@@ -75,7 +79,7 @@ class Executions:
         After ``launch_seconds``, if that is not 0, no more are launched. A run is slow if it does not end within
         ``settle_seconds``, and stuck if it does not end within as much time again without kills.
         """
-        ended = {run.name: asyncio.Event() for run in runs}
+        ended = {run.name: asyncio.Event() for run in with_followers(runs)}
         slots = asyncio.Semaphore(concurrency)
         last_launch = time.monotonic() + (launch_seconds or math.inf)
         open_ones: dict[str, asyncio.Task[None]] = {}
@@ -85,7 +89,7 @@ class Executions:
                 if time.monotonic() > last_launch:
                     return
                 run.launched = True
-                open_ones[run.name] = asyncio.create_task(self._whole(run, ended[run.name]))
+                open_ones[run.name] = asyncio.create_task(self._with_follower(run, ended))
                 run.waited = await self._unless_ended(run, open_ones[run.name], settle_seconds)
 
         async def without_kills(run: Run) -> None:
@@ -109,6 +113,27 @@ class Executions:
             whole.result()
             return ""
         return await self._explained(run.name) or "no explanation"
+
+    async def _with_follower(self, run: Run, ended: Mapping[str, asyncio.Event]) -> None:
+        """Run a run to its end and, if its kind says so, a fork or recovery of it; compare their outputs."""
+        follower, again = run.follower, run.kind.again
+        whole = asyncio.create_task(self._whole(run, ended[run.name]))
+        try:
+            if follower is None or again is None:
+                await whole
+                return
+            if again.early:
+                await run.created.wait()
+                await asyncio.sleep(run.follow_after)
+            else:
+                await whole
+            follower.launched = True
+            await self._whole(follower, ended[follower.name])
+            await whole
+        finally:
+            whole.cancel()
+        if again.same and await self._outputs(run.name) != await self._outputs(follower.name):
+            follower.trouble = f"its outputs are not those of {run.name}"
 
     async def _whole(self, run: Run, ended: asyncio.Event) -> None:
         """Launch a run, signal or abort it as its kind says, and wait until it has ended."""
@@ -155,6 +180,9 @@ class Executions:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _launch(self, run: Run) -> None:
+        if run.source is not None and run.source.kind.again is not None:
+            await self._follow(run, run.source, run.source.kind.again)
+            return
         inputs = {name: integer(value) for name, value in run.kind.inputs.items()}
         if run.kind.with_folder:
             inputs["folder"] = text(self._folder)
@@ -173,6 +201,33 @@ class Executions:
             spec=execution_pb2.ExecutionSpec(launch_plan=plan, annotations=common_pb2.Annotations(values=RETRIES)),
         )
         await _retried(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+
+    async def _follow(self, run: Run, source: Run, again: Again) -> None:
+        """Fork or recover the source of a run. A repeated call makes no second execution."""
+        if again.from_nodes is None:
+            recover = execution_pb2.ExecutionRecoverRequest(id=_execution_id(source.name), name=run.name)
+            await _retried(lambda: self._admin.RecoverExecution(recover, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+            return
+        request = fork_pb2.ForkRequest(
+            execution_id=_execution_id(source.name), from_nodes=again.from_nodes, name=run.name, request_id=run.name
+        )
+        call = self._channel.unary_unary(
+            fork.FORK,
+            request_serializer=fork_pb2.ForkRequest.SerializeToString,
+            response_deserializer=fork_pb2.ForkResponse.FromString,
+        )
+        await _retried(lambda: call(request, timeout=CALL_SECONDS), set())
+
+    async def _outputs(self, name: str) -> literals_pb2.LiteralMap:
+        """Return the outputs of an execution that has ended."""
+        request = execution_pb2.WorkflowExecutionGetDataRequest(id=_execution_id(name))
+        found: list[literals_pb2.LiteralMap] = []
+
+        async def read() -> None:
+            found[:] = [(await self._admin.GetExecutionData(request, timeout=CALL_SECONDS)).full_outputs]
+
+        await _retried(read, set())
+        return found[0]
 
     async def _act(self, run: Run) -> None:
         await run.created.wait()
@@ -223,9 +278,19 @@ async def _retried(call: Callable[[], Awaitable[Any]], expected: set[str]) -> st
 
 
 def chosen(kinds: Sequence[Kind], count: int, dice: random.Random, prefix: str) -> list[Run]:
-    """Return ``count`` runs of random kinds."""
+    """Return ``count`` runs of random kinds; those that follow them are not counted."""
     picked = dice.choices(kinds, [kind.weight for kind in kinds], k=count)
-    return [
+    runs = [
         Run(f"{prefix}{number:05d}", kind, abort_after=dice.uniform(0, kind.aborted))
         for number, kind in enumerate(picked)
     ]
+    for run in runs:
+        if run.kind.again is not None:
+            run.follower = Run(f"{run.name}k", run.kind.again.kind, source=run)
+            run.follow_after = dice.uniform(0, run.kind.again.early)
+    return runs
+
+
+def with_followers(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs, each followed by the fork or recovery of it."""
+    return [each for run in runs for each in (run, run.follower) if each is not None]

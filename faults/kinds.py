@@ -37,6 +37,7 @@ class Kind:
     ``child``: the workflow that it launches, ``children`` times.
     ``dynamic``: the node whose inner nodes are named after the attempt that compiled them.
     ``elements``: for each map task the number of elements that succeed; they write notes, too.
+    ``again``: an execution that follows and reuses what succeeded in this one.
     """
 
     workflow: str
@@ -53,6 +54,7 @@ class Kind:
     children: int = 1
     dynamic: str = ""
     elements: Mapping[str, int] = field(default_factory=dict)
+    again: "Again | None" = None
 
     def after(self, attempt: int) -> "Kind":
         """Return the kind as its records look if ``attempt`` compiled the dynamic node's workflow."""
@@ -63,10 +65,73 @@ class Kind:
         return dataclasses.replace(self, nodes=nodes, tasks=tuple(task.replace(first, last) for task in self.tasks))
 
 
+@dataclass(frozen=True)
+class Again:
+    """A fork or a recovery of an execution, and the records that it must end with.
+
+    ``from_nodes``: the nodes that a fork runs again; None: it is a recovery. ``early``: the fork is made while the
+    source runs, at a random moment, so that any part of it is reused. ``same``: its outputs are those of the source.
+    """
+
+    kind: Kind
+    from_nodes: tuple[str, ...] | None = ()
+    early: float = 0.0
+    same: bool = True
+
+
 def _failing(workflow: str, weight: int) -> Kind:
     return Kind(workflow, weight, FAILED, {**START, "n0": FAILED}, tasks=("n0",))
 
 
+REUSED = "RECOVERED"
+_FAN_NODES = tuple(f"n{i}" for i in range(6))
+AGAIN = (
+    Kind(
+        "chain",
+        4,
+        OK,
+        {**ENDS, "n0": OK, "n1": OK, "n2": OK},
+        ("n0", "n2"),
+        again=Again(Kind("chain", 0, OK, {**ENDS, "n0": REUSED, "n1": OK, "n2": OK}, ("n2",)), ("n1",)),
+    ),
+    Kind(
+        "fan",
+        4,
+        OK,
+        {**ENDS, **dict.fromkeys(_FAN_NODES, OK)},
+        ("n0", "n1", "n2"),
+        again=Again(Kind("fan", 0, OK, {**ENDS, **dict.fromkeys(_FAN_NODES, f"{OK}|{REUSED}")}), early=4.0),
+    ),
+    Kind(
+        "nested",
+        3,
+        OK,
+        {**ENDS, "n0": OK, "n0-0-n0": OK, "n0-0-n1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
+        ("n0-0-n0",),
+        again=Again(
+            Kind(
+                "nested",
+                0,
+                OK,
+                {**ENDS, "n0": OK, "n0-0-n0": REUSED, "n0-0-n1": OK, "n0-0-start-node": OK, "n0-0-end-node": OK},
+            ),
+            ("n0-0-n1",),
+        ),
+    ),
+    Kind(
+        "approved",
+        4,
+        FAILED,
+        {**START, "n0": OK, "n1": FAILED},
+        ("n0",),
+        signals={"go": boolean(False)},
+        again=Again(
+            Kind("approved", 0, OK, {**ENDS, "n0": REUSED, "n1": OK, "n2": OK}, ("n2",), signals={"go": boolean(True)}),
+            from_nodes=None,
+            same=False,
+        ),
+    ),
+)
 KINDS = (
     Kind("single", 8, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("chain", 8, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2")),
@@ -116,6 +181,7 @@ KINDS = (
     Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),
     Kind("aborted", 5, "ABORTED", {**START, "n0": OK}, ("n0",), aborted=6.0),
     Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0, races=True),
+    *AGAIN,
 )
 
 

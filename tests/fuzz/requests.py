@@ -23,12 +23,13 @@ from flyteidl.service import dataproxy_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.contracts.v1 import events_pb2, operations_pb2, records_pb2
+from flytetemporal.contracts.v1 import events_pb2, fork_pb2, operations_pb2, records_pb2
 from tests.fixtures import registrations
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, scope, variables
 
 EXECUTION = identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name="fuzzed")
 NODE = identifier_pb2.NodeExecutionIdentifier(execution_id=EXECUTION, node_id="n0")
+MEMORY = fork_pb2.NodeResource(node_id="n0", resource="memory", quantity="1Gi")
 TASK = identifier_pb2.TaskExecutionIdentifier(task_id=identifier("TASK", "t"), node_execution_id=NODE)
 NOW = timestamp_pb2.Timestamp(seconds=1_790_000_000)
 RESOURCES = tasks_pb2.Resources(requests=[tasks_pb2.Resources.ResourceEntry(name="CPU", value="500m")])
@@ -251,4 +252,15 @@ VALID: dict[str, list[Message]] = {
     "EventService/RecordEvents": [batch()],
     "OperationsService/Explain": [operations_pb2.ExplainRequest(execution_id=EXECUTION)],
     "OperationsService/GetNodeTimes": [records_pb2.NodeTimesRequest(execution_id=EXECUTION)],
+    "OperationsService/Fork": [
+        fork_pb2.ForkRequest(execution_id=EXECUTION, request_id="r", resources=[MEMORY]),
+        fork_pb2.ForkRequest(
+            execution_id=EXECUTION,
+            from_nodes=["n0"],
+            inputs=literals_pb2.LiteralMap(literals={"a": integer(2)}),
+            version="v1",
+            dry_run=True,
+        ),
+    ],
+    "OperationsService/GetLineage": [fork_pb2.LineageRequest(execution_id=EXECUTION)],
 }

@@ -1,5 +1,6 @@
 """Fork an execution: check, read the source at one moment, plan, store what is reused, launch."""
 
+import asyncio
 import hashlib
 
 from flyteidl.admin import execution_pb2
@@ -166,7 +167,9 @@ async def _plan(
     entered = planning.entered_nodes(asked, source.nodes)
     generated = {} if has_version else await sources.generated_graphs(deps, source.nodes, entered)
     open_children = {node.id for node in source.nodes if sources.is_open_child(source, node)}
-    return Planner(asked, source.nodes, generated, open_children).plan(definition, earlier)
+    # A workflow of 10,000 nodes takes a while, in which the event loop has to serve everybody else.
+    planner = Planner(asked, source.nodes, generated, open_children)
+    return await asyncio.to_thread(planner.plan, definition, earlier)
 
 
 async def _store(
@@ -174,7 +177,7 @@ async def _store(
 ) -> contract_pb2.ContentReference:
     """Store what is reused under the name of its content, which a repeated call does not change."""
     directory = locations.join(locations.metadata_dir(deps.blobs.root, execution_id), "reused")
-    reference, data = content.pack(reused, lambda sha256: locations.join(directory, sha256))
+    reference, data = await asyncio.to_thread(content.pack, reused, lambda sha256: locations.join(directory, sha256))
     await deps.blobs.write(reference.uri, data)
     return reference
 

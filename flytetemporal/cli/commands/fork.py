@@ -65,6 +65,9 @@ def lines(source: str, answer: fork_pb2.ForkResponse) -> Iterator[str]:
     if answer.nodes:
         rows = [[node.node_id, node.name, "reused" if node.reused else "runs", node.reason] for node in answer.nodes]
         yield from printing.table(["node", "name", "decision", "reason"], rows)
+        hidden = answer.reused + answer.run_again - len(answer.nodes)
+        if hidden:
+            yield f"and {hidden} more nodes"
     counts = f"{answer.reused} nodes are reused, {answer.run_again} run"
     if not answer.HasField("execution_id"):
         yield f"a fork of {source}: {counts}; nothing was started"

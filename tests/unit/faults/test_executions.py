@@ -1,12 +1,14 @@
 """Which runs the fault suite calls slow, and which stuck."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+from flyteidl.core import literals_pb2
 
-from faults.executions import Executions, Run
-from faults.kinds import KINDS
+from faults.executions import Executions, Run, chosen, with_followers
+from faults.kinds import AGAIN, KINDS, integer
 from tests.fixtures.waiting import bounded
 
 
@@ -19,6 +21,8 @@ class Played(Executions):
         )
         self.ends: dict[str, asyncio.Event] = {}
         self.killing = True
+        self.began: list[str] = []
+        self.outputs: dict[str, literals_pb2.LiteralMap] = {}
 
     async def stop_killing(self) -> None:
         self.killing = False
@@ -28,7 +32,11 @@ class Played(Executions):
         await asyncio.Event().wait()
 
     async def _whole(self, run: Run, ended: asyncio.Event) -> None:
+        self.began.append(run.name)
         await self.ends[run.name].wait()
+
+    async def _outputs(self, name: str) -> literals_pb2.LiteralMap:
+        return self.outputs.get(name, literals_pb2.LiteralMap())
 
     async def _explained(self, name: str) -> str:
         return f"{name} waits" if self.killing else ""
@@ -69,3 +77,22 @@ async def test_a_run_that_is_never_launched_is_neither(played: Played) -> None:
 
     assert not run.launched
     assert (run.waited, run.waits) == ("", "")
+
+
+@pytest.mark.parametrize("values", [(1, 1), (1, 2)], ids=["the same outputs", "other outputs"])
+async def test_a_run_is_forked_after_its_end_and_the_outputs_are_compared(
+    played: Played, values: tuple[int, int]
+) -> None:
+    [run] = chosen([kind for kind in AGAIN if kind.workflow == "chain"], 1, random.Random(1), "f")
+    assert run.follower is not None
+    names = [run.name, run.follower.name]
+    played.ends = {name: asyncio.Event() for name in [*names, "needs peace"]}
+    for name, value in zip(names, values, strict=True):
+        played.ends[name].set()
+        played.outputs[name] = literals_pb2.LiteralMap(literals={"o0": integer(value)})
+
+    await bounded(played.run_all([run], 2, 10_000, 0, played.stop_killing))
+
+    assert played.began == names
+    assert [each.launched for each in with_followers([run])] == [True, True]
+    assert run.follower.trouble == ("" if values == (1, 1) else f"its outputs are not those of {run.name}")

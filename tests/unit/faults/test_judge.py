@@ -13,7 +13,7 @@ import pytest
 from faults import judge, processes
 from faults.executions import Run
 from faults.judge import Records
-from faults.kinds import KINDS, Kind
+from faults.kinds import AGAIN, KINDS, Kind
 
 NAME = "f1x00001"
 
@@ -26,6 +26,7 @@ def kind(workflow: str, **wanted: Any) -> Kind:
 SINGLE, EXHAUSTED, PARENT = kind("single"), kind("exhausted"), kind("parent")
 MAPPED = kind("mapped")
 RACING = kind("chain", phase="ABORTED")
+FORKED = next(each.again.kind for each in AGAIN if each.workflow == "chain" and each.again is not None)
 
 
 @pytest.fixture
@@ -285,3 +286,30 @@ def test_an_element_that_succeeded_and_did_nothing_is_a_contradiction(mapped: Re
     mapped.elements[NAME]["n0"][f"{NAME}-n0-0-n9-0"] = "SUCCEEDED"
 
     assert "contradictory" in found(mapped, tmp_path, Run(NAME, MAPPED))
+
+
+@pytest.fixture
+def forked(tmp_path: Path) -> Records:
+    """The records of a fork that reuses the first node of a chain, without a violation."""
+    records = Records(executions={NAME: ("SUCCEEDED", "")})
+    records.nodes[NAME] = {**dict.fromkeys(("start-node", "n1", "n2", "end-node"), "SUCCEEDED"), "n0": "RECOVERED"}
+    records.attempts[NAME]["n2"] = {0: "SUCCEEDED"}
+    for event in ("start", "end"):
+        note(tmp_path, event, attempt=f"{NAME}-n2-0")
+    return records
+
+
+def test_correct_records_of_a_fork_have_no_violation(forked: Records, tmp_path: Path) -> None:
+    assert found(forked, tmp_path, Run(NAME, FORKED)) == {}
+
+
+def test_a_reused_node_that_ran_again_is_a_contradiction(forked: Records, tmp_path: Path) -> None:
+    forked.attempts[NAME]["n0"] = {0: "SUCCEEDED"}
+
+    assert "contradictory" in found(forked, tmp_path, Run(NAME, FORKED))
+
+
+def test_a_node_that_was_to_run_again_and_was_reused_is_a_contradiction(forked: Records, tmp_path: Path) -> None:
+    forked.nodes[NAME]["n1"] = "RECOVERED"
+
+    assert "contradictory" in found(forked, tmp_path, Run(NAME, FORKED))
