@@ -13,6 +13,7 @@ FlyteError
 ├── FailedPrecondition        the state of the entity does not allow this
 │   ├── AlreadyTerminal       the execution, node or task has ended
 │   └── StartRefused          Temporal refuses to start the execution, and would refuse it again
+├── Conflict                  something else was changed first; look at it and try again
 ├── Unauthenticated
 ├── PermissionDenied
 ├── QuotaExceeded             too many requests or executions; try again later
@@ -85,6 +86,10 @@ class AlreadyTerminal(FailedPrecondition):
 
 class StartRefused(FailedPrecondition):
     """Temporal refuses to start an execution, and would refuse it again; the execution fails."""
+
+
+class Conflict(FlyteError):
+    """The entity has changed since the caller has read it; the caller reads it again and decides anew."""
 
 
 class Unauthenticated(FlyteError):

@@ -132,7 +132,9 @@ class ElementEvents(AttemptEvents):
 
     def _resource(self, seen: event_pb2.TaskExecutionEvent) -> events_pb2.Event:
         element = self.attempt.element
-        event = array_task_events.task_event(self.attempt.node_event, seen.task_id, TaskPhase.RUNNING, seen.occurred_at)
+        event = array_task_events.task_event(
+            self.attempt.node_event, seen.task_id, TaskPhase.RUNNING, seen.occurred_at, element.array_attempt
+        )
         resource = event.metadata.external_resources.add(
             external_id=element.external_id,
             index=element.index,

@@ -9,6 +9,7 @@ from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import node_times, operations
 from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.forks import forking, records
@@ -94,6 +95,8 @@ DATA_PROXY: Mapping[str, Function[DataProxy]] = {
 EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": batches.record_events}
 OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Explain": operations.explain,
+    "Edit": editing.edit,
+    "ListOperatorActions": editing.list_operator_actions,
     "ForceTerminate": operations.force_terminate,
     "Fork": forking.fork,
     "GetLineage": records.get_lineage,

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 # The first sentence of each command's help. A command is the function of its name in the module of its name, with "_"
-# for "-". What users need first comes first.
+# for "-", or of the package that ``_PACKAGES`` names. What users need first comes first.
 COMMANDS = {
     "dev": "Run everything on this machine: Temporal, Postgres, the Flyte API and a worker.",
     "get": "List executions, tasks, workflows, launch plans or projects; newest first.",
@@ -19,6 +19,9 @@ COMMANDS = {
     "logs": "Print the log of the node NODE of EXECUTION, or of all its nodes.",
     "why": "Explain why EXECUTION, or its node NODE, has not ended.",
     "metrics": "Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share.",
+    "edit": "Change EXECUTION while it runs.",
+    "retry": "Run NODE of EXECUTION again, which has failed and is held.",
+    "skip": "End NODE of EXECUTION with given outputs; it is held or has not started.",
     "terminate": "Abort EXECUTION.",
     "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
     "fork": "Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again.",
@@ -34,6 +37,8 @@ COMMANDS = {
     "version": "Print this installation's versions.",
 }
 
+_PACKAGES = {"edit": "operators", "retry": "operators", "skip": "operators"}
+
 
 class LazyGroup(click.Group):
     """A group of sub-commands that are imported on use."""
@@ -47,7 +52,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"flytetemporal.cli.commands.{name}"), name)
+        module = ".".join(part for part in ("flytetemporal.cli.commands", _PACKAGES.get(cmd_name), name) if part)
+        command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,6 +10,8 @@ ARRAY_WORKFLOW = "ArrayWorkflow"
 SIGNAL_SET = "signal_set"
 # Argument: ChildState with an outcome.
 CHILD_ENDED = "child_ended"
+# An update. Argument: edits.EditCommand; result: edits.EditResponse.
+EDIT = "edit"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"

@@ -22,13 +22,15 @@ def task_event(
     task_id: identifier_pb2.Identifier,
     phase: core_execution_pb2.TaskExecution.Phase,
     occurred_at: timestamp_pb2.Timestamp,
+    attempt: int,
 ) -> event_pb2.TaskExecutionEvent:
-    """Return an event of the array's task execution, without resources and URIs."""
+    """Return an event of the task execution of an attempt of the array, without resources and URIs."""
     event = event_pb2.TaskExecutionEvent(
         task_id=task_id,
         parent_node_execution_id=node_event.id,
         phase=phase,
         occurred_at=occurred_at,
+        retry_attempt=attempt,
         task_type=TASK_TYPE,
         event_version=EVENT_VERSION,
     )

@@ -19,6 +19,7 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import elements
 from flytetemporal.workflows.nodes.elements import ArrayShard, Elements
+from flytetemporal.workflows.operators.edits import Edits
 
 
 @workflow.defn(name=workflows.ARRAY_WORKFLOW, sandboxed=False)
@@ -36,7 +37,9 @@ class ArrayWorkflow:
     @workflow.run
     async def run(self, argument: arrays_pb2.ArrayInput) -> arrays_pb2.ElementsOutcome:
         """Run the shard to its end. Failed elements do not fail it; it is cancelled when the array is stopped."""
-        run = Run(argument.execution, signals=SignalCounts(), children=ChildOutcomes(), waits=self._waits)
+        run = Run(
+            argument.execution, signals=SignalCounts(), children=ChildOutcomes(), waits=self._waits, edits=Edits()
+        )
         shard = _shard(argument, run)
         report = ArrayReport(shard.node, argument.task.id)
         run.reports.start()

@@ -88,7 +88,7 @@ class ArrayReport:
         if self._task_id is None:
             return
         event = array_task_events.task_event(
-            self._node.event, self._task_id, phase, self._node.scope.run.event_clock.tick()
+            self._node.event, self._task_id, phase, self._node.scope.run.event_clock.tick(), self._node.attempt
         )
         event.metadata.external_resources.extend(self._changed[key] for key in sorted(self._changed))
         self._changed.clear()

@@ -199,7 +199,7 @@ async def with_deadline(
     """
     limit = times.limit(node.node.timeout)
     if not limit:
-        return await work(node)
+        return await work(node.at(node.progress.attempt))  # Only operators start another attempt.
     budget = budget_of(node, retries, task)
     progress = budget.progress
     while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -11,7 +12,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2
+from flytetemporal.errors import FlyteError
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
 from flytetemporal.workflows.node import graph
@@ -22,6 +24,7 @@ from flytetemporal.workflows.node.run import Program, Run, Scope
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
+from flytetemporal.workflows.operators.edits import Edits
 from flytetemporal.workflows.run_state import ContinueAsNewRequested
 from flytetemporal.workflows.walk import Walk
 
@@ -38,6 +41,7 @@ class ExecutionWorkflow:
         self._signals = SignalCounts()
         self._children = ChildOutcomes()
         self._waits = WaitRegistry()
+        self._edits = Edits()
 
     @workflow.signal(name=workflows.SIGNAL_SET)
     def signal_set(self, signal_id: str) -> None:
@@ -52,15 +56,35 @@ class ExecutionWorkflow:
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
         """Return what one node, or every node that has not ended, waits for."""
-        return self._waits.answer(node_id)
+        answer = self._waits.answer(node_id)
+        answer.revision = self._edits.revision
+        return answer
+
+    # An execution that ends, or fails to read its graph, leaves edits unanswered; admin asks again.
+    @workflow.update(name=workflows.EDIT, unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def edit(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse:
+        """Apply an edit and return its answer."""
+        if not self._edits.is_open:
+            await workflow.wait_condition(lambda: self._edits.is_open)
+        with _refusals():
+            return self._edits.apply(command)
+
+    @edit.validator
+    def check_edit(self, command: edits_pb2.EditCommand) -> None:
+        """Refuse an edit that cannot be applied; nothing of it is recorded."""
+        if self._edits.is_open:  # Otherwise it is checked when the run knows its nodes.
+            with _refusals():
+                self._edits.check(command)
 
     @workflow.run
     async def run(self, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionOutcome:
         """Run the execution to its end. The Temporal workflow fails or is cancelled if the Flyte execution is."""
-        run = Run(argument, signals=self._signals, children=self._children, waits=self._waits)
+        run = Run(argument, signals=self._signals, children=self._children, waits=self._waits, edits=self._edits)
         try:
             outputs = await _walk(run)
         except ContinueAsNewRequested as requested:
+            if self._edits.revision:  # Taken only now: edits that arrived while the state was stored count as well.
+                requested.argument.edits.CopyFrom(self._edits.message)
             workflow.continue_as_new(requested.argument, task_timeout=workflow.info().task_timeout)
         except NodeFailure as failure:
             _report(run, Phase.FAILED, error=failure.error)
@@ -83,6 +107,7 @@ async def _walk(run: Run) -> Values:
     run.reports.start()
     await run.state.restore()
     run.graph = graph.parse(await _graph_bytes(argument))
+    run.edits.open(run.state.standing)
     program = Program(run.graph, argument.tasks)
     walk = Walk(
         Scope(run, program, run.graph.bodies[0], argument.metadata_dir),
@@ -152,6 +177,15 @@ async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
     # The parent may have ended. If the signal is lost otherwise, its launch plan node polls for the outcome.
     with contextlib.suppress(FailureError):
         await parent.signal(workflows.CHILD_ENDED, state)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise the refusal of an edit as an error that fails the update, not the workflow task."""
+    try:
+        yield
+    except FlyteError as e:
+        raise ApplicationError(e.message, type=type(e).__name__, non_retryable=True) from None
 
 
 def _application_error(error: core_execution_pb2.ExecutionError) -> ApplicationError:

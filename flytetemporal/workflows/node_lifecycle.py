@@ -18,11 +18,13 @@ from flytetemporal.workflows import attempts, cancellation, deadlines
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.inputs import Outputs
+from flytetemporal.workflows.node import holding
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import (
     UNKNOWN,
     NodeFailure,
+    NodeTimedOut,
     Values,
     execution_error,
     system_failure,
@@ -47,19 +49,19 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
     """
     # First the slot, then admission: a node that waits for a slot does not count as open and delays no drain.
     async with _slot(node), _admitted(node) as progress:
+        skip = node.scope.run.edits.take_skip(node.id) if not progress.HasField("held") else None
+        if skip is not None:
+            return holding.skipped(node, skip)
         recovered = await _recovered(node)
         if recovered is not None:
             return recovered
-        try:
-            inputs = sources.resolve(node.node.inputs)
-        except ResolutionFailed as e:
-            failure = node_inputs.binding_failure(e)
-            _report_failure(node, failure)
-            raise failure from e
-        if not progress.HasField("began_at"):  # The previous run has reported a node that it started.
-            progress.began_at.CopyFrom(runs.now())
-            node.report(node.phase_event(Phase.QUEUED))
-        return await _run_queued(node, inputs, run_kind, abort)
+        while True:
+            try:
+                return await _run_admitted(node, sources, run_kind, abort)
+            except _Failed as failed:
+                outputs = await _end(node, failed, abort)
+            if outputs is not None:
+                return outputs
 
 
 async def _recovered(node: NodeRun) -> Values | None:
@@ -82,24 +84,64 @@ async def _recovered(node: NodeRun) -> Values | None:
     return Values(None, earlier.output_uri)
 
 
+class _Failed(Exception):
+    """A node has failed, which is not reported yet. ``phase`` is that in which it ends."""
+
+    def __init__(self, failure: NodeFailure, phase: core_execution_pb2.NodeExecution.Phase = Phase.FAILED) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.phase = phase
+
+
+async def _end(node: NodeRun, failed: _Failed, abort: Abort) -> Values | None:
+    """End a node that has failed, or hold it; return the outputs that an operator gave it, None if it runs again.
+
+    Raises:
+        NodeFailure: it ends, and its end has been reported.
+    """
+    failure = failed.failure
+    try:
+        # A node that is being stopped is not cancelled a second time, so nothing would end its wait.
+        if holding.may_hold(node) and not cancellation.is_cancelled():
+            return await holding.decided(node, failure, timed_out=failed.phase == Phase.TIMED_OUT)
+    except NodeFailure:
+        pass  # The run no longer holds it.
+    except asyncio.CancelledError:
+        report_aborted(node, abort)
+        raise
+    _report_failure(node, failure, failed.phase)
+    failure.checkpoint_uri = ""  # It is this node's. The nodes above report the same failure.
+    raise failure
+
+
+async def _run_admitted(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort) -> Values:
+    progress = node.progress
+    if progress.HasField("held"):  # By the previous run.
+        held = progress.held
+        kind, phase = (NodeTimedOut, Phase.TIMED_OUT) if held.timed_out else (NodeFailure, Phase.FAILED)
+        raise _Failed(kind(held.error, checkpoint_uri=held.checkpoint_uri), phase)
+    try:
+        inputs = sources.resolve(node.node.inputs)
+    except ResolutionFailed as e:
+        raise _Failed(node_inputs.binding_failure(e)) from e
+    if not progress.HasField("began_at"):  # The previous run has reported a node that it started.
+        progress.began_at.CopyFrom(runs.now())
+        node.report(node.phase_event(Phase.QUEUED))
+    return await _run_queued(node, inputs, run_kind, abort)
+
+
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:
     limit = attempts.node_limit(node)
     try:
         return await deadlines.within(deadlines.left(limit, node.progress.began_at), run_kind(node, inputs))
     except NodeFailure as failure:
-        _report_failure(node, failure)
-        failure.checkpoint_uri = ""  # It is this node's. The nodes above report the same failure.
-        raise
+        raise _Failed(failure) from failure
     except TimeoutError as e:
-        expired = timed_out(node.id, limit, times.limit(node.node.timeout))
-        _report_failure(node, expired, Phase.TIMED_OUT)
-        raise expired from e
+        raise _Failed(timed_out(node.id, limit, times.limit(node.node.timeout)), Phase.TIMED_OUT) from e
     except (asyncio.CancelledError, exceptions.FailureError) as e:
         # An activity that is cancelled raises a FailureError of its own kind, or any other if it fails as it stops.
         if not exceptions.is_cancelled_exception(e) and not cancellation.is_cancelled():
-            failed = _engine_failure(node, e)
-            _report_failure(node, failed)
-            raise failed from e
+            raise _Failed(_engine_failure(node, e)) from e
         report_aborted(node, abort)
         raise asyncio.CancelledError from e
 

@@ -5,6 +5,7 @@ nodes are idle. When that moment has come is decided in ``continuation``.
 """
 
 import contextlib
+import enum
 import gzip
 from collections.abc import Iterator
 from datetime import timedelta
@@ -38,6 +39,16 @@ class ContinueAsNewRequested(Exception):
         self.argument = argument
 
 
+class Standing(enum.Enum):
+    """Where a node stands."""
+
+    UNKNOWN = enum.auto()
+    WAITING = enum.auto()
+    RUNNING = enum.auto()
+    HELD = enum.auto()
+    ENDED = enum.auto()
+
+
 class Level(Protocol):
     """A level of the graph that is being walked."""
 
@@ -47,6 +58,14 @@ class Level(Protocol):
 
     def request_continue_as_new(self, request: ContinueAsNewRequested) -> bool:
         """Make the walk raise ``request``; return False if it is ending anyway."""
+        ...
+
+    def has_ended(self, node_id: str) -> bool | None:
+        """Whether a node of this level has ended; None if it is not of this level."""
+        ...
+
+    def will_run(self, node_id: str) -> bool:
+        """Whether a node is below one of this level that has not ended."""
         ...
 
 
@@ -149,6 +168,18 @@ class RunState:
     def is_open(self, node_id: str) -> bool:
         """Whether the node is open; elements of arrays never are."""
         return node_id in self._open
+
+    def standing(self, node_id: str) -> Standing:
+        """Return where a node stands; what a dynamic node has not generated yet is UNKNOWN."""
+        progress = self._open.get(node_id) or self._restored.get(node_id)
+        if progress is not None:
+            return Standing.HELD if progress.HasField("held") else Standing.RUNNING
+        for level in self._levels.values():
+            has_ended = level.has_ended(node_id)
+            if has_ended is not None:
+                return Standing.ENDED if has_ended else Standing.WAITING
+        will_run = any(level.will_run(node_id) for level in self._levels.values())
+        return Standing.WAITING if will_run else Standing.UNKNOWN
 
     @property
     def open_count(self) -> int:

@@ -6,6 +6,7 @@ in the same order.
 """
 
 import asyncio
+import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ from flytetemporal.workflows.abort import SIBLING_FAILED, WORKFLOW_ABORTED, Abor
 from flytetemporal.workflows.inputs import Outputs
 from flytetemporal.workflows.level_progress import LevelProgress
 from flytetemporal.workflows.level_tasks import LevelTasks
+from flytetemporal.workflows.node import below
 from flytetemporal.workflows.node.graph import END, START
 from flytetemporal.workflows.node.node_run import NodeRun, Phase, node_run
 from flytetemporal.workflows.node.outcomes import NodeFailure, NodeTimedOut, Values, system_failure
@@ -123,6 +125,18 @@ class Walk:
     def running(self) -> list[str]:
         """Return the ids of the nodes that run or sleep."""
         return self._tasks.running()
+
+    def has_ended(self, node_id: str) -> bool | None:
+        """Whether a node of this level has ended; None if it is not of this level."""
+        for position in range(len(self._body.nodes)):
+            if self._node_id(position) == node_id:
+                return self._progress.has_ended(position)
+        return None
+
+    def will_run(self, node_id: str) -> bool:
+        """Whether a node is below one of this level that has not ended."""
+        nodes = enumerate(self._body.nodes)
+        return any(not self._progress.has_ended(n) and below.contains(self.scope, node, node_id) for n, node in nodes)
 
     def fail(self, failure: NodeFailure) -> None:
         """End the walk with ``failure``, whatever the policy; a second failure changes nothing."""
@@ -272,7 +286,9 @@ class Walk:
 
     async def _run_failure_node(self, node: graph_pb2.Node) -> Values:
         # It sees the inputs of the workflow and no other node.
-        return await self.run_node(node_run(self.scope, node), self.outputs.only(self._body.nodes[START].id))
+        sources = self.outputs.only(self._body.nodes[START].id)
+        scope = dataclasses.replace(self.scope, may_hold=False)  # The run has failed, so nothing is left to wait for.
+        return await self.run_node(node_run(scope, node), sources)
 
     # Answers to queries.
 

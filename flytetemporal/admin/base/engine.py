@@ -31,10 +31,11 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytetemporal.admin.base import sent_edits
 from flytetemporal.admin.base.histories import Histories
 from flytetemporal.admin.base.temporal_answers import answer as _answer
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
@@ -261,6 +262,12 @@ class Engine:
             return await _answer(query, execution_id)
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as e:
             raise Unavailable(f"the workflow of {execution_id.name} does not answer queries: {e}") from e
+
+    async def edit(
+        self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, command: edits_pb2.EditCommand
+    ) -> edits_pb2.EditResponse:
+        """Send an edit to the running workflow and return its answer; see ``sent_edits.send``."""
+        return await sent_edits.send(self._handle(execution_id), execution_id, command)
 
     async def pollers(self, task_queue: str, *, workflows_too: bool = False) -> int:
         """Return the number of workers that recently polled a task queue.

@@ -223,6 +223,25 @@ class ExecutionForkRow(_NumberedRow, Base):
     __table_args__ = (Index("ix_execution_forks_source", "source_project", "source_domain", "source_name", "id"),)
 
 
+class OperatorActionRow(Base):
+    """What an operator did: who, when, and what to which target."""
+
+    __tablename__ = "operator_actions"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    operator: Mapped[str] = mapped_column(NAME)
+    # A verb, such as "retry".
+    action: Mapped[str] = mapped_column(NAME)
+    project: Mapped[str] = mapped_column(NAME)
+    # Domain, name and node are empty if the target has none.
+    domain: Mapped[str] = mapped_column(NAME)
+    name: Mapped[str] = mapped_column(NAME)
+    node_id: Mapped[str]
+    # A JSON object with the parameters of the action.
+    details: Mapped[str] = mapped_column(Text)
+    __table_args__ = (Index("ix_operator_actions_target", "project", "domain", "name", "id"),)
+
+
 class ExecutionTagRow(Base):
     """A label of an execution, or a tag, whose value is empty; for filters."""
 

@@ -46,23 +46,31 @@ def sentence(wait: operations_pb2.Wait) -> str:
         case "nested" if wait.nested.node_ids:
             children = "its child" if len(wait.nested.node_ids) == 1 else "its children"
             text = f"waits for {children} {_listed(wait.nested.node_ids)}"
+        case "hold":
+            text = _hold(wait)
         case "slot":
             text = _slot(wait.slot)
         case "signal":
             text = _signal(wait.signal)
-        case "timer":
-            text = f"sleeps until {_moment(wait.timer.until)}"
         case "backoff":
             text = _backoff(wait.backoff)
         case "attempt":
             text = _attempt(wait)
-        case "child":
-            text = f"waits for execution {wait.child.execution_id.name} to end"
-        case "engine":
-            text = f"waits for the engine to {_engine_work(wait.engine.work)}"
         case _:
-            text = "is about to continue"
+            text = _short(wait)
     return f"{wait.node_id} {text}"
+
+
+def _short(wait: operations_pb2.Wait) -> str:
+    match wait.WhichOneof("cause"):
+        case "timer":
+            return f"sleeps until {_moment(wait.timer.until)}"
+        case "child":
+            return f"waits for execution {wait.child.execution_id.name} to end"
+        case "engine":
+            return f"waits for the engine to {_engine_work(wait.engine.work)}"
+        case _:
+            return "is about to continue"
 
 
 def _engine_work(work: str) -> str:
@@ -75,6 +83,16 @@ def _slot(slot: operations_pb2.SlotWait) -> str:
     others = " and others" if len(slot.holders) < slot.limit else ""
     holders = f", held by {_listed(slot.holders)}{others}" if slot.holders else ""
     return f"waits for {wanted} of {slot.limit_name}{holders}"
+
+
+def _hold(wait: operations_pb2.Wait) -> str:
+    error, node = wait.hold.error, f"{wait.hold.execution} {wait.node_id}"
+    kind = core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
+    failure = f"{kind} {error.code}: {error_text.headline(error.message)}"
+    return (
+        f"has failed and is held since {_moment(wait.since)} ({failure}); run it again with "
+        f"`flytetemporal retry {node}`, or give it outputs with `flytetemporal skip {node} --outputs FILE`"
+    )
 
 
 def _signal(signal: operations_pb2.SignalWait) -> str:

@@ -118,7 +118,7 @@ async def _add_waits(
         response.notes.append(f"the workflow cannot be queried now, try again{polled}: {e.message}")
         return False
     response.waits.extend(found.waits)
-    response.more = found.more
+    response.more, response.revision = found.more, found.revision
     await _add_activities(deps, request.execution_id, response)
     return True
 

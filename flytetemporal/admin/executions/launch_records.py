@@ -133,6 +133,7 @@ def engine_settings(
         cluster=cluster,
         asked_raw_output_prefix=config.raw_output_data_config.output_location_prefix,
         retry_rules=policies.rules,
+        on_failure=policies.on_failure,
         memory_rules=policies.memory_rules,
     )
     if policies.timeout:

@@ -6,6 +6,7 @@ of a workflow, a domain or a project) and without a change of code:
 ``flytetemporal.io/timeout``  the longest duration of an execution, such as ``2h30m``
 ``flytetemporal.io/retry``    a YAML list of rules, each with any of ``task``, ``cause`` (USER, SYSTEM, UNKNOWN or an
                               error code), ``retries``, ``initial``, ``coefficient``, ``maximum``
+``flytetemporal.io/on-failure``  ``hold``: a node that would fail waits for an operator; ``fail``: it fails
 ``flytetemporal.io/memory``   a YAML list of rules, each with ``maximum`` (a quantity) and any of ``task``, ``factor``,
                               ``steps``: what a task gets after it ran out of memory
 ``flytetemporal.io/map-batch``  the number of elements of a map task that may run one after another in one process,
@@ -15,7 +16,7 @@ of a workflow, a domain or a project) and without a change of code:
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import yaml
 from flyteidl.admin import common_pb2
@@ -32,6 +33,7 @@ RETRY = f"{PREFIX}retry"
 MEMORY = f"{PREFIX}memory"
 MAP_BATCH = f"{PREFIX}map-batch"
 LARGEST_BATCH = 100
+ON_FAILURE = f"{PREFIX}on-failure"
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
 
@@ -109,6 +111,7 @@ _RETRIES = TypeAdapter(list[RetryPolicy])
 _MEMORY = TypeAdapter(list[MemoryPolicy])
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 _BATCH: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=LARGEST_BATCH)])
+_ON_FAILURE: TypeAdapter[str] = TypeAdapter(Literal["hold", "fail"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ class RunPolicies:
     rules: list[execution_pb2.RetryRule] = field(default_factory=list)
     memory_rules: list[execution_pb2.MemoryRule] = field(default_factory=list)
     map_batch: int | None = None
+    # Empty: no level sets it.
+    on_failure: str = ""
 
 
 def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> RunPolicies:
@@ -126,29 +131,33 @@ def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> 
 
     ``longest`` bounds the timeout and ``most_memory`` the memory in bytes, unless they are zero.
 
-    Of timeouts and sizes of batches the most specific one counts. Rules of all levels are kept, those of more specific
-    levels first.
+    Of timeouts, sizes of batches and ``on-failure`` the most specific one counts. Rules of all levels are kept, those
+    of more specific levels first.
 
     Raises:
         InvalidRequest: an annotation cannot be read.
     """
     timeout: timedelta | None = None
     map_batch: int | None = None
+    on_failure = ""
     rules: list[execution_pb2.RetryRule] = []
     memory: list[execution_pb2.MemoryRule] = []
     for level in levels:
         found, size = _timeout(level), _map_batch(level)  # All of them are read: none may be wrong.
         timeout = found if timeout is None else timeout
         map_batch = size if map_batch is None else map_batch
+        failing = _on_failure(level)
+        on_failure = on_failure or failing
         rules += [policy.rule() for policy in _listed(level, RETRY, _RETRIES)]
         memory += [policy.rule(most_memory) for policy in _listed(level, MEMORY, _MEMORY)]
     bounds = [bound for bound in (timeout, longest) if bound]
-    return RunPolicies(min(bounds, default=timedelta()), rules, memory, map_batch)
+    return RunPolicies(min(bounds, default=timedelta()), rules, memory, map_batch, on_failure)
 
 
 def check(level: Level) -> None:
     """Refuse policy annotations that cannot be read. Raises ``InvalidRequest``."""
     _timeout(level)
+    _on_failure(level)
     _listed(level, RETRY, _RETRIES)
     _listed(level, MEMORY, _MEMORY)
     _map_batch(level)
@@ -168,6 +177,13 @@ def _map_batch(level: Level) -> int | None:
     if MAP_BATCH not in annotations.values:
         return None
     return _read(f"annotation {MAP_BATCH} of {name}", annotations.values[MAP_BATCH], _BATCH)
+
+
+def _on_failure(level: Level) -> str:
+    name, annotations = level
+    if ON_FAILURE not in annotations.values:
+        return ""
+    return _read(f"annotation {ON_FAILURE} of {name}", annotations.values[ON_FAILURE], _ON_FAILURE)
 
 
 def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> list[T]:

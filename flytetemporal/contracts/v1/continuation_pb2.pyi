@@ -68,8 +68,18 @@ class FailedNode(_message.Message):
     timed_out: bool
     def __init__(self, position: _Optional[int] = ..., error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., timed_out: _Optional[bool] = ...) -> None: ...
 
+class HeldNode(_message.Message):
+    __slots__ = ("error", "timed_out", "checkpoint_uri")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    TIMED_OUT_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_URI_FIELD_NUMBER: _ClassVar[int]
+    error: _execution_pb2.ExecutionError
+    timed_out: bool
+    checkpoint_uri: str
+    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., timed_out: _Optional[bool] = ..., checkpoint_uri: _Optional[str] = ...) -> None: ...
+
 class OpenNode(_message.Message):
-    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache")
+    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "held", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache")
     class FailuresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +94,7 @@ class OpenNode(_message.Message):
     ATTEMPT_BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
     RETRY_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     WAKES_AT_FIELD_NUMBER: _ClassVar[int]
     LAUNCHED_FIELD_NUMBER: _ClassVar[int]
     ASKED_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +109,7 @@ class OpenNode(_message.Message):
     attempt_began_at: _timestamp_pb2.Timestamp
     retry_at: _timestamp_pb2.Timestamp
     last_error: _execution_pb2.ExecutionError
+    held: HeldNode
     wakes_at: _timestamp_pb2.Timestamp
     launched: bool
     asked: bool
@@ -105,7 +117,7 @@ class OpenNode(_message.Message):
     deck_uri: str
     memory_bytes: int
     cache: _event_pb2.TaskNodeMetadata
-    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., held: _Optional[_Union[HeldNode, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
 
 class StateBytes(_message.Message):
     __slots__ = ("directory", "gzipped")

@@ -11,6 +11,7 @@ from flyteidl.core import tasks_pb2 as _tasks_pb2
 from flyteidl.core import types_pb2 as _types_pb2
 from flyteidl.core import workflow_pb2 as _workflow_pb2
 from flyteidl.event import event_pb2 as _event_pb2
+from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import events_pb2 as _events_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -34,7 +35,7 @@ class ContentReference(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionSettings(_message.Message):
-    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "timeout", "retry_rules", "asked_raw_output_prefix", "memory_rules", "map_batch")
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "on_failure", "timeout", "retry_rules", "asked_raw_output_prefix", "memory_rules", "map_batch")
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +46,7 @@ class ExecutionSettings(_message.Message):
     RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RETRY_RULES_FIELD_NUMBER: _ClassVar[int]
     ASKED_RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
@@ -60,12 +62,13 @@ class ExecutionSettings(_message.Message):
     raw_output_prefix: str
     namespace: str
     cluster: str
+    on_failure: str
     timeout: _duration_pb2.Duration
     retry_rules: _containers.RepeatedCompositeFieldContainer[RetryRule]
     asked_raw_output_prefix: str
     memory_rules: _containers.RepeatedCompositeFieldContainer[MemoryRule]
     map_batch: _wrappers_pb2.UInt32Value
-    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ..., memory_rules: _Optional[_Iterable[_Union[MemoryRule, _Mapping]]] = ..., map_batch: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., on_failure: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ..., memory_rules: _Optional[_Iterable[_Union[MemoryRule, _Mapping]]] = ..., map_batch: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class MemoryRule(_message.Message):
     __slots__ = ("task", "factor", "maximum_bytes", "steps")
@@ -96,7 +99,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "edits", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources")
     class NodeResourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +116,7 @@ class ExecutionInput(_message.Message):
     METADATA_DIR_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
+    EDITS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_EVENTS_FIELD_NUMBER: _ClassVar[int]
     INLINE_STATE_FIELD_NUMBER: _ClassVar[int]
     STORED_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +136,7 @@ class ExecutionInput(_message.Message):
     metadata_dir: str
     settings: ExecutionSettings
     parent: _identifier_pb2.NodeExecutionIdentifier
+    edits: _edits_pb2.Edits
     history_events: int
     inline_state: bytes
     stored_state: StoredState
@@ -142,7 +147,7 @@ class ExecutionInput(_message.Message):
     recovered_from: _identifier_pb2.WorkflowExecutionIdentifier
     reused: ContentReference
     node_resources: _containers.MessageMap[str, _tasks_pb2.Resources]
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., edits: _Optional[_Union[_edits_pb2.Edits, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ...) -> None: ...
 
 class ReusedNodes(_message.Message):
     __slots__ = ("levels",)
@@ -318,14 +323,16 @@ class TaskAttempt(_message.Message):
     def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class ArrayElement(_message.Message):
-    __slots__ = ("index", "node_id", "external_id")
+    __slots__ = ("index", "node_id", "external_id", "array_attempt")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    ARRAY_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     index: int
     node_id: str
     external_id: str
-    def __init__(self, index: _Optional[int] = ..., node_id: _Optional[str] = ..., external_id: _Optional[str] = ...) -> None: ...
+    array_attempt: int
+    def __init__(self, index: _Optional[int] = ..., node_id: _Optional[str] = ..., external_id: _Optional[str] = ..., array_attempt: _Optional[int] = ...) -> None: ...
 
 class TaskAttemptResult(_message.Message):
     __slots__ = ("outputs", "failure", "deck_uri", "dynamic", "unreported", "cache")

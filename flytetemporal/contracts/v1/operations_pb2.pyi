@@ -3,6 +3,7 @@ import datetime
 from flyteidl.core import execution_pb2 as _execution_pb2
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import types_pb2 as _types_pb2
+from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import fork_pb2 as _fork_pb2
 from flytetemporal.contracts.v1 import records_pb2 as _records_pb2
 from google.api import annotations_pb2 as _annotations_pb2
@@ -25,16 +26,18 @@ class ExplainRequest(_message.Message):
     def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., node_id: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("phase", "notes", "waits", "more")
+    __slots__ = ("phase", "notes", "waits", "more", "revision")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     WAITS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     phase: _execution_pb2.WorkflowExecution.Phase
     notes: _containers.RepeatedScalarFieldContainer[str]
     waits: _containers.RepeatedCompositeFieldContainer[Wait]
     more: int
-    def __init__(self, phase: _Optional[_Union[_execution_pb2.WorkflowExecution.Phase, str]] = ..., notes: _Optional[_Iterable[str]] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
+    revision: int
+    def __init__(self, phase: _Optional[_Union[_execution_pb2.WorkflowExecution.Phase, str]] = ..., notes: _Optional[_Iterable[str]] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class ForceTerminateRequest(_message.Message):
     __slots__ = ("execution_id", "cause")
@@ -49,20 +52,23 @@ class ForceTerminateResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Waits(_message.Message):
-    __slots__ = ("waits", "more")
+    __slots__ = ("revision", "waits", "more")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     WAITS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    revision: int
     waits: _containers.RepeatedCompositeFieldContainer[Wait]
     more: int
-    def __init__(self, waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
+    def __init__(self, revision: _Optional[int] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
 
 class Wait(_message.Message):
-    __slots__ = ("node_id", "name", "since", "nodes", "slot", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "text")
+    __slots__ = ("node_id", "name", "since", "nodes", "slot", "hold", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "text")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_FIELD_NUMBER: _ClassVar[int]
     TIMER_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +82,7 @@ class Wait(_message.Message):
     since: _timestamp_pb2.Timestamp
     nodes: NodesWait
     slot: SlotWait
+    hold: HoldWait
     signal: SignalWait
     timer: TimerWait
     backoff: BackoffWait
@@ -84,7 +91,7 @@ class Wait(_message.Message):
     engine: EngineWait
     child: ChildWait
     text: str
-    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., hold: _Optional[_Union[HoldWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class NodesWait(_message.Message):
     __slots__ = ("node_ids",)
@@ -101,6 +108,14 @@ class SlotWait(_message.Message):
     limit: int
     holders: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, limit_name: _Optional[str] = ..., limit: _Optional[int] = ..., holders: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class HoldWait(_message.Message):
+    __slots__ = ("error", "execution")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    error: _execution_pb2.ExecutionError
+    execution: str
+    def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., execution: _Optional[str] = ...) -> None: ...
 
 class SignalWait(_message.Message):
     __slots__ = ("signal_id", "type")

@@ -119,7 +119,16 @@ class NodeRun:
         """
         number = self.attempt if attempt is None else attempt
         program = program or self.scope.program
-        return Scope(self.scope.run, program, body, self.output_dir(number), self.id, number, self.scope.depth)
+        return Scope(
+            self.scope.run,
+            program,
+            body,
+            self.output_dir(number),
+            self.id,
+            number,
+            self.scope.depth,
+            may_hold=self.scope.may_hold,
+        )
 
     def nested_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:
         """Return the scope of a whole workflow that runs below this node.

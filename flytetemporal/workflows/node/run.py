@@ -18,6 +18,7 @@ from flytetemporal.workflows.node.resources import NodeResources
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
+from flytetemporal.workflows.operators.edits import Edits
 from flytetemporal.workflows.reports.event_clock import EventClock
 from flytetemporal.workflows.reports.event_pump import Reports
 from flytetemporal.workflows.run_state import RunState
@@ -39,6 +40,7 @@ class Run:
     signals: SignalCounts
     children: ChildOutcomes
     waits: WaitRegistry
+    edits: Edits
     node_ids: NodeIds = field(init=False)
     workflow_task_budget: WorkflowTaskBudget = field(default_factory=WorkflowTaskBudget)
     event_clock: EventClock = field(default_factory=EventClock)
@@ -56,6 +58,7 @@ class Run:
     parallelism: Slots = field(init=False)
 
     def __post_init__(self) -> None:
+        self.edits.begin(self.argument)
         self.reports = Reports(self.workflow_task_budget, self.event_clock)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.state = RunState(self.argument, self.node_ids)
@@ -121,6 +124,8 @@ class Scope:
     parent_attempt: int = 0
     # Workflows above this one, up to that of the execution.
     depth: int = 0
+    # Nodes that fail can wait for an operator: false below a failure node.
+    may_hold: bool = True
 
     def node_id(self, spec_node_id: str) -> str:
         """Return the id that the node's execution has or would get now. Safe in queries: it assigns nothing."""

@@ -185,7 +185,10 @@ class Elements:
         while True:
             number = budget.attempt
             element = execution_pb2.ArrayElement(
-                index=index, node_id=node.id, external_id=self._report.external_id(index, number)
+                index=index,
+                node_id=node.id,
+                external_id=self._report.external_id(index, number),
+                array_attempt=self._shard.node.attempt,
             )
             try:
                 result = await self._attempt(node, summary, inputs, budget, element)

@@ -27,9 +27,7 @@ class Slots:
         if self._semaphore is None:
             yield
             return
-        if holder not in self._holders:  # A node that was suspended has its slot already.
-            await self._semaphore.acquire()
-            self._holders[holder] = None
+        await self.take(holder)
         try:
             yield
         except Suspended:
@@ -38,6 +36,12 @@ class Slots:
             self.give_back(holder)
             raise
         self.give_back(holder)
+
+    async def take(self, holder: str) -> None:
+        """Take a slot; do nothing if the holder has one, such as a node that was suspended."""
+        if self._semaphore is not None and holder not in self._holders:
+            await self._semaphore.acquire()
+            self._holders[holder] = None
 
     def give_back(self, holder: str) -> None:
         """Release a slot early, because the nodes below the holder need slots; do nothing if it has none."""

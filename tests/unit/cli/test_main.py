@@ -19,6 +19,9 @@ THIN = {
     "recover": ["e1", *NOWHERE],
     "fork": ["e1", "--from", "n0", "--set", "n0.memory=8Gi", *NOWHERE],
     "why": ["e1", *NOWHERE],
+    "edit": ["e1", "--on-failure", "hold", *NOWHERE],
+    "retry": ["e1", "n0", *NOWHERE],
+    "skip": ["e1", "n0", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],
 }
 

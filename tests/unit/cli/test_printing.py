@@ -46,7 +46,11 @@ def test_programs_read_the_form_of_the_http_api(capsys: pytest.CaptureFixture[st
     printing.show("yaml", ANSWER, list)
     as_yaml = yaml.safe_load(capsys.readouterr().out)
 
-    assert as_json == as_yaml == {"phase": "RUNNING", "notes": ["no worker polls"], "waits": [], "more": 0}
+    assert (
+        as_json
+        == as_yaml
+        == {"phase": "RUNNING", "notes": ["no worker polls"], "waits": [], "more": 0, "revision": "0"}
+    )
 
 
 def test_people_read_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,15 @@ Wait = operations_pb2.Wait
             "n1 waits for its children n1-0-n0 and n1-0-n1",
         ),
         (Wait(node_id="n1", child={"execution_id": {"name": "c1"}}), "n1 waits for execution c1 to end"),
+        (
+            Wait(
+                node_id="n1",
+                since=NOON,
+                hold={"execution": "e1", "error": {"code": "Boom", "kind": "USER", "message": "it broke\nat line 1"}},
+            ),
+            "n1 has failed and is held since 2026-01-02T12:00:00Z (USER Boom: it broke); run it again with "
+            "`flytetemporal retry e1 n1`, or give it outputs with `flytetemporal skip e1 n1 --outputs FILE`",
+        ),
         (Wait(node_id="n1", nested={}), "n1 is about to continue"),
         (Wait(node_id="n1", engine={"work": "inputs"}), "n1 waits for the engine to resolve its inputs"),
         (Wait(node_id="n1", engine={"work": "signal go"}), "n1 waits for the engine to read signal go"),

@@ -11,6 +11,12 @@ def level(called: str = "a level", **values: str) -> run_policies.Level:
     return called, common_pb2.Annotations(values={f"flytetemporal.io/{name}": value for name, value in values.items()})
 
 
+def test_the_most_specific_level_says_what_becomes_of_failures() -> None:
+    levels = [level(), level(**{"on-failure": "fail"}), level(**{"on-failure": "hold"})]
+
+    assert run_policies.merge(levels, timedelta()).on_failure == "fail"
+
+
 def test_without_annotations_there_is_no_policy() -> None:
     policies = run_policies.merge([level(), ("others", common_pb2.Annotations(values={"timeout": "1h"}))], timedelta())
 

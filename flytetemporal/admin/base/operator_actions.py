@@ -1,0 +1,33 @@
+"""The record of what operators did: who, when, and what."""
+
+import json
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from flytetemporal.admin.base.models import OperatorActionRow
+
+
+def record(
+    session: AsyncSession,
+    operator: str,
+    action: str,
+    target: tuple[str, str, str],
+    node_id: str = "",
+    **details: object,
+) -> OperatorActionRow:
+    """Add an action to the record, in the transaction that carries it out.
+
+    ``target`` is project, domain and name, as far as there are any; ``details`` are the parameters of the action.
+    """
+    project, domain, name = target
+    row = OperatorActionRow(
+        operator=operator,
+        action=action,
+        project=project,
+        domain=domain,
+        name=name,
+        node_id=node_id,
+        details=json.dumps(details, sort_keys=True),
+    )
+    session.add(row)
+    return row

@@ -1,0 +1,1 @@
+"""Edits of running executions by operators. Flyte's API has none."""

@@ -1,0 +1,1 @@
+"""Commands with which operators change what runs."""

@@ -1,0 +1,214 @@
+"""Edits of a run by operators, one at a time: each is checked, applied, counted and answered in one step.
+
+Temporal delivers an edit as an update. It repeats none within a run; a client that repeats its request in the next run
+finds the answer among those that the run has kept.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeAlias
+
+from flytetemporal.contracts.v1 import edits_pb2, execution_pb2
+from flytetemporal.errors import Conflict, FailedPrecondition, InvalidRequest, NotFound
+from flytetemporal.workflows.operators.holds import FAIL, HOLD, Holds
+from flytetemporal.workflows.run_state import Standing
+
+# Answers that are kept for requests that are repeated in a later run.
+ANSWERS = 100
+# The edits are part of the start argument of the next run, which stays below 512 kB.
+MAX_BYTES = 64 * 1024
+
+
+StandingOf: TypeAlias = Callable[[str], Standing]
+"""Returns where a node stands."""
+_TEXTS = {
+    Standing.WAITING: "has not started",
+    Standing.RUNNING: "runs",
+    Standing.HELD: "is held",
+    Standing.ENDED: "has ended",
+}
+
+
+class Edits:
+    """The edits of one execution."""
+
+    def __init__(self) -> None:
+        self._holds = Holds()
+        self._revision = 0
+        self._on_failure = ""
+        self._retries: dict[str, None] = {}
+        self._skips: dict[str, edits_pb2.SkippedNode] = {}
+        self._answered: dict[str, edits_pb2.AnsweredEdit] = {}
+        self._standing: StandingOf | None = None
+
+    def begin(self, argument: execution_pb2.ExecutionInput) -> None:
+        """Start with what earlier runs of the execution were asked to do."""
+        earlier = argument.edits
+        self._revision = earlier.revision
+        self._on_failure = earlier.on_failure or argument.settings.on_failure
+        self._retries = dict.fromkeys(earlier.retries)
+        self._skips = {skip.node_id: skip for skip in earlier.skips}
+        self._answered = {answered.request_id: answered for answered in earlier.answered}
+
+    def open(self, standing: StandingOf) -> None:
+        """Accept edits from now on."""
+        self._standing = standing
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run knows its nodes, so that edits can be checked."""
+        return self._standing is not None
+
+    @property
+    def revision(self) -> int:
+        """The number of edits so far."""
+        return self._revision
+
+    @property
+    def message(self) -> edits_pb2.Edits:
+        """The edits, for the next run."""
+        return edits_pb2.Edits(
+            revision=self._revision,
+            on_failure=self._on_failure,
+            retries=list(self._retries),
+            skips=list(self._skips.values()),
+            answered=list(self._answered.values()),
+        )
+
+    # What nodes ask.
+
+    @property
+    def holds_failures(self) -> bool:
+        """Whether a node that would fail waits for an operator."""
+        return self._on_failure == HOLD
+
+    async def decided(self, node_id: str) -> None:
+        """Return when a held node is to run again or to be skipped, or when failures are no longer held."""
+        with self._holds.holding(node_id):
+            await self._holds.decided(
+                node_id, lambda: not self.holds_failures or node_id in self._skips or node_id in self._retries
+            )
+
+    def take_retry(self, node_id: str) -> bool:
+        """Return whether a held node is to run again, once per request."""
+        if node_id not in self._retries:
+            return False
+        del self._retries[node_id]
+        return True
+
+    def take_skip(self, node_id: str) -> edits_pb2.SkippedNode | None:
+        """Return the outputs with which a node ends now instead of running; None: it runs."""
+        return self._skips.pop(node_id, None)
+
+    # What operators ask.
+
+    def check(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse | None:
+        """Check an edit, change nothing; return the answer if the same request was answered before.
+
+        Raises:
+            InvalidRequest: the edit asks for nothing, or its request id was used for another one.
+            Conflict: another edit came first.
+            NotFound: the node does not exist.
+            FailedPrecondition: the node is not in a state for this.
+        """
+        answered = self._answered.get(command.request_id)
+        if answered is not None:
+            if answered.digest != _digest(command):
+                raise InvalidRequest(
+                    f"request {command.request_id} was used for another edit; give each edit a request id of its own"
+                )
+            return answered.response
+        if command.HasField("expected_revision") and command.expected_revision.value != self._revision:
+            raise Conflict(
+                f"another edit came first: the execution is at revision {self._revision}, not at "
+                f"{command.expected_revision.value}; look at it again, then repeat the edit with the new revision"
+            )
+        match command.WhichOneof("edit"):
+            case "execution":
+                self._check_execution(command.execution)
+            case "retry":
+                self._check_retry(command.retry.node_id)
+            case "skip":
+                self._check_skip(command.skip)
+            case _:
+                raise InvalidRequest("the edit asks for nothing; set execution, retry or skip")
+        return None
+
+    def apply(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse:
+        """Apply an edit and return its answer. Raises what ``check`` raises; it has changed nothing then."""
+        # Checked again: nodes can have started since the validator looked.
+        answer = self.check(command)
+        if answer is not None:
+            return answer
+        match command.WhichOneof("edit"):
+            case "execution":
+                self._on_failure = command.execution.on_failure or self._on_failure
+                self._holds.wake_all()
+            case "retry":
+                self._retries[command.retry.node_id] = None
+                self._holds.wake(command.retry.node_id)
+            case "skip":
+                self._skips[command.skip.node_id] = command.skip
+                self._holds.wake(command.skip.node_id)
+            case _:  # ``check`` has refused it.
+                pass
+        self._revision += 1
+        return self._answer(command)
+
+    def _answer(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse:
+        response = edits_pb2.EditResponse(revision=self._revision)
+        self._answered[command.request_id] = edits_pb2.AnsweredEdit(
+            request_id=command.request_id, digest=_digest(command), response=response
+        )
+        while len(self._answered) > ANSWERS:
+            del self._answered[next(iter(self._answered))]
+        return response
+
+    def _check_execution(self, edit: edits_pb2.ExecutionEdit) -> None:
+        if not edit.on_failure:
+            raise InvalidRequest("the edit of the execution changes nothing; set on_failure")
+        if edit.on_failure not in (HOLD, FAIL):
+            raise InvalidRequest(f"on_failure is {HOLD} or {FAIL}, not [{edit.on_failure}]")
+
+    def _check_retry(self, node_id: str) -> None:
+        standing = self._undecided(node_id)
+        if standing is Standing.HELD:
+            return
+        advice = ""
+        if standing is Standing.ENDED:
+            advice = "; launch with on-failure: hold to retry nodes that fail while the rest of the run continues"
+        raise FailedPrecondition(f"node {node_id} {_TEXTS[standing]}; only held nodes can be retried{advice}")
+
+    def _check_skip(self, skip: edits_pb2.SkippedNode) -> None:
+        node_id = skip.node_id
+        standing = self._undecided(node_id)
+        if standing not in (Standing.HELD, Standing.WAITING):
+            raise FailedPrecondition(
+                f"node {node_id} {_TEXTS[standing]}; only nodes that are held or have not started can be skipped"
+            )
+        if self.message.ByteSize() + skip.ByteSize() > MAX_BYTES:
+            raise FailedPrecondition(
+                f"too many nodes that have not started are to be skipped (more than {MAX_BYTES} bytes of outputs); "
+                f"skip node {node_id} when some of them have ended"
+            )
+
+    def _undecided(self, node_id: str) -> Standing:
+        standing = self._known(node_id)
+        if node_id in self._retries or node_id in self._skips:
+            raise FailedPrecondition(f"node {node_id} was retried or skipped already")
+        return standing
+
+    def _known(self, node_id: str) -> Standing:
+        if not node_id:
+            raise InvalidRequest("the edit names no node; set node_id")
+        standing = self._standing(node_id) if self._standing is not None else Standing.UNKNOWN
+        if standing is Standing.UNKNOWN:
+            raise NotFound(
+                f"the execution has no node {node_id}, or a node above it has not generated it yet; "
+                "see the nodes that have not ended with: flytetemporal why"
+            )
+        return standing
+
+
+def _digest(command: edits_pb2.EditCommand) -> str:
+    return hashlib.sha256(command.SerializeToString(deterministic=True)).hexdigest()
