@@ -23,9 +23,9 @@ from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from rich.console import Console
 from rich.table import Table
 
-from flytetemporal.cli.commands import why
+from flytetemporal.cli.commands import fork, why
 from flytetemporal.cli.errors import CommandError
-from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 from flytetemporal.idl import naming, quantities
 from scripts import background_stack
 
@@ -91,6 +91,30 @@ class Running:
         had = [attempt.closure.custom_info.fields["memory"].string_value for attempt in attempts]
         return f"attempts had {', '.join(sorted(had, key=quantities.parse))}; each but the last ran out of memory"
 
+    def fork(self) -> str:
+        """Fork it with an input that works, once it has failed."""
+        self._wait_until(lambda: self._execution_phase(self.id) == FAILED)
+        call = self._channel.unary_unary(
+            fork.FORK,
+            request_serializer=fork_pb2.ForkRequest.SerializeToString,
+            response_deserializer=fork_pb2.ForkResponse.FromString,
+        )
+        limit = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=100)))
+        inputs = literals_pb2.LiteralMap(literals={"limit": limit})
+        made = call(fork_pb2.ForkRequest(execution_id=self.id, inputs=inputs))
+        self._wait_until(lambda: self._execution_phase(made.execution_id) == SUCCEEDED)
+        return (
+            f"forked with limit = 100 as {made.execution_id.name}, which SUCCEEDED: {made.reused} nodes were reused, "
+            f"{made.run_again} ran"
+        )
+
+    def _execution_phase(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> int | None:
+        try:
+            found = self._admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=execution_id))
+        except grpc.RpcError:
+            return None  # It is not launched yet.
+        return int(found.closure.phase)
+
     def _wait_until_running(self, node_id: str) -> None:
         self._wait_until(lambda: self._phase(node_id) == NodePhase.RUNNING)
 
@@ -150,6 +174,7 @@ EXAMPLES = (
         options=("--annotations", "flytetemporal.io/memory=[{maximum: 1Gi}]"),
     ),
     Example("failing", "failing_workflow", FAILED),
+    Example("forked", "train_and_report", FAILED, Running.fork),
     Example("approval", "approval_workflow", action=Running.approve),
     Example("clean_up", "clean_up_workflow", FAILED, Running.cleaned_up),
     Example("long_running", "long_workflow", ABORTED, Running.abort),

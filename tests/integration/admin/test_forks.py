@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flyteidl.admin import execution_pb2, launch_plan_pb2, workflow_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, workflow_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
@@ -16,7 +16,7 @@ from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import batches
 from flytetemporal.admin.executions import workflow_executions
-from flytetemporal.admin.forks import forking, records
+from flytetemporal.admin.forks import forking, records, sources
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.settings import projects
 from flytetemporal.contracts.v1 import events_pb2, fork_pb2
@@ -352,3 +352,59 @@ async def test_resources_that_cannot_be_set_are_refused(
 
     with pytest.raises(error, match=text):
         await fork(deps, resources=[given])
+
+
+async def with_child(deps: Dependencies) -> None:
+    """An execution whose node n1 has launched the execution e1child, which runs."""
+    await register(deps)
+    await launch(deps)
+    await report(deps, n0="SUCCEEDED")
+    node = identifier_pb2.NodeExecutionIdentifier(node_id="n1", execution_id=execution_id())
+    event = event_pb2.NodeExecutionEvent(
+        id=node, spec_node_id="n1", phase="RUNNING", occurred_at=times.timestamp(datetime.now(UTC)), event_version=1
+    )
+    event.workflow_node_metadata.execution_id.CopyFrom(execution_id("e1child"))
+    await batches.record_events(deps, events_pb2.RecordEventsRequest(events=[events_pb2.Event(node=event)]))
+    metadata = execution_pb2.ExecutionMetadata(
+        mode=execution_pb2.ExecutionMetadata.CHILD_WORKFLOW, parent_node_execution=node
+    )
+    await workflow_executions.create(
+        deps,
+        execution_pb2.ExecutionCreateRequest(
+            project=PROJECT,
+            domain=DOMAIN,
+            name="e1child",
+            spec=execution_pb2.ExecutionSpec(
+                launch_plan=identifier("LAUNCH_PLAN", "w"),
+                metadata=metadata,
+                labels=common_pb2.Labels(values={"execution-id": "e1", "mine": "kept"}),
+            ),
+            inputs=literals_pb2.LiteralMap(literals={"a": integer(1), "b": integer(2)}),
+        ),
+    )
+
+
+async def test_children_that_run_are_known(deps: Dependencies) -> None:
+    await with_child(deps)
+
+    async def open_children() -> list[str]:
+        source = await sources.read(deps, execution_id())
+        return [node.id for node in source.nodes if sources.is_open_child(source, node)]
+
+    assert await open_children() == ["n1"]
+    async with deps.sessions.begin() as session:
+        (await execution_lookup.locked_execution(session, execution_id("e1child"))).phase = "FAILED"
+    assert await open_children() == []
+
+
+async def test_the_fork_of_a_child_stands_alone(deps: Dependencies, engine: RecordingEngine) -> None:
+    await with_child(deps)
+
+    await fork(deps, execution_id=execution_id("e1child"), name="e2")
+
+    found = await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id("e2")))
+    metadata = found.spec.metadata
+    assert not metadata.HasField("parent_node_execution")
+    assert metadata.nesting == 0
+    assert not engine.started[-1].HasField("parent")
+    assert dict(found.spec.labels.values) == {"mine": "kept"}

@@ -5,7 +5,9 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal import errors
 from flytetemporal.admin.control import operations
+from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.idl import naming
 from tests.fixtures.installation import Installation
 
 W = core_execution_pb2.WorkflowExecution
@@ -79,3 +81,20 @@ async def test_a_forced_end_of_nothing_is_refused(installation: Installation) ->
             installation.deps,
             operations_pb2.ForceTerminateRequest(execution_id=installation.identifier(), cause="stuck"),
         )
+
+
+async def test_the_memo_says_what_an_execution_recovers_or_forks(installation: Installation) -> None:
+    source = installation.identifier()
+    recovery, fork = (installation.argument(installation.identifier(), "succeeds") for _ in range(2))
+    recovery.recovered_from.CopyFrom(source)
+    fork.MergeFrom(contract_pb2.ExecutionInput(recovered_from=source, reused={"uri": "memory://reused"}))
+
+    memos = []
+    for argument in (recovery, fork):
+        await installation.deps.engine.start(argument)
+        handle = installation.client.get_workflow_handle(naming.temporal_workflow_id(argument.execution_id))
+        memos.append(await (await handle.describe()).memo())
+
+    name = f"{source.project}:{source.domain}:{source.name}"
+    assert (memos[0]["recovered_from"], memos[0].get("forked_from")) == (name, None)
+    assert (memos[1]["forked_from"], memos[1].get("recovered_from")) == (name, None)
