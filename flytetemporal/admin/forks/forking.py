@@ -128,6 +128,7 @@ def _spec(source: Source, request: fork_pb2.ForkRequest) -> execution_pb2.Execut
     spec.metadata.reference_execution.CopyFrom(source.id)
     if request.version:
         spec.launch_plan.version = request.version
+    spec.overwrite_cache = spec.overwrite_cache or request.overwrite_cache
     return spec
 
 

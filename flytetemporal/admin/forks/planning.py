@@ -80,7 +80,7 @@ class Planner:
         self._level(levels.of_workflow(definition, earlier))
         for node_id in sorted(self._asked.from_nodes - self._seen):
             if self._nodes.get(node_id) is None:
-                raise _missing(node_id, self._asked.source)
+                raise self._missing(node_id)
             # What is below a node that runs whole runs as well.
         return self._plan
 
@@ -179,6 +179,19 @@ class Planner:
             "node to run all that has not succeeded"
         )
 
+    def _missing(self, node_id: str) -> errors.NotFound:
+        source = self._asked.source
+        above = next((n.id for n in self._nodes if n.phase == "RECOVERED" and node_id.startswith(f"{n.id}-")), "")
+        if above:
+            return errors.NotFound(
+                f"node {node_id} does not exist in execution {source}, which reuses {above} of the execution that it "
+                f"recovers or forks; fork that one, or fork from {above}"
+            )
+        return errors.NotFound(
+            f"node {node_id} does not exist in execution {source}; see its nodes with: "
+            f"flytetemporal fork {source} --dry-run"
+        )
+
     # What is below a node that is entered.
 
     def _enter(self, level: Level, spec: graph_pb2.Node, node: SourceNode, reused: execution_pb2.ReusedLevel) -> None:
@@ -238,10 +251,3 @@ def _reused(node: SourceNode) -> execution_pb2.EarlierNode:
 
 def _below(level: Level, spec: graph_pb2.Node) -> str:
     return naming.node_id(naming.node_path(spec.id, level.parent_id, int(level.attempt)))
-
-
-def _missing(node_id: str, source: str) -> errors.NotFound:
-    return errors.NotFound(
-        f"node {node_id} does not exist in execution {source}; see its nodes with: "
-        f"flytetemporal fork {source} --dry-run"
-    )

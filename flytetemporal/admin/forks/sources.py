@@ -1,5 +1,6 @@
 """What a fork is planned from: the source's row and spec, and its nodes as they were at one moment."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from flyteidl.core import compiler_pb2, identifier_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, is_open
@@ -113,14 +115,18 @@ async def _open_children(session: AsyncSession, source_row: int) -> frozenset[Ex
 async def generated_graphs(
     deps: Dependencies, nodes: SourceNodes, entered: frozenset[str]
 ) -> dict[str, graph_pb2.Graph]:
-    """Return the graphs of the dynamic nodes that did not succeed, or below which a node runs again, by node id."""
+    """Return the graphs of the dynamic nodes that did not succeed, or below which a node runs again, by node id.
+
+    One whose file is gone is left out: its node runs again whole.
+    """
     found: dict[str, graph_pb2.Graph] = {}
     for node in nodes:
         if node.dynamic_closure_uri and (not node.has_outputs or node.id in entered):
-            closure = await stored_messages.load(
-                deps.blobs, node.dynamic_closure_uri, compiler_pb2.CompiledWorkflowClosure
-            )
-            found[node.id] = compact.compact(closure)[0]
+            with contextlib.suppress(errors.NotFound):
+                closure = await stored_messages.load(
+                    deps.blobs, node.dynamic_closure_uri, compiler_pb2.CompiledWorkflowClosure
+                )
+                found[node.id] = compact.compact(closure)[0]
     return found
 
 

@@ -26,6 +26,7 @@ _SETTING = re.compile(r"(?P<node>[^=]+)\.(?P<resource>[a-z-]+)=(?P<quantity>.+)"
 @click.option("--inputs", "path", type=click.Path(path_type=Path), metavar="FILE", help="New inputs, JSON or YAML.")
 @click.option("--version", default="", help="Version of the launch plan or task to run; default: the same.")
 @click.option("--set", "settings", multiple=True, metavar="NODE.RESOURCE=QUANTITY", help="As in n3.memory=8Gi.")
+@click.option("--overwrite-cache", is_flag=True, help="Nodes that run take nothing from the cache of outputs.")
 @click.option("--dry-run", is_flag=True, help="Say what is reused and what runs again, and start nothing.")
 @click.option("--name", default="", help="Name of the new execution; default: a generated one.")
 @printing.option
@@ -40,6 +41,7 @@ def fork(
     output: str,
     admin: Admin,
     *,
+    overwrite_cache: bool,
     dry_run: bool,
 ) -> None:
     """Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again."""
@@ -50,6 +52,7 @@ def fork(
         resources=[_resource(text) for text in settings],
         dry_run=dry_run,
         name=name,
+        overwrite_cache=overwrite_cache,
     )
     if path is not None:
         values = input_values.read(path)

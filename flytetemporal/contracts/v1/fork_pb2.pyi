@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ForkRequest(_message.Message):
-    __slots__ = ("execution_id", "from_nodes", "inputs", "version", "resources", "dry_run", "name", "request_id")
+    __slots__ = ("execution_id", "from_nodes", "inputs", "version", "resources", "dry_run", "name", "request_id", "overwrite_cache")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_NODES_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class ForkRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     from_nodes: _containers.RepeatedScalarFieldContainer[str]
     inputs: _literals_pb2.LiteralMap
@@ -29,7 +30,8 @@ class ForkRequest(_message.Message):
     dry_run: bool
     name: str
     request_id: str
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    overwrite_cache: bool
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., name: _Optional[str] = ..., request_id: _Optional[str] = ..., overwrite_cache: _Optional[bool] = ...) -> None: ...
 
 class NodeResource(_message.Message):
     __slots__ = ("node_id", "resource", "quantity")

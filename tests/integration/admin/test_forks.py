@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, workflow_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, node_execution_pb2, workflow_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
@@ -206,6 +206,22 @@ async def test_what_depends_on_a_changed_input_runs_again(succeeded: Dependencie
     assert answers(answer) == {"n0": "", "n1": "", "n2": "", "m0": "it reads input b, which changed"}
     assert list(answer.changed_inputs) == ["b"]
     assert engine.started[-1].inputs.literals == changed
+
+
+async def test_what_runs_again_may_overwrite_the_cache(succeeded: Dependencies, engine: RecordingEngine) -> None:
+    await fork(succeeded, "n1")
+    await fork(succeeded, "n1", overwrite_cache=True)
+
+    assert [started.settings.overwrite_cache for started in engine.started] == [False, False, True]
+
+
+async def test_a_dynamic_node_whose_workflow_is_gone_runs_whole(deps: Dependencies) -> None:
+    message = node_execution_pb2.NodeExecution()
+    message.id.node_id = "n0"
+    message.closure.phase = N.FAILED
+    gone = sources.SourceNode(message, "", f"{deps.blobs.root}/gone.pb")
+
+    assert await sources.generated_graphs(deps, sources.SourceNodes({"n0": gone}), frozenset()) == {}
 
 
 async def test_a_dry_run_starts_nothing(failed: Dependencies, engine: RecordingEngine) -> None:

@@ -123,6 +123,13 @@ def test_nodes_of_another_attempt_are_no_place_to_start_from() -> None:
         planned(nested(), rows, "n1-1-n0")
 
 
+def test_nodes_of_what_was_reused_are_those_of_another_execution() -> None:
+    rows = [row("n0"), row("n1", "RECOVERED"), row("n2")]
+
+    with pytest.raises(errors.NotFound, match="which reuses n1 of the execution that it recovers or forks"):
+        planned(nested(), rows, "n1-0-n1")
+
+
 def branch() -> Definition:
     """n0, then a branch n1 whose cases run n2 and n3; n3 needs m0, too."""
     cases = [
