@@ -21,7 +21,8 @@ class AdminSettings(Part):
     max_message_bytes: int = 20 * 1024 * 1024
     """Largest request that is read, over gRPC and over HTTP."""
     body_timeout: timedelta = timedelta(seconds=60)
-    """Time in which the body of an HTTP request must arrive."""
+    """Time in which the headers of an HTTP request must arrive, then its body, and in which a client must read at least
+    a part of an answer."""
     max_concurrent_calls: int = 1000
     """gRPC calls that are served at once; further ones are answered RESOURCE_EXHAUSTED, and clients try again."""
     domains: tuple[str, ...] = ("development", "staging", "production")

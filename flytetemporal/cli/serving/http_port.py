@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from flytetemporal.cli.serving.slow_clients import TimedProtocol
 from flytetemporal.config.admin import AdminSettings
 
 DRAIN_SECONDS = 5.0
@@ -25,7 +26,10 @@ class _HttpServer(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, settings: AdminSettings) -> AsyncIterator[None]:
     """Serve an application on the configured host and HTTP port; at the end give open requests time to finish."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(DRAIN_SECONDS))
+    protocol = type("Protocol", (TimedProtocol,), {"seconds": settings.body_timeout.total_seconds()})
+    config = uvicorn.Config(
+        app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=int(DRAIN_SECONDS)
+    )
     http_server = _HttpServer(config)
     # Bound here, so that the port accepts connections before this process reports that it is ready.
     listener = socket.create_server((settings.host, settings.http_port), backlog=512)
