@@ -27,6 +27,7 @@ from flytetemporal.storage.concurrency import for_each
 Error = core_execution_pb2.ExecutionError
 CONCURRENT_FILES = 64
 CACHED_MAPS = 16
+SMALL_BYTES = 8 * 1024
 JOB_FAILED = "ARRAY_JOB_GENERIC_FAILURE"
 NONE = literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Void()))
 
@@ -203,6 +204,8 @@ class ElementReader:
             whole = await self._map(element.whole_uri)
             return whole, whole
         chunk, shared = await self.read(element)
+        if _size_of(element, chunk, shared) < SMALL_BYTES:  # A thread costs more than the copies.
+            return _of_element(element, chunk, shared)
         return await asyncio.to_thread(_of_element, element, chunk, shared)
 
     async def _map(self, uri: str) -> literals_pb2.LiteralMap:
@@ -256,6 +259,16 @@ def _joined(variables: Sequence[str], parts: Sequence[literals_pb2.LiteralMap]) 
         for part in parts:
             values.literals.extend(part.literals[name].collection.literals)
     return outputs
+
+
+def _size_of(
+    element: execution_pb2.ElementInputs, chunk: literals_pb2.LiteralMap, shared: literals_pb2.LiteralMap
+) -> int:
+    """Return the bytes of the inputs of one element; those that the chunk does not hold count nothing."""
+    lists = [literal.collection.literals for literal in chunk.literals.values()]
+    return shared.ByteSize() + sum(
+        found[element.position].ByteSize() for found in lists if element.position < len(found)
+    )
 
 
 def _of_element(

@@ -13,6 +13,7 @@ absent, or it can be there and unusable: no message, out of bounds, a FIFO, a de
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from typing import TypeVar
 
 from flyteidl.core import errors_pb2, interface_pb2, literals_pb2, tasks_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
@@ -27,10 +28,14 @@ from flytetemporal.plugins.protocol import STORE_UNREACHABLE, ErrorKind
 from flytetemporal.storage import failures
 from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
 
+T = TypeVar("T")
+
 DONE = "attempt.pb"
 # A message is cut to 100 kB anyway; a result holds at most what Temporal carries.
 MAX_ERROR_BYTES = 128 * 1024 * 1024
 MAX_RESULT_BYTES = 4 * 1024 * 1024
+# What is checked in the event loop: it takes less time than starting a thread.
+SMALL_BYTES = 8 * 1024
 INVALID_OUTPUTS = "InvalidTaskOutputs"
 _BAD_ERROR_FILE = "ErrorFileBadFormat"
 # A longer text is no traceback of Python's, and cutting it comes first.
@@ -40,10 +45,9 @@ _STALE = (locations.OUTPUTS, locations.ERROR, locations.FUTURES, locations.DECK,
 
 async def clear(blobs: BlobStore, output_dir: str) -> None:
     """Remove what an earlier execution of the same attempt has left, so that it does not count as the next one's."""
-    uris = [locations.join(output_dir, name) for name in _STALE]
     # If the task has replaced the directory by a link, there is nothing of ours in it.
     with contextlib.suppress(InvalidRequest):
-        await blobs.delete_all(uris)
+        await blobs.delete_all(output_dir.rstrip("/"), _STALE)
 
 
 async def finished(blobs: BlobStore, output_dir: str) -> execution_pb2.TaskAttemptResult | None:
@@ -83,12 +87,7 @@ async def collect(
         ValueTooLarge: an output reaches the limit of the installation.
         LinkedFolder: the task has replaced its folder by a link.
     """
-    # gather: these only read, so those that are left running after an error do no harm.
-    dynamic, reported, deck = await asyncio.gather(
-        blobs.exists(locations.join(output_dir, locations.FUTURES)),
-        _reported_failure(blobs, output_dir),
-        deck_uri(blobs, output_dir, template),
-    )
+    dynamic, reported, deck = await _left(blobs, output_dir, template)
     result = execution_pb2.TaskAttemptResult(deck_uri=deck)
     if dynamic:
         result.dynamic = True
@@ -104,6 +103,24 @@ async def collect(
         else:
             result.outputs.literals.SetInParent()
     return result
+
+
+async def _left(
+    blobs: BlobStore, output_dir: str, template: tasks_pb2.TaskTemplate
+) -> tuple[bool, execution_pb2.AttemptFailure | None, str]:
+    """Return whether an attempt has left a plan, its error document and the URI of its deck."""
+    # Most attempts have none of these, and one look at a folder costs less than three.
+    found = await blobs.may_be_present(output_dir.rstrip("/"), (locations.FUTURES, locations.ERROR, locations.DECK))
+    # gather: these only read, so those that are left running after an error do no harm.
+    return await asyncio.gather(
+        blobs.exists(locations.join(output_dir, locations.FUTURES)) if locations.FUTURES in found else _answer(False),
+        _reported_failure(blobs, output_dir) if locations.ERROR in found else _answer(None),
+        deck_uri(blobs, output_dir, template) if locations.DECK in found else _answer(""),
+    )
+
+
+async def _answer(value: T) -> T:
+    return value
 
 
 def failed(
@@ -133,7 +150,7 @@ async def _collect_outputs(
     limit_bytes = min(MAX_READ_BYTES, 2 * offloading.limits.most * max(1, len(declared or ())))
     try:
         values = await blobs.read_message(uri, literals_pb2.LiteralMap, limit_bytes)
-        await asyncio.to_thread(bounds.check, values)
+        await _checked(values)
         if await offloading.offload(values, output_dir, declared):
             await blobs.write_message(uri, values)
         result.outputs.CopyFrom(node_outputs(values, uri))
@@ -145,6 +162,13 @@ async def _collect_outputs(
     except (Internal, InvalidRequest) as e:
         text = f"the task's outputs at [{uri}] cannot be used: {e.message}"
         result.failure.CopyFrom(failure(INVALID_OUTPUTS, text, ErrorKind.USER, recoverable=False))
+
+
+async def _checked(values: literals_pb2.LiteralMap) -> None:
+    if values.ByteSize() < SMALL_BYTES:  # A thread costs more than the check.
+        bounds.check(values)
+    else:
+        await asyncio.to_thread(bounds.check, values)
 
 
 async def _reported_failure(blobs: BlobStore, output_dir: str) -> execution_pb2.AttemptFailure | None:

@@ -24,6 +24,7 @@ class TaskReports:
         kind = ElementEvents if attempt.is_element else AttemptEvents
         self._events = kind(attempt.request, attempt.task, memory=attempt.shown_memory)
         self._unsent: list[events_pb2.Event] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
         self._is_first = True
 
@@ -36,11 +37,18 @@ class TaskReports:
         now = datetime.now(UTC)
         self._unsent.extend(self._events.running(info, now) if self._is_first else [self._events.phase(info, now)])
         self._is_first = False
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send())
+        if self._timer is None and (self._sending is None or self._sending.done()):
+            # No task before there is something to do: most attempts have ended by then.
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._start)
+
+    def _start(self) -> None:
+        self._timer = None
+        self._sending = asyncio.create_task(self._send())
 
     def stop(self) -> None:
         """Stop sending."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._sending is not None:
             self._sending.cancel()
 
@@ -51,6 +59,9 @@ class TaskReports:
         result.unreported.extend([*await self._take_unsent(), end])
 
     async def _take_unsent(self) -> Sequence[events_pb2.Event]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._sending is not None:
             # A cancelled call may or may not have reached admin. Its events return to ``_unsent``: repeating an event
             # changes nothing.
@@ -60,7 +71,6 @@ class TaskReports:
         return unsent
 
     async def _send(self) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
         batch, self._unsent = self._unsent, []
         try:
             await retry_transient(functools.partial(events.send, self._sink, batch), "events")

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar
@@ -130,12 +130,22 @@ class BlobStore:
         """Delete an object, if it exists."""
         await asyncio.to_thread(self._delete_sync, uri)
 
-    async def delete_all(self, uris: Sequence[str]) -> None:
+    async def delete_all(self, folder: str, names: Sequence[str]) -> None:
         """Delete a few objects of one folder, as far as they exist."""
-        if uris and self.local_path(uris[0]) is not None:
-            await asyncio.to_thread(self._delete_all_sync, uris)  # A thread each would cost more than the files.
+        if self.local_path(folder) is not None:
+            await asyncio.to_thread(self._delete_all_sync, folder, names)  # A thread each costs more than the files.
         else:
-            await for_each(self.delete, uris, at_once=max(1, len(uris)))
+            await for_each(self.delete, [f"{folder}/{name}" for name in names], at_once=max(1, len(names)))
+
+    async def may_be_present(self, folder: str, names: Collection[str]) -> set[str]:
+        """Return those of a few names in a folder that may exist: all, unless the store can tell at little cost.
+
+        Raises:
+            LinkedFolder: the folder is a link.
+        """
+        if self.local_path(folder) is None:
+            return set(names)
+        return await self._in_time(folder, self._present_sync, folder, names)
 
     async def exists(self, uri: str) -> bool:
         """Whether the object exists."""
@@ -270,9 +280,20 @@ class BlobStore:
             else:
                 self._filesystem(uri).rm_file(uri)
 
-    def _delete_all_sync(self, uris: Sequence[str]) -> None:
-        for uri in uris:
-            self._delete_sync(uri)
+    def _delete_all_sync(self, folder: str, names: Sequence[str]) -> None:
+        with contextlib.suppress(NotFound), self._translated(folder):
+            path = Path(folder.removeprefix("file://"))
+            local_files.delete_all(path, names, self._local_root(path))
+
+    def _present_sync(self, folder: str, names: Collection[str]) -> set[str]:
+        with self._translated(folder):
+            path = Path(folder.removeprefix("file://"))
+            try:
+                return local_files.present(path, names, self._local_root(path))
+            except FileNotFoundError:
+                return set()
+            except NotADirectoryError:  # Reading says what that means.
+                return set(names)
 
     def _exists_sync(self, uri: str) -> bool:
         with self._translated(uri):

@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -164,6 +164,39 @@ def delete(path: Path, root: Path) -> None:
         os.close(folder)
 
 
+def delete_all(folder: Path, names: Iterable[str], root: Path) -> None:
+    """Delete files of one folder, as far as they exist; see ``delete``."""
+    opened = _open_folder(folder / "file", root, make=False)
+    try:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=opened)
+    finally:
+        os.close(opened)
+
+
+def present(folder: Path, names: Iterable[str], root: Path) -> set[str]:
+    """Return the names that exist in a folder, whatever they are: also links, directories and special files.
+
+    Raises:
+        OSError: the folder cannot be opened.
+        InvalidRequest: a folder below ``root`` is a link.
+    """
+    opened = _open_folder(folder / "file", root, make=False)
+    try:
+        return {name for name in names if _exists(name, opened)}
+    finally:
+        os.close(opened)
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _open_folder(path: Path, root: Path, *, make: bool) -> int:
     """Open the folder of ``path`` part by part from ``root`` on, as ``_open`` does."""
     if not path.is_relative_to(root):
@@ -173,10 +206,7 @@ def _open_folder(path: Path, root: Path, *, make: bool) -> int:
     current = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
     try:
         for folder in path.relative_to(root).parts[:-1]:
-            if make:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(folder, dir_fd=current)
-            below = os.open(folder, _DIRECTORY, dir_fd=current)
+            below = _open_or_make(folder, current) if make else os.open(folder, _DIRECTORY, dir_fd=current)
             os.close(current)
             current = below
     except BaseException as e:
@@ -185,6 +215,14 @@ def _open_folder(path: Path, root: Path, *, make: bool) -> int:
             raise _link_error(path, root) from e
         raise
     return current
+
+
+def _open_or_make(name: str, folder: int) -> int:
+    with contextlib.suppress(FileNotFoundError):  # Most exist, and making one that exists costs more than opening it.
+        return os.open(name, _DIRECTORY, dir_fd=folder)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=folder)
+    return os.open(name, _DIRECTORY, dir_fd=folder)
 
 
 def _link_error(path: Path, root: Path) -> InvalidRequest:

@@ -125,7 +125,9 @@ def refresh(loaded: Loaded, directory: Path, *, keep_numpy: bool = False) -> Non
     Call this first in a fork, once its environment and folders are set. ``keep_numpy`` leaves the state of numpy's
     global generator as it is.
     """
-    tempfile.tempdir = None
+    scratch = str(directory.with_name("tmp"))
+    # By default Python makes a file to see whether it can.
+    tempfile.tempdir = scratch if os.environ.get("TMPDIR") == scratch and os.path.isdir(scratch) else None
     if os.environ.get("TZ") != loaded.environment.get("TZ"):
         with contextlib.suppress(AttributeError):
             time.tzset()

@@ -1,10 +1,12 @@
 """The files by which a worker and the process of a batch share what is to run, and what has been claimed. Pure files.
 
 The worker makes the folder with a list of attempts and a FIFO. The process writes to the FIFO which attempt starts and
-which has ended. Whichever of both makes the claim of an attempt first has it: the process runs it, the worker keeps it.
+which has ended. Whichever of both locks the byte of an attempt first has it: the process runs it, the worker keeps it.
 """
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 
 _LIST = "attempts.json"
 _PROGRESS = "progress"
+_CLAIMS = "claims"
 # Lines of the FIFO: a letter, and the position of an attempt; after ``ENDED`` also its exit code.
 STARTED = "S"
 ENDED = "E"
@@ -31,17 +34,19 @@ class Turn:
     log: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """The folder of a batch."""
 
     folder: Path
+    _claims: int = -1
 
     def make(self, turns: Sequence[Turn]) -> None:
         """Make the folder and its files."""
         self.folder.mkdir()
         (self.folder / _LIST).write_text(json.dumps([dataclasses.asdict(turn) for turn in turns]))
         os.mkfifo(self._progress, 0o600)
+        (self.folder / _CLAIMS).touch(0o600)
 
     def turns(self) -> list[Turn]:
         """Return the attempts."""
@@ -53,12 +58,26 @@ class Plan:
         return os.open(self._progress, flags)
 
     def claim(self, number: int) -> bool:
-        """Claim an attempt; return False if the other side has it."""
+        """Claim an attempt; return False if the other side has it. The kernel drops the claims of a process that ends.
+
+        Raises:
+            FileNotFoundError: the folder is gone.
+        """
+        if self._claims < 0:
+            self._claims = os.open(self.folder / _CLAIMS, os.O_RDWR)
         try:
-            os.close(os.open(self.folder / f"{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
+            fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except OSError as e:
+            if e.errno in (errno.EACCES, errno.EAGAIN):
+                return False
+            raise
         return True
+
+    def close(self) -> None:
+        """Give up all claims."""
+        if self._claims >= 0:
+            os.close(self._claims)
+            self._claims = -1
 
     @property
     def _progress(self) -> Path:

@@ -134,6 +134,7 @@ class BatchProcess(SharedProcess):
         self._is_gone = True
         await self._waiting
         self._progress.close()
+        self._plan.close()
         await self._hooks.finished()
 
 

@@ -131,9 +131,10 @@ class _Start:
 
     def clean(self) -> None:
         """Remove the files that an attempt has left, except for links to the code of the task."""
-        for name in (self._directory.name, "tmp", "sandbox"):
-            folder = self._directory.with_name(name)
-            folder.mkdir(exist_ok=True)
+        for name in (self._directory.name, "tmp"):
+            folder = str(self._directory.with_name(name))
+            if not os.path.isdir(folder):  # The attempt has removed it.
+                os.mkdir(folder)
             with os.scandir(folder) as found:
                 for entry in list(found):
                     self._remove(entry)
