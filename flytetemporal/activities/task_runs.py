@@ -39,16 +39,20 @@ class TaskRun:
         self._reports = reports
         self._handle = b""
         self._note = ""
+        self._remark = ""
         self._started_at = asyncio.get_running_loop().time()
 
     @contextlib.asynccontextmanager
     async def heartbeating(self) -> AsyncIterator[None]:
         """Heartbeat while the context is open. Temporal answers heartbeats with cancellations."""
         try:
-            async with beating(HEARTBEAT_SECONDS, lambda: (self._handle, self._note.encode())):
+            async with beating(HEARTBEAT_SECONDS, self._details):
                 yield
         finally:
             self._reports.stop()
+
+    def _details(self) -> tuple[bytes, bytes, bytes]:
+        return self._handle, self._note.encode(), self._remark.encode()
 
     def note(self, problem: str) -> None:
         """Set what the activity waits for, empty if nothing. Heartbeats carry it to ``flytetemporal why``."""
@@ -121,6 +125,7 @@ class TaskRun:
         async for info in plugin.watch(context, self._handle):
             if info.is_terminal:
                 return info
+            self._remark = info.reason  # Heartbeats carry it to ``flytetemporal why``.
             self._reports.report(info)
         raise Internal(f"plugin {plugin.identifier} stopped watching attempt {context.key} before its end")
 

@@ -6,7 +6,7 @@ repeated. What fails, is killed or takes too long costs the others of its batch 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -150,7 +150,12 @@ class BatchActivity:
 
 @contextlib.asynccontextmanager
 async def _beating(found: Sequence[Member]) -> AsyncIterator[None]:
-    details: Callable[[], tuple[bytes, bytes]] = lambda: (b"", b"")  # noqa: E731  as ``run_task`` has them
+    """Heartbeat with the details that ``run_task`` sends, too: handle, what is waited for, and a remark."""
+
+    def details() -> tuple[bytes, bytes, bytes]:
+        ended = sum(member.result is not None for member in found)
+        return b"", b"", f"{ended} of the {len(found)} elements of its batch have ended".encode()
+
     try:
         async with beating(HEARTBEAT_SECONDS, details):
             yield

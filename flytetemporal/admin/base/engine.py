@@ -81,7 +81,7 @@ class PendingActivity:
 
     ``tries`` counts Temporal's tries, the current one included. ``due_at`` is when a worker may take the next try.
     ``last_failure`` is the text of the last try's error, None if no try has failed.
-    ``waits_for`` is what the activity says that it waits for.
+    ``waits_for`` is what the activity says that it waits for, ``remark`` what else it says of the attempt that runs.
     """
 
     state: operations_pb2.AttemptWait.State
@@ -90,6 +90,7 @@ class PendingActivity:
     tries: int = 1
     last_failure: str | None = None
     waits_for: str = ""
+    remark: str = ""
 
 
 class Engine:
@@ -302,13 +303,14 @@ def pending_activity(found: PendingActivityInfo) -> PendingActivity:
         started_at=times.moment(found.last_started_time) if found.HasField("last_started_time") else None,
         tries=max(1, found.attempt),
         last_failure=found.last_failure.message if found.HasField("last_failure") else None,
-        waits_for=_note(found.heartbeat_details.payloads),
+        waits_for=_note(found.heartbeat_details.payloads, 1),
+        remark=_note(found.heartbeat_details.payloads, 2),
     )
 
 
-def _note(details: Sequence[Payload]) -> str:
+def _note(details: Sequence[Payload], position: int) -> str:
     """Return what a task's activity has noted with its last heartbeat (``activities/task_runs``)."""
-    noted = details[1:2]
+    noted = details[position : position + 1]
     is_plain = any(payload.metadata.get("encoding") == b"binary/plain" for payload in noted)
     return noted[0].data.decode(errors="replace") if is_plain else ""
 

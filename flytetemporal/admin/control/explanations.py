@@ -29,6 +29,7 @@ def add_activity(wait: operations_pb2.Wait, activity: PendingActivity, pollers: 
     attempt.tries = activity.tries
     attempt.last_failure = error_text.headline(activity.last_failure or "")
     attempt.waits_for = error_text.headline(activity.waits_for)
+    attempt.remark = error_text.headline(activity.remark)
     if activity.state == State.RUNNING and activity.started_at is not None:
         wait.since.CopyFrom(times.timestamp(activity.started_at))
     # Temporal calls it scheduled both before the pause between two tries has passed and after that, when the next try
@@ -125,7 +126,8 @@ def _attempt(wait: operations_pb2.Wait) -> str:
             return f"waits for a free slot on {workers} of task queue {found.task_queue} to run {attempt}{again}"
         case State.RUNNING:
             waits = f" and waits for {found.waits_for}" if found.waits_for else ""
-            return f"has been running {attempt} since {_moment(wait.since)}{again}{waits}"
+            remark = f"; {found.remark}" if found.remark else ""
+            return f"has been running {attempt} since {_moment(wait.since)}{again}{waits}{remark}"
         case State.CANCEL_REQUESTED:
             return f"is stopping {attempt}"
         case State.BACKING_OFF:

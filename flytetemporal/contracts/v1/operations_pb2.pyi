@@ -142,7 +142,7 @@ class BackoffWait(_message.Message):
     def __init__(self, until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt: _Optional[int] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ...) -> None: ...
 
 class AttemptWait(_message.Message):
-    __slots__ = ("attempt", "activity_id", "task_queue", "state", "pollers", "tries", "last_failure", "next_try_at", "waits_for")
+    __slots__ = ("attempt", "activity_id", "task_queue", "state", "pollers", "tries", "last_failure", "next_try_at", "waits_for", "remark")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNKNOWN: _ClassVar[AttemptWait.State]
@@ -164,6 +164,7 @@ class AttemptWait(_message.Message):
     LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
     NEXT_TRY_AT_FIELD_NUMBER: _ClassVar[int]
     WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    REMARK_FIELD_NUMBER: _ClassVar[int]
     attempt: int
     activity_id: str
     task_queue: str
@@ -173,7 +174,8 @@ class AttemptWait(_message.Message):
     last_failure: str
     next_try_at: _timestamp_pb2.Timestamp
     waits_for: str
-    def __init__(self, attempt: _Optional[int] = ..., activity_id: _Optional[str] = ..., task_queue: _Optional[str] = ..., state: _Optional[_Union[AttemptWait.State, str]] = ..., pollers: _Optional[int] = ..., tries: _Optional[int] = ..., last_failure: _Optional[str] = ..., next_try_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., waits_for: _Optional[str] = ...) -> None: ...
+    remark: str
+    def __init__(self, attempt: _Optional[int] = ..., activity_id: _Optional[str] = ..., task_queue: _Optional[str] = ..., state: _Optional[_Union[AttemptWait.State, str]] = ..., pollers: _Optional[int] = ..., tries: _Optional[int] = ..., last_failure: _Optional[str] = ..., next_try_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., waits_for: _Optional[str] = ..., remark: _Optional[str] = ...) -> None: ...
 
 class NestedWait(_message.Message):
     __slots__ = ("node_ids",)

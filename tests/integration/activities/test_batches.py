@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from flyteidl.core import literals_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
 from temporalio import activity
 
 from flytetemporal.activities.batches import shared_runs
@@ -16,6 +16,7 @@ from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.plugins.protocol import TaskPhase
 from flytetemporal.workflows.nodes import element_batches
+from scripts.s3_server import S3Server
 from tests.fixtures.task_attempts import Bench, integer, loader, template
 from tests.fixtures.waiting import eventually
 
@@ -94,6 +95,10 @@ class Batch:
     def log(self, position: int) -> str:
         """Return what an element has printed, without the empty line that flytekit prints first."""
         return self.bench.log(self.attempts[position]).strip()
+
+    @property
+    def execution(self) -> identifier_pb2.WorkflowExecutionIdentifier:
+        return self.attempts[0].node_event.id.execution_id
 
     @property
     def _activity(self):  # type: ignore[no-untyped-def]
@@ -297,3 +302,18 @@ async def test_a_fork_server_that_dies_costs_its_element_a_system_retry_and_no_o
 
     assert (results[1].failure.error.code, results[1].failure.error.kind) == ("Interrupted", 2)
     assert all(results[n].HasField("outputs") for n in (0, 2, 3))
+
+
+async def test_elements_in_a_batch_keep_their_outputs_and_logs_on_s3(s3_server: S3Server, tmp_path: Path) -> None:
+    bench = Bench.at(tmp_path / "bench", root=f"{s3_server.root}/batches", options=s3_server.options())
+    async with bench.registry.opened():
+        batch = await Batch.of(bench, tmp_path, "print('element', number)", 3)
+
+        results = await batch.run()
+
+    found = [await bench.blobs.read_message(results[n].outputs.uri, literals_pb2.LiteralMap) for n in range(3)]
+    texts = [outputs.literals["o0"].scalar.primitive.string_value.split() for outputs in found]
+    logs = [locations.log_uri(bench.blobs.root, batch.execution, f"n0-0-n{n}", 0) for n in range(3)]
+    assert len({process for process, _ in texts}) == 1
+    assert [seen for _, seen in texts] == ["1", "2", "3"]
+    assert [(await bench.blobs.read(uri)).strip() for uri in logs] == [b"element 0", b"element 1", b"element 2"]

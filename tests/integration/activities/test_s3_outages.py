@@ -43,7 +43,7 @@ async def waiting_attempt(bench: Bench, folder: Path) -> contract_pb2.TaskAttemp
 def notes_of(started: Started) -> list[str]:
     """Return the list to which the notes of the attempt's heartbeats are added."""
     notes: list[str] = []
-    started.environment.on_heartbeat = lambda _, note: notes.append(note.decode())
+    started.environment.on_heartbeat = lambda _, note, __: notes.append(note.decode())
     return notes
 
 

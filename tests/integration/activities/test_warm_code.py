@@ -351,3 +351,18 @@ async def test_all_tasks_of_a_module_share_its_import(worker: Bench, tmp_path: P
     assert await code.run(worker) == "first"
     assert answer(await worker.run(other)) == "second"
     assert code.imports == 1
+
+
+async def test_heartbeats_say_why_code_was_imported_for_one_attempt(worker: Bench, tmp_path: Path) -> None:
+    code = Code(tmp_path, "remarked", "import threading, time; threading.Thread(target=time.sleep, args=(9,)).start()",
+                "import time; time.sleep(600)")  # fmt: skip
+    started = worker.start(await code.attempt(worker))
+
+    await eventually(lambda: any(b"imported for this attempt alone" in details[2] for details in started.heartbeats))
+
+    handle, note, remark = started.heartbeats[-1]
+    started.cancel()
+    await started.result
+    assert handle.isdigit()
+    assert note == b""
+    assert remark.endswith(b"its import starts 1 threads")

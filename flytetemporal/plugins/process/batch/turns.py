@@ -9,6 +9,7 @@ import atexit
 import importlib
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -28,8 +29,8 @@ from flytetemporal.plugins.process.warm.warmth import Warmth
 _KILL_SECONDS = 3.0
 # The next attempt would have less of the memory that it may use.
 MAX_GROWTH_BYTES = 256 * 1024 * 1024
-# Threads of flytekit and of what it uses, which serve the next attempt as well.
-_KEPT_THREADS = (": loop-runner", "fsspecIO")
+# Threads of flytekit and of what it uses, which serve the next attempt as well: loops, and their default executors.
+_KEPT_THREADS = re.compile(r".* : loop-runner|fsspecIO|asyncio_\d+")
 _KEPT_HANDLERS = ("flytekit", "flytetemporal", "fsspec")
 
 
@@ -79,7 +80,7 @@ class Turns:
     def _can_continue(self) -> bool:
         """Whether the attempt that has just ended leaves nothing, once its child processes are killed."""
         threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-        if any(not name.endswith(_KEPT_THREADS) for name in threads):
+        if not all(_KEPT_THREADS.fullmatch(name) for name in threads):
             return False
         if self._start.exit_handlers or self._start.has_grown():
             return False

@@ -91,7 +91,7 @@ def test_each_cause_is_one_sentence(wait: Wait, sentence: str) -> None:
 
 
 def activity(
-    state: str, attempt: int = 1, failure: str = "", planned: datetime | None = None, note: str = ""
+    state: str, attempt: int = 1, failure: str = "", planned: datetime | None = None, note: str = "", remark: str = ""
 ) -> PendingActivity:
     found = PendingActivityInfo(
         state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"),
@@ -101,8 +101,9 @@ def activity(
     )
     if failure:
         found.last_failure.CopyFrom(Failure(message=failure))
-    if note:  # Besides the handle of the attempt.
-        found.heartbeat_details.payloads.extend(default().payload_converter.to_payloads([b"123", note.encode()]))
+    if note or remark:  # Besides the handle of the attempt.
+        details = [b"123", note.encode(), *([remark.encode()] if remark else [])]
+        found.heartbeat_details.payloads.extend(default().payload_converter.to_payloads(details))
     if planned is not None:
         found.next_attempt_schedule_time.CopyFrom(times.timestamp(planned))
     return engine.pending_activity(found)
@@ -125,6 +126,14 @@ def activity(
             1,
             "has been running attempt 1 since 2026-01-02T12:00:00Z and waits for outputs: "
             "the object store does not answer for s3://a/b: gone",
+        ),
+        (
+            activity(
+                "STARTED", remark="the task's code was imported for this attempt alone: its import starts 2 threads"
+            ),
+            1,
+            "has been running attempt 1 since 2026-01-02T12:00:00Z; the task's code was imported for this attempt "
+            "alone: its import starts 2 threads",
         ),
         (activity("CANCEL_REQUESTED"), 1, "is stopping attempt 1"),
         (
