@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.control import node_times, operations
+from flytetemporal.admin.control import node_times, operations, pauses
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import batches, flyte_events
@@ -101,4 +101,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Fork": forking.fork,
     "GetLineage": records.get_lineage,
     "GetNodeTimes": node_times.get_node_times,
+    "Pause": pauses.pause,
+    "Resume": pauses.resume,
+    "ListPauses": pauses.list_pauses,
 }

@@ -12,6 +12,8 @@ SIGNAL_SET = "signal_set"
 CHILD_ENDED = "child_ended"
 # An update. Argument: edits.EditCommand; result: edits.EditResponse.
 EDIT = "edit"
+# Argument: pauses.Pauses, those that apply to the execution now.
+PAUSES = "pauses"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"

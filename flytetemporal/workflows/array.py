@@ -6,7 +6,7 @@ import contextlib
 from temporalio import workflow
 
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2, pauses_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.abort import Abort
@@ -20,6 +20,8 @@ from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import elements
 from flytetemporal.workflows.nodes.elements import ArrayShard, Elements
 from flytetemporal.workflows.operators.edits import Edits
+from flytetemporal.workflows.operators.pauses import Pauses
+from flytetemporal.workflows.versions import Patch
 
 
 @workflow.defn(name=workflows.ARRAY_WORKFLOW, sandboxed=False)
@@ -28,6 +30,13 @@ class ArrayWorkflow:
 
     def __init__(self) -> None:
         self._waits = WaitRegistry()
+        self._pauses = Pauses()
+
+    @workflow.signal(name=workflows.PAUSES)
+    def pauses(self, given: pauses_pb2.Pauses) -> None:
+        """Take over the pauses that the execution passes on."""
+        if workflow.patched(Patch.PAUSES):
+            self._pauses.update(given)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -38,7 +47,12 @@ class ArrayWorkflow:
     async def run(self, argument: arrays_pb2.ArrayInput) -> arrays_pb2.ElementsOutcome:
         """Run the shard to its end. Failed elements do not fail it; it is cancelled when the array is stopped."""
         run = Run(
-            argument.execution, signals=SignalCounts(), children=ChildOutcomes(), waits=self._waits, edits=Edits()
+            argument.execution,
+            signals=SignalCounts(),
+            children=ChildOutcomes(),
+            waits=self._waits,
+            edits=Edits(),
+            pauses=self._pauses,
         )
         shard = _shard(argument, run)
         report = ArrayReport(shard.node, argument.task.id)
@@ -61,7 +75,7 @@ def _shard(argument: arrays_pb2.ArrayInput, run: Run) -> ArrayShard:
     program = Program(ParsedGraph((), ()), argument.execution.tasks)
     body = Body(graph_pb2.WorkflowGraph(), (), (), (), {})
     node = NodeRun(
-        scope=Scope(run, program, body, argument.execution.metadata_dir),
+        scope=Scope(run, program, body, argument.execution.metadata_dir, ancestors=tuple(argument.ancestors)),
         node=argument.node,
         id=argument.node_id,
         data_dir=argument.data_dir,

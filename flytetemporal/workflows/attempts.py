@@ -89,6 +89,10 @@ class Budget:
         self.progress.attempt += 1
         return Retry(cause, before + 1, limit, _pause(rule, before))
 
+    def repeat(self) -> None:
+        """Count an attempt that was stopped by a pause; no budget is charged."""
+        self.progress.attempt += 1
+
     @property
     def may_be_interrupted(self) -> bool:
         """Whether the attempt may be preempted: false if no attempt could follow."""
@@ -205,6 +209,7 @@ async def with_deadline(
     while True:
         await wait_out_pause(node, budget)
         if not progress.HasField("attempt_began_at"):
+            await node.wait_for_resume()
             progress.attempt_began_at.FromDatetime(workflow.now())
         try:
             left = deadlines.left(limit, progress.attempt_began_at)

@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2, pauses_pb2
 from flytetemporal.errors import FlyteError
 from flytetemporal.idl import naming, times
 from flytetemporal.workflows import cancellation, deadlines
@@ -25,7 +25,9 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
 from flytetemporal.workflows.operators.edits import Edits
+from flytetemporal.workflows.operators.pauses import Pauses
 from flytetemporal.workflows.run_state import ContinueAsNewRequested
+from flytetemporal.workflows.versions import Patch
 from flytetemporal.workflows.walk import Walk
 
 Phase = core_execution_pb2.WorkflowExecution
@@ -42,6 +44,7 @@ class ExecutionWorkflow:
         self._children = ChildOutcomes()
         self._waits = WaitRegistry()
         self._edits = Edits()
+        self._pauses = Pauses()
 
     @workflow.signal(name=workflows.SIGNAL_SET)
     def signal_set(self, signal_id: str) -> None:
@@ -52,6 +55,13 @@ class ExecutionWorkflow:
     def child_ended(self, state: execution_pb2.ChildState) -> None:
         """Record the outcome of an execution that a launch plan node started."""
         self._children.add(state)
+
+    @workflow.signal(name=workflows.PAUSES)
+    def pauses(self, given: pauses_pb2.Pauses) -> None:
+        """Take over the pauses that apply to the execution now."""
+        # A worker without pauses ignores the signal and lets nodes start, so a replay must let them start as well.
+        if workflow.patched(Patch.PAUSES):
+            self._pauses.update(given)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -79,11 +89,20 @@ class ExecutionWorkflow:
     @workflow.run
     async def run(self, argument: execution_pb2.ExecutionInput) -> execution_pb2.ExecutionOutcome:
         """Run the execution to its end. The Temporal workflow fails or is cancelled if the Flyte execution is."""
-        run = Run(argument, signals=self._signals, children=self._children, waits=self._waits, edits=self._edits)
+        run = Run(
+            argument,
+            signals=self._signals,
+            children=self._children,
+            waits=self._waits,
+            edits=self._edits,
+            pauses=self._pauses,
+        )
         try:
             outputs = await _walk(run)
         except ContinueAsNewRequested as requested:
-            if self._edits.revision:  # Taken only now: edits that arrived while the state was stored count as well.
+            # Taken only now: what arrived while the state was stored counts as well.
+            requested.argument.pauses.CopyFrom(self._pauses.message)
+            if self._edits.revision:
                 requested.argument.edits.CopyFrom(self._edits.message)
             workflow.continue_as_new(requested.argument, task_timeout=workflow.info().task_timeout)
         except NodeFailure as failure:
@@ -116,6 +135,7 @@ async def _walk(run: Run) -> Values:
     )
     run.reports.on_refusal(lambda code, text: walk.fail(system_failure(code, f"events were refused: {text}")))
     if argument.WhichOneof("state") is None:
+        await _wait_queued(run)
         _report(run, Phase.RUNNING)
     # In this order on every replay: both tasks issue commands.
     limit = asyncio.create_task(_end_at(times.limit(argument.settings.timeout), run.state.began_at, walk))
@@ -125,6 +145,13 @@ async def _walk(run: Run) -> Values:
     finally:
         limit.cancel()
         continuation.cancel()
+
+
+async def _wait_queued(run: Run) -> None:
+    """Keep an execution that was launched while it is paused QUEUED."""
+    if run.pauses.blocking(()) is not None:
+        _report(run, Phase.QUEUED)
+        await run.pauses.resumed(())
 
 
 async def _end_at(limit: timedelta, began_at: timestamp_pb2.Timestamp, walk: Walk) -> None:

@@ -47,8 +47,12 @@ async def run_node(node: NodeRun, sources: Outputs, run_kind: Kind, abort: Abort
         asyncio.CancelledError: the node was stopped. If it had started, its ABORTED event has been reported.
         NodeSuspended: the node sleeps on without this coroutine.
     """
+    if not node.scope.run.state.is_due(node.id):  # A node that the previous run has started waits at its next step.
+        await node.wait_for_resume()
     # First the slot, then admission: a node that waits for a slot does not count as open and delays no drain.
     async with _slot(node), _admitted(node) as progress:
+        if not progress.HasField("began_at"):
+            await node.wait_for_resume()  # It was paused while it waited for admission.
         skip = node.scope.run.edits.take_skip(node.id) if not progress.HasField("held") else None
         if skip is not None:
             return holding.skipped(node, skip)
@@ -157,8 +161,14 @@ async def _slot(node: NodeRun) -> AsyncIterator[None]:
             yield
     else:
         async with contextlib.AsyncExitStack() as stack:
-            with node.waiting(lambda wait: wait.slot.CopyFrom(slots.wait())):
-                await stack.enter_async_context(slots.held(node.id))
+            while True:
+                with node.waiting(lambda wait: wait.slot.CopyFrom(slots.wait())):
+                    await stack.enter_async_context(slots.held(node.id))
+                if node.pause is None or node.is_resumed:
+                    break
+                # It was paused while it waited for the slot, which others can use in the meantime.
+                await stack.aclose()
+                await node.wait_for_resume()
             yield
 
 

@@ -23,6 +23,7 @@ Patch                            Since     Removable  What runs without the mark
 ``DECKS_OF_ALL_ENDS``            0.1.0     0.2.0      Only a task that succeeds shows its deck.
 ``CACHED_DYNAMICS``              0.1.0     0.2.0      The outputs of a dynamic node are not cached.
 ``LAST_REPORT_IS_LOCAL``         0.1.0     0.2.0      A run that ends sends its last events by an ordinary activity.
+``PAUSES``                       0.1.0     0.2.0      Pauses that arrive have no effect.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -52,3 +53,4 @@ class Patch(enum.StrEnum):
     DECKS_OF_ALL_ENDS = "decks-of-all-ends"
     CACHED_DYNAMICS = "cached-dynamics"
     LAST_REPORT_IS_LOCAL = "last-report-is-local"
+    PAUSES = "pauses"

@@ -66,6 +66,9 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("holds_and_edits_survive", "run1"),
         ("dynamic_node_are_stored_in_the_cache",), ("dynamic_node_is_stored_in_a_later_run", "run1"),
         ("takes_one_workflow_task",), ("last_report_is_repeated",),
+        ("pause_in_the_middle",), ("resumption_wakes_them_all",), ("stopped_attempts_are_not_charged",),
+        ("stopped_ones_run_again",), ("shards_with_a_history", "node-1"), ("paused_run_continues", "run1"),
+        ("stays_queued",), ("abort_wins",),
     ],
     ids="-".join,
 )  # fmt: skip

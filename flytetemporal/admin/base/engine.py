@@ -35,7 +35,7 @@ from flytetemporal.admin.base import sent_edits
 from flytetemporal.admin.base.histories import Histories
 from flytetemporal.admin.base.temporal_answers import answer as _answer
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2
+from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2, pauses_pb2
 from flytetemporal.errors import NotFound, StartRefused, Unavailable
 from flytetemporal.idl import identifiers, naming, times
 
@@ -179,6 +179,15 @@ class Engine:
             Unavailable: Temporal does not answer.
         """
         await _answer(self._handle(execution_id).signal(workflows.SIGNAL_SET, signal_id), execution_id)
+
+    async def pauses(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, found: pauses_pb2.Pauses) -> None:
+        """Deliver the pauses that apply to the execution. A delivery that is late or repeated changes nothing.
+
+        Raises:
+            NotFound: the workflow does not run.
+            Unavailable: Temporal does not answer.
+        """
+        await _answer(self._handle(execution_id).signal(workflows.PAUSES, found), execution_id)
 
     async def child_ended(
         self, parent: identifier_pb2.WorkflowExecutionIdentifier, state: execution_pb2.ChildState

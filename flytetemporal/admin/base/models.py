@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.util import AliasedClass
@@ -186,6 +187,8 @@ class ExecutionRow(_DeletableRow, Base):
     # Serialized contracts ExecutionInput, the start argument of ExecutionWorkflow. It is written before the workflow is
     # started, so that the sweeper can repeat the start.
     engine_input: Mapped[bytes | None]
+    # The revision of the pauses that the workflow has at least; 0: none were delivered.
+    pause_revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     __table_args__ = (
         Index("ix_executions_scope", "execution_project", "execution_domain", "id"),
         # The console sorts by created_at, also if a project has millions of executions.
@@ -338,3 +341,32 @@ class SignalRow(_DeletableRow, Base):
     # The value is set, and its delivery to the workflow is not confirmed. The sweeper delivers it.
     undelivered: Mapped[bool] = mapped_column(server_default=false(), default=False)
     __table_args__ = (Index("ix_signals_undelivered", "updated_at", postgresql_where="undelivered"),)
+
+
+class PauseRow(Base):
+    """A pause, or one that has ended: the row stays, so that revisions only grow.
+
+    The key is that of a ``PauseTarget``; a part that its kind does not have is empty.
+    """
+
+    __tablename__ = "pauses"
+    # Name of PauseTarget.Kind.
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(NAME, primary_key=True)
+    domain: Mapped[str] = mapped_column(NAME, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    node_id: Mapped[str] = mapped_column(primary_key=True)
+    # Every change of any pause has its own, higher than all before it.
+    revision: Mapped[int] = mapped_column(BigInteger, unique=True)
+    is_active: Mapped[bool]
+    stop_running: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    paused_by: Mapped[str] = mapped_column(NAME)
+    paused_at: Mapped[datetime]
+    # Not all executions that the change concerns are known to have it. The sweeper delivers it.
+    undelivered: Mapped[bool]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    __table_args__ = (
+        Index("ix_pauses_active", "project", "domain", "name", postgresql_where="is_active"),
+        Index("ix_pauses_undelivered", "updated_at", postgresql_where="undelivered"),
+    )

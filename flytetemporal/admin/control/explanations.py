@@ -7,7 +7,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal.admin.base.engine import PendingActivity
-from flytetemporal.contracts.v1 import operations_pb2
+from flytetemporal.contracts.v1 import operations_pb2, pauses_pb2
 from flytetemporal.idl import error_text, times, types
 
 State = operations_pb2.AttemptWait
@@ -70,8 +70,27 @@ def _short(wait: operations_pb2.Wait) -> str:
             return f"waits for execution {wait.child.execution_id.name} to end"
         case "engine":
             return f"waits for the engine to {_engine_work(wait.engine.work)}"
+        case "pause":
+            return f"waits until it is resumed: {paused(wait.pause)}"
         case _:
             return "is about to continue"
+
+
+def paused(pause: pauses_pb2.Pause) -> str:
+    """Return what is paused, by whom, since when and why."""
+    target = pause.target
+    match target.kind:
+        case pauses_pb2.PauseTarget.PROJECT:
+            what = f"project {target.project}" + (f", domain {target.domain}," if target.domain else "")
+        case pauses_pb2.PauseTarget.LAUNCH_PLAN:
+            what = f"launch plan {target.name}"
+        case pauses_pb2.PauseTarget.NODE:
+            what = f"node {target.node_id} of execution {target.name}"
+        case _:
+            what = f"execution {target.name}"
+    by = f" by {pause.paused_by}" if pause.paused_by else ""
+    since = f" since {_moment(pause.since)}" if pause.HasField("since") else ""
+    return f"{what} is paused{by}{since}: {error_text.headline(pause.reason) or 'no reason was given'}"
 
 
 def _engine_work(work: str) -> str:

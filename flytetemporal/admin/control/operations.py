@@ -11,7 +11,7 @@ from flytetemporal.admin.base import execution_lookup, execution_rows, stored_me
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
 from flytetemporal.admin.control import explanations
-from flytetemporal.admin.executions import aborting, closing
+from flytetemporal.admin.executions import aborting, closing, pausing
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import error_text, phases
@@ -33,9 +33,12 @@ async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) ->
     execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.execution_id)
+        pauses = await pausing.effective(session, request.execution_id)
     closure = stored_messages.parse(admin_execution_pb2.ExecutionClosure, row.closure)
     response = operations_pb2.ExplainResponse(phase=closure.phase, notes=_notes(row, closure))
     ended = closure.phase in phases.WORKFLOW_TERMINAL
+    if not ended:
+        response.notes.extend(explanations.paused(pause) for pause in pauses.pauses)
     asked = ended or await _add_waits(deps, request, row.cluster, response)
     if request.node_id and not response.waits:
         await _add_node(deps, request, response, asked=asked)

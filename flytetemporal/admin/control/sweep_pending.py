@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Interval, func, select, type_coerce
+from sqlalchemy import Interval, func, select, type_coerce, update
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.control import concurrency
+from flytetemporal.admin.base.models import ExecutionRow, PauseRow, is_open
+from flytetemporal.admin.control import concurrency, pauses
 from flytetemporal.admin.control.findings import Findings
-from flytetemporal.admin.executions import closing, delivery, signals
+from flytetemporal.admin.executions import closing, delivery, pausing, signals
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import execution_pb2
 
@@ -67,6 +67,28 @@ async def deliver_signals(deps: Dependencies, findings: Findings) -> None:
     for execution_id, signal_id in await signals.undelivered(deps):
         if await signals.deliver(deps, execution_id, signal_id):
             findings.add("signal_undelivered", execution_id, signal=signal_id)
+
+
+async def deliver_pauses(deps: Dependencies, findings: Findings) -> None:
+    """Deliver pauses and resumptions whose call could not reach all executions; forget pauses of ended executions."""
+    row = PauseRow
+    ended = ~is_open(ExecutionRow)
+    of_ended = update(row).where(
+        row.is_active,
+        row.kind.in_(("EXECUTION", "NODE")),
+        row.project == ExecutionRow.execution_project,
+        row.domain == ExecutionRow.execution_domain,
+        row.name == ExecutionRow.execution_name,
+        ended,
+    )
+    async with deps.sessions.begin() as session:
+        await session.execute(of_ended.values(is_active=False, undelivered=False))
+    query = select(row).where(row.undelivered, row.updated_at < func.now() - signals.UNDELIVERED_AGE)
+    async with deps.sessions() as session:
+        rows = (await session.scalars(query.order_by(row.revision).limit(PAGE))).all()
+    for found in rows:
+        if await pauses.deliver(deps, pausing.message(found).target, found.revision):
+            findings.add("pause_undelivered", kind=found.kind, target=f"{found.project}:{found.domain}:{found.name}")
 
 
 async def _for_each_in(

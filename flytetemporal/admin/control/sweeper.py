@@ -44,6 +44,7 @@ class SweeperActivities:
         await _attempt(sweep_pending.start_recorded(deps, findings, min_age))
         await _attempt(sweep_pending.deliver_aborts(deps, findings, min_age))
         await _attempt(sweep_pending.deliver_signals(deps, findings))
+        await _attempt(sweep_pending.deliver_pauses(deps, findings))
         await _attempt(sweep_ended.abort_orphans(deps, findings))
         compared = await _attempt(sweep_ended.close_ended(deps, findings, state.compared_row))
         if state.rounds % ROUNDS_BETWEEN_LISTS == 0:

@@ -11,7 +11,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import engine, execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.executions import closing, launch_targets
+from flytetemporal.admin.executions import closing, launch_targets, pausing
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers
 
@@ -31,6 +31,7 @@ async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> b
     """
     execution_id = argument.execution_id
     try:
+        argument = await pausing.with_pauses(deps, argument)
         started = await deps.engine.start(await launch_targets.inline_graph(deps.blobs, argument))
     except errors.Unavailable as error:
         _log.warning("execution_not_started", execution=_text(execution_id), error=error.message)
@@ -41,7 +42,7 @@ async def start(deps: Dependencies, argument: execution_pb2.ExecutionInput) -> b
     except errors.NotFound as error:
         await fail(deps, execution_id, GRAPH_LOST, f"the workflow's graph is gone from the store: {error.message}")
         return False
-    await _stop_if_aborted(deps, execution_id)
+    await _catch_up(deps, execution_id, argument.pauses.revision)
     return started
 
 
@@ -65,14 +66,20 @@ async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecut
         await closing.close_aborted(deps, execution_id)
 
 
-async def _stop_if_aborted(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> None:
-    """Cancel the workflow that was just started if its execution was aborted meanwhile.
+async def _catch_up(
+    deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, pause_revision: int
+) -> None:
+    """Cancel the workflow that was just started if its execution was aborted meanwhile; pause it if it was paused.
 
-    The abort found no workflow to cancel if it came between the commit of the row and the start.
+    The abort found no workflow to cancel if it came between the commit of the row and the start. So did a pause with a
+    revision above that of the start argument.
     """
-    query = select(ExecutionRow.phase).where(execution_rows.of_execution(ExecutionRow, execution_id))
+    query = select(ExecutionRow.phase, pausing.newest_revision())
     async with deps.sessions() as session:
-        phase = (await session.execute(query)).scalar_one()
+        found = await session.execute(query.where(execution_rows.of_execution(ExecutionRow, execution_id)))
+        phase, newest = found.one()
+    if newest > pause_revision:
+        await pausing.try_deliver(deps, execution_id)
     if phase in ("ABORTING", "ABORTED"):
         await try_cancel(deps, execution_id, "aborted before it started")
 

@@ -98,7 +98,7 @@ class JoinRequest(_message.Message):
     def __init__(self, variables: _Optional[_Iterable[str]] = ..., parts: _Optional[_Iterable[str]] = ..., write_to: _Optional[str] = ...) -> None: ...
 
 class ArrayInput(_message.Message):
-    __slots__ = ("execution", "node", "node_id", "data_dir", "attempt", "node_event", "task", "plan", "first", "count", "tolerated", "window")
+    __slots__ = ("execution", "node", "node_id", "data_dir", "attempt", "node_event", "task", "plan", "first", "count", "tolerated", "window", "ancestors")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class ArrayInput(_message.Message):
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TOLERATED_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    ANCESTORS_FIELD_NUMBER: _ClassVar[int]
     execution: _execution_pb2_1.ExecutionInput
     node: _graph_pb2.Node
     node_id: str
@@ -123,7 +124,8 @@ class ArrayInput(_message.Message):
     count: int
     tolerated: int
     window: int
-    def __init__(self, execution: _Optional[_Union[_execution_pb2_1.ExecutionInput, _Mapping]] = ..., node: _Optional[_Union[_graph_pb2.Node, _Mapping]] = ..., node_id: _Optional[str] = ..., data_dir: _Optional[str] = ..., attempt: _Optional[int] = ..., node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., task: _Optional[_Union[_graph_pb2.TaskSummary, _Mapping]] = ..., plan: _Optional[_Union[ArrayPlan, _Mapping]] = ..., first: _Optional[int] = ..., count: _Optional[int] = ..., tolerated: _Optional[int] = ..., window: _Optional[int] = ...) -> None: ...
+    ancestors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, execution: _Optional[_Union[_execution_pb2_1.ExecutionInput, _Mapping]] = ..., node: _Optional[_Union[_graph_pb2.Node, _Mapping]] = ..., node_id: _Optional[str] = ..., data_dir: _Optional[str] = ..., attempt: _Optional[int] = ..., node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., task: _Optional[_Union[_graph_pb2.TaskSummary, _Mapping]] = ..., plan: _Optional[_Union[ArrayPlan, _Mapping]] = ..., first: _Optional[int] = ..., count: _Optional[int] = ..., tolerated: _Optional[int] = ..., window: _Optional[int] = ..., ancestors: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ElementsOutcome(_message.Message):
     __slots__ = ("attempts", "failed", "errors")

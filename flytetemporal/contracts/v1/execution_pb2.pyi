@@ -13,6 +13,7 @@ from flyteidl.core import workflow_pb2 as _workflow_pb2
 from flyteidl.event import event_pb2 as _event_pb2
 from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import events_pb2 as _events_pb2
+from flytetemporal.contracts.v1 import pauses_pb2 as _pauses_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf import wrappers_pb2 as _wrappers_pb2
@@ -99,7 +100,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "edits", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "edits", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources", "pauses")
     class NodeResourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +128,7 @@ class ExecutionInput(_message.Message):
     RECOVERED_FROM_FIELD_NUMBER: _ClassVar[int]
     REUSED_FIELD_NUMBER: _ClassVar[int]
     NODE_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    PAUSES_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     workflow_id: _identifier_pb2.Identifier
     inline_graph: bytes
@@ -147,7 +149,8 @@ class ExecutionInput(_message.Message):
     recovered_from: _identifier_pb2.WorkflowExecutionIdentifier
     reused: ContentReference
     node_resources: _containers.MessageMap[str, _tasks_pb2.Resources]
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., edits: _Optional[_Union[_edits_pb2.Edits, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ...) -> None: ...
+    pauses: _pauses_pb2.Pauses
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., edits: _Optional[_Union[_edits_pb2.Edits, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ..., pauses: _Optional[_Union[_pauses_pb2.Pauses, _Mapping]] = ...) -> None: ...
 
 class ReusedNodes(_message.Message):
     __slots__ = ("levels",)

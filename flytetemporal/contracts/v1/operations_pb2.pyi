@@ -6,6 +6,7 @@ from flyteidl.core import types_pb2 as _types_pb2
 from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import fork_pb2 as _fork_pb2
 from flytetemporal.contracts.v1 import records_pb2 as _records_pb2
+from flytetemporal.contracts.v1 import pauses_pb2 as _pauses_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -62,7 +63,7 @@ class Waits(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
 
 class Wait(_message.Message):
-    __slots__ = ("node_id", "name", "since", "nodes", "slot", "hold", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "text")
+    __slots__ = ("node_id", "name", "since", "nodes", "slot", "hold", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "pause", "text")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +77,7 @@ class Wait(_message.Message):
     NESTED_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CHILD_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     name: str
@@ -90,8 +92,9 @@ class Wait(_message.Message):
     nested: NestedWait
     engine: EngineWait
     child: ChildWait
+    pause: _pauses_pb2.Pause
     text: str
-    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., hold: _Optional[_Union[HoldWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., hold: _Optional[_Union[HoldWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., pause: _Optional[_Union[_pauses_pb2.Pause, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class NodesWait(_message.Message):
     __slots__ = ("node_ids",)

@@ -9,13 +9,14 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2
+from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2, pauses_pb2
 from flytetemporal.idl import locations, naming
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.graph import Body
 from flytetemporal.workflows.node.outcomes import Values, user_failure
 from flytetemporal.workflows.node.run import Program, Scope
 from flytetemporal.workflows.node.wait_registry import Cause
+from flytetemporal.workflows.operators.pauses import Path
 
 Phase = core_execution_pb2.NodeExecution
 EVENT_VERSION = 1
@@ -98,6 +99,28 @@ class NodeRun:
                 yield
 
     @property
+    def path(self) -> Path:
+        """The ids of the nodes above, outermost first, and its own."""
+        return (*self.scope.ancestors, self.id)
+
+    @property
+    def pause(self) -> pauses_pb2.Pause | None:
+        """A pause that keeps the node from starting anything; None if there is none."""
+        pauses = self.scope.run.pauses
+        return None if pauses.is_empty else pauses.blocking(self.path)
+
+    async def wait_for_resume(self) -> None:
+        """Return when no pause keeps the node from starting anything; the next run can wait in its place."""
+        while self.pause is not None:
+            async with self.idle(self._tell_pause):
+                await self.scope.run.pauses.resumed(self.path)
+            # Thousands of nodes can be resumed at once.
+            await self.scope.run.workflow_task_budget.take_step()
+
+    def _tell_pause(self, wait: operations_pb2.Wait) -> None:
+        wait.pause.CopyFrom(self.pause or pauses_pb2.Pause())
+
+    @property
     def progress(self) -> continuation_pb2.OpenNode:
         """What the next run needs to continue the node; the node keeps it up to date."""
         return self.scope.run.state.progress(self.id)
@@ -128,6 +151,7 @@ class NodeRun:
             number,
             self.scope.depth,
             may_hold=self.scope.may_hold,
+            ancestors=self.path,
         )
 
     def nested_scope(self, body: Body, attempt: int | None = None, program: Program | None = None) -> Scope:

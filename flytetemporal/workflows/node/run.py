@@ -19,6 +19,7 @@ from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.node_ids import NodeIds
 from flytetemporal.workflows.operators.edits import Edits
+from flytetemporal.workflows.operators.pauses import Path, Pauses
 from flytetemporal.workflows.reports.event_clock import EventClock
 from flytetemporal.workflows.reports.event_pump import Reports
 from flytetemporal.workflows.run_state import RunState
@@ -41,6 +42,7 @@ class Run:
     children: ChildOutcomes
     waits: WaitRegistry
     edits: Edits
+    pauses: Pauses
     node_ids: NodeIds = field(init=False)
     workflow_task_budget: WorkflowTaskBudget = field(default_factory=WorkflowTaskBudget)
     event_clock: EventClock = field(default_factory=EventClock)
@@ -59,6 +61,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.edits.begin(self.argument)
+        self.pauses.begin(self.argument.execution_id, self.argument.pauses)
         self.reports = Reports(self.workflow_task_budget, self.event_clock)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.state = RunState(self.argument, self.node_ids)
@@ -69,16 +72,20 @@ class Run:
         self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
 
     @contextlib.asynccontextmanager
-    async def attempt(self, node_id: str) -> AsyncIterator[None]:
-        """Hold a slot for the activity of an attempt while the block runs; none is granted while the run drains."""
+    async def attempt(self, node_id: str, path: Path) -> AsyncIterator[None]:
+        """Hold a slot for the activity of an attempt while the block runs.
+
+        None is granted while the run drains or the node is paused.
+        """
         async with contextlib.AsyncExitStack() as stack:
             async with self.continuation.idle(node_id):
                 await stack.enter_async_context(self.activity_window.held(node_id))
-                # The run may have started to drain while the node waited. The slot is given back in the meantime:
-                # elements of arrays, which do not wait for the drain, need slots too.
-                while self.continuation.is_draining:
+                # The run may have started to drain, or been paused, while the node waited. The slot is given back in
+                # the meantime: elements of arrays, which do not wait for the drain, need slots too.
+                while self.continuation.is_draining or self.pauses.blocking(path) is not None:
                     await stack.aclose()
                     await self.continuation.wait_for_admission()
+                    await self.pauses.resumed(path)
                     await stack.enter_async_context(self.activity_window.held(node_id))
             yield
 
@@ -126,6 +133,8 @@ class Scope:
     depth: int = 0
     # Nodes that fail can wait for an operator: false below a failure node.
     may_hold: bool = True
+    # Ids of the nodes above, outermost first, the parent included.
+    ancestors: Path = ()
 
     def node_id(self, spec_node_id: str) -> str:
         """Return the id that the node's execution has or would get now. Safe in queries: it assigns nothing."""

@@ -6,14 +6,16 @@ pkg/controller/nodes/array/handler.go.
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
 
 from temporalio import exceptions, workflow
 from temporalio.workflow import ParentClosePolicy
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2, pauses_pb2
 from flytetemporal.idl import error_text, locations, naming
 from flytetemporal.workflows import cancellation, engine_activities
 from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
@@ -28,6 +30,7 @@ from flytetemporal.workflows.node.outcomes import (
 )
 from flytetemporal.workflows.nodes import elements, inline_tasks
 from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, SHARD_SIZE, ArrayShard, Elements
+from flytetemporal.workflows.operators.pauses import Pauses
 from flytetemporal.workflows.walk import Walk
 
 # If there are several shards: elements of one that run at once, and shards that run at once.
@@ -280,6 +283,9 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
         execution.ClearField("recovered_from")
     execution.tasks.CopyFrom(node.scope.program.tasks)
     execution.settings.interruptible.value = interruptible
+    pauses = node.scope.run.pauses
+    if pauses.message.revision:
+        execution.pauses.CopyFrom(pauses.message)
     argument = arrays_pb2.ArrayInput(
         execution=execution,
         node=node.node,
@@ -293,8 +299,9 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
         count=shard.count,
         tolerated=shard.tolerated,
         window=shard.window,
+        ancestors=node.scope.ancestors,
     )
-    outcome: arrays_pb2.ElementsOutcome = await workflow.execute_child_workflow(
+    handle = await workflow.start_child_workflow(
         workflows.ARRAY_WORKFLOW,
         argument,
         result_type=arrays_pb2.ElementsOutcome,
@@ -305,4 +312,28 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
         task_timeout=workflow.info().task_timeout,
         static_summary=f"{node.id} elements {shard.first} to {shard.first + shard.count - 1}",
     )
+    async with _told_of_pauses(pauses, handle, execution.pauses.revision):
+        outcome: arrays_pb2.ElementsOutcome = await handle
     return outcome
+
+
+@contextlib.asynccontextmanager
+async def _told_of_pauses(
+    pauses: Pauses, shard: workflow.ChildWorkflowHandle[Any, Any], sent: int
+) -> AsyncIterator[None]:
+    """Pass on changes of the pauses to a shard's workflow while the block runs. ``sent`` is the revision it has."""
+    telling: list[asyncio.Task[None]] = []
+
+    def tell() -> None:
+        telling.append(asyncio.create_task(_tell(shard, pauses.message)))
+
+    if pauses.message.revision > sent:  # It changed before the shard had started.
+        tell()
+    with pauses.followed(tell):
+        yield
+    await cancellation.wait_until_done(telling)
+
+
+async def _tell(shard: workflow.ChildWorkflowHandle[Any, Any], message: pauses_pb2.Pauses) -> None:
+    with contextlib.suppress(exceptions.FailureError):  # The shard has ended.
+        await shard.signal(workflows.PAUSES, message)

@@ -6,10 +6,10 @@ differs. Which elements form a batch depends on nothing but their order, so that
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from temporalio import workflow
+from temporalio import exceptions, workflow
 
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, operations_pb2
@@ -17,11 +17,20 @@ from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.wait_registry import Cause
 from flytetemporal.workflows.nodes import task
+from flytetemporal.workflows.operators import pauses
 
 # A shard is cut into at least this number of batches, so that several processes and workers share it.
 LEAST_BATCHES = 8
 # The fields that all attempts of a shard have in common.
 _SHARED = ("node_event", "tasks", "task", "timeout", "settings", "workflow_id")
+
+
+class Stopped(Exception):
+    """A pause has stopped the batch of an attempt; ``result`` is how the attempt ended, if it has said so."""
+
+    def __init__(self, result: execution_pb2.TaskAttemptResult | None = None) -> None:
+        super().__init__("a pause has stopped the batch")
+        self.result = result
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +72,11 @@ class ElementBatches:
         self._size = min(self.most, -(-self.count // LEAST_BATCHES))
 
     async def run(self, node: NodeRun, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult | None:
-        """Run an attempt in a batch and return its result, or None if it cannot share a process."""
+        """Run an attempt in a batch and return its result, or None if it cannot share a process.
+
+        Raises:
+            Stopped: a pause has stopped it.
+        """
         queued = _Queued(node, attempt, asyncio.get_running_loop().create_future())
         self._queue.append(queued)
         try:
@@ -85,7 +98,7 @@ class ElementBatches:
     async def dispatch(self) -> None:
         """Form batches of the attempts that wait, until this is cancelled."""
         while True:
-            await workflow.wait_condition(lambda: bool(self._queue) and self._has_room())
+            await workflow.wait_condition(lambda: bool(self._queue) and self.node.pause is None and self._has_room())
             batch, self._queue = self._queue[: self._size], self._queue[self._size :]
             running = asyncio.create_task(self._run(batch))
             for queued in batch:
@@ -110,25 +123,43 @@ class ElementBatches:
         message = batch_of([queued.attempt for queued in batch])
         self._number += 1
         first = batch[0].node.id
-        async with run_.activity_window.held(first):
+        stop = pauses.stop_of_current()
+        async with placed(batch[0].node):
             await run_.payload_budget.reserve(message.ByteSize())
             activity_id = f"{first}/batch-{self._number}"
             with contextlib.ExitStack() as waiting:
                 for queued in batch:
                     waiting.enter_context(queued.node.waiting(self._cause(queued, activity_id)))
-                found: arrays_pb2.ElementBatchResult = await workflow.execute_activity(
-                    activities.run_elements,
-                    message,
-                    task_queue=self.task_queue,
-                    activity_id=activity_id,
-                    start_to_close_timeout=task.UNLIMITED,
-                    heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
-                    retry_policy=task.RETRY,
-                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                    summary=f"{len(batch)} elements from {first} on",
-                    priority=task.priority(run_.execution_id),
-                )
-        self._settle(batch, found)
+                waiting.enter_context(run_.pauses.stopping(stop, batch[0].node.path))
+                try:
+                    found = await self._activity(message, activity_id, f"{len(batch)} elements from {first} on")
+                except (asyncio.CancelledError, exceptions.FailureError):
+                    if not stop.absorb():
+                        raise
+                    for queued in batch:
+                        queued.end(error=Stopped())
+                    return
+        if stop.absorb():
+            _stop(batch, found)
+        else:
+            self._settle(batch, found)
+
+    async def _activity(
+        self, message: arrays_pb2.ElementBatch, activity_id: str, summary: str
+    ) -> arrays_pb2.ElementBatchResult:
+        found: arrays_pb2.ElementBatchResult = await workflow.execute_activity(
+            activities.run_elements,
+            message,
+            task_queue=self.task_queue,
+            activity_id=activity_id,
+            start_to_close_timeout=task.UNLIMITED,
+            heartbeat_timeout=activities.HEARTBEAT_TIMEOUT,
+            retry_policy=task.RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+            priority=task.priority(self.node.scope.run.execution_id),
+        )
+        return found
 
     def _cause(self, queued: _Queued, activity_id: str) -> Cause:
         wait = operations_pb2.AttemptWait(
@@ -153,6 +184,28 @@ class ElementBatches:
             for queued in left:
                 queued.batch = None
             self._queue[:0] = left
+
+
+def _stop(batch: Sequence[_Queued], found: arrays_pb2.ElementBatchResult) -> None:
+    """End the attempts of a batch that a pause has stopped. What has been produced by then counts."""
+    for ended in found.results:
+        succeeded = ended.result.WhichOneof("outcome") == "outputs"
+        batch[ended.position].end(ended.result, None if succeeded else Stopped(ended.result))
+    for position in found.alone:
+        batch[position].end()
+    for queued in batch:
+        queued.end(error=Stopped())
+
+
+@contextlib.asynccontextmanager
+async def placed(node: NodeRun) -> AsyncIterator[None]:
+    """Hold a slot for the activity of elements while the block runs; none is granted while the node is paused."""
+    while True:
+        await node.wait_for_resume()
+        async with node.scope.run.activity_window.held(node.id):
+            if node.pause is None:
+                yield
+                return
 
 
 def size(node: NodeRun, plan: arrays_pb2.ArrayPlan) -> int:

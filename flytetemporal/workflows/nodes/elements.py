@@ -20,6 +20,8 @@ from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
 from flytetemporal.workflows.nodes import element_batches, inline_tasks, launch_plan, task
 from flytetemporal.workflows.nodes.element_batches import ElementBatches
+from flytetemporal.workflows.operators import pauses
+from flytetemporal.workflows.operators.pauses import Stop
 from flytetemporal.workflows.throttling.slots import Slots
 from flytetemporal.workflows.versions import Patch
 
@@ -70,6 +72,7 @@ class ArrayShard:
         inner.id = f"n{index}"
         return dataclasses.replace(
             self.node,
+            scope=dataclasses.replace(self.node.scope, ancestors=self.node.path),
             node=inner,
             id=naming.node_id(
                 naming.node_path(inner.id, self.node.id, self.node.attempt), self.node.scope.run.hash_bits
@@ -190,12 +193,10 @@ class Elements:
                 external_id=self._report.external_id(index, number),
                 array_attempt=self._shard.node.attempt,
             )
-            try:
-                result = await self._attempt(node, summary, inputs, budget, element)
-            except BaseException:
-                if cancellation.is_cancelled():
-                    self._report.element(index, number, TaskPhase.ABORTED)
-                raise
+            result = await self._unless_stopped(node, summary, inputs, budget, element)
+            if result is None:
+                budget.repeat()
+                continue
             self._report.attempt_ended(result)
             if result.dynamic:
                 self._report.element(index, number, TaskPhase.FAILED)
@@ -210,23 +211,58 @@ class Elements:
             )
             await attempts.pause(node, budget, retry, failure.error)
 
-    async def _attempt(
+    async def _unless_stopped(
         self,
         node: NodeRun,
         summary: graph_pb2.TaskSummary,
         inputs: execution_pb2.NodeInputs,
         budget: attempts.Budget,
         element: execution_pb2.ArrayElement,
+    ) -> execution_pb2.TaskAttemptResult | None:
+        """Run one attempt of an element; None: a pause has stopped it, and its end is reported."""
+        index, number = element.index, budget.attempt
+        stop = pauses.stop_of_current()
+        result: execution_pb2.TaskAttemptResult | None
+        try:
+            result = await self._attempt(node, summary, inputs, budget, stop, element)
+        except element_batches.Stopped as stopped:
+            result, is_stopped = stopped.result, True
+        except BaseException as e:
+            if cancellation.is_cancelled():
+                self._report.element(index, number, TaskPhase.ABORTED)
+            if isinstance(e, GeneratorExit) or not stop.absorb():
+                raise
+            return None
+        else:
+            is_stopped = stop.absorb()
+        if not is_stopped or (result is not None and result.WhichOneof("outcome") == "outputs"):
+            return result
+        if result is None:
+            self._report.element(index, number, TaskPhase.ABORTED)
+        else:
+            self._report.attempt_ended(result)
+        return None
+
+    async def _attempt(
+        self,
+        node: NodeRun,
+        summary: graph_pb2.TaskSummary,
+        inputs: execution_pb2.NodeInputs,
+        budget: attempts.Budget,
+        stop: Stop,
+        element: execution_pb2.ArrayElement,
     ) -> execution_pb2.TaskAttemptResult:
+        await node.wait_for_resume()
         # One whose memory was raised has other limits than the rest of its batch.
         if self._batches is not None and not budget.progress.memory_bytes:
             result = await self._batches.run(node, task.task_attempt(node, inputs, budget, element))
             if result is not None:
                 return result
-        async with self._alone.held(node.id), node.scope.run.activity_window.held(node.id):
-            return await task.run_attempt(node, summary, inputs, budget, element)
+        async with self._alone.held(node.id), element_batches.placed(node):
+            return await task.run_attempt(node, summary, inputs, budget, stop, element)
 
     async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
+        await node.wait_for_resume()
         await self._take_turn(node)
         values = literals_pb2.LiteralMap()
         for name, literal in durations.literals.items():
@@ -253,6 +289,7 @@ class Elements:
             await node.scope.run.workflow_task_budget.take_turn()
 
     async def _child(self, node: NodeRun, index: int) -> int:
+        await node.wait_for_resume()
         child = launch_plan.child_id(node)
         request = execution_pb2.LaunchRequest(
             create=launch_plan.request(node, child), element=self._shard.inputs(index)

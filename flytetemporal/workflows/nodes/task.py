@@ -20,6 +20,8 @@ from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import NodeFailure, Values
 from flytetemporal.workflows.nodes import cached_dynamic, dynamic, inline_tasks
+from flytetemporal.workflows.operators import pauses
+from flytetemporal.workflows.operators.pauses import Stop
 from flytetemporal.workflows.versions import Patch
 from flytetemporal.workflows.walk import Walk
 
@@ -56,13 +58,10 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
                 budget.progress.ClearField("cache")
                 await attempts.pause(node, budget, budget.after(failed.error, recoverable=True), failed.error)
                 continue
-        try:
-            async with node.scope.run.attempt(node.id):
-                result = await run_attempt(node, summary, inputs, budget)
-        except BaseException:
-            if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
-                inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
-            raise
+        result = await _run_unless_stopped(node, summary, inputs, budget)
+        if result is None:
+            budget.repeat()
+            continue
         # Asked before is_cancelled: an attempt that succeeds while it is being cancelled has succeeded.
         if result.WhichOneof("outcome") == "outputs" and not result.dynamic:
             node.scope.run.reports.forward(result.unreported)
@@ -78,6 +77,29 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
             cached_dynamic.keep(node, result)
             continue
         await attempts.pause(node, budget, _account(node, budget, result), result.failure.error)
+
+
+async def _run_unless_stopped(
+    node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs, budget: Budget
+) -> execution_pb2.TaskAttemptResult | None:
+    """Run one attempt as soon as no pause forbids it; None: a pause has stopped it, and its end is reported."""
+    await node.wait_for_resume()
+    stop = pauses.stop_of_current()
+    try:
+        async with node.scope.run.attempt(node.id, node.path):
+            result = await run_attempt(node, summary, inputs, budget, stop)
+    except BaseException as e:
+        if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
+            inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
+        if isinstance(e, GeneratorExit) or not stop.absorb():
+            raise
+        return None
+    # What it has produced by now counts.
+    if not stop.absorb() or result.WhichOneof("outcome") == "outputs" or result.dynamic:
+        return result
+    _keep_deck(node, result)
+    node.scope.run.reports.forward(result.unreported)
+    return None
 
 
 def _keep_deck(node: NodeRun, result: execution_pb2.TaskAttemptResult) -> None:
@@ -130,11 +152,12 @@ async def run_attempt(
     summary: graph_pb2.TaskSummary,
     inputs: execution_pb2.NodeInputs,
     budget: Budget,
+    stop: Stop,
     element: execution_pb2.ArrayElement | None = None,
 ) -> execution_pb2.TaskAttemptResult:
     """Run one attempt of a node's task. The caller holds the slot for its activity.
 
-    ``element`` is set if the node is an element of an array.
+    ``stop`` lets a pause stop it; ``element`` is set if the node is an element of an array.
     """
     run_ = node.scope.run
     attempt = task_attempt(node, inputs, budget, element)
@@ -148,7 +171,7 @@ async def run_attempt(
         # The activity reads files that the pump may still have to write.
         await run_.reports.flush()
     await run_.payload_budget.reserve(attempt.ByteSize())
-    with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)):
+    with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)), run_.pauses.stopping(stop, node.path):
         return await workflow.execute_activity(
             activities.run_task,
             attempt,

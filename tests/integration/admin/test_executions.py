@@ -618,12 +618,12 @@ async def annotate(deps: Dependencies, domain: str, workflow: str, cause: str = 
         )
 
 
-async def test_a_launch_sends_five_statements_and_a_read_one(deps: Dependencies) -> None:
+async def test_a_launch_sends_six_statements_and_a_read_one(deps: Dependencies) -> None:
     await workflow_executions.create(deps, launch("warm"))  # The target of the launch is cached.
 
     with effort.statements(deps.sessions) as sent:
         await workflow_executions.create(deps, launch("e1"))
-    assert len(sent) == 5
+    assert len(sent) == 6
 
     with effort.statements(deps.sessions) as sent:
         await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id("e1")))

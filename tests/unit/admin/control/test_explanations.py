@@ -23,6 +23,30 @@ Wait = operations_pb2.Wait
     ("wait", "sentence"),
     [
         (Wait(node_id="n1", nodes={"node_ids": ["n0"]}), "n1 waits for n0"),
+        (
+            Wait(
+                node_id="n1",
+                pause={
+                    "target": {"kind": "EXECUTION", "name": "e1"},
+                    "paused_by": "ann",
+                    "since": NOON,
+                    "reason": "the store is full",
+                },
+            ),
+            "n1 waits until it is resumed: execution e1 is paused by ann since 2026-01-02T12:00:00Z: the store is full",
+        ),
+        (
+            Wait(node_id="n1", pause={"target": {"kind": "NODE", "name": "e1", "node_id": "n0"}}),
+            "n1 waits until it is resumed: node n0 of execution e1 is paused: no reason was given",
+        ),
+        (
+            Wait(node_id="n1", pause={"target": {"kind": "PROJECT", "project": "p", "domain": "d"}}),
+            "n1 waits until it is resumed: project p, domain d, is paused: no reason was given",
+        ),
+        (
+            Wait(node_id="n1", pause={"target": {"kind": "LAUNCH_PLAN", "name": "lp"}}),
+            "n1 waits until it is resumed: launch plan lp is paused: no reason was given",
+        ),
         (Wait(node_id="n3", nodes={"node_ids": ["n0", "n1", "n2"]}), "n3 waits for n0, n1 and n2"),
         (
             Wait(node_id="n1", slot={"limit_name": "max_parallelism", "limit": 2, "holders": ["n0", "n2"]}),
