@@ -19,6 +19,9 @@ COMMANDS = {
     "logs": "Print the log of the node NODE of EXECUTION, or of all its nodes.",
     "why": "Explain why EXECUTION, or its node NODE, has not ended.",
     "metrics": "Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share.",
+    "pause": "Let TARGET start nothing new until it is resumed.",
+    "resume": "Let TARGET, which is paused, continue.",
+    "pauses": "List what is paused in the project and domain, or the pauses that apply to EXECUTION.",
     "edit": "Change EXECUTION while it runs.",
     "retry": "Run NODE of EXECUTION again, which has failed and is held.",
     "skip": "End NODE of EXECUTION with given outputs; it is held or has not started.",
@@ -37,7 +40,7 @@ COMMANDS = {
     "version": "Print this installation's versions.",
 }
 
-_PACKAGES = {"edit": "operators", "retry": "operators", "skip": "operators"}
+_PACKAGES = dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators")
 
 
 class LazyGroup(click.Group):

@@ -22,6 +22,9 @@ THIN = {
     "edit": ["e1", "--on-failure", "hold", *NOWHERE],
     "retry": ["e1", "n0", *NOWHERE],
     "skip": ["e1", "n0", *NOWHERE],
+    "pause": ["e1", "--node", "n0", "--stop-running", "--reason", "look", *NOWHERE],
+    "resume": ["--kind", "project", "p", *NOWHERE],
+    "pauses": ["e1", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],
 }
 
