@@ -15,9 +15,9 @@ from temporalio import workflow
 from flytetemporal.contracts import memory_rules
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.idl import error_text, times
-from flytetemporal.workflows import deadlines
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import SYSTEM, USER, NodeFailure, Values, execution_error
+from flytetemporal.workflows.operators.clocks import Clock
 from flytetemporal.workflows.versions import Patch
 
 SYSTEM_RETRIES = 3
@@ -31,8 +31,8 @@ TIMEOUT_EXPIRED = "TimeoutExpired"
 MEMORY = "MEMORY"
 DEFAULT_COEFFICIENT = 2.0
 # Fields of an ``OpenNode`` that belong to one attempt and are cleared after it.
-PER_ATTEMPT: tuple[Literal["attempt_began_at", "wakes_at", "launched", "asked", "dynamic"], ...] = (
-    "attempt_began_at", "wakes_at", "launched", "asked", "dynamic",
+PER_ATTEMPT: tuple[Literal["attempt_began_at", "attempt_clock", "wakes_at", "launched", "asked", "dynamic"], ...] = (
+    "attempt_began_at", "attempt_clock", "wakes_at", "launched", "asked", "dynamic",
 )  # fmt: skip
 # The longest pause as a multiple of the first, unless a rule sets it. Temporal's default.
 LONGEST_PAUSE = 100
@@ -212,8 +212,8 @@ async def with_deadline(
             await node.wait_for_resume()
             progress.attempt_began_at.FromDatetime(workflow.now())
         try:
-            left = deadlines.left(limit, progress.attempt_began_at)
-            return await deadlines.within(left, work(node.at(budget.attempt)))
+            clock = Clock(node.scope.run.pauses, node.path, progress.attempt_began_at, progress.attempt_clock)
+            return await clock.within(limit, work(node.at(budget.attempt)))
         except TimeoutError:
             error = timeout_expired(limit)
         for field_name in PER_ATTEMPT:

@@ -1,7 +1,8 @@
 """Time limits. The timer is Temporal's, so a limit holds across restarts of workers and on replay."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TypeVar
 
@@ -19,17 +20,22 @@ def left(limit: timedelta, since: timestamp_pb2.Timestamp) -> timedelta:
     return max(limit - (workflow.now() - times.moment(since)), timedelta(milliseconds=1)) if limit else limit
 
 
-async def within(limit: timedelta, work: Awaitable[T]) -> T:
+async def within(
+    limit: timedelta, work: Awaitable[T], clock: Callable[[asyncio.Timeout], AbstractContextManager[None]] | None = None
+) -> T:
     """Return what ``work`` returns; zero means no limit.
+
+    ``clock`` is entered with the timeout, which it can move.
 
     Raises:
         TimeoutError: the limit has passed; ``work`` was cancelled and has ended.
     """
     if not limit:
         return await work
-    async with asyncio.timeout(limit.total_seconds()):
+    async with asyncio.timeout(limit.total_seconds()) as timeout:
         try:
-            return await work
+            with clock(timeout) if clock is not None else nullcontext():
+                return await work
         except exceptions.FailureError as e:
             # asyncio.timeout turns only a bare CancelledError into TimeoutError. An activity that is cancelled raises a
             # FailureError instead, and any other failure if the worker that should stop it is gone.

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
-from google.protobuf import timestamp_pb2
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
@@ -15,7 +14,7 @@ from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2, pauses_pb2
 from flytetemporal.errors import FlyteError
 from flytetemporal.idl import naming, times
-from flytetemporal.workflows import cancellation, deadlines
+from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.node import graph
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
@@ -24,6 +23,7 @@ from flytetemporal.workflows.node.run import Program, Run, Scope
 from flytetemporal.workflows.node.signals import SignalCounts
 from flytetemporal.workflows.node.wait_registry import WaitRegistry
 from flytetemporal.workflows.nodes import dispatch
+from flytetemporal.workflows.operators.clocks import Clock
 from flytetemporal.workflows.operators.edits import Edits
 from flytetemporal.workflows.operators.pauses import Pauses
 from flytetemporal.workflows.run_state import ContinueAsNewRequested
@@ -138,7 +138,7 @@ async def _walk(run: Run) -> Values:
         await _wait_queued(run)
         _report(run, Phase.RUNNING)
     # In this order on every replay: both tasks issue commands.
-    limit = asyncio.create_task(_end_at(times.limit(argument.settings.timeout), run.state.began_at, walk))
+    limit = asyncio.create_task(_end_late(run, walk))
     continuation = asyncio.create_task(run.continuation.watch())
     try:
         return await walk.run(Values(None if argument.inputs.uri else argument.inputs.literals, argument.inputs.uri))
@@ -152,12 +152,19 @@ async def _wait_queued(run: Run) -> None:
     if run.pauses.blocking(()) is not None:
         _report(run, Phase.QUEUED)
         await run.pauses.resumed(())
+        run.state.began_at.FromDatetime(workflow.now())  # From here on counts the maximum duration.
 
 
-async def _end_at(limit: timedelta, began_at: timestamp_pb2.Timestamp, walk: Walk) -> None:
-    """Fail the execution when it has run for ``limit``; its failure node runs anyway."""
-    if limit:
-        await workflow.sleep(deadlines.left(limit, began_at), summary="maximum duration of the execution")
+async def _end_late(run: Run, walk: Walk) -> None:
+    """Fail the execution when it has run for its maximum, without pauses; its failure node runs anyway."""
+    limit = times.limit(run.argument.settings.timeout)
+    if not limit:
+        return
+    clock = Clock(run.pauses, (), run.state.began_at, run.state.stopped_clock)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    try:
+        await clock.within(limit, never)
+    except TimeoutError:
         text = f"the execution has run longer than its maximum of {times.go_text(limit)}"
         walk.fail(user_failure("ExecutionTimedOut", text))
 

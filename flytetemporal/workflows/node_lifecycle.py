@@ -14,7 +14,7 @@ from temporalio import exceptions
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
 from flytetemporal.idl import times
-from flytetemporal.workflows import attempts, cancellation, deadlines
+from flytetemporal.workflows import attempts, cancellation
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.inputs import Outputs
@@ -137,7 +137,7 @@ async def _run_admitted(node: NodeRun, sources: Outputs, run_kind: Kind, abort: 
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:
     limit = attempts.node_limit(node)
     try:
-        return await deadlines.within(deadlines.left(limit, node.progress.began_at), run_kind(node, inputs))
+        return await node.clock.within(limit, run_kind(node, inputs))
     except NodeFailure as failure:
         raise _Failed(failure) from failure
     except TimeoutError as e:

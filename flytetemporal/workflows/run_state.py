@@ -101,6 +101,11 @@ class RunState:
         """When the first run of the execution started."""
         return self._previous.began_at
 
+    @property
+    def stopped_clock(self) -> continuation_pb2.StoppedClock:
+        """Since when the clock of the execution's maximum duration is stopped."""
+        return self._previous.clock
+
     def take_level(self, parent_id: str) -> continuation_pb2.LevelState | None:
         """Return a level's state in the previous run, once: a later attempt walks the level from its start."""
         for position, level in enumerate(self._previous.levels):
@@ -203,6 +208,8 @@ class RunState:
             began_at=self._previous.began_at,
             hashed=self._node_ids.hashed(),
         )
+        if self._previous.HasField("clock"):
+            state.clock.CopyFrom(self._previous.clock)
         gzipped = gzip.compress(state.SerializeToString(deterministic=True), compresslevel=1, mtime=0)
         argument = execution_pb2.ExecutionInput()
         argument.CopyFrom(self._argument)

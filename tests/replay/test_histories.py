@@ -69,6 +69,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("pause_in_the_middle",), ("resumption_wakes_them_all",), ("stopped_attempts_are_not_charged",),
         ("stopped_ones_run_again",), ("shards_with_a_history", "node-1"), ("paused_run_continues", "run1"),
         ("stays_queued",), ("abort_wins",),
+        ("clocks_of_limits", "node"), ("clocks_of_limits", "execution"), ("stopped_clock_goes_on", "run1"),
     ],
     ids="-".join,
 )  # fmt: skip

@@ -29,7 +29,7 @@ from flytetemporal.contracts.v1 import execution_pb2 as flytetemporal_dot_v1_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#flytetemporal/v1/continuation.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x08RunState\x12,\n\x06levels\x18\x01 \x03(\x0b\x32\x1c.flytetemporal.v1.LevelState\x12(\n\x04open\x18\x02 \x03(\x0b\x32\x1a.flytetemporal.v1.OpenNode\x12,\n\x08\x62\x65gan_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06hashed\x18\x04 \x03(\t\"\xbd\x01\n\nLevelState\x12\x11\n\tparent_id\x18\x01 \x01(\t\x12\x1a\n\x12\x65nded_with_outputs\x18\x02 \x03(\r\x12\x1d\n\x15\x65nded_without_outputs\x18\x03 \x03(\r\x12\x33\n\x07outputs\x18\x04 \x03(\x0b\x32\".flytetemporal.v1.EndedNodeOutputs\x12,\n\x06\x66\x61iled\x18\x05 \x03(\x0b\x32\x1c.flytetemporal.v1.FailedNode\"\xcf\x01\n\x10\x45ndedNodeOutputs\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12@\n\x07\x61liases\x18\x04 \x03(\x0b\x32/.flytetemporal.v1.EndedNodeOutputs.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"_\n\nFailedNode\x12\x10\n\x08position\x18\x01 \x01(\r\x12,\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\ttimed_out\x18\x03 \x01(\x08\"c\n\x08HeldNode\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\ttimed_out\x18\x02 \x01(\x08\x12\x16\n\x0e\x63heckpoint_uri\x18\x03 \x01(\t\"\xe1\x04\n\x08OpenNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12,\n\x08\x62\x65gan_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12:\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32(.flytetemporal.v1.OpenNode.FailuresEntry\x12\x34\n\x10\x61ttempt_began_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08retry_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\nlast_error\x18\x07 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12(\n\x04held\x18) \x01(\x0b\x32\x1a.flytetemporal.v1.HeldNode\x12,\n\x08wakes_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08launched\x18\t \x01(\x08\x12\r\n\x05\x61sked\x18\n \x01(\x08\x12/\n\x07\x64ynamic\x18\x0b \x01(\x0b\x32\x1e.flytetemporal.v1.DynamicGraph\x12\x10\n\x08\x64\x65\x63k_uri\x18\x0c \x01(\t\x12\x14\n\x0cmemory_bytes\x18\r \x01(\x04\x12/\n\x05\x63\x61\x63he\x18\x10 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\x1a/\n\rFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"0\n\nStateBytes\x12\x11\n\tdirectory\x18\x01 \x01(\t\x12\x0f\n\x07gzipped\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#flytetemporal/v1/continuation.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n\x08RunState\x12,\n\x06levels\x18\x01 \x03(\x0b\x32\x1c.flytetemporal.v1.LevelState\x12(\n\x04open\x18\x02 \x03(\x0b\x32\x1a.flytetemporal.v1.OpenNode\x12,\n\x08\x62\x65gan_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06hashed\x18\x04 \x03(\t\x12-\n\x05\x63lock\x18( \x01(\x0b\x32\x1e.flytetemporal.v1.StoppedClock\"6\n\x0cStoppedClock\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\nLevelState\x12\x11\n\tparent_id\x18\x01 \x01(\t\x12\x1a\n\x12\x65nded_with_outputs\x18\x02 \x03(\r\x12\x1d\n\x15\x65nded_without_outputs\x18\x03 \x03(\r\x12\x33\n\x07outputs\x18\x04 \x03(\x0b\x32\".flytetemporal.v1.EndedNodeOutputs\x12,\n\x06\x66\x61iled\x18\x05 \x03(\x0b\x32\x1c.flytetemporal.v1.FailedNode\"\xcf\x01\n\x10\x45ndedNodeOutputs\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12+\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12@\n\x07\x61liases\x18\x04 \x03(\x0b\x32/.flytetemporal.v1.EndedNodeOutputs.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"_\n\nFailedNode\x12\x10\n\x08position\x18\x01 \x01(\r\x12,\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\ttimed_out\x18\x03 \x01(\x08\"c\n\x08HeldNode\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\ttimed_out\x18\x02 \x01(\x08\x12\x16\n\x0e\x63heckpoint_uri\x18\x03 \x01(\t\"\xc7\x05\n\x08OpenNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12,\n\x08\x62\x65gan_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12:\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32(.flytetemporal.v1.OpenNode.FailuresEntry\x12\x34\n\x10\x61ttempt_began_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08retry_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\nlast_error\x18\x07 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12(\n\x04held\x18) \x01(\x0b\x32\x1a.flytetemporal.v1.HeldNode\x12,\n\x08wakes_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08launched\x18\t \x01(\x08\x12\r\n\x05\x61sked\x18\n \x01(\x08\x12/\n\x07\x64ynamic\x18\x0b \x01(\x0b\x32\x1e.flytetemporal.v1.DynamicGraph\x12\x10\n\x08\x64\x65\x63k_uri\x18\x0c \x01(\t\x12\x14\n\x0cmemory_bytes\x18\r \x01(\x04\x12/\n\x05\x63\x61\x63he\x18\x10 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\x12-\n\x05\x63lock\x18( \x01(\x0b\x32\x1e.flytetemporal.v1.StoppedClock\x12\x35\n\rattempt_clock\x18* \x01(\x0b\x32\x1e.flytetemporal.v1.StoppedClock\x1a/\n\rFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"0\n\nStateBytes\x12\x11\n\tdirectory\x18\x01 \x01(\t\x12\x0f\n\x07gzipped\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,21 +41,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENNODE_FAILURESENTRY']._loaded_options = None
   _globals['_OPENNODE_FAILURESENTRY']._serialized_options = b'8\001'
   _globals['_RUNSTATE']._serialized_start=214
-  _globals['_RUNSTATE']._serialized_end=374
-  _globals['_LEVELSTATE']._serialized_start=377
-  _globals['_LEVELSTATE']._serialized_end=566
-  _globals['_ENDEDNODEOUTPUTS']._serialized_start=569
-  _globals['_ENDEDNODEOUTPUTS']._serialized_end=776
-  _globals['_ENDEDNODEOUTPUTS_ALIASESENTRY']._serialized_start=730
-  _globals['_ENDEDNODEOUTPUTS_ALIASESENTRY']._serialized_end=776
-  _globals['_FAILEDNODE']._serialized_start=778
-  _globals['_FAILEDNODE']._serialized_end=873
-  _globals['_HELDNODE']._serialized_start=875
-  _globals['_HELDNODE']._serialized_end=974
-  _globals['_OPENNODE']._serialized_start=977
-  _globals['_OPENNODE']._serialized_end=1586
-  _globals['_OPENNODE_FAILURESENTRY']._serialized_start=1539
-  _globals['_OPENNODE_FAILURESENTRY']._serialized_end=1586
-  _globals['_STATEBYTES']._serialized_start=1588
-  _globals['_STATEBYTES']._serialized_end=1636
+  _globals['_RUNSTATE']._serialized_end=421
+  _globals['_STOPPEDCLOCK']._serialized_start=423
+  _globals['_STOPPEDCLOCK']._serialized_end=477
+  _globals['_LEVELSTATE']._serialized_start=480
+  _globals['_LEVELSTATE']._serialized_end=669
+  _globals['_ENDEDNODEOUTPUTS']._serialized_start=672
+  _globals['_ENDEDNODEOUTPUTS']._serialized_end=879
+  _globals['_ENDEDNODEOUTPUTS_ALIASESENTRY']._serialized_start=833
+  _globals['_ENDEDNODEOUTPUTS_ALIASESENTRY']._serialized_end=879
+  _globals['_FAILEDNODE']._serialized_start=881
+  _globals['_FAILEDNODE']._serialized_end=976
+  _globals['_HELDNODE']._serialized_start=978
+  _globals['_HELDNODE']._serialized_end=1077
+  _globals['_OPENNODE']._serialized_start=1080
+  _globals['_OPENNODE']._serialized_end=1791
+  _globals['_OPENNODE_FAILURESENTRY']._serialized_start=1744
+  _globals['_OPENNODE_FAILURESENTRY']._serialized_end=1791
+  _globals['_STATEBYTES']._serialized_start=1793
+  _globals['_STATEBYTES']._serialized_end=1841
 # @@protoc_insertion_point(module_scope)

@@ -14,16 +14,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RunState(_message.Message):
-    __slots__ = ("levels", "open", "began_at", "hashed")
+    __slots__ = ("levels", "open", "began_at", "hashed", "clock")
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
     HASHED_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
     levels: _containers.RepeatedCompositeFieldContainer[LevelState]
     open: _containers.RepeatedCompositeFieldContainer[OpenNode]
     began_at: _timestamp_pb2.Timestamp
     hashed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, levels: _Optional[_Iterable[_Union[LevelState, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[OpenNode, _Mapping]]] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hashed: _Optional[_Iterable[str]] = ...) -> None: ...
+    clock: StoppedClock
+    def __init__(self, levels: _Optional[_Iterable[_Union[LevelState, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[OpenNode, _Mapping]]] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hashed: _Optional[_Iterable[str]] = ..., clock: _Optional[_Union[StoppedClock, _Mapping]] = ...) -> None: ...
+
+class StoppedClock(_message.Message):
+    __slots__ = ("at",)
+    AT_FIELD_NUMBER: _ClassVar[int]
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class LevelState(_message.Message):
     __slots__ = ("parent_id", "ended_with_outputs", "ended_without_outputs", "outputs", "failed")
@@ -79,7 +87,7 @@ class HeldNode(_message.Message):
     def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., timed_out: _Optional[bool] = ..., checkpoint_uri: _Optional[str] = ...) -> None: ...
 
 class OpenNode(_message.Message):
-    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "held", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache")
+    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "held", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache", "clock", "attempt_clock")
     class FailuresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +110,8 @@ class OpenNode(_message.Message):
     DECK_URI_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CACHE_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_CLOCK_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     began_at: _timestamp_pb2.Timestamp
     attempt: int
@@ -117,7 +127,9 @@ class OpenNode(_message.Message):
     deck_uri: str
     memory_bytes: int
     cache: _event_pb2.TaskNodeMetadata
-    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., held: _Optional[_Union[HeldNode, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ...) -> None: ...
+    clock: StoppedClock
+    attempt_clock: StoppedClock
+    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., held: _Optional[_Union[HeldNode, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ..., clock: _Optional[_Union[StoppedClock, _Mapping]] = ..., attempt_clock: _Optional[_Union[StoppedClock, _Mapping]] = ...) -> None: ...
 
 class StateBytes(_message.Message):
     __slots__ = ("directory", "gzipped")

@@ -16,6 +16,7 @@ from flytetemporal.workflows.node.graph import Body
 from flytetemporal.workflows.node.outcomes import Values, user_failure
 from flytetemporal.workflows.node.run import Program, Scope
 from flytetemporal.workflows.node.wait_registry import Cause
+from flytetemporal.workflows.operators.clocks import Clock
 from flytetemporal.workflows.operators.pauses import Path
 
 Phase = core_execution_pb2.NodeExecution
@@ -108,6 +109,12 @@ class NodeRun:
         """A pause that keeps the node from starting anything; None if there is none."""
         pauses = self.scope.run.pauses
         return None if pauses.is_empty else pauses.blocking(self.path)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the node's deadline; it stands still while the node is paused."""
+        progress = self.progress
+        return Clock(self.scope.run.pauses, self.path, progress.began_at, progress.clock)
 
     async def wait_for_resume(self) -> None:
         """Return when no pause keeps the node from starting anything; the next run can wait in its place."""

@@ -83,7 +83,12 @@ async def _run_unless_stopped(
     node: NodeRun, summary: graph_pb2.TaskSummary, inputs: execution_pb2.NodeInputs, budget: Budget
 ) -> execution_pb2.TaskAttemptResult | None:
     """Run one attempt as soon as no pause forbids it; None: a pause has stopped it, and its end is reported."""
-    await node.wait_for_resume()
+    if node.pause is not None:
+        # Other nodes can use the slot for as long as it takes.
+        node.scope.run.parallelism.give_back(node.id)
+        await node.wait_for_resume()
+        async with node.idle(lambda wait: wait.slot.CopyFrom(node.scope.run.parallelism.wait())):
+            await node.scope.run.parallelism.take(node.id)
     stop = pauses.stop_of_current()
     try:
         async with node.scope.run.attempt(node.id, node.path):

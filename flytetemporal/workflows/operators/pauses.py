@@ -49,7 +49,7 @@ class Pauses:
         # Lists and dicts, not sets: coroutines are woken and attempts are stopped in the same order on every replay.
         self._waiting: list[tuple[Path, asyncio.Future[None]]] = []
         self._stops: dict[Stop, Path] = {}
-        self._followers: list[Callable[[], None]] = []
+        self._followers: dict[object, Callable[[], None]] = {}
 
     @property
     def message(self) -> pauses_pb2.Pauses:
@@ -82,7 +82,7 @@ class Pauses:
         for stop, path in list(self._stops.items()):
             if any(pause.stop_running for pause in self._blocking(path)):
                 stop.request()
-        for follow in list(self._followers):
+        for follow in list(self._followers.values()):
             follow()
 
     def _apply(self, message: pauses_pb2.Pauses) -> None:
@@ -124,11 +124,12 @@ class Pauses:
     @contextlib.contextmanager
     def followed(self, follow: Callable[[], None]) -> Iterator[None]:
         """Call ``follow`` after every change while the block runs."""
-        self._followers.append(follow)
+        key = object()  # The same function can be given twice, and a list would take long to remove one of thousands.
+        self._followers[key] = follow
         try:
             yield
         finally:
-            self._followers.remove(follow)
+            del self._followers[key]
 
 
 def stop_of_current() -> Stop:

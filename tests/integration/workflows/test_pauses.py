@@ -22,7 +22,7 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.waiting import bounded
-from tests.integration.workflows.graphs import chain, nested, signal_node, with_failure_node
+from tests.integration.workflows.graphs import chain, nested, signal_node, single, with_failure_node
 from tests.integration.workflows.test_aborts import Handle, attempts, waits_for
 from tests.integration.workflows.test_arrays import array, lists
 from tests.integration.workflows.test_dynamic import made, returns_a_workflow
@@ -508,6 +508,52 @@ async def test_a_paused_run_continues_as_new_and_is_still_paused(engine_runs: En
 
     assert while_paused == [("n0", 0), ("n1", 0), ("n2", 0), ("n5", 0)]
     assert (phase, len(runs.attempts)) == ("SUCCEEDED", 5)
+
+
+@pytest.mark.parametrize("limit", ["node", "execution"])
+async def test_the_clocks_of_limits_stand_still_while_a_run_is_paused(engine_runs: EngineRuns, limit: str) -> None:
+    runs = engine_runs
+    gate = signal_node("n0", [0])
+    settings = execution_pb2.ExecutionSettings()
+    (gate.timeout if limit == "node" else settings.timeout).FromSeconds(2)
+
+    async with runs.workers():
+        handle = await runs.start(single(gate), int_map(), settings=settings)
+        await bounded(waits_for(handle, "n0", "signal"))
+        operator = Operator(handle)
+        await operator.pause()
+        await asyncio.sleep(3)  # Longer than the limit.
+        await bounded(waits_for(handle, "n0", "signal"))
+        await operator.resume()
+        phase = await runs.wait(handle)
+
+    code = "RetriesExhausted|TimeoutExpired" if limit == "node" else "ExecutionTimedOut"
+    assert (phase, runs.workflow_events[-1].error.code) == ("FAILED", code)
+
+
+async def test_a_stopped_clock_goes_on_where_it_stopped_in_the_next_run(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.history_events = 30
+    gate = signal_node("n0", [0])
+    gate.timeout.FromSeconds(600)
+
+    async with runs.workers():
+        handle = await runs.start(single(gate), int_map())
+        await bounded(waits_for(handle, "n0", "signal"))
+        operator = Operator(handle)
+        for _ in range(20):  # Each adds events to the history.
+            await operator.pause()
+        await bounded(_second_run(runs, handle))
+        await bounded(waits_for(handle, "n0", "signal"))
+        await operator.resume()
+        await runs.set_signal(handle, "number", integer(1))
+        phase = await runs.wait(handle)
+        later = (await runs.histories(handle))[-1]
+
+    timers = [e.timer_started_event_attributes for e in later.events if e.HasField("timer_started_event_attributes")]
+    assert phase == "SUCCEEDED"
+    # Started by the resumption: while the run was paused, nothing could expire.
+    assert any(timer.start_to_fire_timeout.seconds > 300 for timer in timers)
 
 
 async def _second_run(runs: EngineRuns, handle: Handle) -> None:
