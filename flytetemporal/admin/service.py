@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.control import node_times, operations, pauses
+from flytetemporal.admin.control import history_pages, node_times, operations, pauses
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import batches, flyte_events
@@ -104,4 +104,5 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Pause": pauses.pause,
     "Resume": pauses.resume,
     "ListPauses": pauses.list_pauses,
+    "GetHistory": history_pages.get_history,
 }

@@ -28,6 +28,8 @@ COMMANDS = {
     "terminate": "Abort EXECUTION.",
     "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
     "fork": "Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again.",
+    "export": "Write the history, rows and graph of EXECUTION to one file, without values unless asked.",
+    "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
     "worker": "Run executions and their tasks.",
     "control-worker": "Run the sweeper, and remove cached outputs that have expired.",

@@ -22,14 +22,15 @@ class ZlibCodec(PayloadCodec):
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Compress the large payloads."""
-        return [_compressed(payload) for payload in payloads]
+        return [compressed(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decompress the payloads that ``encode`` compressed."""
         return [_decompressed(payload) for payload in payloads]
 
 
-def _compressed(payload: Payload) -> Payload:
+def compressed(payload: Payload) -> Payload:
+    """Return the payload, compressed if it is large."""
     if payload.ByteSize() < MIN_BYTES:
         return payload
     data = zlib.compress(payload.SerializeToString(), LEVEL)

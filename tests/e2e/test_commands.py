@@ -1,14 +1,21 @@
 """The commands that only call admin, run as users run them."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import History
 
+from flytetemporal.cli.views import export_file
+from flytetemporal.contracts import compression, masking
 from tests.e2e.client import Client, connected
 from tests.fixtures.stack import RunningStack
 from tests.fixtures.waiting import HANG_SECONDS, wait_until
@@ -26,18 +33,27 @@ def broken(client: Client) -> str:
     return str(client.run("talking", "breaking").id.name)
 
 
-def command(client: Client, *arguments: str) -> list[str]:
-    place = ["--home", str(client.stack.home)]
+def command(client: Client, *arguments: str, placed: bool = True) -> list[str]:
+    place = ["--home", str(client.stack.home)] if placed else []
     return [sys.executable, "-m", "flytetemporal.cli.main", *arguments, *place]
 
 
-def run(client: Client, *arguments: str, status: int = 0) -> str:
+def run(client: Client, *arguments: str, status: int = 0, placed: bool = True) -> str:
     """Return what a command prints; on stderr if it is to fail."""
     done = subprocess.run(
-        command(client, *arguments), capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+        command(client, *arguments, placed=placed), capture_output=True, text=True, timeout=HANG_SECONDS, check=False
     )
     assert done.returncode == status, done.stderr
     return done.stderr if status else done.stdout
+
+
+def is_payload(message: Message) -> bool:
+    return message.DESCRIPTOR.full_name == Payload.DESCRIPTOR.full_name
+
+
+def plain(payload: Payload) -> bytes:
+    [found] = asyncio.run(compression.ZlibCodec().decode([payload]))
+    return found.data
 
 
 def test_lists_are_tables_for_people_and_documents_for_programs(client: Client, broken: str) -> None:
@@ -140,6 +156,22 @@ def test_an_execution_is_forked_with_other_inputs(client: Client, broken: str, t
     assert f"forked by: {name}" in " ".join(run(client, "describe", broken).split())
 
 
+@pytest.mark.parametrize(("options", "with_values"), [((), False), (("--with-values",), True)])
+def test_an_export_has_values_only_if_they_are_asked_for_and_replays_without(
+    client: Client, broken: str, tmp_path: Path, options: tuple[str, ...], with_values: bool
+) -> None:
+    path = tmp_path / "broken.zip"
+    run(client, "export", broken, "-O", str(path), *options)
+    with zipfile.ZipFile(path) as archive:
+        documents = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".json"))
+    [exported] = export_file.read(path).runs
+    payloads = [payload for payload in masking.inside(History.FromString(exported.history)) if is_payload(payload)]
+
+    assert (b"it broke" in documents) == with_values
+    assert any(b"it broke" in plain(payload) for payload in payloads) == with_values
+    assert json.loads(run(client, "replay", str(path), "-o", "json", placed=False))["runs"][0]["differs"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -150,6 +182,7 @@ def test_an_execution_is_forked_with_other_inputs(client: Client, broken: str, t
         (("describe", "nobody", "n0"), "NOT_FOUND"),
         (("logs", "nobody"), "NOT_FOUND"),
         (("metrics", "nobody"), "NOT_FOUND"),
+        (("export", "nobody"), "NOT_FOUND"),
         (("recover", "nobody"), "NOT_FOUND"),
     ],
 )

@@ -251,6 +251,10 @@ VALID: dict[str, list[Message]] = {
     ],
     "EventService/RecordEvents": [batch()],
     "OperationsService/Explain": [operations_pb2.ExplainRequest(execution_id=EXECUTION)],
+    "OperationsService/GetHistory": [
+        records_pb2.HistoryRequest(execution_id=EXECUTION, with_values=True),
+        records_pb2.HistoryRequest(execution_id=EXECUTION, filler_key=bytes(32), kept=["large"]),
+    ],
     "OperationsService/GetNodeTimes": [records_pb2.NodeTimesRequest(execution_id=EXECUTION)],
     "OperationsService/Fork": [
         fork_pb2.ForkRequest(execution_id=EXECUTION, request_id="r", resources=[MEMORY]),

@@ -23,16 +23,16 @@ class Source:
     uri: str
 
 
-def nodes(admin: Admin, execution_id: ExecutionId) -> list[node_execution_pb2.NodeExecution]:
-    """Return the nodes of all levels in the order in which they started, ``NODES`` at most."""
+def nodes(admin: Admin, execution_id: ExecutionId, limit: int = NODES) -> list[node_execution_pb2.NodeExecution]:
+    """Return the nodes of all levels in the order in which they started, ``limit`` at most."""
     found: list[node_execution_pb2.NodeExecution] = []
     parents = [""]
-    while parents and len(found) < NODES:
+    while parents and len(found) < limit:
         request = node_execution_pb2.NodeExecutionListRequest(
             workflow_execution_id=execution_id, unique_parent_id=parents.pop(0)
         )
         listed = listing.read(
-            admin, "ListNodeExecutions", request, node_execution_pb2.NodeExecutionList(), NODES - len(found)
+            admin, "ListNodeExecutions", request, node_execution_pb2.NodeExecutionList(), limit - len(found)
         )
         found += listed.node_executions
         parents += [node.id.node_id for node in listed.node_executions if node.metadata.is_parent_node]

@@ -43,3 +43,35 @@ class NodeTimes(_message.Message):
     ended: _timestamp_pb2.Timestamp
     reported: _timestamp_pb2.Timestamp
     def __init__(self, node_id: _Optional[str] = ..., attempt: _Optional[int] = ..., queued: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dispatched: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reported: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class HistoryRequest(_message.Message):
+    __slots__ = ("execution_id", "shard", "token", "with_values", "with_numbers", "kept", "filler_key")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WITH_VALUES_FIELD_NUMBER: _ClassVar[int]
+    WITH_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    FILLER_KEY_FIELD_NUMBER: _ClassVar[int]
+    execution_id: _identifier_pb2.WorkflowExecutionIdentifier
+    shard: str
+    token: str
+    with_values: bool
+    with_numbers: bool
+    kept: _containers.RepeatedScalarFieldContainer[str]
+    filler_key: bytes
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., shard: _Optional[str] = ..., token: _Optional[str] = ..., with_values: _Optional[bool] = ..., with_numbers: _Optional[bool] = ..., kept: _Optional[_Iterable[str]] = ..., filler_key: _Optional[bytes] = ...) -> None: ...
+
+class HistoryPage(_message.Message):
+    __slots__ = ("history", "run_id", "token", "shards", "left_out")
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    history: bytes
+    run_id: str
+    token: str
+    shards: _containers.RepeatedScalarFieldContainer[str]
+    left_out: str
+    def __init__(self, history: _Optional[bytes] = ..., run_id: _Optional[str] = ..., token: _Optional[str] = ..., shards: _Optional[_Iterable[str]] = ..., left_out: _Optional[str] = ...) -> None: ...

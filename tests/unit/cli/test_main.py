@@ -18,6 +18,7 @@ THIN = {
     "metrics": ["e1", *NOWHERE],
     "recover": ["e1", *NOWHERE],
     "fork": ["e1", "--from", "n0", "--set", "n0.memory=8Gi", *NOWHERE],
+    "export": ["e1", "-O", "/nonexistent-but-not-written", *NOWHERE],
     "why": ["e1", *NOWHERE],
     "edit": ["e1", "--on-failure", "hold", *NOWHERE],
     "retry": ["e1", "n0", *NOWHERE],

@@ -1,0 +1,73 @@
+"""Histories without values replay, too; and hostile ones are refused before they do."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import History
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from flytetemporal.contracts import compression, histories, payloads
+from flytetemporal.contracts.masking import Masker
+from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.errors import InvalidRequest
+from flytetemporal.workflows.array import ArrayWorkflow
+from flytetemporal.workflows.execution import ExecutionWorkflow
+
+HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
+# Their masked numbers would take another case, or reject what was approved.
+DECIDED_BY_VALUES = ("rejection", "branch")
+COMPRESSED = {"encoding": compression.ENCODING}
+
+
+def recorded(path: Path) -> History:
+    return History(events=WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode()).events)
+
+
+@pytest.mark.parametrize("path", HISTORIES[::5], ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_a_history_without_values_replays(path: Path) -> None:
+    history = recorded(path)
+    decided = any(word in path.name for word in DECIDED_BY_VALUES)
+
+    histories.leave_out_values(history, Masker(b"0123456789abcdef", numbers=not decided))
+    histories.check(history)
+    replayer = Replayer(
+        workflows=[ExecutionWorkflow, ArrayWorkflow],
+        data_converter=payloads.DATA_CONVERTER,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=True,
+    )
+
+    result = await replayer.replay_workflow(WorkflowHistory("recorded", list(history.events)))
+
+    assert result.replay_failure is None
+
+
+def payload(message: execution_pb2.ExecutionInput) -> Payload:
+    return payloads.DATA_CONVERTER.payload_converter.to_payload(message)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        Payload(
+            metadata={"encoding": compression.ENCODING}, data=zlib.compress(bytes(histories.MAX_PAYLOAD_BYTES + 1))
+        ),
+        Payload(metadata={"encoding": compression.ENCODING}, data=b"not compressed"),
+        payload(execution_pb2.ExecutionInput(inline_graph=gzip.compress(bytes(64 * 1024 * 1024 + 1)))),
+        payload(execution_pb2.ExecutionInput(inline_state=b"not compressed")),
+        Payload(
+            metadata={"encoding": b"binary/protobuf", "messageType": b"flytetemporal.v1.ExecutionInput"}, data=b"\xff"
+        ),
+    ],
+    ids=["bomb", "damaged", "bomb inside", "damaged inside", "no message"],
+)
+def test_a_history_that_would_blow_up_is_refused(hostile: Payload) -> None:
+    history = recorded(HISTORIES[0])
+    history.events[0].workflow_execution_started_event_attributes.input.payloads[0].CopyFrom(hostile)
+
+    with pytest.raises(InvalidRequest, match="event 1 has a payload that cannot be read"):
+        histories.check(history)
