@@ -14,7 +14,7 @@ from flytetemporal.contracts.masking import Masker, inside
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest, ValueTooLarge
 
-__all__ = ["History", "check", "children", "leave_out_values", "next_run", "start_argument"]
+__all__ = ["History", "check", "children", "content", "leave_out_values", "next_run", "start_argument"]
 
 _PAYLOAD = Payload.DESCRIPTOR.full_name
 _FAILURE = "temporal.api.failure.v1.Failure"
@@ -42,7 +42,7 @@ def start_argument(history: History) -> execution_pb2.ExecutionInput | None:
     if first is None or not first.HasField("workflow_execution_started_event_attributes"):
         return None
     payloads = first.workflow_execution_started_event_attributes.input.payloads
-    message = _message(_decompressed(payloads[0])) if payloads else None
+    message = content(payloads[0]) if payloads else None
     return message if isinstance(message, execution_pb2.ExecutionInput) else None
 
 
@@ -71,6 +71,16 @@ def leave_out_values(history: History, masker: Masker) -> None:
                 message.stack_trace = ""
             elif kind == _PAYLOAD:
                 _mask_payload(message, masker)
+
+
+def content(payload: Payload) -> Message | None:
+    """Return the message in a payload, decompressed within limits; None if it contains none of ours.
+
+    Raises:
+        ValueTooLarge: it is larger than a payload can be.
+        ValueError: it is damaged.
+    """
+    return _message(_decompressed(payload))
 
 
 def check(history: History) -> None:

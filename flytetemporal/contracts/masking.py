@@ -164,5 +164,6 @@ _REPLACE: Mapping[str, Callable[[Masker, Any], None]] = {
     "flyteidl.event.TaskExecutionEvent": _task_event,
     "google.protobuf.Value": _json_value,
     "flytetemporal.v1.CaseChoice": _choice,
+    "flytetemporal.v1.ElementError": _error,
     "flytetemporal.v1.ExecutionInput": _start,
 }
