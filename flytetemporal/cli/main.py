@@ -42,7 +42,10 @@ COMMANDS = {
     "version": "Print this installation's versions.",
 }
 
-_PACKAGES = dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators")
+_PACKAGES = {
+    **dict.fromkeys(("get", "describe", "logs", "metrics", "recover", "export", "replay"), "executions"),
+    **dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators"),
+}
 
 
 class LazyGroup(click.Group):

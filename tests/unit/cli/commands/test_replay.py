@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from temporalio.api.history.v1 import History
 from temporalio.client import WorkflowHistory
 
-from flytetemporal.cli.commands import replay
+from flytetemporal.cli.commands.executions import replay
 from flytetemporal.cli.views import export_file
 
 HISTORIES = Path(__file__).parents[3] / "replay" / "histories"
@@ -73,7 +73,7 @@ def test_a_file_that_does_not_exist_is_a_wrong_argument() -> None:
 
 def test_replay_imports_neither_flytekit_nor_a_database() -> None:
     program = (
-        "import sys, flytetemporal.cli.commands.replay\n"
+        "import sys, flytetemporal.cli.commands.executions.replay\n"
         "assert not {'flytekit', 'sqlalchemy', 'pandas', 'starlette'} & set(sys.modules)"
     )
 

@@ -1,0 +1,1 @@
+"""Commands that read executions, and start them again."""
