@@ -14,6 +14,7 @@ import click
 import grpc
 import yaml
 from click.core import ParameterSource
+from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.message import Message
 
@@ -23,7 +24,11 @@ from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
 
 DEFAULT_ENDPOINT = "localhost:8089"
+PROJECT, DOMAIN = "flytesnacks", "development"
 TIMEOUT_SECONDS = 30.0
+COMPLETIONS = 100
+# Who presses the tab key waits no longer.
+COMPLETION_SECONDS = 2.0
 # Inputs and outputs of an execution are larger than gRPC's 4 MiB if a project allows it.
 _OPTIONS = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
 
@@ -70,6 +75,31 @@ def with_admin(command: Callable[..., None]) -> Callable[..., None]:
     return options(home_option(connected))
 
 
+def execution_argument(command: F) -> F:
+    """Add the argument EXECUTION, whose names the shell completes."""
+    return click.argument("execution", shell_complete=complete_execution)(command)
+
+
+def complete_execution(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of the newest executions that continue what was typed; none if admin does not answer soon."""
+    given = context.params
+    request = common_pb2.ResourceListRequest(limit=COMPLETIONS)
+    request.id.project, request.id.domain = given.get("project") or PROJECT, given.get("domain") or DOMAIN
+    try:
+        target = given.get("endpoint") or endpoint(given.get("home") or state_folder.default_path())
+        listed = call(
+            target,
+            "/flyteidl.service.AdminService/ListExecutions",
+            request,
+            execution_pb2.ExecutionList,
+            secure=bool(given.get("secure")),
+            timeout_seconds=COMPLETION_SECONDS,
+        )
+    except CommandError:
+        return []
+    return [found.id.name for found in listed.executions if found.id.name.startswith(incomplete)]
+
+
 def home_option(command: F) -> F:
     """Add the option that names the state folder of a running stack."""
     return click.option(
@@ -86,8 +116,8 @@ def options(command: F) -> F:
     for option in (
         click.option("--secure", is_flag=True, help="Use TLS."),
         click.option("--endpoint", default="", help="Admin's gRPC endpoint; default: the one that pyflyte uses."),
-        click.option("-d", "--domain", default="development", show_default=True),
-        click.option("-p", "--project", default="flytesnacks", show_default=True),
+        click.option("-d", "--domain", default=DOMAIN, show_default=True),
+        click.option("-p", "--project", default=PROJECT, show_default=True),
     ):
         command = option(command)
     return command
@@ -121,7 +151,15 @@ def endpoint(folder: Path) -> str:
     return configured.removeprefix("dns:///") or DEFAULT_ENDPOINT
 
 
-def call(target: str, path: str, request: Message, response: type[R], *, secure: bool) -> R:
+def call(
+    target: str,
+    path: str,
+    request: Message,
+    response: type[R],
+    *,
+    secure: bool,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> R:
     """Call a method by its gRPC path: there are no generated stubs for the services of ``protos/``.
 
     Raises:
@@ -138,7 +176,7 @@ def call(target: str, path: str, request: Message, response: type[R], *, secure:
             response_deserializer=response.FromString,
         )
         try:
-            answer: R = method(request, timeout=TIMEOUT_SECONDS)
+            answer: R = method(request, timeout=timeout_seconds)
         except grpc.RpcError as e:
             raise CommandError(problems.answer(f"admin at {target}", e)) from e
     return answer

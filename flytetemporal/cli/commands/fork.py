@@ -21,7 +21,7 @@ _SETTING = re.compile(r"(?P<node>[^=]+)\.(?P<resource>[a-z-]+)=(?P<quantity>.+)"
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="Run NODE and what follows again.")
 @click.option("--inputs", "path", type=click.Path(path_type=Path), metavar="FILE", help="New inputs, JSON or YAML.")
 @click.option("--version", default="", help="Version of the launch plan or task to run; default: the same.")

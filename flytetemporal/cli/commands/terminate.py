@@ -11,7 +11,7 @@ FORCE_TERMINATE = "/flytetemporal.v1.OperationsService/ForceTerminate"
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option("--cause", required=True, help="The reason; clients see it.")
 @click.option("--force", is_flag=True, help="End it at once, without cleanup and without a worker.")
 @admin_calls.with_admin

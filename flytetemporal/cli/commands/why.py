@@ -10,7 +10,7 @@ EXPLAIN = "/flytetemporal.v1.OperationsService/Explain"
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.argument("node", default="")
 @printing.option
 @admin_calls.with_admin

@@ -81,6 +81,12 @@ def test_the_shell_completes_names_of_commands() -> None:
     assert "--help" in [item.value for item in completion.get_completions([], "--")]
 
 
+def test_an_execution_is_not_completed_while_nobody_answers() -> None:
+    completion = ShellComplete(main.main, {}, "flytetemporal", "_FLYTETEMPORAL_COMPLETE")
+
+    assert completion.get_completions(["describe", *NOWHERE], "e") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [(["version"], 0), (["why", "e1", *NOWHERE], 1), (["why"], 2), (["why", "a/b", *NOWHERE], 2), (["nothing"], 2)],

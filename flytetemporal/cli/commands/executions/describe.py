@@ -24,7 +24,7 @@ _TASK_PHASES = core_execution_pb2.TaskExecution.Phase
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.argument("node", default="")
 @printing.option
 @admin_calls.with_admin

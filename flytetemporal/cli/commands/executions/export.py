@@ -28,7 +28,7 @@ _CONDITIONAL = ("flyteidl.core.BranchNode", "flyteidl.core.GateNode")
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option(
     "-O",
     "--output-file",

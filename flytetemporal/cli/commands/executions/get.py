@@ -22,7 +22,7 @@ def get() -> None:
 
 
 @get.command()
-@click.argument("execution", default="")
+@click.argument("execution", default="", shell_complete=admin_calls.complete_execution)
 @click.option("--phase", "phases", multiple=True, type=click.Choice(list(PHASES.keys()), case_sensitive=False))
 @click.option("--workflow", default="", help="Only executions of the workflow of this name.")
 @listing.options

@@ -17,7 +17,7 @@ POLL_SECONDS = 1.0
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.argument("node", default="")
 @click.option("-f", "--follow", is_flag=True, help="Print what running attempts write, until they have ended.")
 @click.option("--attempt", type=click.IntRange(0), help="Number of the attempt; default: the last one.")

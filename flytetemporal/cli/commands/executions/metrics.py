@@ -15,7 +15,7 @@ ALL_LEVELS = -1
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option(
     "--depth", type=click.IntRange(0), default=10, help="Levels of the tree that are printed.", show_default=True
 )

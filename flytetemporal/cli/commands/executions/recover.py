@@ -10,7 +10,7 @@ RECOVER = "/flyteidl.service.AdminService/RecoverExecution"
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option("--name", default="", help="Name of the new execution; default: a generated one.")
 @printing.option
 @admin_calls.with_admin

@@ -8,7 +8,7 @@ from flytetemporal.contracts.v1 import edits_pb2
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.option(
     "--on-failure",
     type=click.Choice(["hold", "fail"]),

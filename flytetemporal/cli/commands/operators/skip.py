@@ -10,7 +10,7 @@ from flytetemporal.contracts.v1 import edits_pb2
 
 
 @click.command()
-@click.argument("execution")
+@admin_calls.execution_argument
 @click.argument("node")
 @click.option(
     "--outputs",
