@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from cachetools import LRUCache
@@ -19,6 +19,8 @@ from flytetemporal.storage.concurrency import for_each
 
 # A node has up to five URIs, so that a page stays far below the limit of a payload.
 PAGE = 200
+# Of what a fork reuses. A thousand nodes fit into one page, so that the first node that runs does not wait for several.
+PAGE_BYTES = 400_000
 CONCURRENT_FILES = 64
 # A fork reads its file once per level.
 CACHED_FORKS = 8
@@ -84,7 +86,7 @@ class RecoveryActivities:
             self._forks[request.reused.sha256] = levels
         level = levels.get(request.parent_id, execution_pb2.ReusedLevel())
         first = int(request.token or 0)
-        after = first + PAGE
+        after = _page_end(level.nodes, first)
         return execution_pb2.EarlierNodes(
             nodes=level.nodes[first:after], token=str(after) if after < len(level.nodes) else ""
         )
@@ -127,6 +129,16 @@ class RecoveryActivities:
 
         await for_each(take, sorted(succeeded), CONCURRENT_FILES)
         return arrays_pb2.RecoveredElements(attempts=attempts)
+
+
+def _page_end(nodes: Sequence[execution_pb2.EarlierNode], first: int) -> int:
+    """Return the position after the last node of a page, which has at least one."""
+    size = 0
+    for position in range(first, len(nodes)):
+        size += nodes[position].ByteSize()
+        if size > PAGE_BYTES and position > first:
+            return position
+    return len(nodes)
 
 
 def _levels(gzipped: bytes) -> dict[str, execution_pb2.ReusedLevel]:

@@ -110,9 +110,11 @@ async def test_outputs_of_elements_that_succeeded_are_taken_over(tmp_path: Path)
 
 
 async def test_a_fork_reads_the_levels_of_its_file_in_pages() -> None:
-    count = 250
+    uri = "s3://" + "x" * 1000
     level = execution_pb2.ReusedLevel(parent_id="n0")
-    level.nodes.extend(execution_pb2.EarlierNode(node_id=f"n0-0-n{i}", has_outputs=True) for i in range(count))
+    level.nodes.extend(
+        execution_pb2.EarlierNode(node_id=f"n0-0-n{i}", has_outputs=True, output_uri=uri) for i in range(500)
+    )
     file, data = content.pack(execution_pb2.ReusedNodes(levels=[level]), lambda sha256: f"memory://recovery/{sha256}")
     await store().write(file.uri, data)
     activities = RecoveryActivities(store(), Nodes())
@@ -128,4 +130,5 @@ async def test_a_fork_reads_the_levels_of_its_file_in_pages() -> None:
     assert [node.node_id for node in (*first.nodes, *rest.nodes)] == [node.node_id for node in level.nodes]
     assert first.token
     assert not rest.token
+    assert first.ByteSize() < 512_000
     assert not (await read("n1")).nodes
