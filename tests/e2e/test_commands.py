@@ -149,9 +149,9 @@ def test_an_execution_is_forked_with_other_inputs(client: Client, broken: str, t
     name = json.loads(run(client, "fork", broken, "--name", f"{broken}f", "-o", "json"))["executionId"]["name"]
     again = run(client, "fork", broken, "--name", f"{broken}f")
 
-    assert plan.splitlines()[-1] == f"a fork of {broken}: 0 nodes are reused, 1 run; nothing was started"
+    assert plan.splitlines()[-1] == f"a fork of {broken}: 0 reused, 1 to run; nothing was started"
     assert "n0" in plan
-    assert again == f"{name} forks {broken}: 0 nodes are reused, 1 run\n"
+    assert again == f"{name} forks {broken}: 0 reused, 1 to run\n"
     assert f"forks: flytesnacks/development/{broken}" in " ".join(run(client, "describe", name).split())
     assert f"forked by: {name}" in " ".join(run(client, "describe", broken).split())
 

@@ -19,8 +19,17 @@ def record(
 
     ``target`` is project, domain and name, as far as there are any; ``details`` are the parameters of the action.
     """
+    added = row(operator, action, target, node_id, **details)
+    session.add(added)
+    return added
+
+
+def row(
+    operator: str, action: str, target: tuple[str, str, str], node_id: str = "", **details: object
+) -> OperatorActionRow:
+    """Return the record of an action, for a transaction that starts later; see ``record``."""
     project, domain, name = target
-    row = OperatorActionRow(
+    return OperatorActionRow(
         operator=operator,
         action=action,
         project=project,
@@ -29,5 +38,3 @@ def record(
         node_id=node_id,
         details=json.dumps(details, sort_keys=True),
     )
-    session.add(row)
-    return row

@@ -5,9 +5,10 @@ import hashlib
 from flyteidl.core import interface_pb2, literals_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin.base import plain_values
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.admin.edits import node_outputs, plain_values
+from flytetemporal.admin.edits import node_outputs
 from flytetemporal.compiler import promises
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2
 from flytetemporal.idl import bounds, interfaces, locations, types

@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 
 from flyteidl.admin import execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, stored_messages, validation
+from flytetemporal.admin.base import execution_lookup, plain_values, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import aborting, launch_checks, launching
 from flytetemporal.admin.executions.launch_records import Taken
@@ -68,7 +68,7 @@ async def _launch(
     taken = Taken(
         reused=await _store(deps, execution_id, plan.reused),
         resources=node_resources.check(request, deps.settings),
-        rows=(records.row(_record(request, execution_id, response)),),
+        rows=records.rows(_record(request, execution_id, response)),
     )
     try:
         await launching.launch(deps, create, taken)
@@ -86,6 +86,9 @@ def _check(request: fork_pb2.ForkRequest) -> None:
     execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
     launch_checks.check_name(request.name)
     validation.check_length(request.request_id, "request_id", _REQUEST_ID_LENGTH)
+    validation.check_length(request.forked_by, "forked_by", validation.MAX_NAME_LENGTH)
+    if request.plain_inputs and request.inputs.literals:
+        raise errors.InvalidRequest("the fork has both inputs and plain_inputs; send one of them")
     for node_id in request.from_nodes:
         if not node_id:
             raise errors.InvalidRequest("a node to fork from has no name; leave it out to run what has not succeeded")
@@ -142,12 +145,25 @@ async def _inputs(
     given = await stored_messages.load(deps.blobs, source.row.user_inputs_uri, literals_pb2.LiteralMap)
     for name in set(given.literals) - set(target.expected.parameters):
         del given.literals[name]
-    for name, literal in request.inputs.literals.items():
+    for name, literal in _new_inputs(target, request).literals.items():
         given.literals[name].CopyFrom(literal)
     before = await stored_messages.load(deps.blobs, source.row.inputs_uri, literals_pb2.LiteralMap)
     after = interfaces.launch_inputs(target.expected, target.fixed, given)
     old, new = _values(before), _values(after)
     return given, sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _new_inputs(target: LaunchTarget, request: fork_pb2.ForkRequest) -> literals_pb2.LiteralMap:
+    """Return the inputs of a request, also of one that has plain values. Raises ``InvalidRequest``."""
+    if not request.plain_inputs:
+        return request.inputs
+    variables = {name: parameter.var for name, parameter in target.expected.parameters.items()}
+    found = plain_values.literal_map(
+        request.plain_inputs, interface_pb2.VariableMap(variables=variables), f"inputs of {target.workflow_id.name}"
+    )
+    for name in sorted(found.literals.keys() - variables.keys()):
+        raise errors.InvalidRequest(f"invalid input {name}; the inputs are {', '.join(sorted(variables)) or 'none'}")
+    return found
 
 
 def _values(inputs: literals_pb2.LiteralMap) -> dict[str, bytes]:
@@ -204,4 +220,5 @@ def _record(request: fork_pb2.ForkRequest, execution_id: ExecutionId, response: 
         reused=response.reused,
         run_again=response.run_again,
         request_id=request.request_id,
+        forked_by=request.forked_by,
     )

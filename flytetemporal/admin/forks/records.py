@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
-from flytetemporal.admin.base import execution_lookup, stored_messages
+from flytetemporal.admin.base import execution_lookup, operator_actions, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionForkRow
+from flytetemporal.admin.base.models import ExecutionForkRow, OperatorActionRow
 from flytetemporal.contracts.v1 import fork_pb2
 from flytetemporal.idl import identifiers, times
 
@@ -16,8 +16,20 @@ ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 SHOWN = 100
 
 
-def row(record: fork_pb2.Fork) -> ExecutionForkRow:
-    """Return the row of a fork that is made now."""
+def rows(record: fork_pb2.Fork) -> tuple[ExecutionForkRow, OperatorActionRow]:
+    """Return the rows of a fork that is made now: of its lineage, and among the actions of operators on its source."""
+    action = operator_actions.row(
+        record.forked_by,
+        "fork",
+        identifiers.execution_key(record.source),
+        fork=record.execution_id.name,
+        request_id=record.request_id,
+        from_nodes=list(record.from_nodes),
+    )
+    return _lineage_row(record), action
+
+
+def _lineage_row(record: fork_pb2.Fork) -> ExecutionForkRow:
     now = datetime.now(UTC)
     record.created_at.CopyFrom(times.timestamp(now))
     project, domain, name = identifiers.execution_key(record.execution_id)

@@ -1,22 +1,23 @@
 """``flytetemporal fork``: a new execution that reuses what succeeded in another one."""
 
+import datetime
+import getpass
 import hashlib
+import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, task_pb2
-from flyteidl.core import identifier_pb2, types_pb2
+from google.protobuf import json_format
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import input_values, listing
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2
 
 FORK = "/flytetemporal.v1.OperationsService/Fork"
-_SERVICE = listing.ADMIN_SERVICE
 _SETTING = re.compile(r"(?P<node>[^=]+)\.(?P<resource>[a-z-]+)=(?P<quantity>.+)")
 
 
@@ -53,11 +54,10 @@ def fork(
         dry_run=dry_run,
         name=name,
         overwrite_cache=overwrite_cache,
+        forked_by=_user(),
     )
     if path is not None:
-        values = input_values.read(path)
-        expected = _expected(admin, request.execution_id, version)
-        request.inputs.CopyFrom(input_values.literals(values, expected))
+        _add_inputs(request, path)
     request.request_id = _request_id(request)
     answer = admin.call(FORK, request, fork_pb2.ForkResponse)
     printing.show(output, answer, lambda: lines(request.execution_id.name, answer))
@@ -71,7 +71,7 @@ def lines(source: str, answer: fork_pb2.ForkResponse) -> Iterator[str]:
         hidden = answer.reused + answer.run_again - len(answer.nodes)
         if hidden:
             yield f"and {hidden} more nodes"
-    counts = f"{answer.reused} nodes are reused, {answer.run_again} run"
+    counts = f"{answer.reused} reused, {answer.run_again} to run"
     if not answer.HasField("execution_id"):
         yield f"a fork of {source}: {counts}; nothing was started"
         return
@@ -92,17 +92,34 @@ def _request_id(request: fork_pb2.ForkRequest) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
 
-def _expected(
-    admin: Admin, execution_id: identifier_pb2.WorkflowExecutionIdentifier, version: str
-) -> Mapping[str, types_pb2.LiteralType]:
-    """Return the types of the inputs that the fork takes."""
-    asked = execution_pb2.WorkflowExecutionGetRequest(id=execution_id)
-    entity = admin.call(f"{_SERVICE}GetExecution", asked, execution_pb2.Execution).spec.launch_plan
-    entity.version = version or entity.version
-    wanted = common_pb2.ObjectGetRequest(id=entity)
-    if entity.resource_type == identifier_pb2.TASK:
-        task = admin.call(f"{_SERVICE}GetTask", wanted, task_pb2.Task)
-        inputs = task.closure.compiled_task.template.interface.inputs.variables
-        return {name: variable.type for name, variable in inputs.items()}
-    plan = admin.call(f"{_SERVICE}GetLaunchPlan", wanted, launch_plan_pb2.LaunchPlan)
-    return {name: parameter.var.type for name, parameter in plan.closure.expected_inputs.parameters.items()}
+def _add_inputs(request: fork_pb2.ForkRequest, path: Path) -> None:
+    """Add the inputs of a file: plain values, or literals in the form of the HTTP API in a map ``literals``.
+
+    Raises:
+        CommandError: the file cannot be read.
+    """
+    import yaml
+
+    try:
+        with click.open_file(str(path)) as file:
+            values = yaml.safe_load(file)  # JSON is YAML.
+        if isinstance(values, dict) and list(values) == ["literals"]:
+            json_format.ParseDict(values, request.inputs)
+        else:
+            request.plain_inputs = json.dumps(values, default=_text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, json_format.ParseError, TypeError) as e:
+        raise CommandError(f"cannot read the inputs of {path}: {str(e).splitlines()[0]}") from e
+
+
+def _text(value: object) -> str:
+    """Return a time of YAML, which JSON does not have, as a text."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is no plain value")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # The user id has no name.
+        return ""

@@ -27,7 +27,7 @@ from flyteidl.core import literals_pb2 as flyteidl_dot_core_dot_literals__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66lytetemporal/v1/fork.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0b\x46orkRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x12\n\nfrom_nodes\x18\x02 \x03(\t\x12)\n\x06inputs\x18\x03 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x31\n\tresources\x18\x05 \x03(\x0b\x32\x1e.flytetemporal.v1.NodeResource\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x17\n\x0foverwrite_cache\x18\t \x01(\x08\"C\n\x0cNodeResource\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\"\xb8\x01\n\x0c\x46orkResponse\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12+\n\x05nodes\x18\x02 \x03(\x0b\x32\x1c.flytetemporal.v1.ForkedNode\x12\x0e\n\x06reused\x18\x03 \x01(\r\x12\x11\n\trun_again\x18\x04 \x01(\r\x12\x16\n\x0e\x63hanged_inputs\x18\x05 \x03(\t\"K\n\nForkedNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reused\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"R\n\x0eLineageRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\"]\n\x07Lineage\x12+\n\x0b\x66orked_from\x18\x01 \x01(\x0b\x32\x16.flytetemporal.v1.Fork\x12%\n\x05\x66orks\x18\x02 \x03(\x0b\x32\x16.flytetemporal.v1.Fork\"\xdb\x02\n\x04\x46ork\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12:\n\x06source\x18\x02 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nfrom_nodes\x18\x04 \x03(\t\x12\x16\n\x0e\x63hanged_inputs\x18\x05 \x03(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x31\n\tresources\x18\x07 \x03(\x0b\x32\x1e.flytetemporal.v1.NodeResource\x12\x0e\n\x06reused\x18\x08 \x01(\r\x12\x11\n\trun_again\x18\t \x01(\r\x12\x12\n\nrequest_id\x18\n \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66lytetemporal/v1/fork.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x02\n\x0b\x46orkRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x12\n\nfrom_nodes\x18\x02 \x03(\t\x12)\n\x06inputs\x18\x03 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x31\n\tresources\x18\x05 \x03(\x0b\x32\x1e.flytetemporal.v1.NodeResource\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x17\n\x0foverwrite_cache\x18\t \x01(\x08\x12\x14\n\x0cplain_inputs\x18\n \x01(\t\x12\x11\n\tforked_by\x18\x0b \x01(\t\"C\n\x0cNodeResource\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\"\xb8\x01\n\x0c\x46orkResponse\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12+\n\x05nodes\x18\x02 \x03(\x0b\x32\x1c.flytetemporal.v1.ForkedNode\x12\x0e\n\x06reused\x18\x03 \x01(\r\x12\x11\n\trun_again\x18\x04 \x01(\r\x12\x16\n\x0e\x63hanged_inputs\x18\x05 \x03(\t\"K\n\nForkedNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reused\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"R\n\x0eLineageRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\"]\n\x07Lineage\x12+\n\x0b\x66orked_from\x18\x01 \x01(\x0b\x32\x16.flytetemporal.v1.Fork\x12%\n\x05\x66orks\x18\x02 \x03(\x0b\x32\x16.flytetemporal.v1.Fork\"\xee\x02\n\x04\x46ork\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12:\n\x06source\x18\x02 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nfrom_nodes\x18\x04 \x03(\t\x12\x16\n\x0e\x63hanged_inputs\x18\x05 \x03(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x31\n\tresources\x18\x07 \x03(\x0b\x32\x1e.flytetemporal.v1.NodeResource\x12\x0e\n\x06reused\x18\x08 \x01(\r\x12\x11\n\trun_again\x18\t \x01(\r\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x11\n\tforked_by\x18\x0b \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flytetemporal.v1.fork_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FORKREQUEST']._serialized_start=145
-  _globals['_FORKREQUEST']._serialized_end=431
-  _globals['_NODERESOURCE']._serialized_start=433
-  _globals['_NODERESOURCE']._serialized_end=500
-  _globals['_FORKRESPONSE']._serialized_start=503
-  _globals['_FORKRESPONSE']._serialized_end=687
-  _globals['_FORKEDNODE']._serialized_start=689
-  _globals['_FORKEDNODE']._serialized_end=764
-  _globals['_LINEAGEREQUEST']._serialized_start=766
-  _globals['_LINEAGEREQUEST']._serialized_end=848
-  _globals['_LINEAGE']._serialized_start=850
-  _globals['_LINEAGE']._serialized_end=943
-  _globals['_FORK']._serialized_start=946
-  _globals['_FORK']._serialized_end=1293
+  _globals['_FORKREQUEST']._serialized_end=472
+  _globals['_NODERESOURCE']._serialized_start=474
+  _globals['_NODERESOURCE']._serialized_end=541
+  _globals['_FORKRESPONSE']._serialized_start=544
+  _globals['_FORKRESPONSE']._serialized_end=728
+  _globals['_FORKEDNODE']._serialized_start=730
+  _globals['_FORKEDNODE']._serialized_end=805
+  _globals['_LINEAGEREQUEST']._serialized_start=807
+  _globals['_LINEAGEREQUEST']._serialized_end=889
+  _globals['_LINEAGE']._serialized_start=891
+  _globals['_LINEAGE']._serialized_end=984
+  _globals['_FORK']._serialized_start=987
+  _globals['_FORK']._serialized_end=1353
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ForkRequest(_message.Message):
-    __slots__ = ("execution_id", "from_nodes", "inputs", "version", "resources", "dry_run", "name", "request_id", "overwrite_cache")
+    __slots__ = ("execution_id", "from_nodes", "inputs", "version", "resources", "dry_run", "name", "request_id", "overwrite_cache", "plain_inputs", "forked_by")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_NODES_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,8 @@ class ForkRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    FORKED_BY_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     from_nodes: _containers.RepeatedScalarFieldContainer[str]
     inputs: _literals_pb2.LiteralMap
@@ -31,7 +33,9 @@ class ForkRequest(_message.Message):
     name: str
     request_id: str
     overwrite_cache: bool
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., name: _Optional[str] = ..., request_id: _Optional[str] = ..., overwrite_cache: _Optional[bool] = ...) -> None: ...
+    plain_inputs: str
+    forked_by: str
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., name: _Optional[str] = ..., request_id: _Optional[str] = ..., overwrite_cache: _Optional[bool] = ..., plain_inputs: _Optional[str] = ..., forked_by: _Optional[str] = ...) -> None: ...
 
 class NodeResource(_message.Message):
     __slots__ = ("node_id", "resource", "quantity")
@@ -84,7 +88,7 @@ class Lineage(_message.Message):
     def __init__(self, forked_from: _Optional[_Union[Fork, _Mapping]] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ...) -> None: ...
 
 class Fork(_message.Message):
-    __slots__ = ("execution_id", "source", "created_at", "from_nodes", "changed_inputs", "version", "resources", "reused", "run_again", "request_id")
+    __slots__ = ("execution_id", "source", "created_at", "from_nodes", "changed_inputs", "version", "resources", "reused", "run_again", "request_id", "forked_by")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +99,7 @@ class Fork(_message.Message):
     REUSED_FIELD_NUMBER: _ClassVar[int]
     RUN_AGAIN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    FORKED_BY_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
     source: _identifier_pb2.WorkflowExecutionIdentifier
     created_at: _timestamp_pb2.Timestamp
@@ -105,4 +110,5 @@ class Fork(_message.Message):
     reused: int
     run_again: int
     request_id: str
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., source: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., changed_inputs: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., reused: _Optional[int] = ..., run_again: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    forked_by: str
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., source: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_nodes: _Optional[_Iterable[str]] = ..., changed_inputs: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[NodeResource, _Mapping]]] = ..., reused: _Optional[int] = ..., run_again: _Optional[int] = ..., request_id: _Optional[str] = ..., forked_by: _Optional[str] = ...) -> None: ...

@@ -1,5 +1,6 @@
 """A fork reuses what succeeded in its source and says what runs again, before it starts anything."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +15,13 @@ from flytetemporal import errors
 from flytetemporal.activities.recovery import RecoveryActivities
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import batches
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.forks import forking, records, sources
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.settings import projects
-from flytetemporal.contracts.v1 import events_pb2, fork_pb2
+from flytetemporal.contracts.v1 import edits_pb2, events_pb2, fork_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import times
 from tests.fixtures.engine import RecordingEngine
@@ -297,6 +299,32 @@ async def test_inputs_of_the_wrong_type_are_refused(failed: Dependencies) -> Non
         await fork(failed, inputs=literals_pb2.LiteralMap(literals={"b": text}))
     with pytest.raises(errors.InvalidRequest, match="invalid input c"):
         await fork(failed, inputs=literals_pb2.LiteralMap(literals={"c": integer(1)}))
+
+
+async def test_inputs_may_be_plain_values(succeeded: Dependencies, engine: RecordingEngine) -> None:
+    answer = await fork(succeeded, plain_inputs='{"b": 5}')
+
+    assert list(answer.changed_inputs) == ["b"]
+    assert engine.started[-1].inputs.literals.literals["b"] == integer(5)
+    with pytest.raises(errors.InvalidRequest, match='inputs of w: b is no simple:INTEGER: "five"'):
+        await fork(succeeded, plain_inputs='{"b": "five"}')
+    with pytest.raises(errors.InvalidRequest, match="invalid input c; the inputs are a, b"):
+        await fork(succeeded, plain_inputs='{"c": 5}')
+    with pytest.raises(errors.InvalidRequest, match="both inputs and plain_inputs"):
+        await fork(succeeded, plain_inputs="{}", inputs=literals_pb2.LiteralMap(literals={"b": integer(5)}))
+
+
+async def test_who_forked_is_recorded_with_the_source(failed: Dependencies) -> None:
+    await fork(failed, "n1", name="e2", forked_by="ada", request_id="r1")
+
+    found = await editing.list_operator_actions(
+        failed, edits_pb2.ListOperatorActionsRequest(execution_id=execution_id())
+    )
+    [action] = found.actions
+    assert (action.action, action.operator, action.request_id) == ("fork", "ada", "r1")
+    assert json.loads(action.details) == {"fork": "e2", "from_nodes": ["n1"]}
+    lineage = await records.get_lineage(failed, fork_pb2.LineageRequest(execution_id=execution_id("e2")))
+    assert lineage.forked_from.forked_by == "ada"
 
 
 async def test_another_version_reuses_nodes_that_still_fit(failed: Dependencies, engine: RecordingEngine) -> None:

@@ -5,7 +5,7 @@ import pytest
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 from google.protobuf import json_format
 
-from flytetemporal.admin.edits import plain_values
+from flytetemporal.admin.base import plain_values
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import types
 
