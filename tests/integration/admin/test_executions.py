@@ -326,7 +326,7 @@ async def test_recovery_of_what_still_runs_is_refused(deps: Dependencies) -> Non
 
     with pytest.raises(errors.NotFound):
         await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id("nosuch")))
-    with pytest.raises(errors.FailedPrecondition, match="wait for its end or terminate it, then recover it"):
+    with pytest.raises(errors.FailedPrecondition, match="recover it, or fork it as it is with: flytetemporal fork e1"):
         await workflow_executions.recover(deps, execution_pb2.ExecutionRecoverRequest(id=execution_id()))
 
 

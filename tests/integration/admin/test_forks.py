@@ -255,6 +255,27 @@ async def test_a_name_that_another_execution_has_is_refused(failed: Dependencies
         await fork(failed, name="e1")
 
 
+async def test_the_concurrency_limit_of_the_launch_plan_holds_for_forks(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps)
+    policy = launch_plan_pb2.ConcurrencyPolicy(max=1, behavior=launch_plan_pb2.CONCURRENCY_LIMIT_BEHAVIOR_SKIP)
+    plan = launch_plan_pb2.LaunchPlanCreateRequest(
+        id=identifier("LAUNCH_PLAN", "one", "v1"),
+        spec=launch_plan_pb2.LaunchPlanSpec(workflow_id=identifier("WORKFLOW", "w", "v1"), concurrency_policy=policy),
+    )
+    for name in ("a", "b"):
+        plan.spec.fixed_inputs.literals[name].CopyFrom(integer(1))
+    await launch_plans.create(deps, plan)
+    create = execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, name="e1")
+    create.spec.launch_plan.CopyFrom(plan.id)
+    await workflow_executions.create(deps, create)
+
+    with pytest.raises(errors.AlreadyExists, match=r"concurrency limit \(1\) reached for launch plan one"):
+        await fork(deps)
+    assert len(engine.started) == 1
+
+
 async def test_both_records_show_the_lineage(failed: Dependencies) -> None:
     await fork(failed, name="e2")
     await report(failed, "e2", n0="SUCCEEDED")
