@@ -4,11 +4,12 @@ import functools
 import tempfile
 import time
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from case import ENDED, Case, ExecutionId, NodePhase, Run, WorkflowPhase
-from flytekit import dynamic, map_task, task, workflow
+from flytekit import LaunchPlan, approve, dynamic, map_task, task, workflow
 from google.protobuf import json_format
 
 from flytetemporal.contracts.v1 import fork_pb2
@@ -77,17 +78,47 @@ def failing(folder: str, a: int) -> int:
     return largest(values=mapped, a=first)
 
 
-def fork(run: Run, *from_nodes: str, **fields: Any) -> fork_pb2.ForkResponse:
-    """Fork a run over HTTP and wait for the end of the fork."""
+@task
+def fails_until_fixed(folder: str, a: int) -> int:
+    if not (Path(folder) / "fixed").exists():
+        raise ValueError("not fixed yet")
+    return a
+
+
+@workflow
+def child(folder: str, a: int) -> int:
+    return fails_until_fixed(folder=folder, a=noted(folder=folder, name="in_child", a=a))
+
+
+child_plan = LaunchPlan.get_or_create(child, "forks.child")
+
+
+@workflow
+def parent(folder: str, a: int) -> int:
+    return child_plan(folder=folder, a=noted(folder=folder, name="first", a=a))
+
+
+@workflow
+def waiting(folder: str, a: int) -> int:
+    first = noted(folder=folder, name="first", a=a)
+    return noted(folder=folder, name="last", a=approve(first, "go", timeout=timedelta(hours=1)))
+
+
+def launched(run: Run, *from_nodes: str, **fields: Any) -> fork_pb2.ForkResponse:
+    """Fork a run over HTTP."""
     request = fork_pb2.ForkRequest(from_nodes=from_nodes, **fields)
     body = json_format.MessageToJson(request).encode()
     path = f"/api/v1/operations/forks/{run.id.project}/{run.id.domain}/{run.id.name}"
     headers = {"Content-Type": "application/json"}
     with urllib.request.urlopen(urllib.request.Request(run.http_url + path, body, headers)) as answer:
-        response = json_format.Parse(answer.read(), fork_pb2.ForkResponse())
-    if not request.dry_run:
-        run.until(lambda: run.execution_of(response.execution_id).closure.phase in ENDED, "the end of the fork")
-        assert run.execution_of(response.execution_id).closure.phase == WorkflowPhase.SUCCEEDED
+        return json_format.Parse(answer.read(), fork_pb2.ForkResponse())
+
+
+def fork(run: Run, *from_nodes: str, **fields: Any) -> fork_pb2.ForkResponse:
+    """Fork a run and wait until the fork has succeeded."""
+    response = launched(run, *from_nodes, **fields)
+    run.until(lambda: run.execution_of(response.execution_id).closure.phase in ENDED, "the end of the fork")
+    assert run.execution_of(response.execution_id).closure.phase == WorkflowPhase.SUCCEEDED
     return response
 
 
@@ -106,7 +137,7 @@ def forks_of_a_success(run: Run) -> None:
     changed = json_format.ParseDict(
         {"literals": {"b": {"scalar": {"primitive": {"integer": 20}}}}}, fork_pb2.ForkRequest().inputs
     )
-    plan = fork(run, dry_run=True, inputs=changed)
+    plan = launched(run, dry_run=True, inputs=changed)
     assert {node.node_id for node in plan.nodes if node.reused} == {"n0", "n2", "n3"}
     assert output(run, fork(run, inputs=changed).execution_id) == 29
     assert runs_of(run) == {name: 2 if name == "other" else 1 for name in runs_of(run)}
@@ -129,6 +160,29 @@ def fork_of_a_failure(run: Run) -> None:
     assert run.execution_of(again).spec.metadata.reference_execution == run.id
 
 
+def fork_with_a_child(run: Run) -> None:
+    folder = Path(run.remote.sync_execution(run.remote.fetch_execution(name=run.id.name)).inputs["folder"])
+    (folder / "fixed").touch()
+    again = fork(run).execution_id
+    assert output(run, again) == 3
+    assert runs_of(run) == {"first": 1, "in_child": 1, "fixed": 0}
+
+
+def fork_while_it_runs(run: Run) -> None:
+    run.until_running("n1")
+    again = launched(run)
+    assert (again.reused, again.run_again) == (1, 2)
+    for name in (again.execution_id.name, run.id.name):
+        run.until(lambda name=name: bool(run.remote.list_signals(name)), "that it waits for go")
+        run.remote.approve("go", name)
+    run.until(lambda: run.execution_of(again.execution_id).closure.phase in ENDED, "the end of the fork")
+    assert output(run, again.execution_id) == 3
+
+
+def ran_once_and_twice(run: Run) -> None:
+    assert runs_of(run) == {"first": 1, "last": 2}
+
+
 CASES = [
     Case(
         succeeding,
@@ -137,4 +191,12 @@ CASES = [
         check=forks_of_a_success,
     ),
     Case(failing, {"folder": f"{FOLDER}/failure", "a": 1}, phase="FAILED", check=fork_of_a_failure),
+    Case(parent, {"folder": f"{FOLDER}/child", "a": 1}, phase="FAILED", check=fork_with_a_child),
+    Case(
+        waiting,
+        {"folder": f"{FOLDER}/running", "a": 1},
+        outputs={"o0": 3},
+        during=fork_while_it_runs,
+        check=ran_once_and_twice,
+    ),
 ]
