@@ -257,7 +257,7 @@ VALID: dict[str, list[Message]] = {
     ],
     "OperationsService/GetNodeTimes": [records_pb2.NodeTimesRequest(execution_id=EXECUTION)],
     "OperationsService/Fork": [
-        fork_pb2.ForkRequest(execution_id=EXECUTION, request_id="r", resources=[MEMORY]),
+        fork_pb2.ForkRequest(execution_id=EXECUTION, request_id="r", resources=[MEMORY], plain_inputs='{"a": 2}'),
         fork_pb2.ForkRequest(
             execution_id=EXECUTION,
             from_nodes=["n0"],

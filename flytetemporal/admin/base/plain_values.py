@@ -9,7 +9,7 @@ from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 from google.protobuf import json_format
 
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import times, types
+from flytetemporal.idl import bounds, times, types
 
 Literal = literals_pb2.Literal
 LiteralType = types_pb2.LiteralType
@@ -24,8 +24,10 @@ def literal_map(text: str, variables: interface_pb2.VariableMap, where: str) -> 
     """
     try:
         values = json.loads(text)
+        # JSON can escape half of a pair of surrogates, which no text in UTF-8 has.
+        json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as e:
-        raise InvalidRequest(f"{where} are not JSON: {e}") from e
+        raise InvalidRequest(f"{where} are not JSON: {str(e).splitlines()[0]}") from e
     if not isinstance(values, dict):
         raise InvalidRequest(f'{where} are not a JSON object; write them as {{"name": value}}')
     found = literals_pb2.LiteralMap()
@@ -34,10 +36,14 @@ def literal_map(text: str, variables: interface_pb2.VariableMap, where: str) -> 
             found.literals[name].SetInParent()
             continue
         wanted = variables.variables[name].type
-        literal = _literal(value, wanted)
+        try:
+            literal = _literal(value, wanted)
+        except OverflowError:  # A number is too large for a float, or a time is before the year 1.
+            literal = None
         if literal is None:
             raise InvalidRequest(f"{where}: {name} is no {types.text(wanted)}: {json.dumps(value)[:200]}")
         found.literals[name].CopyFrom(literal)
+    bounds.check(found)  # What a request holds as text was not checked at the door.
     return found
 
 

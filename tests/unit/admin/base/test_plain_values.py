@@ -91,3 +91,22 @@ def test_a_structure_keeps_its_values() -> None:
     assert (
         json_format.MessageToDict(literal('{"a": 1, "b": [true, null, "x"]}', simple("STRUCT")).scalar.generic) == value
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1" * 400, simple("FLOAT")),
+        (f'{{"a": {"1" * 400}}}', simple("STRUCT")),
+        ('{"a": NaN}', simple("STRUCT")),
+        ('{"a": 1e999}', simple("STRUCT")),
+        (f'{{"a": {"[" * 70}{"]" * 70}}}', simple("STRUCT")),
+        ('"0001-01-01T00:00:00+23:00"', simple("DATETIME")),
+        (r'"\ud800"', simple("STRING")),
+        (r'{"\ud800": 1}', LiteralType(map_value_type=simple("INTEGER"))),
+    ],
+    ids=["large", "large inside", "NaN", "infinite", "deep", "before the year 1", "half a character", "half a key"],
+)
+def test_what_no_message_can_hold_is_refused(text: str, wanted: types_pb2.LiteralType) -> None:
+    with pytest.raises(InvalidRequest):
+        literal(text, wanted)
