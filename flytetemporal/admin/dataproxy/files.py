@@ -10,9 +10,10 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import IO
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
@@ -32,11 +33,14 @@ UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "sa
 # Decks are pages with scripts. A sandboxed page has its own origin, which cannot call the API.
 DECK_POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups"}
 CHUNK_BYTES = 256 * 1024
+IDLE_TIMEOUT = timedelta(minutes=1)
+# As nginx logs it; the client does not see it.
+_HUNG_UP = 499
 
 
-def routes(blobs: BlobStore, signer: Signer) -> list[BaseRoute]:
-    """Return the routes, to be served next to the methods."""
-    files = Files(blobs, signer)
+def routes(blobs: BlobStore, signer: Signer, idle_timeout: timedelta = IDLE_TIMEOUT) -> list[BaseRoute]:
+    """Return the routes, to be served next to the methods. An upload that stalls for ``idle_timeout`` is dropped."""
+    files = Files(blobs, signer, idle_timeout.total_seconds())
     return [
         Route(FILES_PATH + "/{path:path}", files.put, methods=["PUT"]),
         Route(FILES_PATH + "/{path:path}", files.get, methods=["GET", "HEAD"]),
@@ -44,12 +48,17 @@ def routes(blobs: BlobStore, signer: Signer) -> list[BaseRoute]:
     ]
 
 
+class _Stalled(Exception):
+    """Nothing of an upload has arrived for a while."""
+
+
 class Files:
     """The endpoints. The signature of a link permits one verb on one object until the link expires."""
 
-    def __init__(self, blobs: BlobStore, signer: Signer) -> None:
+    def __init__(self, blobs: BlobStore, signer: Signer, idle_seconds: float) -> None:
         self._blobs = blobs
         self._signer = signer
+        self._idle_seconds = idle_seconds
 
     async def put(self, request: Request) -> Response:
         """Store an upload. The object becomes visible as a whole, and only if its MD5 is the signed one.
@@ -58,9 +67,15 @@ class Files:
         """
         try:
             uri, md5 = self._verified(request, "PUT")
-            await self._blobs.create_from_stream(uri, request.stream(), md5)
+            await self._blobs.create_from_stream(uri, self._arriving(request), md5)
         except FlyteError as e:
             return _refusal(e)
+        except _Stalled:
+            return PlainTextResponse(
+                f"nothing of the file arrived for {self._idle_seconds:g} s; upload it again\n", 408
+            )
+        except ClientDisconnect:
+            return Response(status_code=_HUNG_UP)
         return Response()
 
     async def get(self, request: Request) -> Response:
@@ -99,6 +114,18 @@ class Files:
             return _refusal(e)
         attempt = f"attempt {parts['attempt']} of node {parts['node_id']} of execution {parts['name']}"
         return PlainTextResponse(f"no log was written for {attempt}\n", 404)
+
+    async def _arriving(self, request: Request) -> AsyncIterator[bytes]:
+        chunks = aiter(request.stream())
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    chunk = await anext(chunks, None)
+            except TimeoutError as e:
+                raise _Stalled from e
+            if chunk is None:
+                return
+            yield chunk
 
     def _verified(self, request: Request, verb: str) -> tuple[str, bytes]:
         path = request.path_params["path"]

@@ -120,7 +120,8 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
 
 def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
     """Return the routes that the HTTP port serves next to the methods."""
-    return [*files.routes(deps.blobs, links), *console_links.routes(settings.temporal)]
+    transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
+    return [*transfers, *console_links.routes(settings.temporal)]
 
 
 def _store(settings: StorageSettings) -> BlobStore:
