@@ -40,7 +40,7 @@ async def put(deps: Catalog, request: cacheservice.PutCacheRequest) -> cacheserv
     if output.WhichOneof("output") is None:
         raise errors.InvalidRequest("missing output")
     if output.WhichOneof("output") == "output_uri":
-        checks.check_given(output.output_uri, "output_uri")
+        checks.check_given(output.output_uri, "output_uri", checks.URI_CHARACTERS)
     uri = await files.write(deps.blobs, output.output_literals) if output.HasField("output_literals") else ""
     try:
         async with deps.sessions.begin() as session:

@@ -7,13 +7,21 @@ from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
 from flytetemporal import errors
 
+# Keys of an index have at most 2,704 bytes, after compression.
+NAME_CHARACTERS = 1000
+URI_CHARACTERS = 4095
 DATASET_FIELDS = ("project", "domain", "name", "version")
 
 
-def check_given(value: str, field: str) -> None:
-    """Refuse an empty value. Raises ``InvalidRequest``."""
+def check_given(value: str, field: str, limit: int = NAME_CHARACTERS) -> None:
+    """Refuse a value that is empty, too long, or has a NUL character. Raises ``InvalidRequest``."""
     if not value:
         raise errors.InvalidRequest(f"missing {field}")
+    if len(value) > limit:
+        raise errors.InvalidRequest(f"invalid value for {field}: it has more than {limit} characters")
+    # Postgres cannot store NUL in a text column.
+    if "\0" in value:
+        raise errors.InvalidRequest(f"invalid value for {field}: it contains a NUL character")
 
 
 def check_dataset_id(dataset: datacatalog.DatasetID, *, given: bool) -> None:
@@ -60,6 +68,8 @@ def _partition_problems(keys: Sequence[str], partitions: Sequence[datacatalog.Pa
             yield f"missing partitionKey[{position}]"
         elif not partition.value:
             yield f"missing partitionValue[{position}]"
+        elif len(partition.value) > NAME_CHARACTERS:
+            yield f"partitionValue[{position}] has more than {NAME_CHARACTERS} characters"
     given = {partition.key for partition in partitions}
     if unassigned := [key for key in keys if key not in given]:
         unknown = sorted(given - {"", *keys})

@@ -6,13 +6,15 @@ Numbers of rows grow, so ``id`` is also the order in which datasets and artifact
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, String, Text, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flytetemporal.db.orm import Base
 
-NAME = String(255)
+# Names of tasks and cache versions, to which the engine adds prefixes and hashes, have up to 255 characters; of other
+# clients they can be longer. ``checks`` bounds them.
+NAME = Text()
 
 
 class _CreatedRow:

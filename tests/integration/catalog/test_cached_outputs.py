@@ -130,3 +130,10 @@ async def test_a_key_that_no_row_can_hold_is_the_callers_mistake(catalog: Catalo
         await put(catalog, output(1), key=key)
 
     assert files(catalog) == []
+
+
+@pytest.mark.parametrize(("key", "reason"), [("nul\0", "a NUL character"), ("x" * 1001, "more than 1000 characters")])
+async def test_a_key_that_cannot_be_stored_is_refused_by_every_call(catalog: Catalog, key: str, reason: str) -> None:
+    for call in (put(catalog, output(1), key=key), get(catalog, key), delete(catalog, key)):
+        with pytest.raises(errors.InvalidRequest, match=f"invalid value for key: it .* {reason}"):
+            await call

@@ -8,6 +8,8 @@ from flytetemporal.catalog import datasets
 from flytetemporal.catalog.dependencies import Catalog
 from tests.integration.catalog.requests import create_dataset, dataset_id
 
+FIELDS = ("project", "domain", "name", "version")
+
 
 async def get(catalog: Catalog, identifier: dc.DatasetID) -> dc.Dataset:
     response = await datasets.get(catalog, dc.GetDatasetRequest(dataset=identifier))
@@ -81,7 +83,7 @@ async def test_partition_keys_are_unique_and_not_empty(catalog: Catalog, keys: l
         await create_dataset(catalog, *keys)
 
 
-@pytest.mark.parametrize("name", ["nul\0", "x" * 256])
+@pytest.mark.parametrize("name", ["nul\0", "x" * 1001])
 async def test_a_name_that_no_row_can_hold_is_the_callers_mistake(catalog: Catalog, name: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         await create_dataset(catalog, name=name)
@@ -141,3 +143,25 @@ async def test_too_many_filters_are_refused(catalog: Catalog) -> None:
 async def test_a_token_that_is_no_offset_is_refused(catalog: Catalog, token: str) -> None:
     with pytest.raises(errors.InvalidRequest, match="invalid pagination token"):
         await listed(catalog, dc.PaginationOptions(token=token))
+
+
+async def test_the_longest_name_of_a_task_and_a_long_cache_version_are_accepted(catalog: Catalog) -> None:
+    names = {"name": "flyte_task-" + "é" * 255, "version": "v" * 900}
+
+    await create_dataset(catalog, **names)
+
+    assert (await get(catalog, dataset_id(**names))).id.version == names["version"]
+
+
+@pytest.mark.parametrize(("value", "reason"), [("nul\0", "a NUL character"), ("x" * 1001, "more than 1000 characters")])
+async def test_a_field_that_is_refused_is_named(catalog: Catalog, value: str, reason: str) -> None:
+    for field in ("project", "domain", "name", "version"):
+        with pytest.raises(errors.InvalidRequest, match=f"invalid value for {field}: it .* {reason}"):
+            await create_dataset(catalog, **{field: value})
+
+
+async def test_an_id_that_no_index_can_hold_is_refused(catalog: Catalog) -> None:
+    parts = {field: "".join(chr(0x10000 + 37 * n + offset) for n in range(1000)) for offset, field in enumerate(FIELDS)}
+
+    with pytest.raises(errors.InvalidRequest, match="index row"):
+        await create_dataset(catalog, **parts)
