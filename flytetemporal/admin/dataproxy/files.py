@@ -11,11 +11,12 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import IO
+from typing import IO, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound
 from flytetemporal.idl import identifiers, locations
@@ -52,6 +53,22 @@ class _Stalled(Exception):
     """Nothing of an upload has arrived for a while."""
 
 
+class _OpenedFile(FileResponse):
+    """An answer with the content of a file that is open: a task can put a link in its place at any time."""
+
+    def __init__(self, file: IO[bytes], **options: Any) -> None:
+        # Opening this path opens the same file once more, whatever has its name now.
+        super().__init__(f"/dev/fd/{file.fileno()}", stat_result=os.fstat(file.fileno()), **options)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, and close it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.to_thread(self._file.close)
+
+
 class Files:
     """The endpoints. The signature of a link permits one verb on one object until the link expires."""
 
@@ -85,12 +102,13 @@ class Files:
             path = self._blobs.local_path(uri)
             if path is None or not await self._blobs.exists(uri):
                 raise NotFound("object not found")
+            file = await self._blobs.open(uri)
         except FlyteError as e:
             return _refusal(e)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         is_deck = path.name == locations.DECK
-        return FileResponse(
-            path,
+        return _OpenedFile(
+            file,
             media_type=kind,
             content_disposition_type="attachment" if kind in ACTIVE_TYPES and not is_deck else "inline",
             filename=path.name,

@@ -1,10 +1,12 @@
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.idl import identifiers, locations
@@ -19,15 +21,19 @@ def blobs(tmp_path: Path) -> BlobStore:
     return BlobStore(str(tmp_path / "store"), confined_to=())
 
 
-async def answer(blobs: BlobStore, path: str, **headers: str) -> httpx.Response:
-    app = Starlette(routes=files.routes(blobs, Signer(blobs, b"key", "http://localhost")))
+def served(blobs: BlobStore) -> Starlette:
+    return Starlette(routes=files.routes(blobs, Signer(blobs, b"key", "http://localhost")))
+
+
+async def answer(blobs: BlobStore, path: str, app: ASGIApp | None = None, **headers: str) -> httpx.Response:
+    app = app or served(blobs)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.get(path, headers=headers)
 
 
-async def download(blobs: BlobStore, name: str) -> httpx.Response:
+async def download(blobs: BlobStore, name: str, app: ASGIApp | None = None, **headers: str) -> httpx.Response:
     link = await Signer(blobs, b"key", "http://localhost").link("GET", f"{blobs.root}/{name}", timedelta(minutes=1))
-    return await answer(blobs, link)
+    return await answer(blobs, link, app, **headers)
 
 
 def log_file(blobs: BlobStore) -> Path:
@@ -63,6 +69,56 @@ async def test_a_deck_that_is_a_link_is_not_there(blobs: BlobStore) -> None:
     (folder / "deck.html").symlink_to("/etc/passwd")
 
     assert (await download(blobs, "deck.html")).status_code == 404
+
+
+class Meddling:
+    """The routes, and a task that does something when an answer starts."""
+
+    def __init__(self, blobs: BlobStore, meddle: Callable[[], None]) -> None:
+        self._app = served(blobs)
+        self._meddle = meddle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def meddled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._meddle()
+            await send(message)
+
+        await self._app(scope, receive, meddled)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "parts"), [("bytes=0-", [b"checked"]), ("bytes=2-3", [b"ec"]), ("bytes=0-1,4-5", [b"ch", b"ke"])]
+)
+@pytest.mark.parametrize("instead", ["a link", "a FIFO", "nothing"])
+async def test_a_download_is_of_the_file_that_was_checked(
+    blobs: BlobStore, wanted: str, parts: list[bytes], instead: str
+) -> None:
+    await blobs.write(f"{blobs.root}/n0/file", b"checked")
+    path = Path(blobs.root) / "n0/file"
+
+    def meddle() -> None:
+        path.unlink()
+        if instead == "a link":
+            path.symlink_to("/etc/passwd")
+        elif instead == "a FIFO":
+            os.mkfifo(path)
+
+    found = await download(blobs, "n0/file", Meddling(blobs, meddle), range=wanted)
+
+    assert found.status_code == 206
+    assert all(part in found.content for part in parts)
+    assert b"root" not in found.content
+
+
+async def test_downloads_close_their_files(blobs: BlobStore) -> None:
+    await blobs.write(f"{blobs.root}/n0/file", b"content")
+    before = len(os.listdir("/dev/fd"))
+
+    for wanted in ("", "bytes=1-", "bytes=99-", "lines=1"):
+        await download(blobs, "n0/file", range=wanted)
+
+    assert len(os.listdir("/dev/fd")) == before
 
 
 async def test_a_log_is_streamed_as_plain_text(blobs: BlobStore) -> None:
