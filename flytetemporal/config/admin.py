@@ -42,6 +42,10 @@ class AdminSettings(Part):
     node_deadline_factor: float = Field(default=2, ge=1, le=100)
     """A node may be open for this multiple of its timeout, including the wait for a worker; each retry adds its timeout
     and its pause. Flyte's factor, but Flyte adds nothing for retries."""
+    schedule_time_zone: str = "UTC"
+    """Time zone of cron schedules that name none. In Flyte it is that of the scheduler's pod."""
+    schedule_catch_up: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=10))
+    """How late a time of a schedule that was missed, because Temporal did not run, still launches its execution."""
     history_events: int = 10_000
     """Events in the Temporal history of an execution after which it continues as new. Temporal terminates workflows at
     51,200 events."""

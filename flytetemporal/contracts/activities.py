@@ -145,3 +145,9 @@ async def copy_outputs(request: execution_pb2.CopyRequest) -> execution_pb2.Node
 async def sweep(state: control_pb2.SweepState) -> control_pb2.SweepResult:
     """Compare rows with Temporal workflows, and repair the differences."""
     raise NotImplementedError
+
+
+@activity.defn
+async def launch_scheduled(launch: control_pb2.ScheduledLaunch) -> control_pb2.ScheduledLaunchResult:
+    """Launch the execution of one time of a schedule, unless it was launched before."""
+    raise NotImplementedError

@@ -17,6 +17,8 @@ PAUSES = "pauses"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"
+# A time of the schedule of a launch plan.
+SCHEDULED_LAUNCH_WORKFLOW = "ScheduledLaunchWorkflow"
 
 SEARCH_PROJECT = "FlyteProject"
 SEARCH_DOMAIN = "FlyteDomain"

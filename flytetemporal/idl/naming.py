@@ -37,6 +37,14 @@ def fnv1a(data: bytes, bits: int) -> int:
     return value
 
 
+def fnv1(data: bytes) -> int:
+    """Return the 64-bit FNV-1 hash of ``data``, from which Flyte's scheduler makes names."""
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value * 0x100000001B3 & (1 << 64) - 1) ^ byte
+    return value
+
+
 def join(parts: Sequence[str]) -> str:
     """Join with dashes; empty parts at the start add none."""
     joined = ""

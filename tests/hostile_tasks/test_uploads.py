@@ -32,6 +32,7 @@ class Uploads:
             sessions=cast(Any, None),
             blobs=self.blobs,
             engine=cast(Any, None),
+            schedules=cast(Any, None),
             settings=AdminSettings(),
             storage=StorageSettings(root=root, raw_output_prefix=raw_output_prefix),
         )

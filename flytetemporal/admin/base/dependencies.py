@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.engine import Engine
+from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.storage.blobs import BlobStore
@@ -17,6 +18,7 @@ class Dependencies:
     sessions: async_sessionmaker[AsyncSession]
     blobs: BlobStore
     engine: Engine
+    schedules: TemporalSchedules
     settings: AdminSettings
     storage: StorageSettings
 

@@ -13,12 +13,13 @@ from temporalio import activity  # Temporal finds an activity by this decorator;
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
+from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import FlyteError
 
 # A younger row may still be in the hands of the call that recorded it.
 MIN_AGE = timedelta(seconds=30)
-# Only one round in this many lists the open workflows: Temporal's visibility store makes that expensive.
+# Only one round in this many lists open workflows and schedules: Temporal's visibility store makes that expensive.
 ROUNDS_BETWEEN_LISTS = 6
 
 _log = structlog.get_logger(__name__)
@@ -49,10 +50,16 @@ class SweeperActivities:
         compared = await _attempt(sweep_ended.close_ended(deps, findings, state.compared_row))
         if state.rounds % ROUNDS_BETWEEN_LISTS == 0:
             await _attempt(sweep_ended.end_finished(deps, findings))
+            await _attempt(_repair_schedules(deps, findings))
         following = control_pb2.SweepState(
             compared_row=state.compared_row if compared is None else compared, rounds=state.rounds + 1
         )
         return control_pb2.SweepResult(state=following, findings=findings.counts)
+
+
+async def _repair_schedules(deps: Dependencies, findings: Findings) -> None:
+    for schedule in await reconciliation.apply_all(deps):
+        findings.add("schedule_repaired", schedule=schedule)
 
 
 async def _attempt(part: Awaitable[Any]) -> Any:

@@ -3,20 +3,14 @@
 Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 """
 
-import re
-
-from croniter import croniter
 from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
 from flytetemporal.admin.base import validation
+from flytetemporal.admin.schedules import grammar, policies
 from flytetemporal.admin.settings import run_policies
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import interfaces, types
-
-CRON_FIELDS = 5
-_ALIASES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-_EVERY = re.compile(r"@every (\d+(\.\d+)?(h|m|s|ms|us|µs|ns))+")
 
 
 def expected_inputs(
@@ -53,17 +47,13 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
                 "Cannot create a launch plan with a schedule if there is an unbound required input. "
                 f"[{name}] is required"
             )
-    kind = schedule.WhichOneof("ScheduleExpression")
-    if kind == "rate" and schedule.rate.value == 0:
-        raise InvalidRequest("invalid value for rate: a schedule cannot fire every 0 units; give a positive value")
-    if kind in ("cron_expression", "cron_schedule"):
-        expression = schedule.cron_expression if kind == "cron_expression" else schedule.cron_schedule.schedule
-        _check_cron(expression)
+    grammar.parse(schedule)
 
 
 def check_annotations(annotations: common_pb2.Annotations) -> None:
     """Refuse policy annotations with which no execution could start. Raises ``InvalidRequest``."""
     run_policies.check(("the launch plan", annotations))
+    policies.read(annotations)
 
 
 def schedule_type(schedule: schedule_pb2.Schedule) -> str:
@@ -133,16 +123,3 @@ def _check_kickoff(name: str, expected: interface_pb2.ParameterMap) -> None:
         raise InvalidRequest(
             f"KickoffTimeInputArg must reference a datetime input. [{name}] is a [{types.text(found)}]"
         )
-
-
-def _check_cron(expression: str) -> None:
-    if expression in _ALIASES or _EVERY.fullmatch(expression):
-        return
-    fields = expression.split()
-    if len(fields) != CRON_FIELDS:
-        raise InvalidRequest(
-            f"Invalid cron expression: expected exactly {CRON_FIELDS} fields, found {len(fields)}: [{expression}]"
-        )
-    # Flyte's parser takes "?" for "*" in every field; croniter does not know it.
-    if not croniter.is_valid(expression.replace("?", "*")):
-        raise InvalidRequest(f"Invalid cron expression: [{expression}] has a field that is not valid")

@@ -11,6 +11,7 @@ from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
 from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_checks, registration
+from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.admin.settings import setting_checks
 from flytetemporal.idl import digest, identifiers, times
 
@@ -118,6 +119,8 @@ async def set_state(
                 clauses = (*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
                 await session.execute(update(LaunchPlanRow).where(*clauses).values(state=INACTIVE, updated_at=now))
             wanted.state, wanted.updated_at = request.state, now
+    # Also if nothing changed: the call can be the repetition of one whose admin died before this.
+    await reconciliation.apply_soon(deps, name.project, name.domain, name.name)
     return launch_plan_pb2.LaunchPlanUpdateResponse()
 
 

@@ -163,6 +163,19 @@ def check(level: Level) -> None:
     _map_batch(level)
 
 
+def value_of(level: Level, annotation: str, adapter: TypeAdapter[T]) -> T | None:
+    """Return the value of an annotation whose text is YAML; None if the level does not set it.
+
+    Raises:
+        InvalidRequest: the text cannot be read.
+    """
+    name, annotations = level
+    if annotation not in annotations.values:
+        return None
+    place = f"annotation {annotation} of {name}"
+    return _read(place, _yaml(place, annotations.values[annotation]), adapter)
+
+
 def _timeout(level: Level) -> timedelta | None:
     """Return the timeout that a level sets, None if it sets none. Zero removes the timeout of a less specific level."""
     name, annotations = level
@@ -187,11 +200,7 @@ def _on_failure(level: Level) -> str:
 
 
 def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> list[T]:
-    name, annotations = level
-    if annotation not in annotations.values:
-        return []
-    place = f"annotation {annotation} of {name}"
-    return _read(place, _yaml(place, annotations.values[annotation]), adapter)
+    return value_of(level, annotation, adapter) or []
 
 
 def _yaml(place: str, text: str) -> object:

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 from flytetemporal.admin import identity, service
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
+from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.catalog import service as catalog_service
@@ -57,6 +58,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             sessions=sessions,
             blobs=_store(settings.storage),
             engine=Engine(client, settings.temporal.cluster, eager=settings.temporal.in_process_worker),
+            schedules=TemporalSchedules(client),
             settings=settings.admin,
             storage=settings.storage,
         )

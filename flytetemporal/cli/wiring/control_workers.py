@@ -14,11 +14,13 @@ from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
+from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
 from flytetemporal.cli.wiring import connections, deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
+from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 
 SWEEPER_ID = "flytetemporal-sweeper"
@@ -35,8 +37,8 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
     worker = Worker(
         client,
         task_queue=workflows.CONTROL_QUEUE,
-        workflows=[SweeperWorkflow],
-        activities=SweeperActivities(deps).all(),
+        workflows=[SweeperWorkflow, ScheduledLaunchWorkflow],
+        activities=[*SweeperActivities(deps).all(), *ScheduledLaunchActivities(deps).all()],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         deployment_config=deployments.unversioned(settings),

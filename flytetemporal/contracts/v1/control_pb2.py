@@ -22,9 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from flyteidl.core import identifier_pb2 as flyteidl_dot_core_dot_identifier__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/control.proto\x12\x10\x66lytetemporal.v1\"2\n\nSweepState\x12\x14\n\x0c\x63ompared_row\x18\x01 \x01(\x03\x12\x0e\n\x06rounds\x18\x02 \x01(\x04\"\xaa\x01\n\x0bSweepResult\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.SweepState\x12=\n\x08\x66indings\x18\x02 \x03(\x0b\x32+.flytetemporal.v1.SweepResult.FindingsEntry\x1a/\n\rFindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/control.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"2\n\nSweepState\x12\x14\n\x0c\x63ompared_row\x18\x01 \x01(\x03\x12\x0e\n\x06rounds\x18\x02 \x01(\x04\"\xaa\x01\n\x0bSweepResult\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.SweepState\x12=\n\x08\x66indings\x18\x02 \x03(\x0b\x32+.flytetemporal.v1.SweepResult.FindingsEntry\x1a/\n\rFindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"j\n\x0eLaunchSchedule\x12.\n\x0blaunch_plan\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12(\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"s\n\x0fScheduledLaunch\x12.\n\x0blaunch_plan\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x30\n\x0cscheduled_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"j\n\x15ScheduledLaunchResult\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x0f\n\x07skipped\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SWEEPRESULT_FINDINGSENTRY']._loaded_options = None
   _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_options = b'8\001'
-  _globals['_SWEEPSTATE']._serialized_start=52
-  _globals['_SWEEPSTATE']._serialized_end=102
-  _globals['_SWEEPRESULT']._serialized_start=105
-  _globals['_SWEEPRESULT']._serialized_end=275
-  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_start=228
-  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_end=275
+  _globals['_SWEEPSTATE']._serialized_start=149
+  _globals['_SWEEPSTATE']._serialized_end=199
+  _globals['_SWEEPRESULT']._serialized_start=202
+  _globals['_SWEEPRESULT']._serialized_end=372
+  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_start=325
+  _globals['_SWEEPRESULT_FINDINGSENTRY']._serialized_end=372
+  _globals['_LAUNCHSCHEDULE']._serialized_start=374
+  _globals['_LAUNCHSCHEDULE']._serialized_end=480
+  _globals['_SCHEDULEDLAUNCH']._serialized_start=482
+  _globals['_SCHEDULEDLAUNCH']._serialized_end=597
+  _globals['_SCHEDULEDLAUNCHRESULT']._serialized_start=599
+  _globals['_SCHEDULEDLAUNCHRESULT']._serialized_end=705
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 """A fork reuses what succeeded in its source and says what runs again, before it starts anything."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -413,7 +414,7 @@ async def test_resources_that_cannot_be_set_are_refused(
 ) -> None:
     given = fork_pb2.NodeResource(node_id=node, resource=resource, quantity=quantity)
     limited = failed.settings.model_copy(update={"task_cpu_limit": "100"})
-    deps = Dependencies(failed.sessions, failed.blobs, failed.engine, limited, failed.storage)
+    deps = dataclasses.replace(failed, settings=limited)
 
     with pytest.raises(error, match=text):
         await fork(deps, resources=[given])

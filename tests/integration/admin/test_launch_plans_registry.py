@@ -120,7 +120,9 @@ async def test_lists_know_schedules_and_the_workflow(deps: Dependencies) -> None
     assert await listed(deps, "eq(workflow.name,other)") == []
 
 
-@pytest.mark.parametrize("expression", ["not a cron", "0 0 * * * ?", "days", "61 * * * *", "* * * * nosuchday", ""])
+@pytest.mark.parametrize(
+    "expression", ["not a cron", "0 0 * * * ?", "0 0 31 2 *", "61 * * * *", "* * * * nosuchday", ""]
+)
 async def test_expressions_that_are_no_cron_are_refused(deps: Dependencies, expression: str) -> None:
     schedule = schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule=expression))
 

@@ -30,7 +30,7 @@ from flytetemporal.config.storage import StorageSettings
 from flytetemporal.db import session
 from flytetemporal.idl import phases
 from flytetemporal.storage.blobs import BlobStore
-from tests.fixtures.engine import RecordingEngine
+from tests.fixtures.engine import RecordingEngine, RecordingSchedules
 from tests.fixtures.query_plans import Selects, seeded_database
 from tests.fixtures.registrations import DOMAIN, PROJECT, listing
 
@@ -138,6 +138,7 @@ async def plans(seeded: DatabaseSettings, tmp_path: Path) -> AsyncIterator[Plans
         sessions=sessions,
         blobs=BlobStore(str(tmp_path)),
         engine=RecordingEngine(),
+        schedules=RecordingSchedules(),
         settings=AdminSettings(),
         storage=StorageSettings(),
     )

@@ -1,0 +1,109 @@
+"""Launch the executions of schedules.
+
+Name and contents mirror flyteadmin's scheduler/executor/executor_impl.go and scheduler/identifier/identifier.go. In
+Flyte, a schedule with a fixed rate does not set the kickoff input, so that its executions fail; here it does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
+from flyteidl.core import identifier_pb2
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity  # Temporal finds an activity by this decorator; all calls go through base/engine.
+
+from flytetemporal.admin.base import stored_messages
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow
+from flytetemporal.admin.executions import launching
+from flytetemporal.admin.registry import entity_lists
+from flytetemporal.contracts.v1 import control_pb2
+from flytetemporal.errors import AlreadyExists, InvalidRequest
+from flytetemporal.idl import naming
+
+Mode = execution_pb2.ExecutionMetadata
+
+_log = structlog.get_logger(__name__)
+
+
+class ScheduledLaunchActivities:
+    """The implementation of the activity ``launch_scheduled`` of ``contracts/activities``."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for the worker."""
+        return [self.launch_scheduled]
+
+    @activity.defn
+    async def launch_scheduled(self, launch: control_pb2.ScheduledLaunch) -> control_pb2.ScheduledLaunchResult:
+        """Launch the execution of one time of a schedule; a repeated call changes nothing."""
+        deps, plan = self._deps, launch.launch_plan
+        async with deps.sessions() as session:
+            row = await _row(session, plan)
+            if row is None or row.state != launch_plan_pb2.ACTIVE:
+                return _skipped(launch, "this version of the launch plan is not active")
+            spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
+        request = _request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
+        execution_id = identifier_pb2.WorkflowExecutionIdentifier(
+            project=plan.project, domain=plan.domain, name=request.name
+        )
+        try:
+            await launching.create(deps, request)
+        except AlreadyExists as e:
+            if not await _exists(deps, request):
+                return _skipped(launch, e.message)  # The limit of the launch plan is reached.
+        except InvalidRequest as e:
+            if not e.details:
+                raise
+            return _skipped(launch, e.message)  # The project is archived.
+        return control_pb2.ScheduledLaunchResult(execution_id=execution_id)
+
+
+def execution_name(plan: identifier_pb2.Identifier, seconds: int) -> str:
+    """Return the name of the execution that a schedule launches at a Unix time; it is that of Flyte's scheduler."""
+    text = f"{plan.project}:{plan.domain}:{plan.name}:{plan.version}:{seconds}"
+    return f"f{naming.fnv1(text.encode()).to_bytes(8, 'little').hex()}000"
+
+
+def _request(launch: control_pb2.ScheduledLaunch, kickoff: str) -> execution_pb2.ExecutionCreateRequest:
+    plan = launch.launch_plan
+    request = execution_pb2.ExecutionCreateRequest(
+        project=plan.project,
+        domain=plan.domain,
+        name=execution_name(plan, launch.scheduled_at.seconds),
+        spec=execution_pb2.ExecutionSpec(
+            launch_plan=plan, metadata=Mode(mode=Mode.SCHEDULED, scheduled_at=launch.scheduled_at)
+        ),
+    )
+    if kickoff:
+        request.inputs.literals[kickoff].scalar.primitive.datetime.CopyFrom(launch.scheduled_at)
+    return request
+
+
+def _skipped(launch: control_pb2.ScheduledLaunch, reason: str) -> control_pb2.ScheduledLaunchResult:
+    plan = launch.launch_plan
+    name = f"{plan.project}:{plan.domain}:{plan.name}:{plan.version}"
+    _log.info("scheduled_launch_skipped", launch_plan=name, time=launch.scheduled_at.ToJsonString(), reason=reason)
+    return control_pb2.ScheduledLaunchResult(skipped=reason)
+
+
+async def _row(session: AsyncSession, plan: identifier_pb2.Identifier) -> LaunchPlanRow | None:
+    name = common_pb2.NamedEntityIdentifier(project=plan.project, domain=plan.domain, name=plan.name)
+    query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.version == plan.version)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def _exists(deps: Dependencies, request: execution_pb2.ExecutionCreateRequest) -> bool:
+    query = select(
+        exists().where(
+            ExecutionRow.execution_project == request.project,
+            ExecutionRow.execution_domain == request.domain,
+            ExecutionRow.execution_name == request.name,
+        )
+    )
+    async with deps.sessions() as session:
+        return bool(await session.scalar(query))
