@@ -1,6 +1,6 @@
 """A launch plan that runs by itself every morning, once it is active."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flytekit import CronSchedule, LaunchPlan, task, workflow
 
@@ -11,7 +11,7 @@ def report(day: datetime) -> str:
 
 
 @workflow
-def reporting(day: datetime) -> str:
+def reporting(day: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> str:
     return report(day=day)
 
 

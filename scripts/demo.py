@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from flyteidl.admin import execution_pb2, node_execution_pb2, signal_pb2, task_execution_pb2
+from flyteidl.admin import (
+    common_pb2,
+    execution_pb2,
+    launch_plan_pb2,
+    node_execution_pb2,
+    signal_pb2,
+    task_execution_pb2,
+)
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
@@ -80,6 +87,32 @@ class Running:
         self._wait_until(lambda: self._phase("fn0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
         ended = NodePhase.Phase.Name(self._phase("fn0") or 0)
         return f"failure node fn0 {ended}: it released what the workflow held"
+
+    def scheduled(self) -> str:
+        """Let a schedule launch the same workflow every two seconds, until there are two executions."""
+        self._wait_until(lambda: self._phase("n0") is not None)
+        workflow = self._admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=self.id)).closure.workflow_id
+        plan = identifier_pb2.Identifier()
+        plan.CopyFrom(workflow)
+        plan.resource_type, plan.name = identifier_pb2.LAUNCH_PLAN, f"every_two_seconds_{self.id.name}"
+        spec = launch_plan_pb2.LaunchPlanSpec(workflow_id=workflow)
+        spec.entity_metadata.schedule.cron_schedule.schedule = "@every 2s"
+        spec.entity_metadata.schedule.kickoff_time_input_arg = "day"
+        self._admin.CreateLaunchPlan(launch_plan_pb2.LaunchPlanCreateRequest(id=plan, spec=spec))
+        self._admin.UpdateLaunchPlan(launch_plan_pb2.LaunchPlanUpdateRequest(id=plan, state=launch_plan_pb2.ACTIVE))
+        self._wait_until(lambda: len(self._launched(plan)) > 1)
+        self._admin.UpdateLaunchPlan(launch_plan_pb2.LaunchPlanUpdateRequest(id=plan, state=launch_plan_pb2.INACTIVE))
+        return f"its schedule, every two seconds, launched {' and '.join(self._launched(plan)[:2])}"
+
+    def _launched(self, plan: identifier_pb2.Identifier) -> list[str]:
+        listed = self._admin.ListExecutions(
+            common_pb2.ResourceListRequest(
+                id=common_pb2.NamedEntityIdentifier(project=plan.project, domain=plan.domain),
+                filters=f"eq(launch_plan.name,{plan.name})",
+                limit=10,
+            )
+        )
+        return sorted(execution.id.name for execution in listed.executions)
 
     def memory_of_attempts(self) -> str:
         """Return how much memory each attempt of the task had."""
@@ -165,6 +198,7 @@ EXAMPLES = (
     Example("dynamic_plan", "dynamic_workflow"),
     Example("mapping", "mapping_workflow"),
     Example("child_plan", "parent_workflow"),
+    Example("reporting", "reporting", action=Running.scheduled),
     Example("eager_steps", "eager_workflow"),
     Example("retries", "retry_workflow"),
     Example(

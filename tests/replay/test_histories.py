@@ -13,6 +13,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from flytetemporal.contracts import payloads
 from flytetemporal.workflows.array import ArrayWorkflow
+from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
@@ -22,7 +23,7 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
 async def test_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode())
     replayer = Replayer(
-        workflows=[ExecutionWorkflow, ArrayWorkflow],
+        workflows=[ExecutionWorkflow, ArrayWorkflow, ScheduledLaunchWorkflow],
         data_converter=payloads.DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
         debug_mode=True,  # On a crowded machine a workflow task takes longer than the two seconds that the SDK allows.
@@ -70,6 +71,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("stopped_ones_run_again",), ("shards_with_a_history", "node-1"), ("paused_run_continues", "run1"),
         ("stays_queued",), ("abort_wins",),
         ("clocks_of_limits", "node"), ("clocks_of_limits", "execution"), ("stopped_clock_goes_on", "run1"),
+        ("starts_a_workflow_that_knows_its_time",),
     ],
     ids="-".join,
 )  # fmt: skip

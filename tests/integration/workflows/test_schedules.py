@@ -25,6 +25,7 @@ from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.idl import times
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from tests.fixtures.waiting import HANG_SECONDS
+from tests.integration.workflows.conftest import record
 
 YEAR = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -141,7 +142,10 @@ async def test_a_schedule_is_made_once_and_replaced_when_it_differs(
 
 
 async def test_each_time_starts_a_workflow_that_knows_its_time(
-    temporal: Client, schedules: TemporalSchedules, monkeypatch: pytest.MonkeyPatch
+    temporal: Client,
+    schedules: TemporalSchedules,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     launched: list[control_pb2.ScheduledLaunch] = []
 
@@ -165,6 +169,9 @@ async def test_each_time_starts_a_workflow_that_knows_its_time(
         async with asyncio.timeout(HANG_SECONDS):
             while len(launched) < 2:  # noqa: ASYNC110  the activity only appends
                 await asyncio.sleep(0.05)
+        if request.config.getoption("--record-histories"):
+            started = await temporal.list_workflows(f"WorkflowId STARTS_WITH '{made.id}'").__anext__()
+            record(request, "0", await temporal.get_workflow_handle(started.id).fetch_history())
 
     first, second = sorted(launch.scheduled_at.seconds for launch in launched[:2])
     assert (first % 2, second - first) == (0, 2)
