@@ -22,7 +22,7 @@ COMMANDS = {
     "pause": "Let TARGET start nothing new until it is resumed.",
     "resume": "Let TARGET, which is paused, continue.",
     "pauses": "List what is paused in the project and domain, or the pauses that apply to EXECUTION.",
-    "edit": "Change EXECUTION while it runs.",
+    "edit": "Change EXECUTION, or one of its nodes, while it runs.",
     "retry": "Run NODE of EXECUTION again, which has failed and is held.",
     "skip": "End NODE of EXECUTION with given outputs; it is held or has not started.",
     "terminate": "Abort EXECUTION.",

@@ -142,9 +142,13 @@ def budget_of(node: NodeRun, retries: int = 0, task: str = "") -> Budget:
     """Return the budget of a node; ``retries``, those of its task, count if the node has none."""
     settings = node.scope.run.argument.settings
     rules = [rule for rule in settings.retry_rules if rule.task in ("", task)]
+    own = node.node.retries or retries
+    # The budget of an array is not that of its elements.
+    if node.changes.HasField("retries") and not (node.node.HasField("array") and node.id == node.event.id.node_id):
+        own, rules = node.changes.retries.value, [_without_retries(rule) for rule in rules]
     memory = memory_rules.applying(settings.memory_rules, task) if task else None
     steps = memory.steps if memory is not None else 0
-    return Budget((node.node.retries or retries) + 1, rules, steps, node.progress)
+    return Budget(own + 1, rules, steps, node.progress)
 
 
 def node_limit(node: NodeRun) -> timedelta:
@@ -152,7 +156,7 @@ def node_limit(node: NodeRun) -> timedelta:
 
     In Flyte it is a multiple of the timeout whatever the retries, which ends a node before they are used.
     """
-    timeout = times.limit(node.node.timeout)
+    timeout = node.timeout
     limit = (node.scope.run.argument.node_deadline_factor or DEADLINE_FACTOR) * timeout
     if not timeout:
         return limit
@@ -201,13 +205,14 @@ async def with_deadline(
     Raises:
         NodeFailure: it failed, or its budget is exhausted.
     """
-    limit = times.limit(node.node.timeout)
-    if not limit:
-        return await work(node.at(node.progress.attempt))  # Only operators start another attempt.
-    budget = budget_of(node, retries, task)
-    progress = budget.progress
+    progress = node.progress
     while True:
-        await wait_out_pause(node, budget)
+        if progress.HasField("retry_at"):
+            await wait_out_pause(node, budget_of(node, retries, task))
+        # Operators can have changed both while the node waited.
+        limit, budget = node.timeout, budget_of(node, retries, task)
+        if not limit:
+            return await work(node.at(budget.attempt))
         if not progress.HasField("attempt_began_at"):
             await node.wait_for_resume()
             progress.attempt_began_at.FromDatetime(workflow.now())
@@ -243,6 +248,16 @@ def _pauses(rule: execution_pb2.RetryRule | None, retries: int) -> timedelta:
     summed = min(retries, SUMMED_PAUSES)
     total = sum((_pause(rule, before) for before in range(summed)), timedelta())
     return total + (retries - summed) * _pause(rule, retries)
+
+
+def _without_retries(rule: execution_pb2.RetryRule) -> execution_pb2.RetryRule:
+    """Return a rule that only sets pauses, unless it is about failures of the system."""
+    if rule.cause == "SYSTEM" or not rule.HasField("retries"):
+        return rule
+    copy = execution_pb2.RetryRule()
+    copy.CopyFrom(rule)
+    copy.ClearField("retries")
+    return copy
 
 
 def _kind(error: core_execution_pb2.ExecutionError) -> str:

@@ -126,7 +126,7 @@ async def _walk(run: Run) -> Values:
     run.reports.start()
     await run.state.restore()
     run.graph = graph.parse(await _graph_bytes(argument))
-    run.edits.open(run.state.standing)
+    run.edits.open(run.state.standing, run.parallelism.resize, run.state.forget_memory)
     program = Program(run.graph, argument.tasks)
     walk = Walk(
         Scope(run, program, run.graph.bodies[0], argument.metadata_dir),

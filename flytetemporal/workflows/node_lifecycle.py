@@ -13,7 +13,6 @@ from temporalio import exceptions
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, operations_pb2
 from flytetemporal.errors import ResolutionFailed, ValueTooLarge
-from flytetemporal.idl import times
 from flytetemporal.workflows import attempts, cancellation
 from flytetemporal.workflows import inputs as node_inputs
 from flytetemporal.workflows.abort import Abort
@@ -141,7 +140,7 @@ async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind:
     except NodeFailure as failure:
         raise _Failed(failure) from failure
     except TimeoutError as e:
-        raise _Failed(timed_out(node.id, limit, times.limit(node.node.timeout)), Phase.TIMED_OUT) from e
+        raise _Failed(timed_out(node.id, limit, node.timeout), Phase.TIMED_OUT) from e
     except (asyncio.CancelledError, exceptions.FailureError) as e:
         # An activity that is cancelled raises a FailureError of its own kind, or any other if it fails as it stops.
         if not exceptions.is_cancelled_exception(e) and not cancellation.is_cancelled():

@@ -45,6 +45,8 @@ class Standing(enum.Enum):
     UNKNOWN = enum.auto()
     WAITING = enum.auto()
     RUNNING = enum.auto()
+    # Until its next attempt.
+    PAUSING = enum.auto()
     HELD = enum.auto()
     ENDED = enum.auto()
 
@@ -178,13 +180,19 @@ class RunState:
         """Return where a node stands; what a dynamic node has not generated yet is UNKNOWN."""
         progress = self._open.get(node_id) or self._restored.get(node_id)
         if progress is not None:
-            return Standing.HELD if progress.HasField("held") else Standing.RUNNING
+            return _standing(progress)
         for level in self._levels.values():
             has_ended = level.has_ended(node_id)
             if has_ended is not None:
                 return Standing.ENDED if has_ended else Standing.WAITING
         will_run = any(level.will_run(node_id) for level in self._levels.values())
         return Standing.WAITING if will_run else Standing.UNKNOWN
+
+    def forget_memory(self, node_id: str) -> None:
+        """Take back the memory that an open node got after it had run out of it."""
+        progress = self._open.get(node_id) or self._restored.get(node_id)
+        if progress is not None:
+            progress.ClearField("memory_bytes")
 
     @property
     def open_count(self) -> int:
@@ -222,6 +230,12 @@ class RunState:
             part = continuation_pb2.StateBytes(directory=directory, gzipped=gzipped[start : start + PART_BYTES])
             argument.stored_state.parts.append(await _store(part))
         return argument
+
+
+def _standing(progress: continuation_pb2.OpenNode) -> Standing:
+    if progress.HasField("held"):
+        return Standing.HELD
+    return Standing.PAUSING if progress.HasField("retry_at") else Standing.RUNNING
 
 
 async def _store(part: continuation_pb2.StateBytes) -> execution_pb2.ContentReference:

@@ -16,7 +16,6 @@ from flyteidl.core import workflow_pb2
 from temporalio import workflow
 
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2
-from flytetemporal.idl import times
 from flytetemporal.workflows import failing, node_lifecycle
 from flytetemporal.workflows.abort import SIBLING_FAILED, WORKFLOW_ABORTED, Abort
 from flytetemporal.workflows.inputs import Outputs
@@ -219,7 +218,8 @@ class Walk:
         try:
             spec = self._body.nodes[position]
             # A node with a timeout is never suspended: the timers of its deadlines are in its coroutine.
-            values = await self.run_node(node_run(self.scope, spec, may_suspend=not times.limit(spec.timeout)))
+            node = node_run(self.scope, spec)
+            values = await self.run_node(node.suspendable() if not node.timeout else node)
         except NodeSuspended as suspended:
             self._tasks.suspend(position, suspended)
         except NodeFailure as failure:

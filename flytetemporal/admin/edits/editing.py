@@ -14,7 +14,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, OperatorActionRow
-from flytetemporal.admin.edits import records, skipping
+from flytetemporal.admin.edits import changing, records, skipping
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import edits_pb2
 from flytetemporal.idl import identifiers, phases
@@ -108,6 +108,8 @@ async def _command(deps: Dependencies, row: ExecutionRow, request: edits_pb2.Edi
     match request.WhichOneof("edit"):
         case "execution":
             command.execution.CopyFrom(request.execution)
+        case "node":
+            command.node.CopyFrom(await changing.command(deps, row, request.node))
         case "retry":
             command.retry.CopyFrom(request.retry)
         case _:

@@ -34,6 +34,12 @@ class _Level:
     attempt: int = 0
 
 
+async def find(deps: Dependencies, row: ExecutionRow, node_id: str) -> Node:
+    """Return the node of a template that runs under an id. Raises what ``declared`` raises."""
+    _, node = await _found(deps, row, node_id)
+    return node
+
+
 async def declared(deps: Dependencies, row: ExecutionRow, node_id: str) -> interface_pb2.VariableMap:
     """Return the outputs that a node declares.
 
@@ -41,13 +47,18 @@ async def declared(deps: Dependencies, row: ExecutionRow, node_id: str) -> inter
         NotFound: the execution has no such node, as far as is known.
         FailedPrecondition: the definition of the execution or of the node is gone.
     """
+    level, node = await _found(deps, row, node_id)
+    library = await _library(deps, level.closure, node)
+    interface = _interface(Scope(level.template, library, problems.Problems()), node)
+    if interface is None:
+        raise errors.FailedPrecondition(f"the outputs of node {node_id} are not known, so it cannot be skipped")
+    return interface.outputs
+
+
+async def _found(deps: Dependencies, row: ExecutionRow, node_id: str) -> tuple[_Level, Node]:
     closure = await _closure(deps, row)
-    async for level, node in _search(deps, row, _Level(closure, closure.primary.template), node_id):
-        library = await _library(deps, level.closure, node)
-        interface = _interface(Scope(level.template, library, problems.Problems()), node)
-        if interface is None:
-            raise errors.FailedPrecondition(f"the outputs of node {node_id} are not known, so it cannot be skipped")
-        return interface.outputs
+    async for found in _search(deps, row, _Level(closure, closure.primary.template), node_id):
+        return found
     raise errors.NotFound(
         f"execution {row.execution_name} has no node {node_id}, or a node above it has not generated it yet; "
         f"see the nodes that have not ended with: flytetemporal why {row.execution_name}"

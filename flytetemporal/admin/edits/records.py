@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from google.protobuf import json_format
 from google.protobuf.message import Message
 from sqlalchemy import cast, delete, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,7 +17,7 @@ from flytetemporal.contracts.v1 import edits_pb2
 from flytetemporal.idl import identifiers, times
 
 # The names of edits in the record, by the field of EditRequest.
-_ACTIONS = {"execution": "edit", "retry": "retry", "skip": "skip"}
+_ACTIONS = {"execution": "edit", "node": "edit", "retry": "retry", "skip": "skip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def asked(request: edits_pb2.EditRequest) -> Message:
     """Return the part of a request that says what is to be done. Raises ``InvalidRequest`` if nothing is."""
     kind = request.WhichOneof("edit")
     if kind is None:
-        raise errors.InvalidRequest("the edit asks for nothing; set execution, retry or skip")
+        raise errors.InvalidRequest("the edit asks for nothing; set execution, node, retry or skip")
     found: Message = getattr(request, kind)
     return found
 
@@ -64,9 +65,9 @@ async def find(deps: Dependencies, request: edits_pb2.EditRequest) -> Record | N
 async def add(deps: Dependencies, request: edits_pb2.EditRequest) -> Record:
     """Record an edit before it is sent to the workflow."""
     edit = asked(request)
-    fields = {field.name: value for field, value in edit.ListFields() if isinstance(value, str | int)}
-    fields.pop("json", None)  # Outputs are the user's data.
-    details: dict[str, object] = dict(fields)
+    details: dict[str, object] = json_format.MessageToDict(edit, preserving_proto_field_name=True)
+    for outputs in ("json", "literals"):  # They are the user's data.
+        details.pop(outputs, None)
     node_id = str(details.pop("node_id", ""))
     details |= {"request_id": request.request_id, "reason": request.reason, "digest": _digest(request)}
     action = _ACTIONS[request.WhichOneof("edit") or ""]

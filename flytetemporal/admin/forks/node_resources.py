@@ -12,12 +12,6 @@ from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import fork_pb2, graph_pb2
 from flytetemporal.idl import naming
 
-NAMES = {
-    "cpu": tasks_pb2.Resources.CPU,
-    "memory": tasks_pb2.Resources.MEMORY,
-    "gpu": tasks_pb2.Resources.GPU,
-    "ephemeral-storage": tasks_pb2.Resources.EPHEMERAL_STORAGE,
-}
 # The attempt of a workflow node that a fork starts with.
 _FIRST_ATTEMPT = 0
 
@@ -28,10 +22,10 @@ def check(request: fork_pb2.ForkRequest, settings: AdminSettings) -> dict[str, t
     for given in request.resources:
         if not given.node_id:
             raise errors.InvalidRequest("a resource is given to no node; write it as NODE.memory=8Gi")
-        kind = NAMES.get(given.resource)
+        kind = task_resources.NAMES.get(given.resource)
         if kind is None:
             raise errors.InvalidRequest(
-                f"node {given.node_id} has no resource {given.resource}; set one of {', '.join(NAMES)}"
+                f"node {given.node_id} has no resource {given.resource}; set one of {', '.join(task_resources.NAMES)}"
             )
         entry = tasks_pb2.Resources.ResourceEntry(name=kind, value=given.quantity)
         resources = found.setdefault(given.node_id, tasks_pb2.Resources())

@@ -24,6 +24,13 @@ _POD_NAMES = {
     "nvidia.com/gpu": Kind.GPU,
     "ephemeral-storage": Kind.EPHEMERAL_STORAGE,
 }
+# As operators name them.
+NAMES = {
+    "cpu": Kind.CPU,
+    "memory": Kind.MEMORY,
+    "gpu": Kind.GPU,
+    "ephemeral-storage": Kind.EPHEMERAL_STORAGE,
+}
 _CONVENTIONS = "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
 
 

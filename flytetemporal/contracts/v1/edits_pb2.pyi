@@ -2,6 +2,8 @@ import datetime
 
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import literals_pb2 as _literals_pb2
+from flyteidl.core import tasks_pb2 as _tasks_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from google.protobuf.internal import containers as _containers
@@ -13,13 +15,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EditRequest(_message.Message):
-    __slots__ = ("execution_id", "request_id", "expected_revision", "edited_by", "reason", "execution", "retry", "skip")
+    __slots__ = ("execution_id", "request_id", "expected_revision", "edited_by", "reason", "execution", "node", "retry", "skip")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     EDITED_BY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
@@ -28,15 +31,37 @@ class EditRequest(_message.Message):
     edited_by: str
     reason: str
     execution: ExecutionEdit
+    node: NodeEdit
     retry: RetryNode
     skip: SkipNode
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., request_id: _Optional[str] = ..., expected_revision: _Optional[_Union[_wrappers_pb2.UInt64Value, _Mapping]] = ..., edited_by: _Optional[str] = ..., reason: _Optional[str] = ..., execution: _Optional[_Union[ExecutionEdit, _Mapping]] = ..., retry: _Optional[_Union[RetryNode, _Mapping]] = ..., skip: _Optional[_Union[SkipNode, _Mapping]] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., request_id: _Optional[str] = ..., expected_revision: _Optional[_Union[_wrappers_pb2.UInt64Value, _Mapping]] = ..., edited_by: _Optional[str] = ..., reason: _Optional[str] = ..., execution: _Optional[_Union[ExecutionEdit, _Mapping]] = ..., node: _Optional[_Union[NodeEdit, _Mapping]] = ..., retry: _Optional[_Union[RetryNode, _Mapping]] = ..., skip: _Optional[_Union[SkipNode, _Mapping]] = ...) -> None: ...
 
 class ExecutionEdit(_message.Message):
-    __slots__ = ("on_failure",)
+    __slots__ = ("max_parallelism", "on_failure")
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    max_parallelism: _wrappers_pb2.UInt32Value
     on_failure: str
-    def __init__(self, on_failure: _Optional[str] = ...) -> None: ...
+    def __init__(self, max_parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., on_failure: _Optional[str] = ...) -> None: ...
+
+class NodeEdit(_message.Message):
+    __slots__ = ("node_id", "retries", "timeout", "resources")
+    class ResourcesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    retries: _wrappers_pb2.UInt32Value
+    timeout: _duration_pb2.Duration
+    resources: _containers.ScalarMap[str, str]
+    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RetryNode(_message.Message):
     __slots__ = ("node_id",)
@@ -61,18 +86,32 @@ class EditResponse(_message.Message):
     def __init__(self, revision: _Optional[int] = ...) -> None: ...
 
 class EditCommand(_message.Message):
-    __slots__ = ("request_id", "expected_revision", "execution", "retry", "skip")
+    __slots__ = ("request_id", "expected_revision", "execution", "node", "retry", "skip")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     expected_revision: _wrappers_pb2.UInt64Value
     execution: ExecutionEdit
+    node: NodeChanges
     retry: RetryNode
     skip: SkippedNode
-    def __init__(self, request_id: _Optional[str] = ..., expected_revision: _Optional[_Union[_wrappers_pb2.UInt64Value, _Mapping]] = ..., execution: _Optional[_Union[ExecutionEdit, _Mapping]] = ..., retry: _Optional[_Union[RetryNode, _Mapping]] = ..., skip: _Optional[_Union[SkippedNode, _Mapping]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., expected_revision: _Optional[_Union[_wrappers_pb2.UInt64Value, _Mapping]] = ..., execution: _Optional[_Union[ExecutionEdit, _Mapping]] = ..., node: _Optional[_Union[NodeChanges, _Mapping]] = ..., retry: _Optional[_Union[RetryNode, _Mapping]] = ..., skip: _Optional[_Union[SkippedNode, _Mapping]] = ...) -> None: ...
+
+class NodeChanges(_message.Message):
+    __slots__ = ("node_id", "retries", "timeout", "resources")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    retries: _wrappers_pb2.UInt32Value
+    timeout: _duration_pb2.Duration
+    resources: _tasks_pb2.Resources
+    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Union[_tasks_pb2.Resources, _Mapping]] = ...) -> None: ...
 
 class SkippedNode(_message.Message):
     __slots__ = ("node_id", "uri", "literals")
@@ -85,18 +124,22 @@ class SkippedNode(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., uri: _Optional[str] = ..., literals: _Optional[_Union[_literals_pb2.LiteralMap, _Mapping]] = ...) -> None: ...
 
 class Edits(_message.Message):
-    __slots__ = ("revision", "on_failure", "retries", "skips", "answered")
+    __slots__ = ("revision", "on_failure", "retries", "skips", "max_parallelism", "changes", "answered")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     SKIPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FIELD_NUMBER: _ClassVar[int]
     revision: int
     on_failure: str
     retries: _containers.RepeatedScalarFieldContainer[str]
     skips: _containers.RepeatedCompositeFieldContainer[SkippedNode]
+    max_parallelism: _wrappers_pb2.UInt32Value
+    changes: _containers.RepeatedCompositeFieldContainer[NodeChanges]
     answered: _containers.RepeatedCompositeFieldContainer[AnsweredEdit]
-    def __init__(self, revision: _Optional[int] = ..., on_failure: _Optional[str] = ..., retries: _Optional[_Iterable[str]] = ..., skips: _Optional[_Iterable[_Union[SkippedNode, _Mapping]]] = ..., answered: _Optional[_Iterable[_Union[AnsweredEdit, _Mapping]]] = ...) -> None: ...
+    def __init__(self, revision: _Optional[int] = ..., on_failure: _Optional[str] = ..., retries: _Optional[_Iterable[str]] = ..., skips: _Optional[_Iterable[_Union[SkippedNode, _Mapping]]] = ..., max_parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[NodeChanges, _Mapping]]] = ..., answered: _Optional[_Iterable[_Union[AnsweredEdit, _Mapping]]] = ...) -> None: ...
 
 class AnsweredEdit(_message.Message):
     __slots__ = ("request_id", "digest", "response")

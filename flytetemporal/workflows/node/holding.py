@@ -7,7 +7,7 @@ from flytetemporal.workflows.node.outcomes import NodeFailure, Values
 
 # What belongs to an attempt that has failed, and what the node waited for.
 _CLEARED = (
-    "attempt_began_at", "wakes_at", "launched", "asked", "dynamic", "retry_at", "last_error", "held",
+    "attempt_began_at", "wakes_at", "launched", "asked", "dynamic", "cache", "retry_at", "last_error", "held",
     "clock", "attempt_clock",
 )  # fmt: skip
 

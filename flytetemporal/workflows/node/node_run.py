@@ -4,13 +4,21 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2, graph_pb2, operations_pb2, pauses_pb2
-from flytetemporal.idl import locations, naming
+from flytetemporal.contracts.v1 import (
+    continuation_pb2,
+    edits_pb2,
+    execution_pb2,
+    graph_pb2,
+    operations_pb2,
+    pauses_pb2,
+)
+from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.node import run as runs
 from flytetemporal.workflows.node.graph import Body
 from flytetemporal.workflows.node.outcomes import Values, user_failure
@@ -40,6 +48,10 @@ class NodeRun:
     def at(self, attempt: int) -> "NodeRun":
         """Return the same node in a later attempt."""
         return dataclasses.replace(self, attempt=attempt)
+
+    def suspendable(self) -> "NodeRun":
+        """Return the same node, which can be suspended while it sleeps."""
+        return dataclasses.replace(self, may_suspend=True)
 
     @property
     def execution_id(self) -> identifier_pb2.WorkflowExecutionIdentifier:
@@ -131,6 +143,16 @@ class NodeRun:
     def progress(self) -> continuation_pb2.OpenNode:
         """What the next run needs to continue the node; the node keeps it up to date."""
         return self.scope.run.state.progress(self.id)
+
+    @property
+    def changes(self) -> edits_pb2.NodeChanges:
+        """What operators have changed of the node, or of the array of which it is an element."""
+        return self.scope.run.edits.changes(self.event.id.node_id)
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long an attempt may take; zero: no limit."""
+        return times.limit(self.changes.timeout if self.changes.HasField("timeout") else self.node.timeout)
 
     @property
     def earlier(self) -> execution_pb2.EarlierNode:

@@ -8,17 +8,23 @@ from flyteidl.core import tasks_pb2
 
 from flytetemporal.contracts import resources
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
+from flytetemporal.workflows.operators.edits import Edits
 
 
 class NodeResources:
     """Resources that the execution gives to its nodes, by node id; the elements of an array have those of the array."""
 
-    def __init__(self, argument: execution_pb2.ExecutionInput) -> None:
+    def __init__(self, argument: execution_pb2.ExecutionInput, edits: Edits) -> None:
         self._given = argument.node_resources
+        self._edits = edits
 
     def of_attempt(self, node_id: str, node: graph_pb2.Node) -> tasks_pb2.Resources | None:
         """Return the resources of the next attempt of a task node; None: those of its task."""
-        own = node.task.overrides.resources if node.task.overrides.HasField("resources") else None
-        if node_id not in self._given:
-            return own
-        return resources.merged(own or tasks_pb2.Resources(), self._given[node_id])
+        found = node.task.overrides.resources if node.task.overrides.HasField("resources") else None
+        changes = self._edits.changes(node_id)
+        # The latest one wins: what the node says, what the execution was launched with, what an operator has changed.
+        if node_id in self._given:
+            found = resources.merged(found or tasks_pb2.Resources(), self._given[node_id])
+        if changes.HasField("resources"):
+            found = resources.merged(found or tasks_pb2.Resources(), changes.resources)
+        return found

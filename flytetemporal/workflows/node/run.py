@@ -67,9 +67,9 @@ class Run:
         self.state = RunState(self.argument, self.node_ids)
         self.continuation = Continuation(self.state, self.reports, self.argument.history_events)
         self.recovery = Recovery(self.argument)
-        self.resources = NodeResources(self.argument)
+        self.resources = NodeResources(self.argument, self.edits)
         self.activity_window = Slots("activity_window", ACTIVITY_WINDOW)
-        self.parallelism = Slots("max_parallelism", self.argument.settings.max_parallelism)
+        self.parallelism = Slots("max_parallelism", self.edits.max_parallelism(self.argument.settings.max_parallelism))
 
     @contextlib.asynccontextmanager
     async def attempt(self, node_id: str, path: Path) -> AsyncIterator[None]:

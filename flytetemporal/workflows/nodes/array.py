@@ -282,6 +282,7 @@ async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: 
     if not node.scope.run.recovery.reuses_elements(node.scope.parent_id, node.id):
         execution.ClearField("recovered_from")
     execution.tasks.CopyFrom(node.scope.program.tasks)
+    execution.edits.CopyFrom(node.scope.run.edits.of_shard(node.id))
     execution.settings.interruptible.value = interruptible
     pauses = node.scope.run.pauses
     if pauses.message.revision:

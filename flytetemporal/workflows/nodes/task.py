@@ -49,6 +49,7 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
     dynamic.take_up(node)
     while True:
         await attempts.wait_out_pause(node, budget)
+        budget = attempts.budget_of(node, summary.retries, summary.id.name)  # Operators can have changed it.
         if budget.progress.HasField("dynamic"):
             try:
                 of_task = functools.partial(task_attempt, node, inputs, budget)
@@ -226,7 +227,7 @@ def task_attempt(
         previous_checkpoint_dir=node.checkpoint_dir(number - 1) if number else node.earlier.checkpoint_uri,
         older_checkpoint_dirs=[node.checkpoint_dir(older) for older in _older(number)],
         generated_name=node.generated_name(number),
-        timeout=times.duration(times.limit(node.node.timeout)),
+        timeout=times.duration(node.timeout),
         interruptible=node.scope.run.is_interruptible(node.node) and budget.may_be_interrupted,
         settings=argument.settings,
         workflow_id=argument.workflow_id,

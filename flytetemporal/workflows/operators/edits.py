@@ -8,6 +8,10 @@ import hashlib
 from collections.abc import Callable
 from typing import TypeAlias
 
+from flyteidl.core import tasks_pb2
+from google.protobuf import wrappers_pb2
+
+from flytetemporal.contracts import resources
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2
 from flytetemporal.errors import Conflict, FailedPrecondition, InvalidRequest, NotFound
 from flytetemporal.workflows.operators.holds import FAIL, HOLD, Holds
@@ -21,9 +25,12 @@ MAX_BYTES = 64 * 1024
 
 StandingOf: TypeAlias = Callable[[str], Standing]
 """Returns where a node stands."""
+_UNCHANGED = edits_pb2.NodeChanges()
+_EDITABLE = (Standing.WAITING, Standing.PAUSING, Standing.HELD)
 _TEXTS = {
     Standing.WAITING: "has not started",
     Standing.RUNNING: "runs",
+    Standing.PAUSING: "waits for its next attempt",
     Standing.HELD: "is held",
     Standing.ENDED: "has ended",
 }
@@ -36,23 +43,32 @@ class Edits:
         self._holds = Holds()
         self._revision = 0
         self._on_failure = ""
+        self._max_parallelism: wrappers_pb2.UInt32Value | None = None
+        self._changes: dict[str, edits_pb2.NodeChanges] = {}
         self._retries: dict[str, None] = {}
         self._skips: dict[str, edits_pb2.SkippedNode] = {}
         self._answered: dict[str, edits_pb2.AnsweredEdit] = {}
         self._standing: StandingOf | None = None
+        self._resize: Callable[[int], None] = _ignore
+        self._forget_memory: Callable[[str], None] = _ignore
 
     def begin(self, argument: execution_pb2.ExecutionInput) -> None:
         """Start with what earlier runs of the execution were asked to do."""
         earlier = argument.edits
         self._revision = earlier.revision
         self._on_failure = earlier.on_failure or argument.settings.on_failure
+        self._max_parallelism = earlier.max_parallelism if earlier.HasField("max_parallelism") else None
+        self._changes = {changes.node_id: changes for changes in earlier.changes}
         self._retries = dict.fromkeys(earlier.retries)
         self._skips = {skip.node_id: skip for skip in earlier.skips}
         self._answered = {answered.request_id: answered for answered in earlier.answered}
 
-    def open(self, standing: StandingOf) -> None:
-        """Accept edits from now on."""
-        self._standing = standing
+    def open(self, standing: StandingOf, resize: Callable[[int], None], forget_memory: Callable[[str], None]) -> None:
+        """Accept edits from now on.
+
+        ``resize`` changes ``max_parallelism``; ``forget_memory`` takes back what a node got after it ran out of memory.
+        """
+        self._standing, self._resize, self._forget_memory = standing, resize, forget_memory
 
     @property
     def is_open(self) -> bool:
@@ -70,12 +86,26 @@ class Edits:
         return edits_pb2.Edits(
             revision=self._revision,
             on_failure=self._on_failure,
+            max_parallelism=self._max_parallelism,
+            changes=list(self._changes.values()),
             retries=list(self._retries),
             skips=list(self._skips.values()),
             answered=list(self._answered.values()),
         )
 
+    def of_shard(self, node_id: str) -> edits_pb2.Edits:
+        """Return what a shard of an array needs to know."""
+        return edits_pb2.Edits(changes=[self._changes[node_id]] if node_id in self._changes else [])
+
     # What nodes ask.
+
+    def max_parallelism(self, launched_with: int) -> int:
+        """Return how many nodes may run at once; 0: no limit."""
+        return launched_with if self._max_parallelism is None else self._max_parallelism.value
+
+    def changes(self, node_id: str) -> edits_pb2.NodeChanges:
+        """Return what was changed of a node; the elements of an array have the changes of the array."""
+        return self._changes.get(node_id, _UNCHANGED)
 
     @property
     def holds_failures(self) -> bool:
@@ -126,12 +156,14 @@ class Edits:
         match command.WhichOneof("edit"):
             case "execution":
                 self._check_execution(command.execution)
+            case "node":
+                self._check_node(command.node)
             case "retry":
                 self._check_retry(command.retry.node_id)
             case "skip":
                 self._check_skip(command.skip)
             case _:
-                raise InvalidRequest("the edit asks for nothing; set execution, retry or skip")
+                raise InvalidRequest("the edit asks for nothing; set execution, node, retry or skip")
         return None
 
     def apply(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse:
@@ -142,8 +174,9 @@ class Edits:
             return answer
         match command.WhichOneof("edit"):
             case "execution":
-                self._on_failure = command.execution.on_failure or self._on_failure
-                self._holds.wake_all()
+                self._apply_execution(command.execution)
+            case "node":
+                self._apply_node(command.node)
             case "retry":
                 self._retries[command.retry.node_id] = None
                 self._holds.wake(command.retry.node_id)
@@ -155,6 +188,24 @@ class Edits:
         self._revision += 1
         return self._answer(command)
 
+    def _apply_execution(self, edit: edits_pb2.ExecutionEdit) -> None:
+        if edit.HasField("max_parallelism"):
+            self._max_parallelism = edit.max_parallelism
+            self._resize(edit.max_parallelism.value)
+        if edit.on_failure:
+            self._on_failure = edit.on_failure
+            self._holds.wake_all()
+
+    def _apply_node(self, edit: edits_pb2.NodeChanges) -> None:
+        changes = self._changes.setdefault(edit.node_id, edits_pb2.NodeChanges(node_id=edit.node_id))
+        for name in ("retries", "timeout"):
+            if edit.HasField(name):
+                getattr(changes, name).CopyFrom(getattr(edit, name))
+        if edit.HasField("resources"):
+            changes.resources.CopyFrom(resources.merged(changes.resources, edit.resources))
+            if any(entry.name == tasks_pb2.Resources.MEMORY for entry in edit.resources.requests):
+                self._forget_memory(edit.node_id)
+
     def _answer(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse:
         response = edits_pb2.EditResponse(revision=self._revision)
         self._answered[command.request_id] = edits_pb2.AnsweredEdit(
@@ -165,10 +216,28 @@ class Edits:
         return response
 
     def _check_execution(self, edit: edits_pb2.ExecutionEdit) -> None:
-        if not edit.on_failure:
-            raise InvalidRequest("the edit of the execution changes nothing; set on_failure")
-        if edit.on_failure not in (HOLD, FAIL):
+        if not edit.on_failure and not edit.HasField("max_parallelism"):
+            raise InvalidRequest("the edit of the execution changes nothing; set max_parallelism or on_failure")
+        if edit.on_failure not in ("", HOLD, FAIL):
             raise InvalidRequest(f"on_failure is {HOLD} or {FAIL}, not [{edit.on_failure}]")
+
+    def _check_node(self, edit: edits_pb2.NodeChanges) -> None:
+        standing = self._known(edit.node_id)
+        if not any(edit.HasField(name) for name in ("retries", "timeout", "resources")):
+            raise InvalidRequest(f"the edit changes nothing of node {edit.node_id}; set retries, timeout or resources")
+        if standing not in _EDITABLE:
+            raise FailedPrecondition(
+                f"node {edit.node_id} {_TEXTS[standing]}; only nodes that have not started, are held or wait for their "
+                "next attempt can be changed"
+            )
+        self._check_room(edit.ByteSize(), edit.node_id)
+
+    def _check_room(self, size: int, node_id: str) -> None:
+        if self.message.ByteSize() + size > MAX_BYTES:
+            raise FailedPrecondition(
+                f"the edits of the execution would need more than {MAX_BYTES} bytes with that of node {node_id}; "
+                "skip with smaller outputs, or when nodes that are to be skipped have ended"
+            )
 
     def _check_retry(self, node_id: str) -> None:
         standing = self._undecided(node_id)
@@ -186,11 +255,7 @@ class Edits:
             raise FailedPrecondition(
                 f"node {node_id} {_TEXTS[standing]}; only nodes that are held or have not started can be skipped"
             )
-        if self.message.ByteSize() + skip.ByteSize() > MAX_BYTES:
-            raise FailedPrecondition(
-                f"too many nodes that have not started are to be skipped (more than {MAX_BYTES} bytes of outputs); "
-                f"skip node {node_id} when some of them have ended"
-            )
+        self._check_room(skip.ByteSize(), node_id)
 
     def _undecided(self, node_id: str) -> Standing:
         standing = self._known(node_id)
@@ -212,3 +277,7 @@ class Edits:
 
 def _digest(command: edits_pb2.EditCommand) -> str:
     return hashlib.sha256(command.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _ignore(_: object) -> None:
+    """Do nothing: a shard of an array has no slots of nodes and takes no edits."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator
 
 from flytetemporal.contracts.v1 import operations_pb2
@@ -18,15 +19,14 @@ class Slots:
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
-        self._semaphore = asyncio.Semaphore(limit) if limit else None
+        # Slots that are taken: those of the holders, and those of waiters that have not noticed yet.
+        self._taken = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._holders: dict[str, None] = {}
 
     @contextlib.asynccontextmanager
     async def held(self, holder: str) -> AsyncIterator[None]:
         """Hold a slot while the block runs; ``holder`` is a node id. A suspended node keeps its slot until it ends."""
-        if self._semaphore is None:
-            yield
-            return
         await self.take(holder)
         try:
             yield
@@ -39,20 +39,55 @@ class Slots:
 
     async def take(self, holder: str) -> None:
         """Take a slot; do nothing if the holder has one, such as a node that was suspended."""
-        if self._semaphore is not None and holder not in self._holders:
-            await self._semaphore.acquire()
-            self._holders[holder] = None
+        if holder in self._holders:
+            return
+        if self.is_free:
+            self._taken += 1
+        else:
+            await self._turn()
+        self._holders[holder] = None
+
+    async def _turn(self) -> None:
+        """Return when a slot is taken for the caller."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # It got its turn, and was cancelled before it noticed.
+                self._release()
+            raise
 
     def give_back(self, holder: str) -> None:
         """Release a slot early, because the nodes below the holder need slots; do nothing if it has none."""
-        if self._semaphore is not None and holder in self._holders:
+        if holder in self._holders:
             del self._holders[holder]
-            self._semaphore.release()
+            self._release()
+
+    def _release(self) -> None:
+        self._taken -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiters and self._has_room:
+            turn = self._waiters.popleft()
+            if not turn.done():  # Its waiter was not cancelled.
+                self._taken += 1
+                turn.set_result(None)
+
+    def resize(self, limit: int) -> None:
+        """Change the number of slots. Holders of those that are too many keep them."""
+        self._limit = limit
+        self._admit()
+
+    @property
+    def _has_room(self) -> bool:
+        return not self._limit or self._taken < self._limit
 
     @property
     def is_free(self) -> bool:
         """Whether the next holder gets a slot at once."""
-        return self._semaphore is None or not self._semaphore.locked()
+        return self._has_room and not any(not turn.done() for turn in self._waiters)
 
     def wait(self) -> operations_pb2.SlotWait:
         """Return the cause of a wait for a slot, with the first of its holders."""

@@ -232,6 +232,24 @@ async def test_a_node_of_any_kind_is_skipped_with_outputs_that_fit(
     assert "3" not in (await actions(running))[0].details, "outputs are not recorded"
 
 
+@pytest.mark.parametrize("node_id", ["n0", "s0-0-n0", "m0", "b0-0-b0-c1"])
+async def test_a_node_that_runs_a_task_is_changed(running: Dependencies, engine: RecordingEngine, node_id: str) -> None:
+    change = edits_pb2.NodeEdit(node_id=node_id, resources={"memory": "8Gi", "cpu": "500m"})
+    change.retries.value = 0
+    change.timeout.seconds = 90
+
+    await edit(running, node=change)
+
+    sent = engine.edits[0].node
+    assert (sent.node_id, sent.HasField("retries"), sent.retries.value, sent.timeout.seconds) == (node_id, True, 0, 90)
+    assert [entry.value for entry in sent.resources.requests] == ["500m", "8Gi"]
+    assert sent.resources.requests == sent.resources.limits
+    recorded = json.loads((await actions(running))[0].details)
+    assert recorded == {
+        "resources": {"cpu": "500m", "memory": "8Gi"}, "retries": 0, "timeout": "90s", "revision": 1
+    }  # fmt: skip
+
+
 async def test_large_outputs_do_not_travel_with_the_edit(running: Dependencies, engine: RecordingEngine) -> None:
     await edit(running, skip=skip("m0", json.dumps({"o0": list(range(2000))})))
 
@@ -253,6 +271,16 @@ async def test_large_outputs_do_not_travel_with_the_edit(running: Dependencies, 
         ({"retry": {"node_id": "n0"}, "request_id": "a b"}, errors.InvalidRequest, "invalid value for request_id"),
         ({"retry": {"node_id": "n0"}, "edited_by": "x" * 256}, errors.InvalidRequest, "edited_by cannot exceed 255"),
         ({"retry": {"node_id": "n0"}, "reason": "x" * 4097}, errors.InvalidRequest, "reason cannot exceed 4096"),
+        ({"node": {"node_id": "n9", "retries": {"value": 1}}}, errors.NotFound, "execution e1 has no node n9"),
+        ({"node": {"node_id": "start-node", "retries": {"value": 1}}}, errors.InvalidRequest, "nothing to change"),
+        ({"node": {"node_id": "n0", "retries": {"value": 10_001}}}, errors.InvalidRequest, "the limit is 10000"),
+        ({"node": {"node_id": "n0", "timeout": {"seconds": -1}}}, errors.InvalidRequest, "timeout must be between"),
+        ({"node": {"node_id": "n0", "timeout": {"seconds": 2**62}}}, errors.InvalidRequest, "timeout"),
+        ({"node": {"node_id": "n0", "resources": {"ram": "1"}}}, errors.InvalidRequest, "node n0 has no resource ram"),
+        ({"node": {"node_id": "n0", "resources": {"memory": "much"}}}, errors.InvalidRequest, "Kubernetes quantity"),
+        ({"node": {"node_id": "n0", "resources": {"gpu": "1.5"}}}, errors.InvalidRequest, "must be a whole number"),
+        ({"node": {"node_id": "b0", "resources": {"cpu": "1"}}}, errors.InvalidRequest, "node b0 runs no task"),
+        ({"node": {"node_id": "s0", "resources": {"cpu": "1"}}}, errors.InvalidRequest, "node s0 runs no task"),
         ({"skip": skip("n9", "{}")}, errors.NotFound, "execution e1 has no node n9"),
         ({"skip": skip("s0-0-n9", "{}")}, errors.NotFound, "execution e1 has no node s0-0-n9"),
         ({"skip": skip("n0", "{")}, errors.InvalidRequest, "the outputs of node n0 are not JSON"),

@@ -480,8 +480,8 @@ async def test_refused_edits_say_why_and_change_nothing(engine_runs: EngineRuns)
         await runs.wait(handle)
 
     assert refusals == [
-        ("InvalidRequest", "the edit asks for nothing; set execution, retry or skip"),
-        ("InvalidRequest", "the edit of the execution changes nothing; set on_failure"),
+        ("InvalidRequest", "the edit asks for nothing; set execution, node, retry or skip"),
+        ("InvalidRequest", "the edit of the execution changes nothing; set max_parallelism or on_failure"),
         ("InvalidRequest", "on_failure is hold or fail, not [stop]"),
         ("InvalidRequest", "the edit names no node; set node_id"),
         ("NotFound", "the execution has no node n9, or a node above it has not generated it yet; "

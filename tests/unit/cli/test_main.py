@@ -88,6 +88,17 @@ def test_an_execution_is_not_completed_while_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["--node", "n0"], ["--retries", "1"], ["--node", "n0", "--retries", "1", "--max-parallelism", "2"],
+        ["--node", "n0", "--timeout", "soon"],
+    ],
+)  # fmt: skip
+def test_an_edit_that_does_not_say_what_to_change_is_called_wrongly(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main.main, ["edit", "e1", *NOWHERE, *arguments]).exit_code == 2
+
+
+@pytest.mark.parametrize(
     ("arguments", "status"),
     [(["version"], 0), (["why", "e1", *NOWHERE], 1), (["why"], 2), (["why", "a/b", *NOWHERE], 2), (["nothing"], 2)],
 )
