@@ -31,12 +31,10 @@ async def send(
     """
     digest = hashlib.sha256(command.SerializeToString(deterministic=True)).hexdigest()
     # The same id for the same command: Temporal gives it to the workflow once.
-    update = handle.execute_update(
-        workflows.EDIT, command, id=f"{command.request_id}:{digest[:16]}", result_type=edits_pb2.EditResponse
-    )
+    update_id = f"{command.request_id}:{digest[:16]}"
     try:
         # The client polls for as long as it takes, whatever the timeout of one call.
-        return await asyncio.wait_for(answer(update, execution_id), TIMEOUT.total_seconds())
+        return await asyncio.wait_for(_send(handle, execution_id, command, update_id), TIMEOUT.total_seconds())
     except WorkflowUpdateFailedError as e:
         raise _refusal(e.cause, execution_id) from e
     except NotFound as e:
@@ -48,6 +46,18 @@ async def send(
             f"no worker has answered for execution {execution_id.name} within {TIMEOUT.seconds} s; the edit may still "
             f"be applied: repeat it with the same request id, {command.request_id}"
         ) from e
+
+
+async def _send(
+    handle: WorkflowHandle[Any, Any], execution_id: ExecutionId, command: edits_pb2.EditCommand, update_id: str
+) -> edits_pb2.EditResponse:
+    update = handle.execute_update(workflows.EDIT, command, id=update_id, result_type=edits_pb2.EditResponse)
+    try:
+        return await answer(update, execution_id)
+    except NotFound:
+        # The workflow has ended. It may have applied the edit before, and the answer was lost.
+        earlier = handle.get_update_handle(update_id, result_type=edits_pb2.EditResponse)
+        return await answer(earlier.result(), execution_id)
 
 
 def _refusal(cause: BaseException | None, execution_id: ExecutionId) -> FlyteError:

@@ -40,7 +40,8 @@ async def edit(deps: Dependencies, request: edits_pb2.EditRequest) -> edits_pb2.
     record = await records.find(deps, request)
     if record is not None and record.revision:
         return edits_pb2.EditResponse(revision=record.revision)
-    _check_runs(row)
+    if record is None:  # Otherwise the workflow may have applied it before it ended, and its answer was lost.
+        _check_runs(row)
     if not request.request_id:
         request.request_id = uuid.uuid4().hex
     command = await _command(deps, row, request)

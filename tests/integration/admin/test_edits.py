@@ -125,6 +125,13 @@ async def actions(deps: Dependencies, **fields: Any) -> list[edits_pb2.OperatorA
     return list((await editing.list_operator_actions(deps, request)).actions)
 
 
+async def end(deps: Dependencies) -> None:
+    async with deps.sessions.begin() as session:
+        row = await session.get_one(ExecutionRow, (PROJECT, DOMAIN, ID.name))
+        ended = execution_pb2.ExecutionClosure(phase=core_execution_pb2.WorkflowExecution.SUCCEEDED)
+        row.phase, row.closure = "SUCCEEDED", ended.SerializeToString()
+
+
 def skip(node_id: str, outputs: str) -> edits_pb2.SkipNode:
     return edits_pb2.SkipNode(node_id=node_id, json=outputs)
 
@@ -165,10 +172,7 @@ async def test_a_repeated_request_gets_the_same_answer_also_after_the_end(
 ) -> None:
     retry = edits_pb2.RetryNode(node_id="n0")
     first = await edit(running, retry=retry, request_id="r1")
-    async with running.sessions.begin() as session:
-        row = await session.get_one(ExecutionRow, (PROJECT, DOMAIN, ID.name))
-        ended = execution_pb2.ExecutionClosure(phase=core_execution_pb2.WorkflowExecution.SUCCEEDED)
-        row.phase, row.closure = "SUCCEEDED", ended.SerializeToString()
+    await end(running)
 
     assert await edit(running, retry=retry, request_id="r1") == first
     assert (len(engine.edits), len(await actions(running))) == (1, 1)
@@ -192,6 +196,17 @@ async def test_an_edit_without_an_answer_stays_recorded_and_can_be_repeated(
 
     assert await edit(running, retry=retry, request_id="r1") == 1
     assert (unanswered, [action.unanswered for action in await actions(running)]) == ([True], [False])
+
+
+async def test_a_lost_answer_is_found_after_the_end(running: Dependencies, engine: RecordingEngine) -> None:
+    retry = edits_pb2.RetryNode(node_id="n0")
+    engine.edit_refusal = errors.Unavailable("no worker has answered")
+    with pytest.raises(errors.Unavailable):
+        await edit(running, retry=retry, request_id="r1")
+    await end(running)
+    engine.edit_refusal = None
+
+    assert await edit(running, retry=retry, request_id="r1") == 1
 
 
 @pytest.mark.parametrize("kind", [errors.Conflict, errors.FailedPrecondition, errors.NotFound, errors.InvalidRequest])
