@@ -20,7 +20,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from faults import judge
-from faults.executions import DOMAIN, PROJECT, Executions, Run, chosen, with_followers
+from faults.calls import DOMAIN, PROJECT
+from faults.executions import Executions, Run, chosen, with_followers
 from faults.judge import Records, Verdict
 from faults.killer import Killer
 from faults.kinds import KINDS

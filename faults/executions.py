@@ -14,16 +14,15 @@ from flyteidl.admin import common_pb2, execution_pb2, signal_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 
+from faults.calls import CALL_SECONDS, DOMAIN, POLL_SECONDS, PROJECT, execution_id, retried
 from faults.kinds import Again, Kind, integer, text
+from faults.operators import Operators
 from flytetemporal.cli.commands import fork, why
 from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 
-PROJECT, DOMAIN = "flytesnacks", "development"
-TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 # The suite kills fork servers more often than Flyte's three system retries allow for.
 RETRIES = {"flytetemporal.io/retry": "[{cause: SYSTEM, retries: 100}]"}
-POLL_SECONDS = 0.5
-CALL_SECONDS = 20.0
+HOLD = {"flytetemporal.io/on-failure": "hold"}
 OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'ABORTING')"
 
 
@@ -61,6 +60,7 @@ class Executions:
         self._database = state["database_url"].replace("+psycopg", "")
         self._version = version
         self._folder = folder
+        self._operators = Operators(self._channel, folder)
 
     async def close(self) -> None:
         """Close the channel."""
@@ -142,14 +142,15 @@ class Executions:
             await self._launch(run)
             run.created.set()
             await ended.wait()
-            if run.kind.aborted:  # The answer says whether the abort came too late.
+            # The answer says whether the abort came too late; the edits are compared with their records.
+            if run.kind.aborted or run.kind.held:
                 await acting
         finally:
             acting.cancel()
 
     async def _explained(self, name: str) -> str:
         """Return the output of ``flytetemporal why`` for an execution."""
-        request = operations_pb2.ExplainRequest(execution_id=_execution_id(name))
+        request = operations_pb2.ExplainRequest(execution_id=execution_id(name))
         call = self._channel.unary_unary(
             why.EXPLAIN,
             request_serializer=operations_pb2.ExplainRequest.SerializeToString,
@@ -160,7 +161,7 @@ class Executions:
         async def ask() -> None:
             answers[:] = [await call(request, timeout=CALL_SECONDS)]
 
-        await _retried(ask, {"NOT_FOUND"})
+        await retried(ask, {"NOT_FOUND"})
         return "; ".join(line.strip() for answer in answers for line in why.lines(name, answer))
 
     async def _watch(self, ended: Mapping[str, asyncio.Event]) -> None:
@@ -198,35 +199,38 @@ class Executions:
             domain=DOMAIN,
             name=run.name,
             inputs=literals_pb2.LiteralMap(literals=inputs),
-            spec=execution_pb2.ExecutionSpec(launch_plan=plan, annotations=common_pb2.Annotations(values=RETRIES)),
+            spec=execution_pb2.ExecutionSpec(
+                launch_plan=plan,
+                annotations=common_pb2.Annotations(values=RETRIES | HOLD if run.kind.held else RETRIES),
+            ),
         )
-        await _retried(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+        await retried(lambda: self._admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
 
     async def _follow(self, run: Run, source: Run, again: Again) -> None:
         """Fork or recover the source of a run. A repeated call makes no second execution."""
         if again.from_nodes is None:
-            recover = execution_pb2.ExecutionRecoverRequest(id=_execution_id(source.name), name=run.name)
-            await _retried(lambda: self._admin.RecoverExecution(recover, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+            recover = execution_pb2.ExecutionRecoverRequest(id=execution_id(source.name), name=run.name)
+            await retried(lambda: self._admin.RecoverExecution(recover, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
             return
         request = fork_pb2.ForkRequest(
-            execution_id=_execution_id(source.name), from_nodes=again.from_nodes, name=run.name, request_id=run.name
+            execution_id=execution_id(source.name), from_nodes=again.from_nodes, name=run.name, request_id=run.name
         )
         call = self._channel.unary_unary(
             fork.FORK,
             request_serializer=fork_pb2.ForkRequest.SerializeToString,
             response_deserializer=fork_pb2.ForkResponse.FromString,
         )
-        await _retried(lambda: call(request, timeout=CALL_SECONDS), set())
+        await retried(lambda: call(request, timeout=CALL_SECONDS), set())
 
     async def _outputs(self, name: str) -> literals_pb2.LiteralMap:
         """Return the outputs of an execution that has ended."""
-        request = execution_pb2.WorkflowExecutionGetDataRequest(id=_execution_id(name))
+        request = execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id(name))
         found: list[literals_pb2.LiteralMap] = []
 
         async def read() -> None:
             found[:] = [(await self._admin.GetExecutionData(request, timeout=CALL_SECONDS)).full_outputs]
 
-        await _retried(read, set())
+        await retried(read, set())
         return found[0]
 
     async def _act(self, run: Run) -> None:
@@ -234,12 +238,14 @@ class Executions:
         try:
             await self._signal(run)
             await self._abort(run)
+            if run.kind.held:
+                run.trouble = await self._operators.repair(run.name, run.kind.held)
         except grpc.aio.AioRpcError as e:
             run.trouble = f"{e.code().name}: {e.details()}"
 
     async def _signal(self, run: Run) -> None:
         for name, value in run.kind.signals.items():
-            signal_id = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=_execution_id(run.name))
+            signal_id = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=execution_id(run.name))
             request = signal_pb2.SignalSetRequest(id=signal_id, value=value)
             while await self._set(request) == "INVALID_ARGUMENT":  # noqa: ASYNC110  The gate is not reached yet.
                 await asyncio.sleep(POLL_SECONDS)
@@ -248,33 +254,14 @@ class Executions:
         if not run.kind.aborted:
             return
         await asyncio.sleep(run.abort_after)
-        abort = execution_pb2.ExecutionTerminateRequest(id=_execution_id(run.name), cause="aborted by the fault suite")
-        answer = await _retried(
+        abort = execution_pb2.ExecutionTerminateRequest(id=execution_id(run.name), cause="aborted by the fault suite")
+        answer = await retried(
             lambda: self._admin.TerminateExecution(abort, timeout=CALL_SECONDS), {"FAILED_PRECONDITION"}
         )
         run.late = answer == "FAILED_PRECONDITION"
 
     async def _set(self, request: signal_pb2.SignalSetRequest) -> str:
-        return await _retried(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
-
-
-def _execution_id(name: str) -> identifier_pb2.WorkflowExecutionIdentifier:
-    return identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
-
-
-async def _retried(call: Callable[[], Awaitable[Any]], expected: set[str]) -> str:
-    """Call until there is an answer; return the status name of an expected refusal, or an empty text."""
-    while True:
-        try:
-            await call()
-        except grpc.aio.AioRpcError as e:
-            if e.code().name in expected:
-                return e.code().name
-            if e.code() not in TRANSIENT:
-                raise
-            await asyncio.sleep(POLL_SECONDS)
-        else:
-            return ""
+        return await retried(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
 
 
 def chosen(kinds: Sequence[Kind], count: int, dice: random.Random, prefix: str) -> list[Run]:

@@ -38,6 +38,7 @@ class Kind:
     ``dynamic``: the node whose inner nodes are named after the attempt that compiled them.
     ``elements``: for each map task the number of elements that succeed; they write notes, too.
     ``again``: an execution that follows and reuses what succeeded in this one.
+    ``held``: the node that fails and is held, until one of two operators, who both try, has retried or skipped it.
     """
 
     workflow: str
@@ -55,6 +56,7 @@ class Kind:
     dynamic: str = ""
     elements: Mapping[str, int] = field(default_factory=dict)
     again: "Again | None" = None
+    held: str = ""
 
     def after(self, attempt: int) -> "Kind":
         """Return the kind as its records look if ``attempt`` compiled the dynamic node's workflow."""
@@ -175,6 +177,7 @@ KINDS = (
     Kind("mapped", 4, OK, {**ENDS, "n0": OK}, elements={"n0": 5}),
     Kind("mapped_some", 3, OK, {**ENDS, "n0": OK}, elements={"n0": 2}),
     Kind("mapped_failing", 3, FAILED, {**START, "n0": FAILED}, elements={"n0": 0}),
+    Kind("repaired", 6, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n1", "n2"), held="n0"),
     Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
     Kind("mapped_children", 3, OK, {**ENDS, "n0": OK}, child="single", children=3),

@@ -86,6 +86,15 @@ def boom(folder: str) -> int:
     return 0
 
 
+@task
+def needs_repair(folder: str) -> int:
+    note(folder, "start")
+    if not os.path.exists(os.path.join(folder, f"repaired-{os.environ['FLYTE_INTERNAL_EXECUTION_ID']}")):
+        raise ValueError("nothing has been repaired yet")
+    note(folder, "end")
+    return 1
+
+
 @task(timeout=timedelta(seconds=3))
 def too_long(folder: str) -> int:
     note(folder, "start")
@@ -125,6 +134,12 @@ def single(folder: str) -> int:
 @workflow
 def chain(folder: str) -> int:
     return mark(folder=folder, a=echo(a=mark(folder=folder)))
+
+
+@workflow
+def repaired(folder: str) -> int:
+    mark(folder=folder)
+    return mark(folder=folder, a=needs_repair(folder=folder))
 
 
 @workflow
