@@ -23,7 +23,7 @@ from flyteidl.service import dataproxy_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.contracts.v1 import events_pb2, fork_pb2, operations_pb2, records_pb2
+from flytetemporal.contracts.v1 import edits_pb2, events_pb2, fork_pb2, operations_pb2, records_pb2
 from tests.fixtures import registrations
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, scope, variables
 
@@ -266,5 +266,17 @@ VALID: dict[str, list[Message]] = {
             dry_run=True,
         ),
     ],
+    "OperationsService/Edit": [
+        edits_pb2.EditRequest(execution_id=EXECUTION, request_id="r", skip={"node_id": "n0", "json": '{"o0": 1}'}),
+        edits_pb2.EditRequest(execution_id=EXECUTION, retry={"node_id": "n0"}, expected_revision={"value": 1}),
+        edits_pb2.EditRequest(
+            execution_id=EXECUTION,
+            node={"node_id": "n0", "retries": {"value": 1}, "timeout": {"seconds": 9}, "resources": {"memory": "1Gi"}},
+        ),
+        edits_pb2.EditRequest(
+            execution_id=EXECUTION, execution={"max_parallelism": {"value": 2}, "on_failure": "hold"}
+        ),
+    ],
+    "OperationsService/ListOperatorActions": [edits_pb2.ListOperatorActionsRequest(execution_id=EXECUTION, limit=5)],
     "OperationsService/GetLineage": [fork_pb2.LineageRequest(execution_id=EXECUTION)],
 }
