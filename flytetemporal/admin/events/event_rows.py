@@ -4,7 +4,8 @@ A caller that loads node or task rows in order to change them holds the lock of 
 Without it two writers would merge into the same old closure, and the later one would undo what the earlier one stored.
 """
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,13 +15,14 @@ from flyteidl.core import catalog_pb2, identifier_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
-from sqlalchemy import ColumnElement, Table, Text, any_, func, literal, select, update
+from sqlalchemy import ColumnElement, Executable, Table, Text, any_, bindparam, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import inline_data
+from flytetemporal.db.orm import Base
 from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.identifiers import EntityKey
 
@@ -34,6 +36,33 @@ _Closure = (
 )
 _NODE_TERMINAL = [phases.N.Phase.Name(phase) for phase in sorted(phases.NODE_TERMINAL)]
 _TASK_TERMINAL = [phases.T.Phase.Name(phase) for phase in sorted(phases.TASK_TERMINAL)]
+
+
+def _table(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101  mapped classes know it only as a FromClause
+    return table
+
+
+_KEY = ("execution_project", "execution_domain", "execution_name")
+# Columns of the tables, not attributes of the classes: the ORM costs as much as the rest of a small statement.
+_NODES, _TASKS = NodeExecutionRow.__table__.c, TaskExecutionRow.__table__.c
+NODE_COLUMNS = [
+    _NODES[name]
+    for name in (
+        *_KEY,
+        "node_id",
+        "input_uri",
+        "closure",
+        "node_execution_metadata",
+        "parent_node_id",
+        "parent_task_execution",
+        "dynamic_workflow_remote_closure_reference",
+        "event_version",
+    )
+]
+_TASK_ID = ("node_id", "project", "domain", "name", "version", "retry_attempt")
+TASK_COLUMNS = [_TASKS[name] for name in (*_KEY, *_TASK_ID, "input_uri", "closure", "phase_version")]
 
 
 @dataclass(slots=True)
@@ -130,18 +159,30 @@ async def lock_execution(session: AsyncSession, execution_id: ExecutionId) -> Ex
     return state
 
 
-async def store_execution(session: AsyncSession, execution_id: ExecutionId, state: ExecutionState) -> None:
-    """Store a changed execution."""
+# One statement for any number of executions. Built once: building a statement costs more than sending it.
+_UPDATE_EXECUTION = update(_table(ExecutionRow)).where(
+    *(_table(ExecutionRow).c[name] == bindparam(f"of_{name}") for name in _KEY)
+)
+
+
+async def store_executions(session: AsyncSession, states: Iterable[tuple[ExecutionId, ExecutionState]]) -> None:
+    """Store executions that have changed."""
+    changed = [_columns_of_execution(execution_id, state) for execution_id, state in states]
+    if changed:
+        await session.execute(_UPDATE_EXECUTION, changed)
+
+
+def _columns_of_execution(execution_id: ExecutionId, state: ExecutionState) -> dict[str, Any]:
     closure = state.closure
-    columns: dict[str, Any] = {
+    key = identifiers.execution_key(execution_id)
+    return {
+        **{f"of_{column}": part for column, part in zip(_KEY, key, strict=True)},
         "phase": phases.W.Phase.Name(closure.phase),
         "execution_updated_at": _moment(closure.updated_at),
         "cluster": state.cluster,
         **_closure_columns(closure),
         **_error_columns(closure),
     }
-    statement = update(ExecutionRow).where(execution_rows.of_execution(ExecutionRow, execution_id))
-    await session.execute(statement.values(columns))
 
 
 def of_nodes(row: StateRow, node_ids: Iterable[str]) -> ColumnElement[bool]:
@@ -155,45 +196,36 @@ def is_open(row: StateRow) -> ColumnElement[bool]:
     return row.phase.not_in(_NODE_TERMINAL if row is NodeExecutionRow else _TASK_TERMINAL)
 
 
+def node_state(found: Any, execution_id: ExecutionId) -> NodeState:
+    """Return the state of a row with ``NODE_COLUMNS``."""
+    return NodeState(
+        execution_rows.node_execution(found, execution_id),
+        found.parent_node_id,
+        found.parent_task_execution,
+        found.dynamic_workflow_remote_closure_reference,
+        found.event_version,
+    )
+
+
+def task_state(found: Any, execution_id: ExecutionId) -> TaskState:
+    """Return the state of a row with ``TASK_COLUMNS``."""
+    return TaskState(execution_rows.task_execution(found, execution_id), found.phase_version)
+
+
 async def load_nodes(
     session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
 ) -> dict[str, NodeState]:
     """Return the nodes of an execution that meet the conditions, by id."""
-    row = NodeExecutionRow
-    query = select(
-        row.node_id,
-        row.input_uri,
-        row.closure,
-        row.node_execution_metadata,
-        row.parent_node_id,
-        row.parent_task_execution,
-        row.dynamic_workflow_remote_closure_reference,
-        row.event_version,
-    ).where(execution_rows.of_execution(row, execution_id), *conditions)
-    return {
-        found.node_id: NodeState(
-            execution_rows.node_execution(found, execution_id),
-            found.parent_node_id,
-            found.parent_task_execution,
-            found.dynamic_workflow_remote_closure_reference,
-            found.event_version,
-        )
-        for found in await session.execute(query)
-    }
+    query = select(*NODE_COLUMNS).where(execution_rows.of_execution(NodeExecutionRow, execution_id), *conditions)
+    return {found.node_id: node_state(found, execution_id) for found in await session.execute(query)}
 
 
 async def load_tasks(
     session: AsyncSession, execution_id: ExecutionId, *conditions: ColumnElement[bool]
 ) -> dict[TaskKey, TaskState]:
     """Return the attempts of an execution that meet the conditions."""
-    row = TaskExecutionRow
-    columns = (row.node_id, row.project, row.domain, row.name, row.version, row.retry_attempt)
-    query = select(*columns, row.input_uri, row.closure, row.phase_version)
-    query = query.where(execution_rows.of_execution(row, execution_id), *conditions)
-    states = (
-        TaskState(execution_rows.task_execution(found, execution_id), found.phase_version)
-        for found in await session.execute(query)
-    )
+    query = select(*TASK_COLUMNS).where(execution_rows.of_execution(TaskExecutionRow, execution_id), *conditions)
+    states = (task_state(found, execution_id) for found in await session.execute(query))
     return {task_key(state.execution.id): state for state in states}
 
 
@@ -281,15 +313,18 @@ def _error_columns(
 async def _store(session: AsyncSession, row: StateRow, columns: list[dict[str, Any]]) -> None:
     if not columns:
         return
-    table = row.__table__
-    assert isinstance(table, Table)  # noqa: S101  mapped classes know it only as a FromClause
+    await session.execute(_upsert(row, tuple(columns[0])), columns)
+
+
+@functools.cache
+def _upsert(row: StateRow, names: Sequence[str]) -> Executable:
+    table = _table(row)
     insert = postgresql.insert(table)
     key = [column.name for column in table.primary_key]
-    changed = {name: insert.excluded[name] for name in columns[0] if name not in (*key, "created_at")}
+    changed = {name: insert.excluded[name] for name in names if name not in (*key, "created_at")}
     # An upsert stores new and changed rows in one statement. The rows of a batch are created in one transaction, which
     # has a single now(): created_at is the time of the first event instead, so that lists keep the order of events.
-    upsert = insert.on_conflict_do_update(index_elements=key, set_={**changed, "updated_at": func.now()})
-    await session.execute(upsert, columns)
+    return insert.on_conflict_do_update(index_elements=key, set_={**changed, "updated_at": func.now()})
 
 
 def _moment(stamp: timestamp_pb2.Timestamp) -> datetime | None:

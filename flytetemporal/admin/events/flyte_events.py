@@ -43,7 +43,7 @@ async def create_workflow_event(
         if event.phase in (phases.W.UNDEFINED, phases.W.QUEUED):
             await _reassign(session, event, state)
         workflow_events.record(state.closure, event)
-        await event_rows.store_execution(session, event.execution_id, state)
+        await event_rows.store_executions(session, [(event.execution_id, state)])
     return admin_event_pb2.WorkflowExecutionEventResponse()
 
 

@@ -11,9 +11,9 @@ from flyteidl.event import event_pb2
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import batches, event_rows
+from flytetemporal.admin.events import event_rows, group_rows
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.idl import phases, times
+from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.progress import workflow_events
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
@@ -34,8 +34,8 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
         if event.phase == phases.W.ABORTED and not aborting:
             state.closure.abort_metadata.cause = outcome.error.message
         workflow_events.advance(state.closure, event)
-        await event_rows.store_execution(session, execution_id, state)
-        await batches.close_open(session, execution_id, state.closure)
+        await event_rows.store_executions(session, [(execution_id, state)])
+        await group_rows.close_open(session, {identifiers.execution_key(execution_id): state.closure})
     # After the commit: a parent that reads the child at once must find it ended.
     await _notify_parent(deps, execution_id, event)
     return True

@@ -4,6 +4,7 @@ The statements are those that admin runs; Postgres explains them over tables wit
 entities may be read whole: they are small.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from flyteidl.admin import common_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import identifier_pb2
+from flyteidl.event import event_pb2
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,11 +24,12 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.control.sweeper import MIN_AGE
-from flytetemporal.admin.events import event_rows
+from flytetemporal.admin.events import batches, event_rows
 from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.storage import StorageSettings
+from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.db import session
 from flytetemporal.idl import phases
 from flytetemporal.storage.blobs import BlobStore
@@ -247,6 +250,33 @@ async def test_the_sweeper_reads_open_executions_only(plans: Plans) -> None:
             with contextlib.suppress(errors.Unavailable):
                 await part
         await sweep_ended._terminal(deps, [(PROJECT, DOMAIN, f"e{number}") for number in range(500)])
+
+    assert await plans.read_whole() == set()
+
+
+async def test_events_of_several_runs_read_only_the_rows_of_their_nodes(plans: Plans) -> None:
+    def ended(name: str) -> events_pb2.RecordEventsRequest:
+        node = event_pb2.NodeExecutionEvent(phase=phases.N.RUNNING, event_version=1)
+        node.id.node_id = "n5"
+        node.id.execution_id.CopyFrom(
+            identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)
+        )
+        node.occurred_at.GetCurrentTime()
+        task = event_pb2.TaskExecutionEvent(
+            task_id=PARENT.task_id,
+            parent_node_execution_id=node.id,
+            phase=phases.T.RUNNING,
+            occurred_at=node.occurred_at,
+        )
+        end = event_pb2.WorkflowExecutionEvent(
+            execution_id=node.id.execution_id, phase=phases.W.FAILED, occurred_at=node.occurred_at
+        )
+        events = [events_pb2.Event(node=node), events_pb2.Event(task=task), events_pb2.Event(workflow=end)]
+        return events_pb2.RecordEventsRequest(events=events)
+
+    with plans.watched():
+        names = [f"e{number}" for number in range(2003, 2063, 3)]
+        await asyncio.gather(*(batches.record_events(plans.deps, ended(name)) for name in names))
 
     assert await plans.read_whole() == set()
 

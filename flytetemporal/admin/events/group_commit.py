@@ -1,0 +1,134 @@
+"""Apply batches of several executions that arrive together in one transaction.
+
+A transaction costs its statements, whatever the number of its batches. A batch that arrives while a transaction is
+under way waits for the next one, with all others that do. Executions stay independent: if a group fails, each of its
+batches is applied alone, and so is a batch whose execution another writer has locked.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events import event_rows, group_rows
+from flytetemporal.admin.events.event_merge import Merge
+from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState
+from flytetemporal.contracts.v1 import events_pb2
+from flytetemporal.idl import identifiers
+from flytetemporal.idl.identifiers import ExecutionKey
+
+# A larger batch shares little: its cost is that of its rows.
+ALONE_EVENTS = 100
+GROUP_BATCHES = 50
+
+Sessions = async_sessionmaker[AsyncSession]
+
+_log = structlog.get_logger(__name__)
+_queues: "WeakKeyDictionary[Sessions, _Queue]" = WeakKeyDictionary()
+
+
+@dataclass(eq=False, slots=True)
+class _Batch:
+    """Events of one execution that are applied together, and the future number of those that changed something."""
+
+    execution_id: ExecutionId
+    events: Sequence[events_pb2.Event]
+    root: str
+    applied: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def key(self) -> ExecutionKey:
+        return identifiers.execution_key(self.execution_id)
+
+
+async def apply(deps: Dependencies, execution_id: ExecutionId, events: Sequence[events_pb2.Event]) -> int:
+    """Apply events of one execution, all or none; return how many of them changed something.
+
+    Raises:
+        NotFound: the execution does not exist.
+    """
+    batch = _Batch(execution_id, events, deps.blobs.root)
+    if len(events) > ALONE_EVENTS:
+        return await _apply_alone(deps.sessions, batch)
+    queue = _queues.get(deps.sessions)
+    if queue is None:
+        queue = _queues[deps.sessions] = _Queue(deps.sessions)
+    return await queue.add(batch)
+
+
+class _Queue:
+    """The batches for one database that wait, and the task that applies them."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._waiting: deque[_Batch] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._alone: set[asyncio.Task[None]] = set()
+
+    async def add(self, batch: _Batch) -> int:
+        self._waiting.append(batch)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await asyncio.shield(batch.applied)  # A caller that gives up must not stop the others' transaction.
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._write([self._waiting.popleft() for _ in range(min(GROUP_BATCHES, len(self._waiting)))])
+        finally:
+            self._writing = None
+
+    async def _write(self, group: Sequence[_Batch]) -> None:
+        try:
+            left = await _apply_together(self._sessions, group)
+        except Exception as e:  # Of one of them, or of the database; alone each gets its own answer.
+            _log.warning("event_group_failed", batches=len(group), problem=str(e))
+            left = group
+        for batch in left:
+            # In the background: it may wait for a lock, and the next group must not.
+            task = asyncio.create_task(self._write_alone(batch))
+            self._alone.add(task)
+            task.add_done_callback(self._alone.discard)
+
+    async def _write_alone(self, batch: _Batch) -> None:
+        try:
+            batch.applied.set_result(await _apply_alone(self._sessions, batch))
+        except Exception as e:
+            batch.applied.set_exception(e)
+            batch.applied.exception()  # Read, since its caller may have been cancelled.
+
+
+async def _apply_alone(sessions: Sessions, batch: _Batch) -> int:
+    async with sessions.begin() as session:
+        state = await event_rows.lock_execution(session, batch.execution_id)
+        [applied] = await _apply(session, {batch.key: state}, [batch])
+    return applied
+
+
+async def _apply_together(sessions: Sessions, group: Sequence[_Batch]) -> Sequence[_Batch]:
+    """Apply those batches whose executions exist and are not locked; return the others."""
+    async with sessions.begin() as session:
+        states = await group_rows.lock(session, [batch.key for batch in group])
+        free = [batch for batch in group if batch.key in states]
+        counts = await _apply(session, states, free) if free else ()
+    for batch, applied in zip(free, counts, strict=True):
+        batch.applied.set_result(applied)
+    return [batch for batch in group if batch.key not in states]
+
+
+async def _apply(
+    session: AsyncSession, states: Mapping[ExecutionKey, ExecutionState], batches: Sequence[_Batch]
+) -> Sequence[int]:
+    """Merge batches into the rows of their executions, which are locked."""
+    merges = {batch.key: Merge(batch.execution_id, batch.root, states[batch.key]) for batch in batches}
+    for batch in batches:
+        merges[batch.key].expect(batch.events)
+    await group_rows.load(session, list(merges.values()))
+    counts = [sum(merges[batch.key].apply(event) for event in batch.events) for batch in batches]
+    await group_rows.store(session, list(merges.values()))
+    return counts
