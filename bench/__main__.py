@@ -1,4 +1,4 @@
-"""``make bench``: start a stack, measure, print the tables. ``--only speed|tasks|sizes`` measures one part.
+"""``make bench``: start a stack, measure, print the tables. ``--only PART`` measures one part.
 
 ``--profile NAME`` runs one shape of ``tasks`` and writes a flame graph instead.
 """
@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import hashlib
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, forks, processes, registration, sizes, table, tasks
+from bench import bare, deaths, forks, processes, registration, scale, sizes, table, tasks
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -38,6 +39,7 @@ RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
 ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
 NAP_SECONDS = 0.1
+PARTS = ("speed", "tasks", "sizes", "scale", "deaths")
 
 
 class Silent:
@@ -52,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure speed and sizes, next to a bare Temporal workflow."
     )
-    parser.add_argument("--only", choices=("speed", "tasks", "sizes"), help="measure one part only")
+    parser.add_argument("--only", choices=PARTS, help="measure one part only")
     names = [shape.name for shape in tasks.SHAPES]
     parser.add_argument("--profile", metavar="NAME", choices=names, help="write a flame graph of a shape")
     chosen = parser.parse_args()
@@ -73,10 +75,12 @@ def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float
     rows = asyncio.run(measure_speed(state, scratch)) if only in (None, "speed") else []
     costs = asyncio.run(measure_tasks(state)) if only in (None, "tasks") else []
     found = asyncio.run(measure_sizes(state)) if only in (None, "sizes") else []
+    scaled = asyncio.run(measure_scale(state, scratch)) if only in (None, "scale") else ([], [])
+    rows += asyncio.run(measure_deaths(state, scratch)) if only in (None, "deaths") else []
     after = processes.megabytes(state["processes"])
     # Printed before the cleanup of the stack, which takes a while with so many files.
     rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
-    report = table.Report(rows, costs, found, {name: (before[name], after[name]) for name in before})
+    report = table.Report(rows, costs, found, *scaled, memory={name: (before[name], after[name]) for name in before})
     report.show()
     report.save(RESULTS)
     print(f"JSON: {RESULTS.relative_to(registration.ROOT)}")
@@ -139,6 +143,28 @@ async def measure_sizes(state: dict[str, Any]) -> list[sizes.Size]:
         table.show_progress(f"{shape.name}: {found[-1].seconds:.1f} s")
     await executions.close()
     return found
+
+
+async def measure_scale(state: dict[str, Any], scratch: Path) -> tuple[list[scale.Scaled], list[scale.Moves]]:
+    """Measure several workers, on one core and on two, and while one joins or leaves."""
+    client = await Client.connect(state["temporal_address"])
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    scaled = await scale.measure(executions, client, state, scratch)
+    moves = await scale.measure_changes(executions, client, state, scratch)
+    await executions.close()
+    return scaled, moves
+
+
+async def measure_deaths(state: dict[str, Any], scratch: Path) -> list[Row]:
+    """Measure how long the runs of a killed worker stand still."""
+    client = await Client.connect(state["temporal_address"])
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    stood = await deaths.measure(executions, client, state, scratch)
+    await executions.close()
+    return [
+        Row("standstill after kill -9 of a worker, median", statistics.median(stood), "s", "<= 5 s"),
+        Row("standstill after kill -9 of a worker, maximum", max(stood), "s", ""),
+    ]
 
 
 async def engine_rows(executions: Executions, yardstick: bare.Bare) -> list[Row]:

@@ -20,6 +20,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(sum(int(ticks) for ticks in _stat(member)[11:15]) for member in _family(pid, _parents())) / _TICKS
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and its descendants."""
+    return _family(pid, _parents())
+
+
 def largest_private_megabytes(pid: int) -> float:
     """Return the private MiB of the largest descendant without children: memory that a task does not share."""
     parents = _parents()

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.scale import Moves, Scaled
 from bench.sizes import Size
 from bench.tasks import Cost, Measured
 
@@ -41,6 +42,8 @@ class Report:
     rows: Sequence[Row]
     tasks: Sequence[Measured]
     sizes: Sequence[Size]
+    scaled: Sequence[Scaled]
+    moves: Sequence[Moves]
     memory: Mapping[str, tuple[float, float]]
 
     def show(self) -> None:
@@ -51,6 +54,10 @@ class Report:
             console.print(_task_table(self.tasks))
         if self.sizes:
             console.print(_size_table(self.sizes))
+        if self.scaled:
+            console.print(_scale_table(self.scaled))
+        for moves in self.moves:
+            console.print(f"{moves.change}: {moves.moves} of {moves.runs} other runs change their worker")
         resident = Table(title="resident memory, MiB, with child processes")
         for heading in ("process", "before", "after"):
             resident.add_column(heading, justify="left" if heading == "process" else "right")
@@ -64,6 +71,8 @@ class Report:
             "rows": [{**asdict(row), "ratio": row.ratio} for row in self.rows],
             "tasks": [asdict(measured) for measured in self.tasks],
             "sizes": [asdict(size) for size in self.sizes],
+            "scale": [asdict(scaled) for scaled in self.scaled],
+            "moves": [asdict(moves) for moves in self.moves],
             "memory_mib": {name: {"before": before, "after": after} for name, (before, after) in self.memory.items()},
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +108,23 @@ def _task_table(tasks: Sequence[Measured]) -> Table:
 
 def _cost(cost: Cost) -> str:
     return f"{cost.per_second:.0f}/s, {cost.cpu_ms:.1f} ms"
+
+
+def _scale_table(scaled: Sequence[Scaled]) -> Table:
+    table = Table(title="Python tasks per second by cores and workers, and tasks of each worker")
+    table.add_column("cores")
+    counts = sorted({found.workers for found in scaled})
+    for count in counts:
+        table.add_column(f"{count} workers" if count > 1 else "1 worker", justify="right")
+    for cores in sorted({found.cores for found in scaled}):
+        cells = [
+            f"{found.per_second:.0f}/s ({' + '.join(map(str, found.shares))})"
+            for count in counts
+            for found in scaled
+            if (found.cores, found.workers) == (cores, count)
+        ]
+        table.add_row(str(cores), *cells)
+    return table
 
 
 def _size_table(sizes: Sequence[Size]) -> Table:
