@@ -38,14 +38,15 @@ def members(batch: arrays_pb2.ElementBatch, task: tasks_pb2.TaskTemplate, sink: 
     return found
 
 
-def answer(members: Sequence[Member]) -> arrays_pb2.ElementBatchResult:
-    """Return the result of the activity."""
+def answer(members: Sequence[Member], seconds: float) -> arrays_pb2.ElementBatchResult:
+    """Return the result of the activity, which has taken ``seconds``."""
     return arrays_pb2.ElementBatchResult(
+        seconds=seconds,
         results=[
             arrays_pb2.BatchedResult(position=member.position, result=member.result)
             for member in members
             if member.result is not None
-        ]
+        ],
     )
 
 

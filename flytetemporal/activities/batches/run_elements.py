@@ -91,6 +91,8 @@ class BatchActivity:
     async def _run(self, found: Sequence[Member], plugin: Plugin) -> arrays_pb2.ElementBatchResult:
         for member in found:
             member.reports.name_plugin(plugin.identifier)
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
         try:
             await for_each(lambda member: self._prepare(member, plugin), found, CONCURRENT_FILES)
             run = SharedRun(plugin, self._parts.results, self._parts.cache)
@@ -99,7 +101,7 @@ class BatchActivity:
             if not is_aborted():
                 raise
             await self._abort(found)
-        return answer(found)
+        return answer(found, loop.time() - started_at)
 
     async def _prepare(self, member: Member, plugin: Plugin) -> None:
         """Find the result of an attempt that needs no process, and write what the others read."""

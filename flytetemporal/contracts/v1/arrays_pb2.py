@@ -29,7 +29,7 @@ from flytetemporal.contracts.v1 import execution_pb2 as flytetemporal_dot_v1_dot
 from flytetemporal.contracts.v1 import graph_pb2 as flytetemporal_dot_v1_dot_graph__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/arrays.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\x1a\x1c\x66lytetemporal/v1/graph.proto\"\x92\x02\n\x0c\x41rrayRequest\x12,\n\x06inputs\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x14\n\x0c\x62ound_inputs\x18\x02 \x03(\t\x12\x12\n\ninputs_uri\x18\x03 \x01(\t\x12\x11\n\tdirectory\x18\x04 \x01(\t\x12\x12\n\nchunk_size\x18\x05 \x01(\r\x12\x15\n\recho_variable\x18\x06 \x01(\t\x12\x13\n\x0boutputs_uri\x18\x07 \x01(\t\x12.\n\x0blaunch_plan\x18\x08 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\'\n\x03job\x18\t \x01(\x0b\x32\x1a.flytetemporal.v1.ArrayJob\"\xad\x01\n\tArrayPlan\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12.\n\x07outputs\x18\x04 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\r\n\x05\x62\x61tch\x18\x06 \x01(\r\"n\n\x0c\x45lementBatch\x12-\n\x06shared\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\x12/\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\"U\n\x12\x45lementBatchResult\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.flytetemporal.v1.BatchedResult\x12\r\n\x05\x61lone\x18\x02 \x03(\r\"V\n\rBatchedResult\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32#.flytetemporal.v1.TaskAttemptResult\"h\n\rGatherRequest\x12\x11\n\tvariables\x18\x01 \x03(\t\x12\x11\n\tdirectory\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\r\x12\x10\n\x08\x61ttempts\x18\x04 \x03(\r\x12\x10\n\x08write_to\x18\x05 \x01(\t\"A\n\x0bJoinRequest\x12\x11\n\tvariables\x18\x01 \x03(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08write_to\x18\x03 \x01(\t\"\xff\x02\n\nArrayInput\x12\x33\n\texecution\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.ExecutionInput\x12$\n\x04node\x18\x02 \x01(\x0b\x32\x16.flytetemporal.v1.Node\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x36\n\nnode_event\x18\x06 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12+\n\x04task\x18\x07 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskSummary\x12)\n\x04plan\x18\x08 \x01(\x0b\x32\x1b.flytetemporal.v1.ArrayPlan\x12\r\n\x05\x66irst\x18\t \x01(\r\x12\r\n\x05\x63ount\x18\n \x01(\r\x12\x11\n\ttolerated\x18\x0b \x01(\r\x12\x0e\n\x06window\x18\x0c \x01(\r\x12\x11\n\tancestors\x18( \x03(\t\"c\n\x0f\x45lementsOutcome\x12\x10\n\x08\x61ttempts\x18\x01 \x03(\r\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\r\x12.\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x1e.flytetemporal.v1.ElementError\".\n\x0c\x45lementError\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x7f\n\x16RecoverElementsRequest\x12\x34\n\x04node\x18\x01 \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x11\n\tdirectory\x18\x04 \x01(\t\"%\n\x11RecoveredElements\x12\x10\n\x08\x61ttempts\x18\x01 \x03(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/arrays.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\x1a\x1c\x66lytetemporal/v1/graph.proto\"\x92\x02\n\x0c\x41rrayRequest\x12,\n\x06inputs\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.NodeInputs\x12\x14\n\x0c\x62ound_inputs\x18\x02 \x03(\t\x12\x12\n\ninputs_uri\x18\x03 \x01(\t\x12\x11\n\tdirectory\x18\x04 \x01(\t\x12\x12\n\nchunk_size\x18\x05 \x01(\r\x12\x15\n\recho_variable\x18\x06 \x01(\t\x12\x13\n\x0boutputs_uri\x18\x07 \x01(\t\x12.\n\x0blaunch_plan\x18\x08 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\'\n\x03job\x18\t \x01(\x0b\x32\x1a.flytetemporal.v1.ArrayJob\"\xad\x01\n\tArrayPlan\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x12\n\nshared_uri\x18\x03 \x01(\t\x12.\n\x07outputs\x18\x04 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\r\n\x05\x62\x61tch\x18\x06 \x01(\r\"n\n\x0c\x45lementBatch\x12-\n\x06shared\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\x12/\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\"f\n\x12\x45lementBatchResult\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.flytetemporal.v1.BatchedResult\x12\r\n\x05\x61lone\x18\x02 \x03(\r\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\"V\n\rBatchedResult\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32#.flytetemporal.v1.TaskAttemptResult\"h\n\rGatherRequest\x12\x11\n\tvariables\x18\x01 \x03(\t\x12\x11\n\tdirectory\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\r\x12\x10\n\x08\x61ttempts\x18\x04 \x03(\r\x12\x10\n\x08write_to\x18\x05 \x01(\t\"A\n\x0bJoinRequest\x12\x11\n\tvariables\x18\x01 \x03(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08write_to\x18\x03 \x01(\t\"\xff\x02\n\nArrayInput\x12\x33\n\texecution\x18\x01 \x01(\x0b\x32 .flytetemporal.v1.ExecutionInput\x12$\n\x04node\x18\x02 \x01(\x0b\x32\x16.flytetemporal.v1.Node\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x36\n\nnode_event\x18\x06 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEvent\x12+\n\x04task\x18\x07 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskSummary\x12)\n\x04plan\x18\x08 \x01(\x0b\x32\x1b.flytetemporal.v1.ArrayPlan\x12\r\n\x05\x66irst\x18\t \x01(\r\x12\r\n\x05\x63ount\x18\n \x01(\r\x12\x11\n\ttolerated\x18\x0b \x01(\r\x12\x0e\n\x06window\x18\x0c \x01(\r\x12\x11\n\tancestors\x18( \x03(\t\"c\n\x0f\x45lementsOutcome\x12\x10\n\x08\x61ttempts\x18\x01 \x03(\r\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\r\x12.\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x1e.flytetemporal.v1.ElementError\".\n\x0c\x45lementError\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x7f\n\x16RecoverElementsRequest\x12\x34\n\x04node\x18\x01 \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x11\n\tdirectory\x18\x04 \x01(\t\"%\n\x11RecoveredElements\x12\x10\n\x08\x61ttempts\x18\x01 \x03(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,21 +43,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ELEMENTBATCH']._serialized_start=659
   _globals['_ELEMENTBATCH']._serialized_end=769
   _globals['_ELEMENTBATCHRESULT']._serialized_start=771
-  _globals['_ELEMENTBATCHRESULT']._serialized_end=856
-  _globals['_BATCHEDRESULT']._serialized_start=858
-  _globals['_BATCHEDRESULT']._serialized_end=944
-  _globals['_GATHERREQUEST']._serialized_start=946
-  _globals['_GATHERREQUEST']._serialized_end=1050
-  _globals['_JOINREQUEST']._serialized_start=1052
-  _globals['_JOINREQUEST']._serialized_end=1117
-  _globals['_ARRAYINPUT']._serialized_start=1120
-  _globals['_ARRAYINPUT']._serialized_end=1503
-  _globals['_ELEMENTSOUTCOME']._serialized_start=1505
-  _globals['_ELEMENTSOUTCOME']._serialized_end=1604
-  _globals['_ELEMENTERROR']._serialized_start=1606
-  _globals['_ELEMENTERROR']._serialized_end=1652
-  _globals['_RECOVERELEMENTSREQUEST']._serialized_start=1654
-  _globals['_RECOVERELEMENTSREQUEST']._serialized_end=1781
-  _globals['_RECOVEREDELEMENTS']._serialized_start=1783
-  _globals['_RECOVEREDELEMENTS']._serialized_end=1820
+  _globals['_ELEMENTBATCHRESULT']._serialized_end=873
+  _globals['_BATCHEDRESULT']._serialized_start=875
+  _globals['_BATCHEDRESULT']._serialized_end=961
+  _globals['_GATHERREQUEST']._serialized_start=963
+  _globals['_GATHERREQUEST']._serialized_end=1067
+  _globals['_JOINREQUEST']._serialized_start=1069
+  _globals['_JOINREQUEST']._serialized_end=1134
+  _globals['_ARRAYINPUT']._serialized_start=1137
+  _globals['_ARRAYINPUT']._serialized_end=1520
+  _globals['_ELEMENTSOUTCOME']._serialized_start=1522
+  _globals['_ELEMENTSOUTCOME']._serialized_end=1621
+  _globals['_ELEMENTERROR']._serialized_start=1623
+  _globals['_ELEMENTERROR']._serialized_end=1669
+  _globals['_RECOVERELEMENTSREQUEST']._serialized_start=1671
+  _globals['_RECOVERELEMENTSREQUEST']._serialized_end=1798
+  _globals['_RECOVEREDELEMENTS']._serialized_start=1800
+  _globals['_RECOVEREDELEMENTS']._serialized_end=1837
 # @@protoc_insertion_point(module_scope)

@@ -58,12 +58,14 @@ class ElementBatch(_message.Message):
     def __init__(self, shared: _Optional[_Union[_execution_pb2_1.TaskAttempt, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[_execution_pb2_1.TaskAttempt, _Mapping]]] = ...) -> None: ...
 
 class ElementBatchResult(_message.Message):
-    __slots__ = ("results", "alone")
+    __slots__ = ("results", "alone", "seconds")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     ALONE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[BatchedResult]
     alone: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, results: _Optional[_Iterable[_Union[BatchedResult, _Mapping]]] = ..., alone: _Optional[_Iterable[int]] = ...) -> None: ...
+    seconds: float
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchedResult, _Mapping]]] = ..., alone: _Optional[_Iterable[int]] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class BatchedResult(_message.Message):
     __slots__ = ("position", "result")

@@ -21,6 +21,8 @@ from flytetemporal.workflows.operators import pauses
 
 # A shard is cut into at least this number of batches, so that several processes and workers share it.
 LEAST_BATCHES = 8
+# The time that a batch should take, by what earlier ones have taken. A replay repeats it, so it cannot change.
+TARGET_SECONDS = 1.0
 # The fields that all attempts of a shard have in common.
 _SHARED = ("node_event", "tasks", "task", "timeout", "settings", "workflow_id")
 
@@ -64,12 +66,13 @@ class ElementBatches:
     most: int
     at_once: int
     _size: int = 0
+    _largest: int = 0
     _number: int = 0
     _queue: list[_Queued] = field(default_factory=list)
     _open: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._size = min(self.most, -(-self.count // LEAST_BATCHES))
+        self._size = self._largest = min(self.most, -(-self.count // LEAST_BATCHES))
 
     async def run(self, node: NodeRun, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult | None:
         """Run an attempt in a batch and return its result, or None if it cannot share a process.
@@ -174,16 +177,22 @@ class ElementBatches:
         for position in found.alone:
             batch[position].end()
         left = [queued for queued in batch if not queued.ended.done()]
+        self._learn(found, is_complete=not left)
         if cancellation.is_cancelled():
             for queued in left:
                 queued.end(error=asyncio.CancelledError())
             return
-        if left:
-            # They took longer than a batch may. The next ones are smaller, so that others can run the rest.
-            self._size = max(1, min(self._size, len(found.results)))
-            for queued in left:
-                queued.batch = None
-            self._queue[:0] = left
+        for queued in left:
+            queued.batch = None
+        self._queue[:0] = left
+
+    def _learn(self, found: arrays_pb2.ElementBatchResult, *, is_complete: bool) -> None:
+        """Choose the size of the next batches: long elements are to be spread over all workers, short ones are not."""
+        ended = len(found.results)
+        if found.seconds and ended:
+            self._size = max(1, min(self._largest, int(ended * TARGET_SECONDS / found.seconds)))
+        elif not is_complete:
+            self._size = max(1, min(self._size, ended))
 
 
 def _stop(batch: Sequence[_Queued], found: arrays_pb2.ElementBatchResult) -> None:

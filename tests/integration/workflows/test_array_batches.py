@@ -114,6 +114,17 @@ async def test_what_a_batch_gives_back_runs_in_smaller_ones(runs: EngineRuns) ->
     assert sizes(runs)[-1] == 5
 
 
+async def test_batches_are_as_large_as_the_time_of_elements_allows(runs: EngineRuns) -> None:
+    graph = array()
+    graph.workflows[0].nodes[2].array.parallelism.value = 1
+    runs.batch_seconds = [1.0, 10.0, 0.1, 0.1]
+
+    async with runs.workers():
+        assert await runs.outcome(graph, lists(a=range(40)), settings=batched(4)) == "SUCCEEDED"
+
+    assert [len(batch.attempts) for batch in runs.batches][:5] == [4, 4, 1, 4, 4]
+
+
 async def test_elements_that_cannot_share_a_process_run_alone_within_the_concurrency(runs: EngineRuns) -> None:
     runs.alone = True
     running = Running()
