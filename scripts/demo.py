@@ -3,6 +3,7 @@
 The exit status is 0 if every example ends as expected.
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -34,7 +35,7 @@ from flytetemporal.cli.commands import fork, why
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 from flytetemporal.idl import naming, quantities
-from scripts import background_stack
+from scripts import background_stack, paused_run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -233,26 +234,35 @@ def main() -> int:
     console = Console()
     console.print("Starting Postgres, Temporal, the Flyte API and a worker ...")
     started = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch,
-        background_stack.running(
-            Path(scratch) / "home", options=("--memory-limits",), output=subprocess.DEVNULL
-        ) as state,
-    ):
-        console.print(f"Ready in {time.monotonic() - started:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
-        console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
-        outcomes = []
-        for example in EXAMPLES:
-            outcome = run(example, state)
-            show(console, outcome, state)
-            outcomes.append(outcome)
-        console.print(summary(outcomes))
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch:
+        home = Path(scratch) / "home"
+        with stack(home) as state:
+            console.print(f"Ready in {time.monotonic() - started:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
+            console.print("Each example runs by: pyflyte run --remote --wait examples/MODULE.py WORKFLOW")
+            for example in EXAMPLES:
+                outcome = run(example, state)
+                show(console, outcome, state)
+                outcomes.append(outcome)
+            console.print(summary(outcomes))
+            console.print("\n[bold]durable[/bold], paused while the whole stack is restarted")
+            pause = paused_run.begin(state)
+            console.print(f"  {pause}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        with stack(home) as state:
+            phase = paused_run.finish(state)
+            console.print(f"  resumed after the restart: {phase}", highlight=False)
     wrong = [outcome.example.module for outcome in outcomes if not outcome.as_expected]
+    wrong += [] if phase == "SUCCEEDED" else ["the paused run"]
     if wrong:
         console.print(f"[red]not as expected: {', '.join(wrong)}[/red]")
         return 1
     console.print("All examples ended as expected; the stack has stopped.")
     return 0
+
+
+def stack(home: Path) -> contextlib.AbstractContextManager[dict[str, Any]]:
+    """Run a stack on a folder while the context is open."""
+    return background_stack.running(home, options=("--memory-limits",), output=subprocess.DEVNULL)
 
 
 def run(example: Example, state: Mapping[str, Any]) -> Outcome:

@@ -27,3 +27,5 @@ def test_every_example_of_the_demo_ends_as_expected() -> None:
     assert "failure node fn0 SUCCEEDED" in done.stdout
     assert "cause: the demo has seen enough" in done.stdout
     assert "was killed in the middle of the second step" in done.stdout
+    assert "execution demopaused is paused by the demo since" in done.stdout
+    assert "resumed after the restart: SUCCEEDED" in done.stdout

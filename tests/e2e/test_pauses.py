@@ -113,8 +113,8 @@ def test_pauses_are_made_and_listed_over_http(stack: RunningStack, tmp_path: Pat
         http.post("/api/v1/operations/resume", json={"target": target}).raise_for_status()
         execution = client.wait(execution_id)
 
-    assert made.json()["pause"] == listed.json()["pauses"][0]
-    assert listed.json()["pauses"][0]["paused_by"] == "ann"
+    assert made.json()["pause"]["target"]["name"] == listed.json()["pauses"][0]["target"]["name"] == execution_id.name
+    assert listed.json()["pauses"][0]["pausedBy"] == "ann"
     assert (unknown.status_code, execution.closure.phase) == (404, Phase.SUCCEEDED)
 
 
