@@ -18,11 +18,13 @@ from faults.calls import CALL_SECONDS, DOMAIN, POLL_SECONDS, PROJECT, execution_
 from faults.kinds import Again, Kind, integer, text
 from faults.operators import Operators
 from flytetemporal.cli.commands import fork, why
-from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
+from flytetemporal.cli.commands.operators import pause, resume
+from flytetemporal.contracts.v1 import fork_pb2, operations_pb2, pauses_pb2
 
 # The suite kills fork servers more often than Flyte's three system retries allow for.
 RETRIES = {"flytetemporal.io/retry": "[{cause: SYSTEM, retries: 100}]"}
 HOLD = {"flytetemporal.io/on-failure": "hold"}
+PAUSE_SECONDS = 6.0
 OPEN = "phase in ('UNDEFINED', 'QUEUED', 'RUNNING', 'SUCCEEDING', 'FAILING', 'ABORTING')"
 
 
@@ -42,6 +44,10 @@ class Run:
     trouble: str = ""
     waited: str = ""
     waits: str = ""
+    # How long after its start it is paused, and the times between which nothing may start, in epoch seconds.
+    pause_after: float = 0.0
+    paused_from: float = 0.0
+    paused_until: float = 0.0
     created: asyncio.Event = field(default_factory=asyncio.Event)
     # The fork or recovery that follows, and how long after the start of this run a fork of it is made early.
     follower: "Run | None" = None
@@ -237,6 +243,7 @@ class Executions:
         await run.created.wait()
         try:
             await self._signal(run)
+            await self._pause(run)
             await self._abort(run)
             if run.kind.held:
                 run.trouble = await self._operators.repair(run.name, run.kind.held)
@@ -260,6 +267,34 @@ class Executions:
         )
         run.late = answer == "FAILED_PRECONDITION"
 
+    async def _pause(self, run: Run) -> None:
+        """Pause a run at a random moment and resume it; note the time in which its workflow knows the pause."""
+        if not run.kind.paused:
+            return
+        await asyncio.sleep(run.pause_after)
+        target = pauses_pb2.PauseTarget(project=PROJECT, domain=DOMAIN, name=run.name)
+        asked = pauses_pb2.PauseRequest(target=target, stop_running=run.kind.stop_running)
+        call = self._channel.unary_unary(
+            pause.PAUSE,
+            request_serializer=pauses_pb2.PauseRequest.SerializeToString,
+            response_deserializer=pauses_pb2.PauseResponse.FromString,
+        )
+        if await retried(lambda: call(asked, timeout=CALL_SECONDS), {"FAILED_PRECONDITION"}):
+            return  # It has ended.
+        owed = f"select 1 from pauses where name = '{run.name}' and undelivered"
+        while await self.query(owed):  # noqa: ASYNC110  asks the database
+            await asyncio.sleep(POLL_SECONDS)
+        began = time.time()
+        await asyncio.sleep(PAUSE_SECONDS)
+        run.paused_from, run.paused_until = began, time.time()
+        again = pauses_pb2.ResumeRequest(target=target)
+        resumed = self._channel.unary_unary(
+            resume.RESUME,
+            request_serializer=pauses_pb2.ResumeRequest.SerializeToString,
+            response_deserializer=pauses_pb2.ResumeResponse.FromString,
+        )
+        await retried(lambda: resumed(again, timeout=CALL_SECONDS), set())
+
     async def _set(self, request: signal_pb2.SignalSetRequest) -> str:
         return await retried(lambda: self._signals.SetSignal(request, timeout=CALL_SECONDS), {"INVALID_ARGUMENT"})
 
@@ -272,6 +307,7 @@ def chosen(kinds: Sequence[Kind], count: int, dice: random.Random, prefix: str) 
         for number, kind in enumerate(picked)
     ]
     for run in runs:
+        run.pause_after = dice.uniform(0, run.kind.paused)
         if run.kind.again is not None:
             run.follower = Run(f"{run.name}k", run.kind.again.kind, source=run)
             run.follow_after = dice.uniform(0, run.kind.again.early)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flyteidl.admin import task_execution_pb2
+from flyteidl.admin import node_execution_pb2, task_execution_pb2
 from flyteidl.core.execution_pb2 import TaskExecution as TaskPhase
 
 from faults import processes
@@ -20,6 +20,7 @@ from flytetemporal.idl import naming
 TERMINAL = {"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "SKIPPED", "RECOVERED"}
 COUNTS = ("lost", "stuck", "contradictory", "repeated", "orphans", "open workflows")
 Note = dict[str, Any]
+PAUSE_SLACK = 3.0
 
 
 @dataclass
@@ -59,6 +60,8 @@ class Records:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    # By execution and node: when it was QUEUED, in epoch seconds.
+    queued: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     failures: Counter[str] = field(default_factory=Counter)
 
 
@@ -69,6 +72,9 @@ async def read(executions: Executions) -> Records:
         records.executions[name] = (phase, code or "")
     for name, node, phase in await executions.query("select execution_name, node_id, phase from node_executions"):
         records.nodes[name][node] = phase
+    for name, node, closure in await executions.query("select execution_name, node_id, closure from node_executions"):
+        created = node_execution_pb2.NodeExecutionClosure.FromString(closure).created_at
+        records.queued[name][node] = created.seconds + created.nanos / 1e9
     statement = "select execution_name, node_id, retry_attempt, phase from task_executions"
     for name, node, attempt, phase in await executions.query(statement):
         records.attempts[name][node][attempt] = phase
@@ -103,6 +109,7 @@ def judge(records: Records, runs: Sequence[Run], stuck: Iterable[str], folder: P
             verdict.add("lost", f"{_about(run)} is not recorded")
         elif run.name not in open_ones:
             _judge_phases(verdict, run, *records.executions[run.name], records.nodes[run.name])
+            _judge_pause(verdict, run, records.queued[run.name])
             _judge_attempts(verdict, run, records.nodes[run.name], records.attempts[run.name])
             _judge_elements(verdict, run, records.nodes[run.name], records.elements[run.name])
             _judge_notes(verdict, run, records, notes(folder / run.name), kills)
@@ -149,6 +156,13 @@ def _judge_phases(verdict: Verdict, run: Run, phase: str, code: str, nodes: Mapp
 
 def _fits(nodes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return nodes.keys() == wanted.keys() and all(phase in wanted[node].split("|") for node, phase in nodes.items())
+
+
+def _judge_pause(verdict: Verdict, run: Run, queued: Mapping[str, float]) -> None:
+    """Find nodes that started while the run was paused. A workflow task that ran when the pause came may end late."""
+    for node, moment in queued.items():
+        if run.paused_from + PAUSE_SLACK < moment < run.paused_until:
+            verdict.add("contradictory", f"{_about(run)} started node {node} {moment - run.paused_from:.1f} s paused")
 
 
 def _judge_attempts(

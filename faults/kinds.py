@@ -37,6 +37,8 @@ class Kind:
     ``child``: the workflow that it launches, ``children`` times.
     ``dynamic``: the node whose inner nodes are named after the attempt that compiled them.
     ``elements``: for each map task the number of elements that succeed; they write notes, too.
+    ``paused``: the suite pauses it at most this many seconds after its start, and resumes it some seconds later.
+    ``stop_running``: the pause stops attempts that run.
     ``again``: an execution that follows and reuses what succeeded in this one.
     ``held``: the node that fails and is held, until one of two operators, who both try, has retried or skipped it.
     """
@@ -57,6 +59,8 @@ class Kind:
     elements: Mapping[str, int] = field(default_factory=dict)
     again: "Again | None" = None
     held: str = ""
+    paused: float = 0.0
+    stop_running: bool = False
 
     def after(self, attempt: int) -> "Kind":
         """Return the kind as its records look if ``attempt`` compiled the dynamic node's workflow."""
@@ -184,6 +188,10 @@ KINDS = (
     Kind("parent_failing", 3, FAILED, {**START, "n0": FAILED}, child="failing"),
     Kind("aborted", 5, "ABORTED", {**START, "n0": OK}, ("n0",), aborted=6.0),
     Kind("chain", 5, "ABORTED", {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), aborted=3.0, races=True),
+    Kind("chain", 4, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), paused=3.0),
+    Kind("fan", 3, OK, {**ENDS, **{f"n{i}": OK for i in range(6)}}, ("n0", "n1", "n2"), paused=3.0, stop_running=True),
+    Kind("mapped", 3, OK, {**ENDS, "n0": OK}, elements={"n0": 5}, paused=3.0, stop_running=True),
+    Kind("parent", 3, OK, {**ENDS, "n0": OK, "n1": OK}, child="single", paused=3.0),
     *AGAIN,
 )
 

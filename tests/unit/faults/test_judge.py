@@ -72,6 +72,17 @@ def test_an_execution_without_a_row_is_lost(folder: Path) -> None:
     assert list(found(Records(), folder)) == ["lost"]
 
 
+@pytest.mark.parametrize(("moment", "counts"), [(99.0, 0), (101.0, 0), (105.0, 1), (107.0, 0)])
+def test_a_node_that_starts_during_a_pause_is_a_contradiction(
+    single: Records, folder: Path, moment: float, counts: int
+) -> None:
+    single.queued[NAME]["n0"] = moment
+
+    violations = found(single, folder, Run(NAME, SINGLE, paused_from=100.0, paused_until=106.0))
+
+    assert len(violations.get("contradictory", [])) == counts
+
+
 def test_an_execution_that_does_not_end_is_stuck(single: Records, folder: Path) -> None:
     single.executions[NAME] = ("RUNNING", "")
 
