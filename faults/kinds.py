@@ -181,7 +181,7 @@ KINDS = (
     Kind("mapped", 4, OK, {**ENDS, "n0": OK}, elements={"n0": 5}),
     Kind("mapped_some", 3, OK, {**ENDS, "n0": OK}, elements={"n0": 2}),
     Kind("mapped_failing", 3, FAILED, {**START, "n0": FAILED}, elements={"n0": 0}),
-    Kind("repaired", 6, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n1", "n2"), held="n0"),
+    Kind("repaired", 6, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), held="n1"),
     Kind("leaving", 3, OK, {**ENDS, "n0": OK}, ("n0",)),
     Kind("parent", 4, OK, {**ENDS, "n0": OK, "n1": OK}, child="single"),
     Kind("mapped_children", 3, OK, {**ENDS, "n0": OK}, child="single", children=3),
