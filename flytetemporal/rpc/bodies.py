@@ -14,6 +14,8 @@ PROTOBUF = "application/octet-stream"
 JSON = "application/json"
 # A megabyte of JSON takes about 100 ms to parse: larger bodies are parsed in a thread, off the event loop.
 MAX_PARSED_INLINE_BYTES = 64 * 1024
+# Enough for any length; Python refuses to convert thousands of digits.
+_LENGTH_DIGITS = 20
 
 
 class Unreadable(Exception):
@@ -53,22 +55,26 @@ class Bodies:
             _decode(body, target, content_type)
 
     async def _receive(self, request: Request) -> bytes:
+        # A server accepts only decimal digits here.
+        if int(request.headers.get("content-length", "0")[:_LENGTH_DIGITS]) > self._limit_bytes:
+            raise self._too_large()
         received = bytearray()
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 async for chunk in request.stream():
                     received += chunk
                     if len(received) > self._limit_bytes:
-                        text = (
-                            f"the body has more than {self._limit_bytes} bytes (FLYTETEMPORAL_ADMIN__MAX_MESSAGE_BYTES)"
-                        )
-                        raise Unreadable(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, text)
+                        raise self._too_large()
         except TimeoutError as e:
             text = f"the body did not arrive within {self._timeout.total_seconds():g} s"
             raise Unreadable(grpc.StatusCode.DEADLINE_EXCEEDED, 408, text) from e
         except ClientDisconnect as e:
             raise Unreadable(grpc.StatusCode.CANCELLED, 499, "the client hung up") from e
         return bytes(received)
+
+    def _too_large(self) -> Unreadable:
+        text = f"the body has more than {self._limit_bytes} bytes (FLYTETEMPORAL_ADMIN__MAX_MESSAGE_BYTES)"
+        return Unreadable(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, text)
 
 
 def _decode(body: bytes, target: Message, content_type: str) -> None:

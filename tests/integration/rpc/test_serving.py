@@ -186,6 +186,18 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end(served: Served) -> N
     assert read < 200_000
 
 
+@pytest.mark.parametrize("length", ["100001", "9" * 30])
+async def test_a_body_that_says_it_is_over_the_limit_is_not_read_at_all(served: Served, length: str) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    headers = {"content-type": "application/json", "content-length": length}
+    answer = await served.http.post("/api/v1/projects", content=never(), headers=headers)
+
+    assert answer.status_code == 413
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 async def test_content_types_that_pages_may_send_unasked_are_refused(served: Served, kind: str) -> None:
     answer = await served.http.post("/api/v1/projects", content=b"{}", headers={"content-type": kind} if kind else {})
