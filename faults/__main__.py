@@ -89,7 +89,7 @@ def run(
     ):
         place = ("--store", store.root) if store is not None else ()
         with background_stack.running(folder / "home", options=place, output=output) as state:
-            version = _register(state)
+            version = register(state)
             verdict = asyncio.run(
                 _suite(
                     state, folder, version, random.Random(seed), runs, kill_every, concurrency, settle, seconds, store
@@ -217,7 +217,7 @@ def _troubled(folder: Path, rate: float, store: S3Server | None) -> Iterator[Non
                 os.environ[name] = value
 
 
-def _register(state: dict[str, Any]) -> str:
+def register(state: dict[str, Any]) -> str:
     """Register the program with stock pyflyte; return its version."""
     version = f"faults-{secrets.token_hex(4)}"
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "register"]

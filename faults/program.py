@@ -61,6 +61,15 @@ def mark(folder: str, a: int = 0) -> int:
     return a + 1
 
 
+@task(cache=True, cache_version="1", cache_serialize=True, cache_ignore_input_vars=("folder",))
+def computes(folder: str, seed: int) -> str:
+    note(folder, "start")
+    while not os.path.exists(os.path.join(os.path.dirname(folder), "go")):
+        time.sleep(0.1)
+    note(folder, "end")
+    return f"{seed}"
+
+
 @task(retries=2)
 def second_time(folder: str) -> int:
     note(folder, "start")
@@ -295,3 +304,9 @@ def mapped_children(folder: str) -> list[int]:
 @workflow
 def parent_failing(folder: str) -> int:
     return echo(a=failing_plan(folder=folder))
+
+
+@workflow
+def alone(folder: str, seed: int) -> str:
+    """Computes what all runs with this seed need; only the suite of single flight runs it."""
+    return computes(folder=folder, seed=seed)

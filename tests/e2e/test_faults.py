@@ -3,6 +3,7 @@
 import pytest
 
 from faults import __main__ as suite
+from faults import single_flight
 
 
 @pytest.mark.timeout(900)
@@ -26,3 +27,12 @@ def test_nothing_is_lost_or_stuck_or_contradictory_if_the_store_dies_too(capsys:
     )
 
     assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_what_many_runs_need_is_computed_once_though_the_worker_that_computes_it_is_killed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    computed_once = single_flight.run(runs=12, kills=2)
+
+    assert computed_once, capsys.readouterr().out
