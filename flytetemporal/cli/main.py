@@ -30,6 +30,7 @@ COMMANDS = {
     "fork": "Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again.",
     "export": "Write the history, rows and graph of EXECUTION to one file, without values unless asked.",
     "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
+    "cache": "List or evict cached outputs, or set how old they may be.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
     "worker": "Run executions and their tasks.",
     "control-worker": "Run the sweeper, and remove cached outputs that have expired.",
