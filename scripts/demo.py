@@ -25,8 +25,8 @@ from flyteidl.admin import (
     signal_pb2,
     task_execution_pb2,
 )
+from flyteidl.core import catalog_pb2, identifier_pb2, literals_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from rich.console import Console
 from rich.table import Table
@@ -115,6 +115,16 @@ class Running:
         )
         return sorted(execution.id.name for execution in listed.executions)
 
+    def cached(self) -> str:
+        """Return what the cached node says of the cache."""
+        self._wait_until(lambda: self._phase("n0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
+        node = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=self.id)
+        found = self._admin.GetNodeExecution(node_execution_pb2.NodeExecutionGetRequest(id=node))
+        metadata = found.closure.task_node_metadata
+        source = metadata.catalog_key.source_task_execution.node_execution_id.execution_id.name
+        status = catalog_pb2.CatalogCacheStatus.Name(metadata.cache_status)
+        return f"n0 {status}" + (f": {source} has computed its outputs" if source else "")
+
     def memory_of_attempts(self) -> str:
         """Return how much memory each attempt of the task had."""
         self._wait_until(lambda: self._phase("n0") in (NodePhase.SUCCEEDED, NodePhase.FAILED))
@@ -197,6 +207,8 @@ EXAMPLES = (
     Example("branches", "branch_workflow"),
     Example("nested", "nested_workflow"),
     Example("dynamic_plan", "dynamic_workflow"),
+    Example("cached", "cached_workflow", action=Running.cached),
+    Example("cached", "cached_workflow", action=Running.cached),
     Example("mapping", "mapping_workflow"),
     Example("child_plan", "parent_workflow"),
     Example("reporting", "reporting", action=Running.scheduled),

@@ -197,3 +197,25 @@ def test_an_attempt_that_was_never_made_has_no_log(client: Client, broken: str) 
     assert run(client, "logs", broken, "n0", "--attempt", "7", status=1) == (
         f"Error: node n0 of {broken} has no log of attempt 7\n"
     )
+
+
+def test_cached_outputs_are_listed_evicted_and_given_an_age(client: Client) -> None:
+    name = client.run("remembered", "drawing", "--seed", "7").id.name
+    task = "remembered.drawn"
+
+    (entry,) = json.loads(run(client, "cache", "ls", name, "-o", "json"))["entries"]
+    policies = run(client, "cache", "policy", "--task", task, "--max-age", "12h")
+    table = run(client, "cache", "ls", "--task", task)
+    counted = run(client, "cache", "evict", name, "--dry-run")
+    evicted = run(client, "cache", "evict", "--task", task)
+    again = json.loads(run(client, "cache", "evict", name, "-o", "json"))
+    removed = run(client, "cache", "policy", "--task", task, "--remove")
+
+    assert (entry["task"]["name"], entry["cacheVersion"], entry["source"]["nodeId"]) == (task, "1", "n0")
+    assert entry["source"]["executionId"]["name"] == name
+    assert any(line.split() == ["development", task, "all", "12h"] for line in policies.splitlines())
+    assert any(line.startswith(task) and f"{name} n0" in line for line in table.splitlines())
+    assert counted == "1 cached outputs would be evicted\n"
+    assert evicted == "1 cached outputs evicted\n"
+    assert again == {"evicted": "0", "more": False}
+    assert task not in removed

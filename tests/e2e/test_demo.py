@@ -15,6 +15,8 @@ def test_every_example_of_the_demo_ends_as_expected() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "o0 = Hello, world!" in done.stdout
+    assert "n0 CACHE_POPULATED" in done.stdout
+    assert "n0 CACHE_HIT: demo" in done.stdout
     assert "total = 4950" in done.stdout
     assert "ValueError: invalid literal for int() with base 10: 'not a number'" in done.stdout
     assert "o0 = 990" in done.stdout
