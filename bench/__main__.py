@@ -21,7 +21,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, deaths, forks, processes, registration, scale, sizes, table, tasks
+from bench import bare, caches, deaths, forks, processes, registration, scale, sizes, table, tasks
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -39,7 +39,7 @@ RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
 ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
 NAP_SECONDS = 0.1
-PARTS = ("speed", "tasks", "sizes", "scale", "deaths")
+PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths")
 
 
 class Silent:
@@ -55,6 +55,8 @@ def main() -> None:
         prog="python -m bench", description="Measure speed and sizes, next to a bare Temporal workflow."
     )
     parser.add_argument("--only", choices=PARTS, help="measure one part only")
+    help_text = "artifacts among which the cache part looks up"
+    parser.add_argument("--artifacts", type=int, default=10_000_000, help=help_text)
     names = [shape.name for shape in tasks.SHAPES]
     parser.add_argument("--profile", metavar="NAME", choices=names, help="write a flame graph of a shape")
     chosen = parser.parse_args()
@@ -66,13 +68,14 @@ def main() -> None:
             if chosen.profile:
                 asyncio.run(write_profile(state, chosen.profile))
                 return
-            measure(state, Path(scratch), chosen.only, ready)
+            measure(state, Path(scratch), chosen.only, ready, chosen.artifacts)
 
 
-def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float) -> None:
+def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float, artifacts: int) -> None:
     """Measure all parts, or one, and show the figures."""
     before = processes.megabytes(state["processes"])
     rows = asyncio.run(measure_speed(state, scratch)) if only in (None, "speed") else []
+    rows += asyncio.run(measure_cache(state, artifacts)) if only in (None, "cache") else []
     costs = asyncio.run(measure_tasks(state)) if only in (None, "tasks") else []
     found = asyncio.run(measure_sizes(state)) if only in (None, "sizes") else []
     scaled = asyncio.run(measure_scale(state, scratch)) if only in (None, "scale") else ([], [])
@@ -116,6 +119,16 @@ async def measure_speed(state: dict[str, Any], scratch: Path) -> list[Row]:
             *await other_rows(state, executions, yardstick),
             *await forks.rows(executions),
         ]
+    await executions.close()
+    return rows
+
+
+async def measure_cache(state: dict[str, Any], artifacts: int) -> list[Row]:
+    """Return the rows of cached runs and of the catalog."""
+    client = await Client.connect(state["temporal_address"], data_converter=payloads.DATA_CONVERTER)
+    executions = Executions(state["grpc_endpoint"], VERSION)
+    async with bare.workers(client, [bare.add], 1) as yardstick:
+        rows = await caches.rows(state, executions, yardstick, artifacts)
     await executions.close()
     return rows
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -58,6 +58,23 @@ class BareTasks:
         )
 
 
+@activity.defn
+async def add(number: int) -> int:
+    """Return the next number."""
+    return number + 1
+
+
+@workflow.defn(sandboxed=False)
+class BareLocal:
+    """A workflow that runs local activities one after the other."""
+
+    @workflow.run
+    async def run(self, count: int) -> None:
+        number = 0
+        for _ in range(count):
+            number = await workflow.execute_local_activity(add, number, start_to_close_timeout=TIMEOUT)
+
+
 @workflow.defn(sandboxed=False)
 class BareNothing:
     """A workflow without any command."""
@@ -98,7 +115,8 @@ async def workers(client: Client, tasks: Sequence[Callable[..., Any]], max_tasks
         Worker(
             client,
             task_queue=QUEUE,
-            workflows=[BareTimers, BareTasks, BareNothing],
+            workflows=[BareTimers, BareTasks, BareLocal, BareNothing],
+            activities=[add],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
         Worker(client, task_queue=TASK_QUEUE, activities=tasks, max_concurrent_activities=max_tasks),

@@ -173,7 +173,8 @@ class TaskActivities:
         """Attach the events that admin does not have, unless a kept result has them, and keep the result."""
         if not result.unreported and not _was_found(attempt, result):
             await reports.attach(result)
-        await self._results.keep(attempt, result)
+        if not is_hit(result):  # A repeated activity finds a hit again.
+            await self._results.keep(attempt, result)
         return result
 
 

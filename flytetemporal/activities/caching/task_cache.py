@@ -30,6 +30,8 @@ from flytetemporal.storage.blobs import BlobStore
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_LARGE_BYTES = 16 * 1024
+
 
 @dataclass(slots=True)
 class CacheUse:
@@ -108,8 +110,11 @@ class TaskCache:
         if values is None:
             return None
         try:
-            # Hashing a megabyte takes long enough to miss heartbeats.
-            key = await asyncio.to_thread(cache_keys.cache_key, template, values)
+            # Hashing a megabyte takes long enough to miss heartbeats; for small values a thread costs more than that.
+            if values.ByteSize() < _LARGE_BYTES:
+                key = cache_keys.cache_key(template, values)
+            else:
+                key = await asyncio.to_thread(cache_keys.cache_key, template, values)
         except InvalidRequest as e:
             _log.warning("not_cached", attempt=attempt.request.generated_name, problem=e.message)
             return None
