@@ -4,10 +4,12 @@ import functools
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Annotated
 
+import pandas as pd
 from case import Case, Run
 from flyteidl.core import catalog_pb2
-from flytekit import dynamic, map_task, task, workflow
+from flytekit import HashMethod, dynamic, map_task, task, workflow
 from flytekit.core.cache import Cache
 from flytekit.core.legacy_map_task import map_task as legacy_map_task
 
@@ -57,6 +59,20 @@ def drawn_below(seed: int) -> str:
 @dynamic(cache=Cache(version="1", serialize=True))
 def drawn_below_alone(seed: int) -> str:
     return slow(seed=seed)
+
+
+def content(frame: pd.DataFrame) -> str:
+    return str(frame["a"].sum())
+
+
+@task
+def table() -> Annotated[pd.DataFrame, HashMethod(content)]:
+    return pd.DataFrame({"a": [1, 2]})
+
+
+@task(cache=Cache(version="1"))
+def drawn_of_table(frame: pd.DataFrame, seed: int) -> str:
+    return uuid.uuid4().hex
 
 
 @task
@@ -115,6 +131,14 @@ def old_mapped_twice(seed: int) -> bool:
 
 
 @workflow
+def of_tables(seed: int) -> bool:
+    first = drawn_of_table(frame=table(), seed=seed)
+    second = drawn_of_table(frame=table(), seed=seed)
+    first >> second
+    return same(a=first, b=second)
+
+
+@workflow
 def with_noise(seed: int) -> bool:
     first = drawn_with_noise(seed=seed, noise=1)
     second = drawn_with_noise(seed=seed, noise=2)
@@ -169,6 +193,11 @@ def second_is_a_hit(run: Run) -> None:
     assert run.data("n1").full_inputs.literals
 
 
+def content_counts(run: Run) -> None:
+    assert statuses(run, "n1", "n3") == ["CACHE_POPULATED", "CACHE_HIT"]
+    assert run.data("n0").full_outputs != run.data("n2").full_outputs  # Two files.
+
+
 def whole_node_is_a_hit(run: Run) -> None:
     second_is_a_hit(run)
     assert set(run.nodes(parent="n0")) == {"n0-0-start-node", "n0-0-dn0", "n0-0-end-node"}
@@ -211,6 +240,7 @@ CASES = [
     Case(drawn_twice, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(drawn_below_twice, {"seed": SEED}, {"o0": True}, check=whole_node_is_a_hit),
     Case(drawn_below_at_once, {"seed": SEED}, {"o0": True}, check=one_workflow_was_generated),
+    Case(of_tables, {"seed": SEED}, {"o0": True}, check=content_counts),
     Case(with_noise, {"seed": SEED}, {"o0": True}, check=second_is_a_hit),
     Case(at_points, {"seed": SEED}, {"o0": False}, check=both_run),
     Case(drawn_twice, {"seed": SEED + 1}, {"o0": False}, check=both_run, launched={"overwrite_cache": True}),

@@ -21,6 +21,7 @@ from flytetemporal.activities.caching import single_flight
 from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
 from flytetemporal.activities.offloading import Limits
 from flytetemporal.activities.tasks import TaskActivities
+from flytetemporal.catalog import policies
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.catalog.models import ArtifactRow
 from flytetemporal.cli.dev import ports
@@ -28,7 +29,7 @@ from flytetemporal.cli.wiring import control_plane
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
-from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, cache_operations_pb2, caching_pb2, execution_pb2
 from flytetemporal.db import session
 from flytetemporal.idl import cache_keys
 from flytetemporal.plugins.protocol import TaskPhase
@@ -292,6 +293,37 @@ async def test_an_entry_whose_offloaded_value_is_gone_is_replaced(cached: Bench)
 
     again, after = [await run(cached, template, size=integer(100_000)) for _ in range(2)]
     assert (status(again), status(after)) == ("CACHE_POPULATED", "CACHE_HIT")
+    assert again.cache.catalog_key.artifact_tag == after.cache.catalog_key.artifact_tag
+
+
+async def test_an_artifact_whose_file_is_gone_is_stored_again_under_its_key(cached: Bench, catalog: Catalog) -> None:
+    template = task()
+    first = await run(cached, template)
+    for file in Path(catalog.blobs.root).rglob("*.pb"):
+        file.unlink()
+
+    again, after = [await run(cached, template) for _ in range(2)]
+
+    assert [status(one) for one in (first, again, after)] == ["CACHE_POPULATED", "CACHE_POPULATED", "CACHE_HIT"]
+    assert first.cache.catalog_key.artifact_tag.name == after.cache.catalog_key.artifact_tag.name
+
+
+async def test_outputs_that_are_too_old_are_computed_and_stored_again(cached: Bench, catalog: Catalog) -> None:
+    template = task()
+    template.id.project = f"p-{secrets.token_hex(4)}"
+    scope = cache_operations_pb2.CacheScope(project=template.id.project)
+    policy = cache_operations_pb2.CachePolicy(scope=scope)
+    policy.max_age.nanos = 1000
+    first = await run(cached, template)
+    assert status(await run(cached, template)) == "CACHE_HIT"
+    await policies.set_policy(catalog, cache_operations_pb2.SetPolicyRequest(policy=policy))
+
+    again = await run(cached, template)
+    await policies.delete_policy(catalog, cache_operations_pb2.DeletePolicyRequest(scope=scope))
+    after = await run(cached, template)
+
+    assert [status(one) for one in (again, after)] == ["CACHE_POPULATED", "CACHE_HIT"]
+    assert first.cache.catalog_key.artifact_tag.artifact_id != after.cache.catalog_key.artifact_tag.artifact_id
     assert again.cache.catalog_key.artifact_tag == after.cache.catalog_key.artifact_tag
 
 
