@@ -24,6 +24,11 @@ def says(client: Client, text: str, *arguments: str) -> Callable[[], bool]:
     return lambda: text in run(client, *arguments)
 
 
+def described(client: Client, execution_id: ExecutionId) -> str:
+    """Return what ``describe`` prints, with single spaces."""
+    return " ".join(run(client, "describe", execution_id.name).split())
+
+
 def test_a_run_stays_paused_while_the_whole_stack_is_restarted(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
@@ -38,13 +43,17 @@ def test_a_run_stays_paused_while_the_whole_stack_is_restarted(
     with running(home) as client:
         wait_until(says(client, "n1 waits until it is resumed", "why", execution_id.name))
         assert "is paused by ann since" in run(client, "why", execution_id.name)
+        assert f"paused: execution {execution_id.name} by ann since" in described(client, execution_id)
         assert "look first" in run(client, "pauses")
         assert not (tmp_path / "second").exists()
         run(client, "resume", execution_id.name)
         execution = client.wait(execution_id)
+        after = described(client, execution_id)
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
     assert (tmp_path / "first").read_text() == "started\n"
+    assert "paused:" not in after
+    assert "pause ann look first" in after
 
 
 def test_a_stopped_attempt_runs_again_and_is_not_charged(stack: RunningStack, tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import listing, literal_text, moments
-from flytetemporal.contracts.v1 import fork_pb2
+from flytetemporal.cli.views import listing, literal_text, moments, operator_actions
+from flytetemporal.contracts.v1 import edits_pb2, fork_pb2, pauses_pb2
 
 LINEAGE = "/flytetemporal.v1.OperationsService/GetLineage"
+LIST_PAUSES = "/flytetemporal.v1.OperationsService/ListPauses"
+LIST_ACTIONS = "/flytetemporal.v1.OperationsService/ListOperatorActions"
 ROWS = 500
+ACTIONS = 50
 ELEMENTS = 100
 # They run nothing.
 _ENDS = ("start-node", "end-node")
@@ -50,6 +53,18 @@ def _execution(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentif
         ),
         "nodes": _nodes(admin, identifier),
         "lineage": admin.call(LINEAGE, fork_pb2.LineageRequest(execution_id=identifier), fork_pb2.Lineage),
+        "pauses": admin.call(
+            LIST_PAUSES,
+            pauses_pb2.ListPausesRequest(
+                project=identifier.project, domain=identifier.domain, execution=identifier.name
+            ),
+            pauses_pb2.ListPausesResponse,
+        ),
+        "actions": admin.call(
+            LIST_ACTIONS,
+            edits_pb2.ListOperatorActionsRequest(execution_id=identifier, limit=ACTIONS),
+            edits_pb2.ListOperatorActionsResponse,
+        ),
     }
 
 
@@ -88,6 +103,7 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
         [
             ("execution", _qualified(execution.id)),
             ("phase", core_execution_pb2.WorkflowExecution.Phase.Name(closure.phase)),
+            ("paused", operator_actions.paused(found["pauses"])),
             ("launch plan", _entity(execution.spec.launch_plan)),
             ("workflow", _entity(closure.workflow_id)),
             *_lineage(metadata, found["lineage"]),
@@ -99,6 +115,7 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
     yield from _values(found["data"])
     yield from _error(closure)
     yield from _node_table(found["nodes"])
+    yield from operator_actions.actions(found["actions"])
 
 
 def _lineage(metadata: execution_pb2.ExecutionMetadata, forks: fork_pb2.Lineage) -> Iterator[tuple[str, str]]:
