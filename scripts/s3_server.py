@@ -13,7 +13,7 @@ from typing import Any
 
 import fsspec
 
-from flytetemporal.cli.dev import ports
+from flytetemporal.cli.dev import ports, privileges
 
 BUCKET = "flyte"
 # A crowded machine is slow to start servers.
@@ -90,6 +90,8 @@ class S3Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # It must not outlive a suite that is killed.
+                preexec_fn=privileges.before_exec(signal.SIGKILL, unprivileged=False),
             )
         self._wait_until_ready(key)
 
