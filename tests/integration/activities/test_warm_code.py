@@ -136,6 +136,7 @@ async def test_a_module_that_seeds_gives_each_attempt_the_same_numbers(worker: B
         ("execution", "import os; E = os.environ['FLYTE_INTERNAL_EXECUTION_ID']", "reads FLYTE_INTERNAL_EXECUTION_ID"),
         ("variables", "import os; E = dict(os.environ)", "reads all variables"),
         ("temporary", "import tempfile; T = tempfile.mkdtemp()", "reads TMPDIR"),
+        ("temporary_folder", "import tempfile; T = tempfile.gettempdir()", "reads TMPDIR"),
         ("folder", "import os; D = os.getcwd()", "uses the working directory"),
         ("uuid", "import uuid; U = uuid.uuid4()", "draws random numbers"),
         ("draw", "import random; R = random.random()", "draws random numbers"),

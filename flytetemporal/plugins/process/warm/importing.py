@@ -9,6 +9,7 @@ import importlib
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -89,6 +90,8 @@ def _detach(launch: Launch, folder: Path, server: int) -> None:
 def _prepare(launch: Launch, root: Path, loaded: Loaded) -> None:
     process_state.configure_streams()
     entrypoints.refresh(loaded, root)
+    # An import that asks for the folder must read TMPDIR, which is another one in each attempt.
+    tempfile.tempdir = None
     _fetch(launch)
     prepared = entrypoints.prepare(launch.command, root, Path(launch.bundles))
     if not entrypoints.can_run_here(prepared.command, launch.environment, loaded):
