@@ -76,7 +76,9 @@ def test_a_held_node_is_skipped_with_outputs(client: Client, held: tuple[str, Pa
 def test_an_execution_that_no_longer_holds_fails(client: Client, held: tuple[str, Path]) -> None:
     name, _ = held
 
-    assert run(client, "edit", name, "--on-failure", "fail") == f"{name} is changed (revision 1)\n"
+    assert run(client, "edit", name, "--node", "n1", "--retries", "2", "--cpu", "1") == "n1 is changed (revision 1)\n"
+    assert run(client, "edit", name, "--max-parallelism", "3") == f"{name} is changed (revision 2)\n"
+    assert run(client, "edit", name, "--on-failure", "fail") == f"{name} is changed (revision 3)\n"
     execution = client.wait(execution_id(name))
 
     assert execution.closure.phase == W.FAILED

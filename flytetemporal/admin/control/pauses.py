@@ -66,10 +66,10 @@ async def resume(deps: Dependencies, request: pauses_pb2.ResumeRequest) -> pause
     """
     target = _checked(request.target, given=request.HasField("target"))
     validation.check_length(request.resumed_by, "resumed_by", validation.MAX_NAME_LENGTH)
-    revision = 0
     async with deps.sessions.begin() as session:
         await _check_exists(deps, session, target)
         row = await _locked(session, target)
+        was_paused = row is not None and row.is_active
         if row is not None and row.is_active:
             row.is_active, row.undelivered = False, True
             row.revision = await _next_revision(session)
@@ -77,7 +77,7 @@ async def resume(deps: Dependencies, request: pauses_pb2.ResumeRequest) -> pause
         revision = 0 if row is None else row.revision
     if revision:
         await deliver(deps, target, revision, pages=1)
-    return pauses_pb2.ResumeResponse(remaining=await _remaining(deps, target))
+    return pauses_pb2.ResumeResponse(remaining=await _remaining(deps, target), was_paused=was_paused)
 
 
 async def list_pauses(deps: Dependencies, request: pauses_pb2.ListPausesRequest) -> pauses_pb2.ListPausesResponse:
@@ -263,6 +263,8 @@ async def _remaining(deps: Dependencies, target: Target) -> list[pauses_pb2.Paus
         return []
     async with deps.sessions() as session:
         found = await pausing.effective(session, _execution_id(target))
+    if target.kind == Target.EXECUTION:
+        return list(found.pauses)  # Also those of its nodes.
     own = (Target.NODE, target.name)
     return [
         pause

@@ -15,7 +15,7 @@ def paused(answer: pauses_pb2.ListPausesResponse) -> str:
 def _paused(pause: pauses_pb2.Pause) -> str:
     by = f" by {pause.paused_by}" if pause.paused_by else ""
     reason = f": {pause.reason}" if pause.reason else ""
-    return f"{pauses.named(pause.target).rstrip(',')}{by} since {moments.moment(pause.since)}{reason}"
+    return f"{pauses.named(pause.target)}{by} since {moments.moment(pause.since)}{reason}"
 
 
 def actions(answer: edits_pb2.ListOperatorActionsResponse) -> Iterator[str]:

@@ -11,7 +11,7 @@ def named(target: Target) -> str:
     """Return what a pause is of."""
     match target.kind:
         case Target.PROJECT:
-            return f"project {target.project}" + (f", domain {target.domain}," if target.domain else "")
+            return f"project {target.project}" + (f", domain {target.domain}" if target.domain else "")
         case Target.LAUNCH_PLAN:
             return f"launch plan {target.name}"
         case Target.NODE:
@@ -26,7 +26,7 @@ def lines(answer: pauses_pb2.ListPausesResponse) -> list[str]:
         return ["nothing is paused"]
     rows = [
         (
-            named(pause.target).rstrip(","),
+            named(pause.target),
             pause.paused_by,
             moments.moment(pause.since),
             "stopped" if pause.stop_running else "finish",

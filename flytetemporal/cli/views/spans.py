@@ -83,14 +83,26 @@ def since(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> str:
     return moments.seconds((end.ToNanoseconds() - start.ToNanoseconds()) / _SECOND)
 
 
-def engine_share(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes]) -> Share:
-    """Return how long the engine alone was busy: no attempt had been taken by a worker, no gate waited for the user."""
-    begin, end = span.start_time.ToNanoseconds(), span.end_time.ToNanoseconds()
+def engine_share(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes], *, is_running: bool = False) -> Share:
+    """Return how long the engine alone was busy: no attempt had been taken by a worker, no gate waited for the user.
+
+    The span of an execution that ``is_running`` ends with its start, so there the time is that until its newest event.
+    """
+    begin = span.start_time.ToNanoseconds()
+    end = _latest(span, times) if is_running else span.end_time.ToNanoseconds()
     waited = list(_users(span))
-    running = _covered([*waited, *_attempts(times, from_start=False)], begin, end)
-    taken = _covered([*waited, *_attempts(times, from_start=True)], begin, end)
+    running = _covered([*waited, *_attempts(times, end, from_start=False)], begin, end)
+    taken = _covered([*waited, *_attempts(times, end, from_start=True)], begin, end)
     total = max(0, end - begin)
     return Share(total / _SECOND, (taken - running) / _SECOND, (total - taken) / _SECOND)
+
+
+def _latest(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes]) -> int:
+    """Return the newest moment of an execution that runs."""
+    moments_known = [span.end_time.ToNanoseconds(), *(_latest(child, ()) for child in span.spans)]
+    for row in times:
+        moments_known += [stage.ToNanoseconds() for stage in (row.queued, row.started, row.running, row.ended)]
+    return max(moments_known)
 
 
 def _covered(intervals: Iterable[tuple[int, int]], begin: int, end: int) -> int:
@@ -109,9 +121,10 @@ def _users(span: metrics_pb2.Span) -> Iterator[tuple[int, int]]:
         yield from _users(child)
 
 
-def _attempts(times: Iterable[records_pb2.NodeTimes], *, from_start: bool) -> Iterator[tuple[int, int]]:
+def _attempts(times: Iterable[records_pb2.NodeTimes], end: int, *, from_start: bool) -> Iterator[tuple[int, int]]:
     # Flyte's tree has no spans below a map task; its attempt runs while its elements do.
     for row in times:
-        if row.HasField("attempt") and row.HasField("running") and row.HasField("ended"):
+        if row.HasField("attempt") and row.HasField("running"):
+            last = row.ended.ToNanoseconds() if row.HasField("ended") else end
             first = row.started if from_start and row.HasField("started") else row.running
-            yield min(first.ToNanoseconds(), row.running.ToNanoseconds()), row.ended.ToNanoseconds()
+            yield min(first.ToNanoseconds(), row.running.ToNanoseconds()), last

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/pauses.proto\x12\x10\x66lytetemporal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0bPauseTarget\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".flytetemporal.v1.PauseTarget.Kind\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\"=\n\x04Kind\x12\r\n\tEXECUTION\x10\x00\x12\x08\n\x04NODE\x10\x01\x12\x0f\n\x0bLAUNCH_PLAN\x10\x02\x12\x0b\n\x07PROJECT\x10\x03\"\x9a\x01\n\x05Pause\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x11\n\tpaused_by\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x14\n\x0cstop_running\x18\x05 \x01(\x08\"C\n\x06Pauses\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\'\n\x06pauses\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\"v\n\x0cPauseRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x14\n\x0cstop_running\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tpaused_by\x18\x04 \x01(\t\"7\n\rPauseResponse\x12&\n\x05pause\x18\x01 \x01(\x0b\x32\x17.flytetemporal.v1.Pause\"R\n\rResumeRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x12\n\nresumed_by\x18\x02 \x01(\t\"<\n\x0eResumeResponse\x12*\n\tremaining\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\"e\n\x11ListPausesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\"L\n\x12ListPausesResponse\x12\'\n\x06pauses\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/pauses.proto\x12\x10\x66lytetemporal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0bPauseTarget\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".flytetemporal.v1.PauseTarget.Kind\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\"=\n\x04Kind\x12\r\n\tEXECUTION\x10\x00\x12\x08\n\x04NODE\x10\x01\x12\x0f\n\x0bLAUNCH_PLAN\x10\x02\x12\x0b\n\x07PROJECT\x10\x03\"\x9a\x01\n\x05Pause\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x11\n\tpaused_by\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x14\n\x0cstop_running\x18\x05 \x01(\x08\"C\n\x06Pauses\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\'\n\x06pauses\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\"v\n\x0cPauseRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x14\n\x0cstop_running\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tpaused_by\x18\x04 \x01(\t\"7\n\rPauseResponse\x12&\n\x05pause\x18\x01 \x01(\x0b\x32\x17.flytetemporal.v1.Pause\"R\n\rResumeRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x12\n\nresumed_by\x18\x02 \x01(\t\"P\n\x0eResumeResponse\x12*\n\tremaining\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\x12\n\nwas_paused\x18\x02 \x01(\x08\"e\n\x11ListPausesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\"L\n\x12ListPausesResponse\x12\'\n\x06pauses\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,9 +47,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESUMEREQUEST']._serialized_start=680
   _globals['_RESUMEREQUEST']._serialized_end=762
   _globals['_RESUMERESPONSE']._serialized_start=764
-  _globals['_RESUMERESPONSE']._serialized_end=824
-  _globals['_LISTPAUSESREQUEST']._serialized_start=826
-  _globals['_LISTPAUSESREQUEST']._serialized_end=927
-  _globals['_LISTPAUSESRESPONSE']._serialized_start=929
-  _globals['_LISTPAUSESRESPONSE']._serialized_end=1005
+  _globals['_RESUMERESPONSE']._serialized_end=844
+  _globals['_LISTPAUSESREQUEST']._serialized_start=846
+  _globals['_LISTPAUSESREQUEST']._serialized_end=947
+  _globals['_LISTPAUSESRESPONSE']._serialized_start=949
+  _globals['_LISTPAUSESRESPONSE']._serialized_end=1025
 # @@protoc_insertion_point(module_scope)

@@ -83,10 +83,12 @@ class ResumeRequest(_message.Message):
     def __init__(self, target: _Optional[_Union[PauseTarget, _Mapping]] = ..., resumed_by: _Optional[str] = ...) -> None: ...
 
 class ResumeResponse(_message.Message):
-    __slots__ = ("remaining",)
+    __slots__ = ("remaining", "was_paused")
     REMAINING_FIELD_NUMBER: _ClassVar[int]
+    WAS_PAUSED_FIELD_NUMBER: _ClassVar[int]
     remaining: _containers.RepeatedCompositeFieldContainer[Pause]
-    def __init__(self, remaining: _Optional[_Iterable[_Union[Pause, _Mapping]]] = ...) -> None: ...
+    was_paused: bool
+    def __init__(self, remaining: _Optional[_Iterable[_Union[Pause, _Mapping]]] = ..., was_paused: _Optional[bool] = ...) -> None: ...
 
 class ListPausesRequest(_message.Message):
     __slots__ = ("project", "domain", "execution", "limit", "token")

@@ -403,3 +403,18 @@ async def test_nothing_more_is_read_of_an_execution_while_nothing_is_paused(
         found = await pausing.effective(session, identifier("e1"))
 
     assert found == pauses_pb2.Pauses()
+
+
+async def test_a_resumption_says_whether_anything_was_paused_and_which_nodes_still_are(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await record(deps, engine, "e1")
+    request = pauses_pb2.ResumeRequest(target=of_execution("e1"))
+    of_node = Target(kind=Target.NODE, project=PROJECT, domain=DOMAIN, name="e1", node_id="n1")
+    await pause(deps, of_execution("e1"))
+    await pause(deps, of_node)
+
+    first, again = await pauses.resume(deps, request), await pauses.resume(deps, request)
+
+    assert (first.was_paused, again.was_paused) == (True, False)
+    assert [left.target for left in first.remaining] == [of_node]

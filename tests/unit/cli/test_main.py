@@ -89,14 +89,30 @@ def test_an_execution_is_not_completed_while_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "says"),
     [
-        [], ["--node", "n0"], ["--retries", "1"], ["--node", "n0", "--retries", "1", "--max-parallelism", "2"],
-        ["--node", "n0", "--timeout", "soon"],
+        ([], "change either the execution"),
+        (["--node", "n0"], "--node goes with what changes of it"),
+        (["--retries", "1"], "--node goes with what changes of it"),
+        (["--node", "n0", "--retries", "1", "--max-parallelism", "2"], "change either the execution"),
+        (["--node", "n0", "--timeout", "soon"], "is not a duration"),
+        (["--on-failure", "wait"], "is not one of"),
     ],
-)  # fmt: skip
-def test_an_edit_that_does_not_say_what_to_change_is_called_wrongly(arguments: list[str]) -> None:
-    assert CliRunner().invoke(main.main, ["edit", "e1", *NOWHERE, *arguments]).exit_code == 2
+)
+def test_an_edit_that_does_not_say_what_to_change_is_called_wrongly(arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(main.main, ["edit", "e1", *NOWHERE, *arguments])
+
+    assert result.exit_code == 2
+    assert says in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--max-parallelism", "2"], ["--on-failure", "hold"], ["--node", "n0", "--retries", "1", "--memory", "1Gi"]],
+)
+def test_an_edit_that_says_what_to_change_is_sent(arguments: list[str]) -> None:
+    """It fails only because nothing listens."""
+    assert CliRunner().invoke(main.main, ["edit", "e1", *NOWHERE, *arguments]).exit_code == 1
 
 
 @pytest.mark.parametrize(

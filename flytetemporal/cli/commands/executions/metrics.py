@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import click
 from flyteidl.admin import execution_pb2
+from flyteidl.core import identifier_pb2
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.views import listing, moments, spans
 from flytetemporal.contracts.v1 import records_pb2
+from flytetemporal.idl import phases
 
 GET_NODE_TIMES = "/flytetemporal.v1.OperationsService/GetNodeTimes"
 ALL_LEVELS = -1
@@ -31,7 +33,8 @@ def metrics(execution: str, depth: int, output: str, admin: Admin) -> None:
     )
     request = records_pb2.NodeTimesRequest(execution_id=identifier)
     times = admin.call(GET_NODE_TIMES, request, records_pb2.NodeTimesResponse)
-    share = spans.engine_share(tree.span, times.nodes)
+    is_running = _is_running(admin, identifier)
+    share = spans.engine_share(tree.span, times.nodes, is_running=is_running)
     found = {
         "span": printing.document(tree.span),
         **printing.document(times),
@@ -39,7 +42,13 @@ def metrics(execution: str, depth: int, output: str, admin: Admin) -> None:
         "startingSeconds": share.starting,
         "engineSeconds": share.engine,
     }
-    printing.show(output, found, lambda: _lines(tree, times, share, depth))
+    printing.show(output, found, lambda: _lines(tree, times, share, depth, is_running=is_running))
+
+
+def _is_running(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentifier) -> bool:
+    request = execution_pb2.WorkflowExecutionGetRequest(id=identifier)
+    phase = admin.call(f"{listing.ADMIN_SERVICE}GetExecution", request, execution_pb2.Execution).closure.phase
+    return phase not in phases.WORKFLOW_TERMINAL
 
 
 def _lines(
@@ -47,6 +56,8 @@ def _lines(
     times: records_pb2.NodeTimesResponse,
     share: spans.Share,
     depth: int,
+    *,
+    is_running: bool,
 ) -> Iterator[str]:
     yield from printing.table(("span", "start", "duration"), spans.rows(tree.span, depth))
     yield ""
@@ -54,6 +65,8 @@ def _lines(
     yield from printing.table(titles, spans.time_rows(times.nodes, tree.span.start_time))
     yield from times.notes
     yield ""
+    if is_running:
+        yield "the execution still runs: all times end with its newest event"
     yield f"time of the execution:             {moments.seconds(share.total)}"
     yield f"only processes of tasks started:   {moments.seconds(share.starting)}"
     yield f"only the engine was busy:          {moments.seconds(share.engine)} ({share.percent:.0f}%)"

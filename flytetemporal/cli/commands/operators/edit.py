@@ -16,7 +16,6 @@ from flytetemporal.idl import times
 @click.option(
     "--on-failure",
     type=click.Choice(["hold", "fail"]),
-    default="",
     help="hold: nodes that would fail wait for `retry` or `skip`. fail: they fail, also those that are held.",
 )
 @click.option("--max-parallelism", type=click.IntRange(0, 2**32 - 1), help="Nodes that run at once; 0: no limit.")
@@ -31,7 +30,7 @@ from flytetemporal.idl import times
 @admin_calls.with_admin
 def edit(
     execution: str,
-    on_failure: str,
+    on_failure: str | None,
     max_parallelism: int | None,
     node: str,
     edit: edits_pb2.EditRequest,
@@ -41,7 +40,7 @@ def edit(
 ) -> None:
     """Change EXECUTION, or one of its nodes, while it runs."""
     edit.execution_id.CopyFrom(admin.execution_id(execution))
-    of_execution = on_failure or max_parallelism is not None
+    of_execution = on_failure is not None or max_parallelism is not None
     given = {name: value for name, value in of_node.items() if value not in (None, "")}
     if bool(node) != bool(given):
         raise click.UsageError("--node goes with what changes of it: --retries, --timeout, --memory, --cpu ...")
@@ -50,7 +49,7 @@ def edit(
     if node:
         edit.node.CopyFrom(_of_node(node, given))
     else:
-        edit.execution.on_failure = on_failure
+        edit.execution.on_failure = on_failure or ""
         if max_parallelism is not None:
             edit.execution.max_parallelism.value = max_parallelism
     edits.send(admin, edit, output, f"{node or edit.execution_id.name} is changed")

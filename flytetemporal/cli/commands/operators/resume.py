@@ -23,7 +23,7 @@ def resume(target: str, kind: str, node: str, by: str, admin: admin_calls.Admin,
 
 
 def _lines(target: pauses_pb2.PauseTarget, answer: pauses_pb2.ResumeResponse) -> list[str]:
+    done = f"{views.named(target)} {'is resumed' if answer.was_paused else 'is not paused'}"
     if not answer.remaining:
-        return [f"{views.named(target)} is resumed"]
-    left = [f"  {views.named(pause.target)}" for pause in answer.remaining]
-    return [f"{views.named(target)} is resumed, and waits on for other pauses:", *left]
+        return [done]
+    return [f"{done}; these pauses remain:", *(f"  {views.named(pause.target)}" for pause in answer.remaining)]

@@ -71,3 +71,13 @@ def test_the_engine_has_the_time_in_which_nothing_of_the_user_ran(
     share = spans.engine_share(execution(*children), times)
 
     assert (share.total, share.starting, share.engine) == (10, starting, engine)
+
+
+def test_the_time_of_an_execution_that_runs_ends_with_its_newest_event() -> None:
+    """Its own span does not grow while it runs, and an attempt that runs has no end."""
+    started = metrics_pb2.Span(start_time=at(0), end_time=at(0), spans=[operation("NODE_SETUP", 0, 1)])
+    times = [attempt("n0", started=1, running=2, ended=6), attempt("n1", started=8, running=9)]
+
+    share = spans.engine_share(started, times, is_running=True)
+
+    assert (share.total, share.starting, share.engine) == (9, 2, 3)
