@@ -32,6 +32,8 @@ FAST_EXECUTE = "pyflyte-fast-execute"
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "FSSPEC_")
 _READ_LATER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT")
 EXECUTION_VARIABLE = "FLYTE_INTERNAL_EXECUTION_ID"
+# A loop with nothing to do stops at once.
+STOP_SECONDS = 10.0
 # flytekit's loggers depend on these, and on whether there is an execution.
 _LOGGING = ("FLYTE_SDK_LOGGING_LEVEL", "FLYTE_SDK_DEV_LOGGING_LEVEL", "FLYTE_SDK_LOGGING_FORMAT")
 
@@ -198,6 +200,20 @@ def _keep_loops() -> None:
     """
     runners = importlib.import_module("flytekit.utils.asyn")
     runners._TaskRunner._close = lambda _: None  # noqa: SLF001  there is no public switch
+
+
+def stop_loops() -> None:
+    """Stop flytekit's event loops on other threads that have nothing to do. A fork makes its own.
+
+    An import starts one if it converts values, such as the defaults of a launch plan.
+    """
+    runners = importlib.import_module("flytekit.utils.asyn").loop_manager._runner_map  # noqa: SLF001  as above
+    for name, runner in list(runners.items()):
+        loop, thread = runner._TaskRunner__loop, runner._TaskRunner__runner_thread  # noqa: SLF001  as above
+        if loop is not None and not asyncio.all_tasks(loop):
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(STOP_SECONDS)
+            del runners[name]
 
 
 def extend_path(code: Sequence[str]) -> None:

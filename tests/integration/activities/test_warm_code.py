@@ -101,6 +101,35 @@ async def test_pandas_at_module_level_is_imported_once(worker: Bench, tmp_path: 
     assert code.imports == 1
 
 
+async def test_dataclasses_and_launch_plans_do_not_keep_code_from_being_shared(worker: Bench, tmp_path: Path) -> None:
+    statements = """
+from dataclasses import dataclass
+from flytekit import LaunchPlan, workflow
+
+@dataclass
+class Point:
+    x: int = 1
+
+@task
+def moved(point: Point) -> Point:
+    return Point(point.x + 1)
+
+@workflow
+def moving(point: Point = Point(2), by: int = 1) -> Point:
+    return moved(point=point)
+
+plan = LaunchPlan.get_or_create(moving, "moving_plan", default_inputs={"by": 3})
+"""
+    body = "return f'{os.getppid()} {moved(point=Point(4)).x} {moving(point=Point(6)).x}'"
+    code = Code(tmp_path, "with_plan", statements, body)
+
+    answers = [await code.run(worker) for _ in range(3)]
+
+    assert code.imports == 1
+    assert len(set(answers)) == 1
+    assert answers[0].endswith(" 5 7")
+
+
 async def test_each_attempt_has_its_own_random_numbers(worker: Bench, tmp_path: Path) -> None:
     body = "import uuid; return f'{random.random()} {numpy.random.rand()} {uuid.uuid4()}'"
     code = Code(tmp_path, "with_chance", "import random, numpy", body)

@@ -108,6 +108,7 @@ def _import(launch: Launch) -> Observed:
     with observed.observing():
         importlib.import_module(keys.module_of(launch.command))
     importlib.import_module("flytekit.core.type_engine").TypeEngine.lazy_import_transformers()
+    entrypoints.stop_loops()
     while contexts.FlyteContextManager.size() > 1:
         contexts.FlyteContextManager.pop_context()
     observed.look()

@@ -15,7 +15,8 @@ from flytetemporal.plugins.process import descendants, modules, own_process
 
 # Between a caller and what it calls. numpy's own generator is seeded again in each fork.
 _BETWEEN = ("importlib._bootstrap", "importlib._bootstrap_external", "random", "secrets", "uuid", "os", "posixpath")
-_EXEMPT = ("flytekit", "numpy.random")
+# mashumaro, which flytekit uses for dataclasses, draws names of functions that it generates.
+_EXEMPT = ("flytekit", "mashumaro", "numpy.random")
 _HARMLESS_FILES = ("/dev/null", "/dev/urandom", "/dev/random")
 # The allocator of pyarrow stops its thread before a fork, and starts it again after it.
 _HARMLESS_THREADS = ("jemalloc_bg_thd",)
