@@ -48,7 +48,10 @@ async def find(deps: Dependencies, request: edits_pb2.EditRequest) -> Record | N
         return None
     row = OperatorActionRow
     project, domain, name = identifiers.execution_key(request.execution_id)
-    query = select(row).where(row.project == project, row.domain == domain, row.name == name)
+    query = select(row).where(
+        # Forks have request ids, too.
+        row.project == project, row.domain == domain, row.name == name, row.action.in_(set(_ACTIONS.values()))
+    )  # fmt: skip
     async with deps.sessions() as session:
         is_it = cast(row.details, JSONB)["request_id"].astext == request.request_id
         found = (await session.scalars(query.where(is_it).order_by(row.id).limit(1))).first()

@@ -11,6 +11,7 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from google.protobuf import wrappers_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin.base import operator_actions
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.edits import editing
@@ -182,6 +183,13 @@ async def test_a_repeated_request_gets_the_same_answer_also_after_the_end(
         errors.FailedPrecondition, match=r"execution e1 has ended \(SUCCEEDED\), so it cannot be edited"
     ):
         await edit(running, retry=retry)
+
+
+async def test_a_fork_may_have_had_the_same_request_id(running: Dependencies) -> None:
+    async with running.sessions.begin() as session:
+        operator_actions.record(session, "ada", "fork", (PROJECT, DOMAIN, ID.name), request_id="r1")
+
+    assert await edit(running, retry=edits_pb2.RetryNode(node_id="n0"), request_id="r1") == 1
 
 
 async def test_an_edit_without_an_answer_stays_recorded_and_can_be_repeated(
