@@ -87,7 +87,7 @@ def test_executions_of_a_paused_launch_plan_are_accepted_and_wait_queued(stack: 
 
     assert "launch plan control.checkpointed is paused by" in why
     assert "the model is wrong" in why
-    assert "waits on for other pauses:\n  launch plan control.checkpointed" in resumed
+    assert "is not paused; these pauses remain:\n  launch plan control.checkpointed" in resumed
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
 
 
