@@ -21,12 +21,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import InvalidRequest, Unavailable
+from flytetemporal.idl import identifiers
 
 PREFIX = "flyte-schedule:"
 # The version of what this module makes of a schedule. Another one makes every schedule anew.
 FORM = "1"
 _DIGEST = "digest"
 PAGE = 500
+# Two calls at once can each delete what the other has made.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,13 @@ class TemporalSchedules:
             InvalidRequest: Temporal refuses it.
         """
         # What has fired is kept by name in admin. A new schedule instead of an update, since an update keeps the memo.
-        while not await self._created(schedule):
+        for _ in range(TRIES):
+            if await self._created(schedule):
+                return True
             if await self._digest(schedule.id) == schedule.digest:
                 return False
             await self.delete(schedule.id)
-        return True
+        raise Unavailable(f"schedule {schedule.id} is being made by another call; try again")
 
     async def delete(self, identifier: str) -> bool:
         """Delete a schedule; return False if there is none."""
@@ -100,8 +105,7 @@ class TemporalSchedules:
             raise _unavailable(e) from e
 
     async def _created(self, schedule: Schedule) -> bool:
-        plan = schedule.argument.launch_plan
-        name = f"{plan.project}:{plan.domain}:{plan.name}:{plan.version}"
+        name = ":".join(identifiers.entity_key(schedule.argument.launch_plan))
         try:
             await self._client.create_schedule(
                 schedule.id,

@@ -8,20 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
+from flyteidl.admin import execution_pb2, launch_plan_pb2, project_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import exists, select
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity  # Temporal finds an activity by this decorator; all calls go through base/engine.
 
-from flytetemporal.admin.base import stored_messages
+from flytetemporal.admin.base import execution_lookup, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow
+from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.executions import launching
-from flytetemporal.admin.registry import entity_lists
+from flytetemporal.admin.registry import entity_rows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import AlreadyExists, InvalidRequest
-from flytetemporal.idl import naming
+from flytetemporal.idl import identifiers, naming
 
 Mode = execution_pb2.ExecutionMetadata
 
@@ -43,29 +41,28 @@ class ScheduledLaunchActivities:
         """Launch the execution of one time of a schedule; a repeated call changes nothing."""
         deps, plan = self._deps, launch.launch_plan
         async with deps.sessions() as session:
-            row = await _row(session, plan)
+            row = await entity_rows.find(session, LaunchPlanRow, plan)
             if row is None or row.state != launch_plan_pb2.ACTIVE:
                 return _skipped(launch, "this version of the launch plan is not active")
             spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
         request = _request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
-        execution_id = identifier_pb2.WorkflowExecutionIdentifier(
-            project=plan.project, domain=plan.domain, name=request.name
-        )
+        execution_id = identifiers.execution_identifier((plan.project, plan.domain, request.name))
         try:
             await launching.create(deps, request)
         except AlreadyExists as e:
-            if not await _exists(deps, request):
-                return _skipped(launch, e.message)  # The limit of the launch plan is reached.
+            async with deps.sessions() as session:
+                if await execution_lookup.find_execution(session, execution_id) is None:
+                    return _skipped(launch, e.message)  # The limit of the launch plan is reached.
         except InvalidRequest as e:
-            if not e.details:
+            if not any(isinstance(detail, project_pb2.InactiveProject) for detail in e.details):
                 raise
-            return _skipped(launch, e.message)  # The project is archived.
+            return _skipped(launch, e.message)
         return control_pb2.ScheduledLaunchResult(execution_id=execution_id)
 
 
 def execution_name(plan: identifier_pb2.Identifier, seconds: int) -> str:
     """Return the name of the execution that a schedule launches at a Unix time; it is that of Flyte's scheduler."""
-    text = f"{plan.project}:{plan.domain}:{plan.name}:{plan.version}:{seconds}"
+    text = ":".join((*identifiers.entity_key(plan), str(seconds)))
     return f"f{naming.fnv1(text.encode()).to_bytes(8, 'little').hex()}000"
 
 
@@ -85,25 +82,6 @@ def _request(launch: control_pb2.ScheduledLaunch, kickoff: str) -> execution_pb2
 
 
 def _skipped(launch: control_pb2.ScheduledLaunch, reason: str) -> control_pb2.ScheduledLaunchResult:
-    plan = launch.launch_plan
-    name = f"{plan.project}:{plan.domain}:{plan.name}:{plan.version}"
+    name = ":".join(identifiers.entity_key(launch.launch_plan))
     _log.info("scheduled_launch_skipped", launch_plan=name, time=launch.scheduled_at.ToJsonString(), reason=reason)
     return control_pb2.ScheduledLaunchResult(skipped=reason)
-
-
-async def _row(session: AsyncSession, plan: identifier_pb2.Identifier) -> LaunchPlanRow | None:
-    name = common_pb2.NamedEntityIdentifier(project=plan.project, domain=plan.domain, name=plan.name)
-    query = select(LaunchPlanRow).where(*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.version == plan.version)
-    return (await session.scalars(query)).one_or_none()
-
-
-async def _exists(deps: Dependencies, request: execution_pb2.ExecutionCreateRequest) -> bool:
-    query = select(
-        exists().where(
-            ExecutionRow.execution_project == request.project,
-            ExecutionRow.execution_domain == request.domain,
-            ExecutionRow.execution_name == request.name,
-        )
-    )
-    async with deps.sessions() as session:
-        return bool(await session.scalar(query))

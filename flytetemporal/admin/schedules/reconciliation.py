@@ -10,7 +10,6 @@ from datetime import timedelta
 import structlog
 from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import identifier_pb2
-from google.protobuf import duration_pb2
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +21,9 @@ from flytetemporal.admin.schedules import grammar, policies
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import FlyteError, InvalidRequest
+from flytetemporal.idl import identifiers, times
 
-ACTIVE = launch_plan_pb2.ACTIVE
+ACTIVE, LAUNCH_PLAN = launch_plan_pb2.ACTIVE, identifier_pb2.LAUNCH_PLAN
 # Rows that are read at once.
 PAGE = 500
 
@@ -41,18 +41,10 @@ def desired(row: LaunchPlanRow, settings: AdminSettings) -> Schedule | None:
     if timing is None:
         return None
     policy = policies.read(spec.annotations)
-    plan = identifier_pb2.Identifier(
-        resource_type=identifier_pb2.LAUNCH_PLAN,
-        project=row.project,
-        domain=row.domain,
-        name=row.name,
-        version=row.version,
-    )
-    delay = duration_pb2.Duration()
-    delay.FromTimedelta(timing.delay)
+    plan = identifiers.identifier(LAUNCH_PLAN, _key(row))
     seconds = timing.every // timedelta(seconds=1)
     return Schedule(
-        argument=control_pb2.LaunchSchedule(launch_plan=plan, delay=delay),
+        argument=control_pb2.LaunchSchedule(launch_plan=plan, delay=times.duration(timing.delay)),
         crons=timing.crons,
         every=timing.every,
         # As in Flyte, intervals are counted from the activation.
@@ -104,9 +96,22 @@ async def apply_all(deps: Dependencies) -> list[str]:
     for identifier in sorted(differing):
         project, domain, name = identifier.removeprefix(PREFIX).split(":", 2)
         # Temporal's list is late, and the rows may have changed, so both are read again.
-        if await apply(deps, project, domain, name):
+        if await _applied(deps, project, domain, name):
             changed.append(identifier)
     return changed
+
+
+async def _applied(deps: Dependencies, project: str, domain: str, name: str) -> bool:
+    """Do as ``apply``; log what can never be applied, so that the schedules behind it are."""
+    try:
+        return await apply(deps, project, domain, name)
+    except (InvalidRequest, stored_messages.UnreadableRow) as e:
+        _log.warning("schedule_not_applied", launch_plan=f"{project}:{domain}:{name}", problem=e.message)
+        return False
+
+
+def _key(row: LaunchPlanRow) -> identifiers.EntityKey:
+    return row.project, row.domain, row.name, row.version
 
 
 async def _active(session: AsyncSession, project: str, domain: str, name: str) -> LaunchPlanRow | None:
@@ -134,6 +139,5 @@ def _readable(row: LaunchPlanRow, settings: AdminSettings) -> Schedule | None:
     try:
         return desired(row, settings)
     except (InvalidRequest, stored_messages.UnreadableRow) as e:
-        name = f"{row.project}:{row.domain}:{row.name}:{row.version}"
-        _log.warning("schedule_not_applied", launch_plan=name, problem=e.message)
+        _log.warning("schedule_not_applied", launch_plan=":".join(_key(row)), problem=e.message)
         return None

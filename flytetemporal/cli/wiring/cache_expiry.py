@@ -8,6 +8,7 @@ import structlog
 
 from flytetemporal.catalog import expiry
 from flytetemporal.catalog.dependencies import Catalog
+from flytetemporal.cli.serving import background
 from flytetemporal.errors import FlyteError
 
 # Lookups do not use what has expired, so it only takes space.
@@ -19,13 +20,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 @contextlib.asynccontextmanager
 async def removing_expired(deps: Catalog) -> AsyncIterator[None]:
     """Remove what has expired every ``INTERVAL_SECONDS`` while the context is open."""
-    removing = asyncio.create_task(_keep_removing(deps))
-    try:
+    async with background.running(_keep_removing(deps)):
         yield
-    finally:
-        removing.cancel()
-        # gather waits for the cancelled task without raising its CancelledError here.
-        await asyncio.gather(removing, return_exceptions=True)
 
 
 async def _keep_removing(deps: Catalog) -> None:

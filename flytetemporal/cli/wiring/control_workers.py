@@ -15,6 +15,7 @@ from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
+from flytetemporal.cli.serving import background
 from flytetemporal.cli.wiring import connections, deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
@@ -43,14 +44,8 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings) -> Asyn
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )
-    async with set_deadlock_timeout(worker):
-        keeping = asyncio.create_task(_keep_sweeping(client))
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            # gather waits for the cancelled task without raising its CancelledError here.
-            await asyncio.gather(keeping, return_exceptions=True)
+    async with set_deadlock_timeout(worker), background.running(_keep_sweeping(client)):
+        yield
 
 
 async def _keep_sweeping(client: Client) -> None:

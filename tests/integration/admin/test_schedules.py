@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2
 from temporalio.testing import ActivityEnvironment
 
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.base.temporal_schedules import schedule_id
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
@@ -118,6 +119,27 @@ async def test_a_repeated_activation_makes_the_schedule_that_is_missing(
     await set_state(deps)
 
     assert list(schedules.existing) == [ID]
+
+
+async def test_a_row_that_cannot_be_applied_does_not_hold_up_those_behind_it(
+    deps: Dependencies, schedules: RecordingSchedules
+) -> None:
+    """A version that knew less has accepted its expression, and its schedule exists."""
+    await register(deps)
+    await set_state(deps)
+    other = plan("x", fixed={"a": integer(1)}, schedule=cron("@hourly"))
+    await launch_plans.create(deps, other)
+    await launch_plans.set_state(
+        deps, launch_plan_pb2.LaunchPlanUpdateRequest(id=identifier("LAUNCH_PLAN", "x"), state=ACTIVE)
+    )
+    del schedules.existing[schedule_id(PROJECT, DOMAIN, "x")]
+    async with deps.sessions.begin() as session:
+        row = await session.get_one(LaunchPlanRow, (PROJECT, DOMAIN, "w", "v1"))
+        spec = launch_plan_pb2.LaunchPlanSpec.FromString(row.spec)
+        spec.entity_metadata.schedule.cron_schedule.schedule = "0 0 30 2 *"
+        row.spec = spec.SerializeToString()
+
+    assert await reconciliation.apply_all(deps) == [schedule_id(PROJECT, DOMAIN, "x")]
 
 
 async def test_policy_and_settings_decide_about_zone_catch_up_and_jitter(

@@ -1,16 +1,45 @@
-"""Graphs that several tests of the engine walk."""
+"""Graphs that several tests of the engine walk, and scripts of their tasks."""
+
+import asyncio
 
 from flyteidl.core import literals_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core_workflow_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
-from tests.fixtures.engine_runs import bind, body, constant, failed, task_node, task_summary
+from tests.fixtures.engine_runs import (
+    EngineRuns,
+    TaskScript,
+    bind,
+    body,
+    constant,
+    failed,
+    plus_one,
+    task_node,
+    task_summary,
+)
 
 INTEGER = types_pb2.LiteralType(simple=types_pb2.SimpleType.INTEGER)
 
 
 async def boom(_: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
     return failed("USER:Boom")
+
+
+class Door:
+    """A script whose attempts wait until it is opened."""
+
+    def __init__(self, then: TaskScript = plus_one) -> None:
+        self.opened = asyncio.Event()
+        self._then = then
+
+    async def __call__(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        await self.opened.wait()
+        return await self._then(attempt)
+
+
+def ran(runs: EngineRuns) -> list[tuple[str, int]]:
+    """Return node and number of each attempt, in the order in which they started."""
+    return [(attempt.node_event.id.node_id, attempt.attempt) for attempt in runs.attempts]
 
 
 def seconds(value: float) -> dict[str, int]:

@@ -20,10 +20,17 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.waiting import bounded
-from tests.integration.workflows.graphs import boom, chain, signal_node, sleep_node
+from tests.integration.workflows.graphs import (
+    Door,
+    boom,
+    chain,
+    ran,
+    signal_node,
+    sleep_node,
+)
 from tests.integration.workflows.test_aborts import Handle, attempts, waits_for
 from tests.integration.workflows.test_arrays import array, lists
-from tests.integration.workflows.test_holds import HOLD, Operator, ran, second_succeeds
+from tests.integration.workflows.test_holds import HOLD, Operator, second_succeeds
 
 MEMORY = tasks_pb2.Resources.MEMORY
 
@@ -48,17 +55,6 @@ class Editor(Operator):
 
     async def max_parallelism(self, limit: int) -> edits_pb2.EditResponse:
         return await self.edit(execution=edits_pb2.ExecutionEdit(max_parallelism=number(limit)))
-
-
-class Door:
-    """A script whose attempts wait until it is opened."""
-
-    def __init__(self) -> None:
-        self.opened = asyncio.Event()
-
-    async def __call__(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        await self.opened.wait()
-        return await plus_one(attempt)
 
 
 def fan(width: int) -> graph_pb2.Graph:

@@ -27,10 +27,12 @@ from tests.fixtures.engine_runs import (
 )
 from tests.fixtures.waiting import bounded
 from tests.integration.workflows.graphs import (
+    Door,
     approve_node,
     boom,
     chain,
     nested,
+    ran,
     signal_node,
     single,
     sleep_node,
@@ -88,10 +90,6 @@ async def second_succeeds(attempt: execution_pb2.TaskAttempt) -> execution_pb2.T
     return await plus_one(attempt) if attempt.attempt else failed("USER:Boom")
 
 
-def ran(runs: EngineRuns) -> list[tuple[str, int]]:
-    return [(attempt.node_event.id.node_id, attempt.attempt) for attempt in runs.attempts]
-
-
 def fork_graph() -> graph_pb2.Graph:
     """n0 -> n1, and n2 -> n3 next to them."""
     nodes = [
@@ -144,20 +142,14 @@ async def test_a_held_node_that_is_skipped_ends_with_the_given_outputs(engine_ru
 
 async def test_a_node_that_has_not_started_is_skipped_when_its_turn_comes(engine_runs: EngineRuns) -> None:
     runs = engine_runs
-    go_on = asyncio.Event()
-
-    async def waits(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        await go_on.wait()
-        return await plus_one(attempt)
-
-    runs.scripts["n0"] = waits
+    door = runs.scripts["n0"] = Door()
 
     async with runs.workers():
         handle = await runs.start(chain(3), int_map(a=0))
         await bounded(attempts(runs, 1))
         operator = Operator(handle)
         await operator.skip("n1")
-        go_on.set()
+        door.opened.set()
         phase = await runs.wait(handle)
 
     assert (phase, runs.outputs(), ran(runs)) == ("SUCCEEDED", int_map(o0=41), [("n0", 0), ("n2", 0)])
@@ -319,20 +311,14 @@ async def test_a_failure_node_is_not_held(engine_runs: EngineRuns) -> None:
 
 async def test_a_running_execution_can_be_told_to_hold(engine_runs: EngineRuns) -> None:
     runs = engine_runs
-    go_on = asyncio.Event()
-
-    async def fails_later(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        await go_on.wait()
-        return await second_succeeds(attempt)
-
-    runs.scripts["n0"] = fails_later
+    door = runs.scripts["n0"] = Door(second_succeeds)
 
     async with runs.workers():
         handle = await runs.start(chain(1), int_map(a=0))
         await bounded(attempts(runs, 1))
         operator = Operator(handle)
         await operator.edit(execution=edits_pb2.ExecutionEdit(on_failure="hold"))
-        go_on.set()
+        door.opened.set()
         await operator.held("n0")
         await operator.retry("n0")
         phase = await runs.wait(handle)
@@ -412,13 +398,7 @@ async def _ends_a_run(handle: Handle, all_ran: Awaitable[None]) -> None:
 
 async def test_a_node_below_one_that_has_not_started_is_skipped(engine_runs: EngineRuns) -> None:
     runs = engine_runs
-    go_on = asyncio.Event()
-
-    async def waits(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        await go_on.wait()
-        return await plus_one(attempt)
-
-    runs.scripts["n0"] = waits
+    door = runs.scripts["n0"] = Door()
     first = task_node("n0", [0], [constant("a", 0)])
     subworkflow = graph_pb2.Node(
         id="n1",
@@ -437,7 +417,7 @@ async def test_a_node_below_one_that_has_not_started_is_skipped(engine_runs: Eng
         handle = await runs.start(graph_pb2.Graph(workflows=[outer, inner], tasks=[task_summary()]), int_map())
         await bounded(attempts(runs, 1))
         await Operator(handle).skip("n1-0-m0")
-        go_on.set()
+        door.opened.set()
         phase = await runs.wait(handle)
 
     assert (phase, runs.outputs(), ran(runs)) == ("SUCCEEDED", int_map(o0=41), [("n0", 0), ("n1-0-m1", 0)])

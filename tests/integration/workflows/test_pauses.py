@@ -22,7 +22,15 @@ from tests.fixtures.engine_runs import (
     task_summary,
 )
 from tests.fixtures.waiting import bounded
-from tests.integration.workflows.graphs import chain, nested, signal_node, single, with_failure_node
+from tests.integration.workflows.graphs import (
+    Door,
+    chain,
+    nested,
+    ran,
+    signal_node,
+    single,
+    with_failure_node,
+)
 from tests.integration.workflows.test_aborts import Handle, attempts, waits_for
 from tests.integration.workflows.test_arrays import array, lists
 from tests.integration.workflows.test_dynamic import made, returns_a_workflow
@@ -64,26 +72,11 @@ class Operator:
             await bounded(waits_for(self.handle, node, "pause"))
 
 
-class Door:
-    """A script whose attempts wait until it is opened."""
-
-    def __init__(self) -> None:
-        self.opened = asyncio.Event()
-
-    async def __call__(self, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
-        await self.opened.wait()
-        return await plus_one(attempt)
-
-
 @pytest.fixture
 def door(engine_runs: EngineRuns) -> Door:
     door = Door()
     engine_runs.scripts["n0"] = door
     return door
-
-
-def ran(runs: EngineRuns) -> list[tuple[str, int]]:
-    return [(attempt.node_event.id.node_id, attempt.attempt) for attempt in runs.attempts]
 
 
 async def until(condition: Callable[[], bool]) -> None:

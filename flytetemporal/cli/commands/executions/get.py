@@ -1,17 +1,19 @@
 """``flytetemporal get``: lists executions and what is registered, or shows one execution's line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, project_pb2, task_pb2, workflow_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
+from google.protobuf.message import Message
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.views import listing, moments
 
 PHASES = core_execution_pb2.WorkflowExecution.Phase
+_STATES = launch_plan_pb2.LaunchPlanState
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
 _ENTITY_TITLES = ("name", "version", "created")
 
@@ -61,14 +63,9 @@ def executions(
 @admin_calls.with_admin
 def tasks(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
     """List the versions of tasks, or of the task NAME."""
-    request = _of_entity(admin, name, filters)
-    listed = listing.read(admin, "ListTasks", request, task_pb2.TaskList(), limit)
-
-    def lines() -> list[str]:
-        rows = [(*_entity(task), task.closure.compiled_task.template.type) for task in listed.tasks]
-        return [*printing.table((*_ENTITY_TITLES, "type"), rows), *listing.more(listed)]
-
-    printing.show(output, listed, lines)
+    listed = listing.read(admin, "ListTasks", _of_entity(admin, name, filters), task_pb2.TaskList(), limit)
+    rows = ((*_entity(task), task.closure.compiled_task.template.type) for task in listed.tasks)
+    _show(output, listed, (*_ENTITY_TITLES, "type"), rows)
 
 
 @get.command()
@@ -78,14 +75,9 @@ def tasks(name: str, filters: Sequence[str], limit: int, output: str, admin: Adm
 @admin_calls.with_admin
 def workflows(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
     """List the versions of workflows, or of the workflow NAME."""
-    request = _of_entity(admin, name, filters)
-    listed = listing.read(admin, "ListWorkflows", request, workflow_pb2.WorkflowList(), limit)
-
-    def lines() -> list[str]:
-        rows = [_entity(workflow) for workflow in listed.workflows]
-        return [*printing.table(_ENTITY_TITLES, rows), *listing.more(listed)]
-
-    printing.show(output, listed, lines)
+    listed = listing.read(admin, "ListWorkflows", _of_entity(admin, name, filters), workflow_pb2.WorkflowList(), limit)
+    rows = (_entity(workflow) for workflow in listed.workflows)
+    _show(output, listed, _ENTITY_TITLES, rows)
 
 
 @get.command("launch-plans")
@@ -95,15 +87,11 @@ def workflows(name: str, filters: Sequence[str], limit: int, output: str, admin:
 @admin_calls.with_admin
 def launch_plans(name: str, filters: Sequence[str], limit: int, output: str, admin: Admin) -> None:
     """List the versions of launch plans, or of the launch plan NAME."""
-    request = _of_entity(admin, name, filters)
-    listed = listing.read(admin, "ListLaunchPlans", request, launch_plan_pb2.LaunchPlanList(), limit)
-
-    def lines() -> list[str]:
-        states = launch_plan_pb2.LaunchPlanState
-        rows = [(*_entity(plan), states.Name(plan.closure.state)) for plan in listed.launch_plans]
-        return [*printing.table((*_ENTITY_TITLES, "state"), rows), *listing.more(listed)]
-
-    printing.show(output, listed, lines)
+    listed = listing.read(
+        admin, "ListLaunchPlans", _of_entity(admin, name, filters), launch_plan_pb2.LaunchPlanList(), limit
+    )
+    rows = ((*_entity(plan), _STATES.Name(plan.closure.state)) for plan in listed.launch_plans)
+    _show(output, listed, (*_ENTITY_TITLES, "state"), rows)
 
 
 @get.command()
@@ -115,15 +103,17 @@ def projects(filters: Sequence[str], limit: int, output: str, admin: Admin) -> N
     request = project_pb2.ProjectListRequest(filters="+".join(filters))
     listed = listing.read(admin, "ListProjects", request, project_pb2.Projects(), limit)
 
-    def lines() -> list[str]:
-        states = project_pb2.Project.ProjectState
-        rows = [
-            (found.id, found.name, ",".join(domain.id for domain in found.domains), states.Name(found.state))
-            for found in listed.projects
-        ]
-        return [*printing.table(("id", "name", "domains", "state"), rows), *listing.more(listed)]
+    states = project_pb2.Project.ProjectState
+    rows = (
+        (found.id, found.name, ",".join(domain.id for domain in found.domains), states.Name(found.state))
+        for found in listed.projects
+    )
+    _show(output, listed, ("id", "name", "domains", "state"), rows)
 
-    printing.show(output, listed, lines)
+
+def _show(output: str, listed: Message, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    # Rows are made for people only.
+    printing.show(output, listed, lambda: [*printing.table(titles, rows), *listing.more(listed)])
 
 
 def _of_entity(admin: Admin, name: str, filters: Sequence[str]) -> common_pb2.ResourceListRequest:
