@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ ACTIONS = {"OWNER": ["Admin", "Read", "Write", "List", "Tagging"], "READER": ["R
 # A key that is allowed while all others are denied access.
 _OTHER = "OTHER"
 SERVERS = ("master", "volume", "filer", "s3")
+# A death signal is sent when the thread that forked ends, not the process: servers are started by one thread that lives
+# as long as the process does, so that a short-lived thread can start one, too.
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="s3-server-starter")
 
 
 class S3Server:
@@ -70,10 +74,14 @@ class S3Server:
         self._config.write_text(json.dumps({"identities": identities}))
 
     def _run(self, key: str) -> None:
+        self._process = _STARTER.submit(self._spawn).result()
+        self._wait_until_ready(key)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         weed = Path(sys.executable).with_name("weed")
         own = [f"-{name}={port}" for name, port in self._ports.items()]
         with (self._folder / "weed.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [
                     *(str(weed), "server", f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *own),
                     *(
@@ -93,7 +101,6 @@ class S3Server:
                 # It must not outlive a suite that is killed.
                 preexec_fn=privileges.before_exec(signal.SIGKILL, unprivileged=False),
             )
-        self._wait_until_ready(key)
 
     @contextmanager
     def hanging(self) -> Iterator[None]:

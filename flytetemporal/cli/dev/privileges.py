@@ -23,8 +23,8 @@ _UNPRIVILEGED_ACCOUNT = 65534
 def before_exec(death_signal: signal.Signals, *, unprivileged: bool) -> Callable[[], None]:
     """Return the function that a child runs before exec.
 
-    The kernel sends the child ``death_signal`` when its parent dies, even by SIGKILL. ``unprivileged`` has no effect
-    unless this process is root.
+    The kernel sends the child ``death_signal`` when the thread that forks it ends, even by SIGKILL: fork from a thread
+    that lives as long as the process. ``unprivileged`` has no effect unless this process is root.
     """
     parent = os.getpid()
     account = unprivileged_account() if unprivileged else None
