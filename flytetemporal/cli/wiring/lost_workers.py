@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,8 @@ CONCURRENT_CALLS = 50
 EXIT_SECONDS = 5.0
 ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TZ", "NO_COLOR")
 LOST = "WorkerLost"
+# The pause before retries is for activities that fail; this one has done nothing wrong.
+RETRY_DELAY = timedelta(milliseconds=10)
 
 Request = TypeVar("Request")
 
@@ -121,9 +124,9 @@ async def _release(client: Client, held: Held) -> None:
     executions = [WorkflowExecution(workflow_id=workflow_id, run_id=run_id) for workflow_id, run_id in held.runs]
     resets = [ResetStickyTaskQueueRequest(namespace=namespace, execution=execution) for execution in executions]
     await _each(service.reset_sticky_task_queue, resets)
-    failure = Failure(
-        message="the worker died; another worker takes over", application_failure_info=ApplicationFailureInfo(type=LOST)
-    )
+    information = ApplicationFailureInfo(type=LOST)
+    information.next_retry_delay.FromTimedelta(RETRY_DELAY)
+    failure = Failure(message="the worker died; another worker takes over", application_failure_info=information)
     # A task token names the try of its activity, so a later try is not touched.
     failures = [
         RespondActivityTaskFailedRequest(namespace=namespace, task_token=token, failure=failure)

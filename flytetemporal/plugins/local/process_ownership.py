@@ -19,8 +19,10 @@ LEASE_VARIABLE = "FLYTETEMPORAL_LEASE"
 """In the same environment: the lease of the worker that runs the attempt."""
 LEASE_FILE = "lease"
 _PROC = Path("/proc")
-# Field 22 of /proc/PID/stat, counted from after the process name, which can contain spaces and parentheses.
-_START_TIME = 19
+# Fields 3 and 22 of /proc/PID/stat, counted from after the process name, which can contain spaces and parentheses.
+_STATE, _START_TIME = 0, 19
+# A dead process keeps its entry until its parent reads how it ended, which in a container may be never.
+_DEAD = ("Z", "X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,12 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
+    """Return when a process started, in ticks; empty if there is none, or if it is dead."""
     try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[_START_TIME]
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[_STATE] in _DEAD else fields[_START_TIME]
 
 
 def _task_processes() -> list[tuple[int, Mapping[str, str]]]:

@@ -58,6 +58,18 @@ def test_a_lease_is_not_held_by_another_process_with_the_same_number() -> None:
     assert not process_ownership.is_held(f"{boot}/{pid}/1")
 
 
+def test_a_dead_process_holds_no_lease_while_its_parent_has_not_waited_for_it() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    lease = process_ownership._lease(process.pid)
+    assert process_ownership.is_held(lease)
+
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+    assert not process_ownership.is_held(lease)
+    process.communicate()
+
+
 def test_folders_of_dead_workers_are_removed(tmp_path: Path) -> None:
     for name, lease in (
         ("dead", lease_of_the_dead()),
