@@ -14,7 +14,9 @@ from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.forks import forking, records
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
+from flytetemporal.admin.schedules import differences
 from flytetemporal.admin.settings import attributes, projects
+from flytetemporal.admin.upkeep import statuses
 from flytetemporal.rpc.methods import Function
 
 ADMIN: Mapping[str, Function[Dependencies]] = {
@@ -104,5 +106,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Pause": pauses.pause,
     "Resume": pauses.resume,
     "ListPauses": pauses.list_pauses,
+    "ListLoops": statuses.list_loops,
+    "ListScheduleDifferences": differences.list_differences,
     "GetHistory": history_pages.get_history,
 }

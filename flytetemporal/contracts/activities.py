@@ -9,7 +9,7 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, continuation_pb2, control_pb2, execution_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, continuation_pb2, control_pb2, execution_pb2, upkeep_pb2
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Temporal retries an activity on another worker if it gets no heartbeat for this time."""
@@ -143,7 +143,13 @@ async def copy_outputs(request: execution_pb2.CopyRequest) -> execution_pb2.Node
 
 @activity.defn
 async def sweep(state: control_pb2.SweepState) -> control_pb2.SweepResult:
-    """Compare rows with Temporal workflows, and repair the differences."""
+    """Compare rows with Temporal workflows, and repair the differences; done by a loop now."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def upkeep_round(loop: upkeep_pb2.UpkeepLoop) -> upkeep_pb2.UpkeepRound:
+    """Run one round of a loop of the control worker, and record it."""
     raise NotImplementedError
 
 

@@ -17,6 +17,10 @@ PAUSES = "pauses"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 SWEEPER_WORKFLOW = "SweeperWorkflow"
+# The rounds of one loop of the control worker.
+UPKEEP_WORKFLOW = "UpkeepWorkflow"
+# Starts the next round of a loop now. No argument.
+WAKE = "wake"
 # A time of the schedule of a launch plan.
 SCHEDULED_LAUNCH_WORKFLOW = "ScheduledLaunchWorkflow"
 
@@ -47,3 +51,8 @@ def eager_queue(cluster: str) -> str:
 
 CONTROL_QUEUE = "fte-control"
 """The task queue of the control plane's own workflows and activities."""
+
+
+def upkeep_id(loop: str) -> str:
+    """Return the Temporal workflow id of a loop of the control worker."""
+    return f"flytetemporal-upkeep:{loop}"

@@ -24,6 +24,7 @@ Patch                            Since     Removable  What runs without the mark
 ``CACHED_DYNAMICS``              0.1.0     0.2.0      The outputs of a dynamic node are not cached.
 ``LAST_REPORT_IS_LOCAL``         0.1.0     0.2.0      A run that ends sends its last events by an ordinary activity.
 ``PAUSES``                       0.1.0     0.2.0      Pauses that arrive have no effect.
+``SWEEPER_IS_A_LOOP``            0.1.0     0.2.0      The sweeper has a workflow type of its own, and runs for ever.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -54,3 +55,4 @@ class Patch(enum.StrEnum):
     CACHED_DYNAMICS = "cached-dynamics"
     LAST_REPORT_IS_LOCAL = "last-report-is-local"
     PAUSES = "pauses"
+    SWEEPER_IS_A_LOOP = "sweeper-is-a-loop"

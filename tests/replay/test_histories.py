@@ -14,6 +14,8 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from flytetemporal.contracts import payloads
 from flytetemporal.workflows.array import ArrayWorkflow
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
+from flytetemporal.workflows.control.sweeper import SweeperWorkflow
+from flytetemporal.workflows.control.upkeep import UpkeepWorkflow
 from flytetemporal.workflows.execution import ExecutionWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
@@ -23,7 +25,7 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
 async def test_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode())
     replayer = Replayer(
-        workflows=[ExecutionWorkflow, ArrayWorkflow, ScheduledLaunchWorkflow],
+        workflows=[ExecutionWorkflow, ArrayWorkflow, ScheduledLaunchWorkflow, SweeperWorkflow, UpkeepWorkflow],
         data_converter=payloads.DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
         debug_mode=True,  # On a crowded machine a workflow task takes longer than the two seconds that the SDK allows.
@@ -73,6 +75,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("stays_queued",), ("abort_wins",),
         ("clocks_of_limits", "node"), ("clocks_of_limits", "execution"), ("stopped_clock_goes_on", "run1"),
         ("starts_a_workflow_that_knows_its_time",),
+        ("loop_that_is_woken",), ("sweeper_of_an_earlier_release",),
     ],
     ids="-".join,
 )  # fmt: skip

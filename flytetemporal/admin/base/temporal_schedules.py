@@ -80,7 +80,7 @@ class TemporalSchedules:
         for _ in range(TRIES):
             if await self._created(schedule):
                 return True
-            if await self._digest(schedule.id) == schedule.digest:
+            if await self.digest(schedule.id) == schedule.digest:
                 return False
             await self.delete(schedule.id)
         raise Unavailable(f"schedule {schedule.id} is being made by another call; try again")
@@ -103,6 +103,16 @@ class TemporalSchedules:
                     yield found.id, str((await found.memo()).get(_DIGEST, ""))
         except RPCError as e:
             raise _unavailable(e) from e
+
+    async def digest(self, identifier: str) -> str:
+        """Return the digest of a schedule; empty if there is none."""
+        try:
+            found = await self._client.get_schedule_handle(identifier).describe()
+        except RPCError as e:
+            if e.status == RPCStatusCode.NOT_FOUND:
+                return ""
+            raise _unavailable(e) from e
+        return str((await found.memo()).get(_DIGEST, ""))
 
     async def _created(self, schedule: Schedule) -> bool:
         name = ":".join(identifiers.entity_key(schedule.argument.launch_plan))
@@ -131,15 +141,6 @@ class TemporalSchedules:
                 raise InvalidRequest(f"Temporal refuses the schedule of {name}: {e.message}") from e
             raise _unavailable(e) from e
         return True
-
-    async def _digest(self, identifier: str) -> str:
-        try:
-            found = await self._client.get_schedule_handle(identifier).describe()
-        except RPCError as e:
-            if e.status == RPCStatusCode.NOT_FOUND:
-                return ""
-            raise _unavailable(e) from e
-        return str((await found.memo()).get(_DIGEST, ""))
 
 
 def _spec(schedule: Schedule) -> ScheduleSpec:

@@ -1,10 +1,11 @@
-"""One round of the sweeper: compare the recorded executions with the running workflows, and repair both sides.
+"""The sweeper: compares the recorded executions with the running workflows, and repairs both sides.
 
-While nothing fails the sweeper finds nothing. Every repair is idempotent, so two sweepers may run at once.
+While nothing fails it finds nothing. Every repair is idempotent, so two sweepers may run at once.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,24 +15,62 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.schedules import reconciliation
+from flytetemporal.admin.upkeep import records
+from flytetemporal.admin.upkeep.loops import Found
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.errors import FlyteError
 
+NAME = "sweeper"
 # A younger row may still be in the hands of the call that recorded it.
 MIN_AGE = timedelta(seconds=30)
-# Only one round in this many lists open workflows and schedules: Temporal's visibility store makes that expensive.
-ROUNDS_BETWEEN_LISTS = 6
 
 _log = structlog.get_logger(__name__)
 
 
-class SweeperActivities:
-    """The implementation of the activity ``sweep`` of ``contracts/activities``."""
+class Sweeper:
+    """The rounds of the sweeper. Those that list open workflows or schedules are apart, because they are expensive."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         # The calls of an earlier process died with it, so the first round need not leave young rows to them.
         self._min_age = timedelta()
+
+    async def sweep(self) -> Found:
+        """Repair what the rows show. A part that fails does not keep the others from their repair."""
+        deps, findings = self._deps, Findings()
+        min_age, self._min_age = self._min_age, MIN_AGE
+        parts: list[partial[Coroutine[Any, Any, None]]] = [
+            partial(sweep_pending.start_recorded, deps, findings, min_age),
+            partial(sweep_pending.deliver_aborts, deps, findings, min_age),
+            partial(sweep_pending.deliver_signals, deps, findings),
+            partial(sweep_pending.deliver_pauses, deps, findings),
+            partial(sweep_ended.abort_orphans, deps, findings),
+            partial(self._close_ended, findings),
+        ]
+        failed = [problem for part in parts if (problem := await _problem(part))]
+        return Found(findings.counts, error="; ".join(failed))
+
+    async def end_finished(self) -> Found:
+        """End workflows whose execution has ended."""
+        findings = Findings()
+        await sweep_ended.end_finished(self._deps, findings)
+        return Found(findings.counts)
+
+    async def repair_schedules(self) -> Found:
+        """Make the schedules in Temporal what the rows of launch plans say."""
+        findings = Findings()
+        for schedule in await reconciliation.apply_all(self._deps):
+            findings.add("schedule_repaired", schedule=schedule)
+        return Found(findings.counts)
+
+    async def _close_ended(self, findings: Findings) -> None:
+        sessions = self._deps.sessions
+        after = await sweep_ended.close_ended(self._deps, findings, await records.position(sessions, NAME))
+        await records.set_position(sessions, NAME, after)
+
+
+class SweeperActivities:
+    """The activity of ``SweeperWorkflow``, which an earlier release has started and which ends soon."""
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for the worker."""
@@ -39,35 +78,19 @@ class SweeperActivities:
 
     @activity.defn
     async def sweep(self, state: control_pb2.SweepState) -> control_pb2.SweepResult:
-        """Run one round; return its findings and the state of the next round."""
-        deps, findings = self._deps, Findings()
-        min_age, self._min_age = self._min_age, MIN_AGE
-        await _attempt(sweep_pending.start_recorded(deps, findings, min_age))
-        await _attempt(sweep_pending.deliver_aborts(deps, findings, min_age))
-        await _attempt(sweep_pending.deliver_signals(deps, findings))
-        await _attempt(sweep_pending.deliver_pauses(deps, findings))
-        await _attempt(sweep_ended.abort_orphans(deps, findings))
-        compared = await _attempt(sweep_ended.close_ended(deps, findings, state.compared_row))
-        if state.rounds % ROUNDS_BETWEEN_LISTS == 0:
-            await _attempt(sweep_ended.end_finished(deps, findings))
-            await _attempt(_repair_schedules(deps, findings))
-        following = control_pb2.SweepState(
-            compared_row=state.compared_row if compared is None else compared, rounds=state.rounds + 1
-        )
-        return control_pb2.SweepResult(state=following, findings=findings.counts)
+        """Do nothing: the loop ``sweeper`` sweeps."""
+        return control_pb2.SweepResult(state=state)
 
 
-async def _repair_schedules(deps: Dependencies, findings: Findings) -> None:
-    for schedule in await reconciliation.apply_all(deps):
-        findings.add("schedule_repaired", schedule=schedule)
-
-
-async def _attempt(part: Awaitable[Any]) -> Any:
-    """Return the result of a part of the round; None if it failed, so that the other parts still run."""
+async def _problem(part: partial[Coroutine[Any, Any, None]]) -> str:
+    """Run a part of a round; return why it failed, empty if it did not."""
+    name = part.func.__name__.strip("_")
     try:
-        return await part
+        await part()
     except FlyteError as e:
-        _log.warning("sweep_failed", part=getattr(part, "__name__", ""), error=str(e))
-    except Exception:
-        _log.exception("sweep_failed", part=getattr(part, "__name__", ""))
-    return None
+        _log.warning("sweep_failed", part=name, error=e.message)
+        return f"{name}: {e.message}"
+    except Exception as e:
+        _log.exception("sweep_failed", part=name)
+        return f"{name}: {type(e).__name__}: {e}"
+    return ""

@@ -62,9 +62,7 @@ async def apply(deps: Dependencies, project: str, domain: str, name: str) -> boo
         InvalidRequest: Temporal refuses the schedule.
         Unavailable: Temporal does not answer.
     """
-    async with deps.sessions() as session:
-        row = await _active(session, project, domain, name)
-    schedule = None if row is None else desired(row, deps.settings)
+    schedule = await wanted(deps, project, domain, name)
     if schedule is None:
         return await deps.schedules.delete(schedule_id(project, domain, name))
     return await deps.schedules.put(schedule)
@@ -80,8 +78,14 @@ async def apply_soon(deps: Dependencies, project: str, domain: str, name: str) -
 
 async def apply_all(deps: Dependencies) -> list[str]:
     """Compare all launch plans with all schedules both ways; return the ids of the schedules that were not right."""
+    # Temporal's list is late, and the rows may have changed, so both are read again.
+    return [found for found in await differing(deps) if await _applied(deps, *launch_plan_of(found))]
+
+
+async def differing(deps: Dependencies) -> list[str]:
+    """Return the ids of schedules that are not what the rows say, in Temporal's list, which can be seconds late."""
     existing = {identifier: digest async for identifier, digest in deps.schedules.digests()}
-    wanted: dict[str, str] = {}
+    recorded: dict[str, str] = {}
     async with deps.sessions() as session:
         last = 0
         while rows := await _page(session, last):
@@ -89,16 +93,27 @@ async def apply_all(deps: Dependencies) -> list[str]:
             for row in rows:
                 schedule = _readable(row, deps.settings)
                 if schedule is not None:
-                    wanted[schedule.id] = schedule.digest
-    differing = [identifier for identifier in existing if identifier not in wanted]
-    differing += [identifier for identifier, digest in wanted.items() if existing.get(identifier) != digest]
-    changed = []
-    for identifier in sorted(differing):
-        project, domain, name = identifier.removeprefix(PREFIX).split(":", 2)
-        # Temporal's list is late, and the rows may have changed, so both are read again.
-        if await _applied(deps, project, domain, name):
-            changed.append(identifier)
-    return changed
+                    recorded[schedule.id] = schedule.digest
+    found = [identifier for identifier in existing if identifier not in recorded]
+    found += [identifier for identifier, digest in recorded.items() if existing.get(identifier) != digest]
+    return sorted(found)
+
+
+def launch_plan_of(identifier: str) -> tuple[str, str, str]:
+    """Return project, domain and name of the launch plan of a schedule."""
+    project, domain, name = identifier.removeprefix(PREFIX).split(":", 2)
+    return project, domain, name
+
+
+async def wanted(deps: Dependencies, project: str, domain: str, name: str) -> Schedule | None:
+    """Return the schedule that a launch plan should have; None if it should have none.
+
+    Raises:
+        InvalidRequest: the schedule of the active version can never fire.
+    """
+    async with deps.sessions() as session:
+        row = await _active(session, project, domain, name)
+    return None if row is None else desired(row, deps.settings)
 
 
 async def _applied(deps: Dependencies, project: str, domain: str, name: str) -> bool:

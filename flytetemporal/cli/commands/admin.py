@@ -12,7 +12,7 @@ from flytetemporal.admin.settings import projects
 from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import cache_expiry, configuration, control_plane, control_workers
+from flytetemporal.cli.wiring import configuration, control_plane, control_workers, upkeep_loops
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -52,8 +52,5 @@ async def _control(deps: Dependencies, settings: Settings, *, run: bool) -> Asyn
     if not run:
         yield
         return
-    async with (
-        control_workers.control_worker(deps, settings.temporal),
-        cache_expiry.removing_expired(control_plane.catalog_of(deps, settings.catalog)),
-    ):
+    async with control_workers.control_worker(deps, settings.temporal, upkeep_loops.loops(deps, settings)):
         yield

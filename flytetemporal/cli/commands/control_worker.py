@@ -7,13 +7,13 @@ import click
 from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import cache_expiry, configuration, control_plane, control_workers
+from flytetemporal.cli.wiring import configuration, control_plane, control_workers, upkeep_loops
 from flytetemporal.config.settings import Settings
 
 
 @click.command("control-worker")
 def control_worker() -> None:
-    """Run the sweeper, and remove cached outputs that have expired. Several control workers can run at once.
+    """Run the loops that keep everything in order, and launch schedules. Several control workers can run at once.
 
     Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables.
     """
@@ -27,8 +27,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     notify("waiting for Postgres and Temporal")
     async with (
         control_plane.dependencies(settings, migrate=False) as deps,
-        control_workers.control_worker(deps, settings.temporal),
-        cache_expiry.removing_expired(control_plane.catalog_of(deps, settings.catalog)),
+        control_workers.control_worker(deps, settings.temporal, upkeep_loops.loops(deps, settings)),
     ):
         notify("polling", ready=True)
         await stop.wait()

@@ -23,6 +23,7 @@ from flytetemporal.cli import problems
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.views import control_checks
 from flytetemporal.cli.wiring import configuration, search_attributes
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.settings import Settings
@@ -74,6 +75,8 @@ async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -
         "Temporal": lambda: _temporal(settings.temporal),
         "object store": lambda: _store(settings.storage),
         "admin": lambda: _admin(settings.worker),
+        "schedules": lambda: asyncio.to_thread(control_checks.schedules, settings.worker.admin_endpoint),
+        "loops": lambda: asyncio.to_thread(control_checks.loops, settings.worker.admin_endpoint),
     }
     addresses = {
         "Postgres": f"admin at {settings.worker.admin_endpoint}" if of_stack else "Postgres",

@@ -1,13 +1,17 @@
-"""``flytetemporal status``: the endpoints and processes of the stack that runs on a state folder."""
+"""``flytetemporal status``: the endpoints and processes of the stack on a state folder, and its loops."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.views import loops as views
+from flytetemporal.contracts.v1 import upkeep_pb2
 
 
 @click.command()
@@ -19,15 +23,40 @@ from flytetemporal.cli.errors import CommandError
     help="State folder.",
     show_default=True,
 )
+@click.option("--endpoint", default="", help="Only show the loops of the control plane at this gRPC endpoint.")
+@click.option("--secure", is_flag=True, help="Use TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def status(path: Path, *, as_json: bool) -> None:
-    """Print the endpoints and processes of the running stack."""
-    state = state_folder.read_state(StateFolder(path.expanduser().absolute()))
-    if state is None:
-        raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev")
+def status(path: Path, endpoint: str, *, secure: bool, as_json: bool) -> None:
+    """Print the endpoints and processes of the running stack, and when each loop ran.
+
+    Of each loop of the control worker: when it ran last, what it found, and when it runs next.
+    """
+    state = None if endpoint else state_folder.read_state(StateFolder(path.expanduser().absolute()))
+    if state is None and not endpoint:
+        raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev, or pass --endpoint")
+    problem, found = "", upkeep_pb2.ListLoopsResponse()
+    try:
+        found = _loops(endpoint or str((state or {})["grpc_endpoint"]), secure=secure)
+    except CommandError as e:
+        if state is None:
+            raise
+        # The processes of a stack that is starting, or is broken, are shown all the same.
+        problem = e.message
     if as_json:
-        click.echo(json.dumps(state, indent=2))
+        click.echo(json.dumps({**(state or {}), **printing.document(found)}, indent=2))
         return
+    if state is not None:
+        _show_stack(state)
+    for line in [f"loops: {problem}"] if problem else views.lines(found):
+        click.echo(line)
+
+
+def _loops(target: str, *, secure: bool) -> upkeep_pb2.ListLoopsResponse:
+    request = upkeep_pb2.ListLoopsRequest()
+    return admin_calls.call(target, views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse, secure=secure)
+
+
+def _show_stack(state: dict[str, Any]) -> None:
     click.echo("ready" if state["ready"] else "starting")
     for key in ("grpc_endpoint", "http_url", "temporal_ui_url", "logs"):
         click.echo(f"  {key}: {state[key]}")

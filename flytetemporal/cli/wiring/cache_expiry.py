@@ -1,4 +1,4 @@
-"""Removes expired cached outputs while a process runs: the control worker, and a catalog that is served alone."""
+"""Removes expired cached outputs: a loop of the control worker does, and a catalog that is served alone."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from flytetemporal.admin.upkeep.loops import Found
 from flytetemporal.catalog import expiry
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving import background
@@ -24,12 +25,19 @@ async def removing_expired(deps: Catalog) -> AsyncIterator[None]:
         yield
 
 
+async def remove_expired(deps: Catalog) -> Found:
+    """Remove what has expired; run as a round of a loop."""
+    removed = await expiry.remove_expired(deps)
+    if not removed:
+        return Found()
+    _log.info("cache_expired", removed=removed)
+    return Found({"cache_expired": removed})
+
+
 async def _keep_removing(deps: Catalog) -> None:
     while True:
         try:
-            removed = await expiry.remove_expired(deps)
-            if removed:
-                _log.info("cache_expired", removed=removed)
+            await remove_expired(deps)
         except FlyteError as e:
             _log.warning("cache_expiry_failed", problem=e.message)
         except Exception:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 from temporalio.client import Client
@@ -15,52 +15,68 @@ from flytetemporal.activities.interceptor import ErrorInterceptor
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
+from flytetemporal.admin.upkeep import records
+from flytetemporal.admin.upkeep.loops import Loop, UpkeepActivities
 from flytetemporal.cli.serving import background
 from flytetemporal.cli.wiring import connections, deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import control_pb2
+from flytetemporal.contracts.v1 import upkeep_pb2
+from flytetemporal.errors import FlyteError
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
+from flytetemporal.workflows.control.upkeep import UpkeepWorkflow
 
-SWEEPER_ID = "flytetemporal-sweeper"
-# The sweeper never ends, but an operator can end it in Temporal's UI.
+# Loops never end, but an operator can end one in Temporal's UI.
 CHECK_SECONDS = 60.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def control_worker(deps: Dependencies, settings: TemporalSettings) -> AsyncIterator[None]:
-    """Run the control worker while the context is open."""
+async def control_worker(deps: Dependencies, settings: TemporalSettings, loops: Sequence[Loop]) -> AsyncIterator[None]:
+    """Run the control worker with its loops while the context is open."""
     client = await connections.temporal(settings)
     worker = Worker(
         client,
         task_queue=workflows.CONTROL_QUEUE,
-        workflows=[SweeperWorkflow, ScheduledLaunchWorkflow],
-        activities=[*SweeperActivities(deps).all(), *ScheduledLaunchActivities(deps).all()],
+        workflows=[UpkeepWorkflow, SweeperWorkflow, ScheduledLaunchWorkflow],
+        activities=[
+            *UpkeepActivities(deps.sessions, loops).all(),
+            *SweeperActivities().all(),
+            *ScheduledLaunchActivities(deps).all(),
+        ],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )
-    async with set_deadlock_timeout(worker), background.running(_keep_sweeping(client)):
+    async with set_deadlock_timeout(worker), background.running(_keep_running(client, deps, loops)):
         yield
 
 
-async def _keep_sweeping(client: Client) -> None:
-    """Start the sweeper unless it runs, and repeat that every ``CHECK_SECONDS``."""
+async def _keep_running(client: Client, deps: Dependencies, loops: Sequence[Loop]) -> None:
+    """Start every loop unless it runs, and repeat that every ``CHECK_SECONDS``."""
     while True:
         try:
-            await client.start_workflow(
-                workflows.SWEEPER_WORKFLOW,
-                control_pb2.SweepState(),
-                id=SWEEPER_ID,
-                task_queue=workflows.CONTROL_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                static_summary="compares what is recorded with what runs",
-            )
-        except RPCError as e:
-            _log.warning("sweeper_not_started", error=e.message)
+            await records.announce(deps.sessions, {loop.name: loop.interval for loop in loops})
+        except FlyteError as e:
+            _log.warning("loops_not_announced", error=e.message)
+        for loop in loops:
+            await _start(client, loop)
         await asyncio.sleep(CHECK_SECONDS)
+
+
+async def _start(client: Client, loop: Loop) -> None:
+    try:
+        await client.start_workflow(
+            workflows.UPKEEP_WORKFLOW,
+            upkeep_pb2.UpkeepLoop(name=loop.name),
+            id=workflows.upkeep_id(loop.name),
+            task_queue=workflows.CONTROL_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            static_summary=f"the rounds of {loop.name}",
+        )
+    except RPCError as e:
+        _log.warning("loop_not_started", loop=loop.name, error=e.message)

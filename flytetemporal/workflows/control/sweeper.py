@@ -1,4 +1,4 @@
-"""SweeperWorkflow: sweeps at an interval, for ever. As a workflow it runs once, and survives the death of a worker."""
+"""SweeperWorkflow: what swept before ``UpkeepWorkflow``. It is here for runs that an earlier release has started."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ from temporalio import workflow
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.workflows import engine_activities
+from flytetemporal.workflows.versions import Patch
 
 INTERVAL = timedelta(seconds=10)
 TIMEOUT = timedelta(minutes=10)
@@ -16,11 +17,13 @@ ROUNDS = 100
 
 @workflow.defn(name=workflows.SWEEPER_WORKFLOW, sandboxed=False)
 class SweeperWorkflow:
-    """Runs the sweeper's rounds."""
+    """Ran the sweeper's rounds."""
 
     @workflow.run
     async def run(self, state: control_pb2.SweepState) -> None:
-        """Sweep for ever."""
+        """Sweep to the end of a run; the next run ends at once."""
+        if workflow.patched(Patch.SWEEPER_IS_A_LOOP):
+            return
         for _ in range(ROUNDS):
             result = await engine_activities.execute(activities.sweep, state, limit=TIMEOUT, summary="sweep")
             state = result.state

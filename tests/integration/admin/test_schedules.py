@@ -15,9 +15,9 @@ from flytetemporal.admin.base.temporal_schedules import schedule_id
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
-from flytetemporal.admin.schedules import reconciliation
+from flytetemporal.admin.schedules import differences, reconciliation
 from flytetemporal.admin.settings import projects
-from flytetemporal.contracts.v1 import control_pb2
+from flytetemporal.contracts.v1 import control_pb2, upkeep_pb2
 from tests.fixtures.engine import RecordingEngine, RecordingSchedules
 from tests.fixtures.registrations import DOMAIN, PROJECT, identifier, integer, node, plan, task, workflow
 
@@ -256,3 +256,34 @@ async def test_by_default_executions_overlap(deps: Dependencies, engine: Recordi
     await fire(deps, at=AT + timedelta(days=1))
 
     assert len(engine.started) == 2
+
+
+async def test_differences_between_rows_and_schedules_are_listed_both_ways(
+    deps: Dependencies, schedules: RecordingSchedules
+) -> None:
+    await register(deps)
+    await register(deps, "v2", schedule=cron("@hourly"))
+
+    async def found() -> list[tuple[str, str, str]]:
+        answer = await differences.list_differences(deps, upkeep_pb2.ListScheduleDifferencesRequest())
+        kind = upkeep_pb2.ScheduleDifference.Kind.Name
+        return [(kind(one.kind), one.schedule_id, one.launch_plan.version) for one in answer.differences]
+
+    await set_state(deps)
+    assert await found() == []
+
+    schedules.existing.clear()
+    assert await found() == [("MISSING", ID, "v1")]
+
+    await reconciliation.apply_all(deps)
+    kept = dict(schedules.existing)
+    await set_state(deps, "v2")
+    schedules.existing.update(kept)
+    assert await found() == [("DIFFERENT", ID, "v2")]
+
+    await set_state(deps, "v2", INACTIVE)
+    schedules.existing.update(kept)
+    assert await found() == [("UNWANTED", ID, "")]
+
+    await reconciliation.apply_all(deps)
+    assert await found() == []

@@ -16,11 +16,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
-from flytetemporal.admin.control.sweeper import SweeperActivities
+from flytetemporal.admin.control.sweeper import NAME, Sweeper
 from flytetemporal.admin.executions import signals, workflow_executions
+from flytetemporal.admin.upkeep import records
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import control_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, naming
 from tests.fixtures.installation import Installation
@@ -120,7 +120,7 @@ async def test_an_abort_whose_clean_up_hangs_is_ended_by_force(
 ) -> None:
     installation = Installation(sessions, temporal, tmp_path)
     installation.deps = replace(installation.deps, settings=AdminSettings(abort_limit=timedelta(0)))
-    installation.sweeper = SweeperActivities(installation.deps)
+    installation.sweeper = Sweeper(installation.deps)
     execution_id = await installation.run("waits")
     await workflow_executions.terminate(
         installation.deps, execution_pb2.ExecutionTerminateRequest(id=execution_id, cause="enough")
@@ -204,7 +204,9 @@ async def test_one_part_that_fails_leaves_the_others_their_turn(installation: In
     async with installation.deps.sessions.begin() as session:
         await session.execute(text("alter table signals rename to elsewhere"))
 
-    assert await installation.sweep() == {"never_started": 1}
+    found = await installation.sweeper.sweep()
+    assert found.counts == {"never_started": 1}
+    assert "deliver_signals" in found.error
     assert await installation.deps.engine.ended(execution_id) is None
 
 
@@ -265,9 +267,9 @@ async def test_bad_rows_do_not_stop_the_pages_behind_them(
     behind = [await installation.record("succeeds", "UNDEFINED") for _ in range(3)]
     lost = [await installation.record("waits", "RUNNING") for _ in range(3)]
 
-    state = control_pb2.SweepState()
+    await records.announce(installation.deps.sessions, {NAME: timedelta(seconds=10)})
     for _ in range(6):
-        state = (await installation.sweeper.sweep(state)).state
+        await installation.sweeper.sweep()
 
     for execution_id in behind:
         assert await installation.deps.engine.ended(execution_id) is None

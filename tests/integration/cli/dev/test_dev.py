@@ -152,6 +152,7 @@ def test_status_and_doctor_find_the_stack(stack: RunningStack) -> None:
         )
 
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "sweeper" in done.stdout or "run in time" in done.stdout
 
 
 def test_data_survives_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What ``flytetemporal doctor`` asks admin: whether schedules are in order, and whether loops run."""
+
+from flytetemporal.cli import admin_calls
+from flytetemporal.cli.errors import CommandError
+from flytetemporal.cli.views import loops as loop_views
+from flytetemporal.contracts.v1 import upkeep_pb2
+
+DIFFERENCES = "/flytetemporal.v1.OperationsService/ListScheduleDifferences"
+SHOWN = 20
+
+
+def schedules(target: str) -> str:
+    """Compare launch plans with Temporal Schedules, both ways.
+
+    Raises:
+        CommandError: they differ, or admin does not answer.
+    """
+    answer = upkeep_pb2.ListScheduleDifferencesResponse
+    found = admin_calls.call(target, DIFFERENCES, upkeep_pb2.ListScheduleDifferencesRequest(), answer, secure=False)
+    if found.differences:
+        more = ["..."] if found.more or len(found.differences) > SHOWN else []
+        said = [one.text for one in found.differences[:SHOWN]]
+        raise CommandError("; ".join([*said, *more, "the loop schedules repairs this within a minute"]))
+    return "those of active launch plans are in Temporal, and no others"
+
+
+def loops(target: str) -> str:
+    """Check that every loop of the control worker runs.
+
+    Raises:
+        CommandError: a loop is overdue or fails, or admin does not answer.
+    """
+    request = upkeep_pb2.ListLoopsRequest()
+    found = admin_calls.call(target, loop_views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse, secure=False)
+    if not found.loops:
+        raise CommandError(loop_views.NONE)
+    problems = [problem for loop in found.loops if (problem := loop_views.problem_of(loop))]
+    if problems:
+        raise CommandError("; ".join(problems))
+    return f"{len(found.loops)} run in time"

@@ -1,0 +1,28 @@
+"""Every loop of the control worker: the list to which a new one is added."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.control import sweeper
+from flytetemporal.admin.control.sweeper import Sweeper
+from flytetemporal.admin.upkeep.loops import Loop
+from flytetemporal.cli.wiring import cache_expiry, control_plane
+from flytetemporal.config.settings import Settings
+
+SECONDS, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
+    """Return the loops. Their names are in Postgres, in metrics and in ids of Temporal workflows, so they stay."""
+    sweeps = Sweeper(deps)
+    catalog = control_plane.catalog_of(deps, settings.catalog)
+    return [
+        Loop(sweeper.NAME, 10 * SECONDS, sweeps.sweep),
+        # Temporal's visibility store makes lists of workflows and schedules expensive.
+        Loop("workflows", MINUTE, sweeps.end_finished),
+        Loop("schedules", MINUTE, sweeps.repair_schedules),
+        # Lookups do not use what has expired, so it only takes space.
+        Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
+    ]
