@@ -10,8 +10,8 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import history_pages, node_times, operations, pauses
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.edits import editing
-from flytetemporal.admin.events import batches, flyte_events
-from flytetemporal.admin.executions import node_executions, signals, task_executions, workflow_executions
+from flytetemporal.admin.events import flyte_events
+from flytetemporal.admin.executions import admission, node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.forks import forking, records
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
 from flytetemporal.admin.schedules import differences
@@ -94,7 +94,7 @@ DATA_PROXY: Mapping[str, Function[DataProxy]] = {
 
 
 # Our own services: Flyte's API has no batches of events, and neither explains executions nor ends them by force.
-EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": batches.record_events}
+EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": admission.record_events}
 OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Explain": operations.explain,
     "Edit": editing.edit,

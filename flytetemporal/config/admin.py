@@ -42,6 +42,9 @@ class AdminSettings(Part):
     node_deadline_factor: float = Field(default=2, ge=1, le=100)
     """A node may be open for this multiple of its timeout, including the wait for a worker; each retry adds its timeout
     and its pause. Flyte's factor, but Flyte adds nothing for retries."""
+    max_waiting_executions: int = Field(default=1000, ge=1)
+    """Executions of a launch plan that wait for a place under its concurrency limit, unless the launch plan sets
+    another number; further ones are refused. Flyte has no queue."""
     schedule_time_zone: str = "UTC"
     """Time zone of cron schedules that name none. In Flyte it is that of the scheduler's pod."""
     schedule_catch_up: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=10))

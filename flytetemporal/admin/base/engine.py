@@ -22,6 +22,7 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
 )
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -140,6 +141,7 @@ class Engine:
                     **_lineage(argument),
                 },
                 search_attributes=_search_attributes(argument),
+                priority=_priority(argument),
             )
         except temporalio.exceptions.WorkflowAlreadyStartedError:
             return False
@@ -376,6 +378,11 @@ def _lineage(argument: execution_pb2.ExecutionInput) -> dict[str, str]:
 def _task_timeout(argument: execution_pb2.ExecutionInput) -> timedelta:
     is_small = argument.WhichOneof("graph") == "inline_graph" and len(argument.inline_graph) <= SMALL_GRAPH_BYTES
     return TASK_TIMEOUT if is_small else LONG_TASK_TIMEOUT
+
+
+def _priority(argument: execution_pb2.ExecutionInput) -> Priority:
+    """Return the priority of a workflow. Temporal passes it on to its activities, its children and its next runs."""
+    return Priority(priority_key=argument.settings.priority or None)
 
 
 def _search_attributes(argument: execution_pb2.ExecutionInput) -> TypedSearchAttributes:

@@ -10,7 +10,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow
-from flytetemporal.admin.control import explanations
+from flytetemporal.admin.control import explanations, queue_notes
 from flytetemporal.admin.executions import aborting, closing, pausing
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import operations_pb2
@@ -39,7 +39,9 @@ async def explain(deps: Dependencies, request: operations_pb2.ExplainRequest) ->
     ended = closure.phase in phases.WORKFLOW_TERMINAL
     if not ended:
         response.notes.extend(explanations.paused(pause) for pause in pauses.pauses)
-    asked = ended or await _add_waits(deps, request, row.cluster, response)
+    waits = await queue_notes.of(deps, request.execution_id)
+    response.notes.extend(waits)
+    asked = ended or (not waits and await _add_waits(deps, request, row.cluster, response))
     if request.node_id and not response.waits:
         await _add_node(deps, request, response, asked=asked)
     elif not asked:

@@ -12,6 +12,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import engine
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, ExecutionTagRow, is_open
+from flytetemporal.admin.concurrency import places
 from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import aborting, closing
@@ -31,7 +32,7 @@ async def close_ended(deps: Dependencies, findings: Findings, after: int) -> int
     row = ExecutionRow
     query = (
         select(row.id, row.execution_project, row.execution_domain, row.execution_name, row.phase)
-        .where(is_open(row), row.id > after)
+        .where(is_open(row), row.id > after, ~places.waits())
         .order_by(row.id)
         .limit(PAGE)
     )

@@ -14,6 +14,7 @@ from temporalio import activity  # Temporal finds an activity by this decorator;
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
+from flytetemporal.admin.executions import admission
 from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.admin.upkeep import records
 from flytetemporal.admin.upkeep.loops import Found
@@ -45,6 +46,7 @@ class Sweeper:
             partial(sweep_pending.deliver_signals, deps, findings),
             partial(sweep_pending.deliver_pauses, deps, findings),
             partial(sweep_ended.abort_orphans, deps, findings),
+            partial(_fill_places, deps, findings),
             partial(self._close_ended, findings),
         ]
         failed = [problem for part in parts if (problem := await _problem(part))]
@@ -67,6 +69,11 @@ class Sweeper:
         sessions = self._deps.sessions
         after = await sweep_ended.close_ended(self._deps, findings, await records.position(sessions, NAME))
         await records.set_position(sessions, NAME, after)
+
+
+async def _fill_places(deps: Dependencies, findings: Findings) -> None:
+    for execution_id in await admission.admit_all(deps):
+        findings.add("place_unused", execution_id)
 
 
 class SweeperActivities:

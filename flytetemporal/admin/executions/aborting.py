@@ -6,11 +6,13 @@ import structlog
 from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
 from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow, is_open
+from flytetemporal.admin.concurrency import places
 from flytetemporal.admin.executions import delivery
 from flytetemporal.idl import identifiers, phases
 
@@ -42,14 +44,22 @@ async def record_abort(deps: Dependencies, request: execution_pb2.ExecutionTermi
     """
     execution_lookup.check_execution_id(request.id, given=request.HasField("id"))
     async with deps.sessions.begin() as session:
-        # The lock keeps events out: an end that is being reported is stored before this read or after the abort.
-        row = await execution_lookup.locked_execution(session, request.id)
-        closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
-        if closure.phase in phases.WORKFLOW_TERMINAL:
-            raise phases.already_ended(phases.W.Phase.Name(closure.phase))
-        closure.phase = phases.W.ABORTING
-        closure.abort_metadata.cause = request.cause
-        row.phase, row.abort_cause, row.closure = "ABORTING", request.cause, closure.SerializeToString()
+        await set_aborting(session, request.id, request.cause)
+
+
+async def set_aborting(
+    session: AsyncSession, execution_id: identifier_pb2.WorkflowExecutionIdentifier, cause: str
+) -> None:
+    """Do as ``record_abort``, in a transaction of the caller's."""
+    # The lock keeps events out: an end that is being reported is stored before this read or after the abort.
+    row = await execution_lookup.locked_execution(session, execution_id)
+    closure = stored_messages.parse(execution_pb2.ExecutionClosure, row.closure)
+    if closure.phase in phases.WORKFLOW_TERMINAL:
+        raise phases.already_ended(phases.W.Phase.Name(closure.phase))
+    closure.phase = phases.W.ABORTING
+    closure.abort_metadata.cause = cause
+    row.phase, row.abort_cause, row.closure = "ABORTING", cause, closure.SerializeToString()
+    await places.leave(session, execution_id)
 
 
 async def abort_children(deps: Dependencies, parent: identifier_pb2.WorkflowExecutionIdentifier) -> None:

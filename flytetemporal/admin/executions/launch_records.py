@@ -135,6 +135,7 @@ def engine_settings(
         retry_rules=policies.rules,
         on_failure=policies.on_failure,
         memory_rules=policies.memory_rules,
+        priority=policies.priority,
     )
     if policies.timeout:
         settings.timeout.CopyFrom(times.duration(policies.timeout))

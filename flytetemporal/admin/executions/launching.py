@@ -19,7 +19,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.events import inline_data
 from flytetemporal.admin.executions import (
-    concurrency_limits,
+    admission,
     delivery,
     launch_checks,
     launch_records,
@@ -53,8 +53,11 @@ async def launch(
     validation.check_notifications(request.spec.notifications.notifications)
     prepared = await _prepare(deps, request, labels, taken)
     argument = launch_records.engine_input(prepared, deps.blobs.root, deps.settings)
-    await _record(deps, prepared, argument)
-    await delivery.start(deps, argument)
+    queued = await _record(deps, prepared, argument)
+    if queued is None:
+        await delivery.start(deps, argument)
+    else:
+        await admission.settle(deps, queued)
     return execution_pb2.ExecutionCreateResponse(id=prepared.id)
 
 
@@ -144,7 +147,7 @@ async def _prepare(
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration, most_memory)
         labels = {**of_project.values, **config.labels.values}
         # Checked again, with a lock, when the row is inserted; most launches that are refused write no inputs.
-        await concurrency_limits.check(session, target, lock=False)
+        await admission.check(session, spec, target.launch_plan)
     setting_checks.check(config)  # Those of a launch plan that was registered before they were checked.
     namespace = f"{request.project}-{request.domain}"
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
@@ -191,11 +194,12 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
     return Linkage()
 
 
-async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
-    """Store the inputs and the row.
+async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> admission.Queued | None:
+    """Store the inputs and the row; return how the execution waits, or None if it can start.
 
     Raises:
         AlreadyExists: the name is taken, or the limit of the launch plan is reached.
+        QuotaExceeded: the queue of the launch plan is full.
     """
     # The inputs are written before the transaction, which must not hold a connection while the store is slow. Their
     # directory belongs to this launch alone: if the name is taken, the inputs of its execution stay as they are.
@@ -205,9 +209,10 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
     )
     try:
         async with deps.sessions.begin() as session:
-            await concurrency_limits.check(session, launch.target, lock=True)
+            claimed = await admission.claim(session, launch)
             await launch_records.insert(session, launch, argument, datetime.now(UTC))
-    except errors.AlreadyExists:
+            return None if claimed is None else await admission.queue(deps, session, launch, claimed)
+    except (errors.AlreadyExists, errors.QuotaExceeded):
         await _discard_inputs(deps, launch)
         raise
     except IntegrityError as error:

@@ -3,10 +3,11 @@
 Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 """
 
-from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
+from flyteidl.admin import launch_plan_pb2, schedule_pb2
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
 from flytetemporal.admin.base import validation
+from flytetemporal.admin.concurrency import policies as concurrency_policies
 from flytetemporal.admin.schedules import grammar, policies
 from flytetemporal.admin.settings import run_policies
 from flytetemporal.errors import InvalidRequest
@@ -50,10 +51,11 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
     grammar.parse(schedule)
 
 
-def check_annotations(annotations: common_pb2.Annotations) -> None:
+def check_annotations(spec: launch_plan_pb2.LaunchPlanSpec) -> None:
     """Refuse policy annotations with which no execution could start. Raises ``InvalidRequest``."""
-    run_policies.check(("the launch plan", annotations))
-    policies.read(annotations)
+    run_policies.check(("the launch plan", spec.annotations))
+    policies.read(spec.annotations)
+    concurrency_policies.check(spec)
 
 
 def schedule_type(schedule: schedule_pb2.Schedule) -> str:

@@ -11,6 +11,8 @@ of a workflow, a domain or a project) and without a change of code:
                               ``steps``: what a task gets after it ran out of memory
 ``flytetemporal.io/map-batch``  the number of elements of a map task that may run one after another in one process,
                                 0 to 100
+``flytetemporal.io/priority``  1 (goes first) to 5 (goes last): the order in which executions get a free place of their
+                              launch plan, and tasks a free slot of a worker; 3 if no level sets it
 """
 
 from collections.abc import Iterable
@@ -34,6 +36,8 @@ MEMORY = f"{PREFIX}memory"
 MAP_BATCH = f"{PREFIX}map-batch"
 LARGEST_BATCH = 100
 ON_FAILURE = f"{PREFIX}on-failure"
+PRIORITY = f"{PREFIX}priority"
+DEFAULT_PRIORITY = 3
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
 
@@ -111,6 +115,7 @@ _RETRIES = TypeAdapter(list[RetryPolicy])
 _MEMORY = TypeAdapter(list[MemoryPolicy])
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 _BATCH: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=LARGEST_BATCH)])
+_PRIORITY: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=5)])
 _ON_FAILURE: TypeAdapter[str] = TypeAdapter(Literal["hold", "fail"])
 
 
@@ -124,6 +129,8 @@ class RunPolicies:
     map_batch: int | None = None
     # Empty: no level sets it.
     on_failure: str = ""
+    # 0: no level sets it.
+    priority: int = 0
 
 
 def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> RunPolicies:
@@ -131,27 +138,29 @@ def merge(levels: Iterable[Level], longest: timedelta, most_memory: int = 0) -> 
 
     ``longest`` bounds the timeout and ``most_memory`` the memory in bytes, unless they are zero.
 
-    Of timeouts, sizes of batches and ``on-failure`` the most specific one counts. Rules of all levels are kept, those
-    of more specific levels first.
+    Of timeouts, sizes of batches, priorities and ``on-failure`` the most specific one counts. Rules of all levels are
+    kept, those of more specific levels first.
 
     Raises:
         InvalidRequest: an annotation cannot be read.
     """
     timeout: timedelta | None = None
     map_batch: int | None = None
+    priority: int | None = None
     on_failure = ""
     rules: list[execution_pb2.RetryRule] = []
     memory: list[execution_pb2.MemoryRule] = []
     for level in levels:
-        found, size = _timeout(level), _map_batch(level)  # All of them are read: none may be wrong.
+        found, size = _timeout(level), _number(level, MAP_BATCH, _BATCH)  # All of them are read: none may be wrong.
         timeout = found if timeout is None else timeout
         map_batch = size if map_batch is None else map_batch
-        failing = _on_failure(level)
+        failing, urgency = _on_failure(level), _number(level, PRIORITY, _PRIORITY)
+        priority = urgency if priority is None else priority
         on_failure = on_failure or failing
         rules += [policy.rule() for policy in _listed(level, RETRY, _RETRIES)]
         memory += [policy.rule(most_memory) for policy in _listed(level, MEMORY, _MEMORY)]
     bounds = [bound for bound in (timeout, longest) if bound]
-    return RunPolicies(min(bounds, default=timedelta()), rules, memory, map_batch, on_failure)
+    return RunPolicies(min(bounds, default=timedelta()), rules, memory, map_batch, on_failure, priority or 0)
 
 
 def check(level: Level) -> None:
@@ -160,7 +169,8 @@ def check(level: Level) -> None:
     _on_failure(level)
     _listed(level, RETRY, _RETRIES)
     _listed(level, MEMORY, _MEMORY)
-    _map_batch(level)
+    _number(level, MAP_BATCH, _BATCH)
+    _number(level, PRIORITY, _PRIORITY)
 
 
 def value_of(level: Level, annotation: str, adapter: TypeAdapter[T]) -> T | None:
@@ -184,12 +194,12 @@ def _timeout(level: Level) -> timedelta | None:
     return _read(f"annotation {TIMEOUT} of {name}", annotations.values[TIMEOUT], _DURATION)
 
 
-def _map_batch(level: Level) -> int | None:
-    """Return the size of batches that a level sets, None if it sets none."""
+def _number(level: Level, annotation: str, adapter: TypeAdapter[int]) -> int | None:
+    """Return the number that a level sets, None if it sets none."""
     name, annotations = level
-    if MAP_BATCH not in annotations.values:
+    if annotation not in annotations.values:
         return None
-    return _read(f"annotation {MAP_BATCH} of {name}", annotations.values[MAP_BATCH], _BATCH)
+    return _read(f"annotation {annotation} of {name}", annotations.values[annotation], adapter)
 
 
 def _on_failure(level: Level) -> str:

@@ -36,7 +36,7 @@ class ContentReference(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionSettings(_message.Message):
-    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "on_failure", "timeout", "retry_rules", "asked_raw_output_prefix", "memory_rules", "map_batch")
+    __slots__ = ("max_parallelism", "interruptible", "overwrite_cache", "labels", "annotations", "envs", "security_context", "raw_output_prefix", "namespace", "cluster", "on_failure", "timeout", "retry_rules", "asked_raw_output_prefix", "memory_rules", "map_batch", "priority")
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTIBLE_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,7 @@ class ExecutionSettings(_message.Message):
     ASKED_RAW_OUTPUT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     MEMORY_RULES_FIELD_NUMBER: _ClassVar[int]
     MAP_BATCH_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     max_parallelism: int
     interruptible: _wrappers_pb2.BoolValue
     overwrite_cache: bool
@@ -69,7 +70,8 @@ class ExecutionSettings(_message.Message):
     asked_raw_output_prefix: str
     memory_rules: _containers.RepeatedCompositeFieldContainer[MemoryRule]
     map_batch: _wrappers_pb2.UInt32Value
-    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., on_failure: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ..., memory_rules: _Optional[_Iterable[_Union[MemoryRule, _Mapping]]] = ..., map_batch: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
+    priority: int
+    def __init__(self, max_parallelism: _Optional[int] = ..., interruptible: _Optional[_Union[_wrappers_pb2.BoolValue, _Mapping]] = ..., overwrite_cache: _Optional[bool] = ..., labels: _Optional[_Union[_common_pb2.Labels, _Mapping]] = ..., annotations: _Optional[_Union[_common_pb2.Annotations, _Mapping]] = ..., envs: _Optional[_Union[_common_pb2.Envs, _Mapping]] = ..., security_context: _Optional[_Union[_security_pb2.SecurityContext, _Mapping]] = ..., raw_output_prefix: _Optional[str] = ..., namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., on_failure: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retry_rules: _Optional[_Iterable[_Union[RetryRule, _Mapping]]] = ..., asked_raw_output_prefix: _Optional[str] = ..., memory_rules: _Optional[_Iterable[_Union[MemoryRule, _Mapping]]] = ..., map_batch: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class MemoryRule(_message.Message):
     __slots__ = ("task", "factor", "maximum_bytes", "steps")
