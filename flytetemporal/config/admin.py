@@ -18,6 +18,14 @@ class AdminSettings(Part):
     """Port of the HTTP gateway, the file and log links, health and metrics. Flyte's default."""
     public_url: str = "http://127.0.0.1:8088"
     """Base URL of links in answers (uploads, downloads, logs, executions); clients must be able to reach it."""
+    tls_certificate: str = ""
+    """PEM file with the certificate of both ports, followed by those that signed it; empty: no TLS. A file that is
+    replaced counts for the next connection."""
+    tls_key: str = ""
+    """PEM file with the private key of the certificate, without a passphrase."""
+    tls_client_ca: str = ""
+    """PEM file with certificates of authorities. Clients of both ports must then present a certificate that one of them
+    signed; empty: they need none."""
     max_message_bytes: int = 20 * 1024 * 1024
     """Largest request that is read, over gRPC and over HTTP."""
     body_timeout: timedelta = timedelta(seconds=60)

@@ -1,5 +1,7 @@
 """Settings of the connection to Temporal and of the data plane."""
 
+from pydantic import SecretStr
+
 from flytetemporal.config.part import Part
 
 
@@ -10,6 +12,16 @@ class TemporalSettings(Part):
     """Host and port of the Temporal frontend."""
     namespace: str = "default"
     """Temporal namespace of all executions; it must exist."""
+    tls: bool = False
+    """Whether to connect with TLS. The files and the API key need it."""
+    tls_ca: str = ""
+    """PEM file with the authorities that may have signed the server's certificate; empty: those of the system."""
+    tls_client_certificate: str = ""
+    """PEM file with the certificate of this process, for mutual TLS."""
+    tls_client_key: str = ""
+    """PEM file with the private key of that certificate."""
+    api_key: SecretStr = SecretStr("")
+    """API key of Temporal Cloud; empty: none."""
     ui_url: str = ""
     """Base URL of the links to Temporal's UI; empty: no links."""
     cluster: str = "local"

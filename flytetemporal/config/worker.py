@@ -16,6 +16,14 @@ class WorkerSettings(Part):
     """Host and port of the catalog of cached outputs; empty: admin, which serves it too."""
     admin_url: str = "http://127.0.0.1:8088"
     """The base of the log links in task events."""
+    admin_tls: bool = False
+    """Whether admin and the catalog are reached with TLS, by the worker and by the tasks that it starts."""
+    admin_ca: str = ""
+    """PEM file with the authorities that may have signed admin's certificate; empty: those that gRPC brings along."""
+    admin_client_certificate: str = ""
+    """PEM file with the worker's certificate, if admin asks for one. Tasks do not get it."""
+    admin_client_key: str = ""
+    """PEM file with the private key of the worker's certificate."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
     """The folder for working folders, logs and unpacked bundles of tasks."""
     secrets_dir: str = "/etc/flyte/secrets"

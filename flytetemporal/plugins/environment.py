@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from flyteidl.core import tasks_pb2
 
 from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts.v1 import execution_pb2
 
 # A task must not see settings and credentials of the worker. If the worker itself runs inside a task of Flyte, its
@@ -43,11 +44,12 @@ def attempt_environment(
     }
 
 
-def platform_environment(admin_endpoint: str, storage: StorageSettings) -> dict[str, str]:
+def platform_environment(settings: WorkerSettings, storage: StorageSettings) -> dict[str, str]:
     """Return the variables by which a task on this machine reaches admin (eager tasks do) and the object store."""
     return {
-        "FLYTE_PLATFORM_URL": admin_endpoint,
-        "FLYTE_PLATFORM_INSECURE": "true",
+        "FLYTE_PLATFORM_URL": settings.admin_endpoint,
+        "FLYTE_PLATFORM_INSECURE": "false" if settings.admin_tls else "true",
+        **({"FLYTE_PLATFORM_CA_CERT_FILE_PATH": settings.admin_ca} if settings.admin_ca else {}),
         **_storage(storage),
     }
 

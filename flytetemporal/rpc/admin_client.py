@@ -14,6 +14,7 @@ from flyteidl.core import identifier_pb2
 
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.rpc.client import Client
+from flytetemporal.rpc.tls import ClientFiles
 
 RECORD_EVENTS = "/flytetemporal.v1.EventService/RecordEvents"
 GET_LAUNCH_PLAN = "/flyteidl.service.AdminService/GetLaunchPlan"
@@ -31,8 +32,8 @@ BATCH_BYTES = 3 * 1024 * 1024
 class AdminClient(Client):
     """Client of admin."""
 
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(endpoint)
+    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
+        super().__init__(endpoint, files)
         self._record = self.method(RECORD_EVENTS, events_pb2.RecordEventsResponse)
         self._signal = self.method(GET_OR_CREATE_SIGNAL, signal_pb2.Signal)
         self._launch_plan = self.method(GET_LAUNCH_PLAN, launch_plan_pb2.LaunchPlan)

@@ -6,6 +6,7 @@ from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
 from flytetemporal.idl import times
 from flytetemporal.rpc.client import Client
+from flytetemporal.rpc.tls import ClientFiles
 
 _SERVICE = "/datacatalog.DataCatalog/"
 
@@ -13,8 +14,8 @@ _SERVICE = "/datacatalog.DataCatalog/"
 class CatalogClient(Client):
     """Client of DataCatalog. Methods raise ``Unavailable`` if it does not answer."""
 
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(endpoint)
+    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
+        super().__init__(endpoint, files)
         self._create_dataset = self.method(f"{_SERVICE}CreateDataset", datacatalog.CreateDatasetResponse)
         self._get_dataset = self.method(f"{_SERVICE}GetDataset", datacatalog.GetDatasetResponse)
         self._create_artifact = self.method(f"{_SERVICE}CreateArtifact", datacatalog.CreateArtifactResponse)

@@ -1,7 +1,7 @@
 """What the gRPC clients of workers have in common: the channel, time limits, and the translation of errors."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from flytetemporal import errors
 from flytetemporal.rpc import status
+from flytetemporal.rpc.tls import ClientFiles
 
 TIMEOUT_SECONDS = 30
 
@@ -26,11 +27,21 @@ OPTIONS = (
 )
 
 
-class Client:
-    """Client of a server; each event loop needs its own, because grpc.aio channels are bound to one."""
+def channel(endpoint: str, files: ClientFiles | None, options: Sequence[tuple[str, int]] = ()) -> grpc.aio.Channel:
+    """Return a channel, with TLS if there are ``files``. Raises ``InvalidRequest`` for files that are unusable."""
+    if files is None:
+        return grpc.aio.insecure_channel(endpoint, options=options)
+    return grpc.aio.secure_channel(endpoint, files.credentials(), options=options)
 
-    def __init__(self, endpoint: str) -> None:
-        self._channel = grpc.aio.insecure_channel(endpoint, options=OPTIONS)
+
+class Client:
+    """Client of a server; each event loop needs its own, because grpc.aio channels are bound to one.
+
+    With TLS if there are ``files``.
+    """
+
+    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
+        self._channel = channel(endpoint, files, OPTIONS)
 
     def method(self, path: str, response: type[R]) -> Callable[[Message], Awaitable[R]]:
         """Return a function that calls the method at a gRPC path; it raises the errors of this project."""

@@ -13,6 +13,7 @@ from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest, Unavailable
 from flytetemporal.rpc import invocation, reflection
 from flytetemporal.rpc.methods import Method
+from flytetemporal.rpc.tls import ServerFiles
 
 HEALTH_NAMES = ("", "flyteadmin")
 # flytekit sends keepalive pings every 30 seconds. By default a gRPC server would close the connection after some
@@ -29,6 +30,7 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     """Return a server that is bound to the configured host and port, but not started.
 
     Raises:
+        InvalidRequest: the TLS files are unusable.
         Unavailable: the port is in use or not allowed.
     """
     limit = settings.max_message_bytes
@@ -48,8 +50,12 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
         checks._server_status[name] = health_pb2.HealthCheckResponse.SERVING  # noqa: SLF001  its setter is a coroutine
     server.add_generic_rpc_handlers(reflection.handlers((*by_service, health.SERVICE_NAME)))
     address = f"{settings.host}:{settings.grpc_port}"
+    files = ServerFiles.of(settings)
     try:
-        server.add_insecure_port(address)
+        if files is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, files.credentials())
     except RuntimeError as e:
         raise Unavailable(
             f"cannot listen on {address}: the port is in use or needs privileges; set FLYTETEMPORAL_ADMIN__GRPC_PORT"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 from click.core import ParameterSource
 from flyteidl.admin import project_pb2
 from flyteidl.service import admin_pb2_grpc
@@ -24,12 +23,13 @@ from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import control_checks
-from flytetemporal.cli.wiring import configuration, search_attributes
+from flytetemporal.cli.wiring import configuration, connections, search_attributes
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.worker import WorkerSettings
+from flytetemporal.rpc import client as admin_client
 from flytetemporal.storage.blobs import BlobStore
 
 TIMEOUT_SECONDS = 10.0
@@ -111,13 +111,18 @@ async def _postgres(settings: DatabaseSettings) -> str:
 
 
 async def _rows(settings: WorkerSettings) -> str:
-    async with grpc.aio.insecure_channel(settings.admin_endpoint) as channel:
+    async with admin_client.channel(settings.admin_endpoint, connections.admin_files(settings)) as channel:
         await admin_pb2_grpc.AdminServiceStub(channel).ListProjects(project_pb2.ProjectListRequest(limit=1))
     return "admin reads rows"
 
 
 async def _temporal(settings: TemporalSettings) -> str:
-    client = await Client.connect(settings.address, namespace=settings.namespace)
+    client = await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        tls=connections.temporal_tls(settings),
+        api_key=settings.api_key.get_secret_value() or None,
+    )
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
     namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=settings.namespace))
     missing = await search_attributes.missing(client, settings)
@@ -141,7 +146,7 @@ async def _store(settings: StorageSettings) -> str:
 
 
 async def _admin(settings: WorkerSettings) -> str:
-    async with grpc.aio.insecure_channel(settings.admin_endpoint) as channel:
+    async with admin_client.channel(settings.admin_endpoint, connections.admin_files(settings)) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise CommandError(f"{settings.admin_endpoint} answers but is not serving")

@@ -1,25 +1,58 @@
-"""The connection to Temporal, which every process needs. Servers are started in any order, so it waits."""
+"""The connections to Temporal, which every process needs, and to admin.
+
+Servers are started in any order, so the one to Temporal waits.
+"""
+
+from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 
 from flytetemporal.cli import problems
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.config.temporal import TemporalSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
+from flytetemporal.rpc.tls import ClientFiles
+
+
+def temporal_tls(settings: TemporalSettings) -> TLSConfig | bool:
+    """Return how to encrypt the connection to Temporal; False: not at all.
+
+    Raises:
+        CommandError: a file cannot be read, or the settings contradict each other.
+    """
+    named = (settings.tls_ca, settings.tls_client_certificate, settings.tls_client_key)
+    if not settings.tls:
+        if any(named) or settings.api_key.get_secret_value():
+            raise CommandError("TLS files and an API key for Temporal need FLYTETEMPORAL_TEMPORAL__TLS=true")
+        return False
+    if bool(settings.tls_client_certificate) != bool(settings.tls_client_key):
+        raise CommandError("the client certificate for Temporal and its key are set together, or neither is")
+    try:
+        authorities, certificate, key = (Path(path).read_bytes() if path else None for path in named)
+    except OSError as e:
+        raise CommandError(f"cannot read {e.filename}: {e.strerror}") from e
+    return TLSConfig(server_root_ca_cert=authorities, client_cert=certificate, client_private_key=key)
 
 
 async def temporal(settings: TemporalSettings) -> Client:
     """Return a client when the namespace answers.
 
     Raises:
-        CommandError: server or namespace do not answer within ``readiness.WAIT_SECONDS``.
+        CommandError: server or namespace do not answer within ``readiness.WAIT_SECONDS``, or the TLS files cannot be
+            used.
     """
+    tls = temporal_tls(settings)
 
     async def connect() -> Client:
         client = await Client.connect(
-            settings.address, namespace=settings.namespace, data_converter=payloads.DATA_CONVERTER
+            settings.address,
+            namespace=settings.namespace,
+            data_converter=payloads.DATA_CONVERTER,
+            tls=tls,
+            api_key=settings.api_key.get_secret_value() or None,
         )
         await client.count_workflows()  # The port is open a moment before the namespace exists.
         return client
@@ -29,3 +62,17 @@ async def temporal(settings: TemporalSettings) -> Client:
     except (RPCError, RuntimeError) as e:
         server = f"Temporal at {settings.address}, namespace {settings.namespace},"
         raise CommandError(problems.answer(server, e)) from e
+
+
+def admin_files(settings: WorkerSettings) -> ClientFiles | None:
+    """Return the TLS files of the connection to admin; None without TLS.
+
+    Raises:
+        CommandError: there are files, but TLS is off.
+    """
+    files = ClientFiles(settings.admin_ca, settings.admin_client_certificate, settings.admin_client_key)
+    if settings.admin_tls:
+        return files
+    if files != ClientFiles():
+        raise CommandError("TLS files for admin need FLYTETEMPORAL_WORKER__ADMIN_TLS=true")
+    return None

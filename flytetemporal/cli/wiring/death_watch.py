@@ -1,6 +1,7 @@
 """A process that waits until its worker is dead, then hands back to Temporal what the worker held.
 
-It is started by ``lost_workers`` and sleeps in the kernel. Usage: ``death_watch FILE WORK_DIR TEMPORAL_SETTINGS``.
+It is started by ``lost_workers`` and sleeps in the kernel. Usage: ``death_watch FILE WORK_DIR``, with the
+settings of Temporal on standard input.
 """
 
 import fcntl
@@ -44,7 +45,7 @@ def _hand_back(file: int, path: str, work_dir: str, settings: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2], sys.stdin.read())
     # Like the other commands: finalizing an interpreter in which the Temporal client's threads run can crash.
     sys.stderr.flush()
     os._exit(0)

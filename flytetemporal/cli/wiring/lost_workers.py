@@ -5,6 +5,7 @@ Without this Temporal notices the death by the heartbeats that it misses, and by
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar, cast
 
 import structlog
 from temporalio.api.common.v1 import WorkflowExecution
@@ -60,13 +61,17 @@ async def noted(client: Client, settings: Settings) -> AsyncIterator[HeldWork]:
 def _watcher(path: Path, settings: Settings) -> "subprocess.Popen[bytes]":
     """Start a process that waits for the death of this one. It is small: it imports what it needs only then."""
     module = "flytetemporal.cli.wiring.death_watch"
-    return subprocess.Popen(  # noqa: S603  our own program
-        [sys.executable, "-P", "-m", module, str(path), settings.worker.work_dir, settings.temporal.model_dump_json()],
-        stdin=subprocess.DEVNULL,
-        # Tasks can read the environment of this process, but not the worker's, which may have secrets.
+    watcher = subprocess.Popen(  # noqa: S603  our own program
+        [sys.executable, "-P", "-m", module, str(path), settings.worker.work_dir],
+        stdin=subprocess.PIPE,
+        # Tasks can read the environment and the arguments of this process, but not the worker's secrets.
         env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         start_new_session=True,  # What kills the worker's process group must not kill it.
     )
+    api_key = settings.temporal.api_key.get_secret_value()
+    with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", watcher.stdin) as pipe:
+        pipe.write(json.dumps({**settings.temporal.model_dump(mode="json"), "api_key": api_key}).encode())
+    return watcher
 
 
 async def _search(client: Client, work_dir: Path) -> None:

@@ -45,11 +45,13 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     """Run the workers while the context is open."""
     client = await connections.temporal(settings.temporal)
     blobs = BlobStore(settings.storage.root, settings.storage.options)
-    admin = AdminClient(settings.worker.admin_endpoint)
+    admin = AdminClient(settings.worker.admin_endpoint, connections.admin_files(settings.worker))
     limits = Limits.of(settings.worker)
     registry = plugins.registry(settings.worker, settings.storage, blobs)
     task_slots = AttemptSlots(settings.worker.max_tasks or _tasks_of_machine(), settings.worker.max_watched)
-    catalog = CatalogClient(settings.worker.catalog_endpoint or settings.worker.admin_endpoint)
+    catalog = CatalogClient(
+        settings.worker.catalog_endpoint or settings.worker.admin_endpoint, connections.admin_files(settings.worker)
+    )
     tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog)
     engine = [
         *ArrayActivities(blobs, admin, limits, settings.worker.map_batch).all(),

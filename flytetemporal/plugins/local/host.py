@@ -40,7 +40,7 @@ class Host:
         return cls(
             work_dir=Path(settings.work_dir).absolute(),
             environment=environment.inherited(own_environment),
-            platform=environment.platform_environment(settings.admin_endpoint, storage),
+            platform=environment.platform_environment(settings, storage),
             secrets=SecretStore(Path(settings.secrets_dir), dict(own_environment)),
             logs=TaskLogs(blobs, settings.admin_url),
             max_log_bytes=settings.max_log_bytes,

@@ -2,6 +2,7 @@ from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from flyteidl.event import event_pb2
 
 from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.plugins import environment
 
@@ -63,7 +64,7 @@ def test_the_link_is_given_to_who_asks_for_it() -> None:
 def test_the_platform_is_named_for_flytekit_and_the_store_for_everybody() -> None:
     storage = StorageSettings(root="s3://b/p", options={"key": "k", "secret": "s", "endpoint_url": "http://minio"})
 
-    variables = environment.platform_environment("admin:8089", storage)
+    variables = environment.platform_environment(WorkerSettings(admin_endpoint="admin:8089"), storage)
 
     assert variables["FLYTE_PLATFORM_URL"] == "admin:8089"
     assert variables["FLYTE_PLATFORM_INSECURE"] == "true"
@@ -73,9 +74,19 @@ def test_the_platform_is_named_for_flytekit_and_the_store_for_everybody() -> Non
 
 
 def test_a_local_store_needs_no_variables() -> None:
-    variables = environment.platform_environment("admin:8089", StorageSettings(root="file:///store"))
+    variables = environment.platform_environment(WorkerSettings(), StorageSettings(root="file:///store"))
 
     assert set(variables) == {"FLYTE_PLATFORM_URL", "FLYTE_PLATFORM_INSECURE"}
+
+
+def test_tasks_reach_admin_with_tls_as_their_worker_does_but_without_its_certificate() -> None:
+    settings = WorkerSettings(admin_tls=True, admin_ca="/ca.pem", admin_client_certificate="/c", admin_client_key="/k")
+
+    variables = environment.platform_environment(settings, StorageSettings(root="file:///store"))
+
+    assert variables["FLYTE_PLATFORM_INSECURE"] == "false"
+    assert variables["FLYTE_PLATFORM_CA_CERT_FILE_PATH"] == "/ca.pem"
+    assert not {"/c", "/k"} & set(variables.values())
 
 
 def test_settings_and_credentials_of_the_worker_stay_with_it() -> None:
