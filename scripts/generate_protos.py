@@ -22,6 +22,7 @@ IMPORTED = (
     "flyteidl.core.execution_pb2",
     "flyteidl.core.security_pb2",
     "flyteidl.core.workflow_pb2",
+    "flyteidl.datacatalog.datacatalog_pb2",
     "flyteidl.event.event_pb2",
     "google.api.annotations_pb2",
     "google.protobuf.wrappers_pb2",

@@ -11,7 +11,7 @@ import structlog
 from google.protobuf.message import Message
 
 from flytetemporal import errors
-from flytetemporal.storage.blobs import BlobStore
+from flytetemporal.storage.blobs import MAX_READ_BYTES, BlobStore
 
 M = TypeVar("M", bound=Message)
 
@@ -26,10 +26,10 @@ async def write(blobs: BlobStore, message: Message) -> str:
     return uri
 
 
-async def read(blobs: BlobStore, uri: str, kind: type[M]) -> M | None:
-    """Return the message of a file; None if the file is gone."""
+async def read(blobs: BlobStore, uri: str, kind: type[M], limit_bytes: int = MAX_READ_BYTES) -> M | None:
+    """Return the message of a file; None if the file is gone. Raises ``ValueTooLarge`` above the limit."""
     try:
-        return await blobs.read_message(uri, kind)
+        return await blobs.read_message(uri, kind, limit_bytes)
     except errors.NotFound:
         return None
 

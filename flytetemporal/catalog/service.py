@@ -9,6 +9,7 @@ from flytetemporal.catalog import (
     datasets,
     entries,
     evictions,
+    lookups,
     policies,
 )
 from flytetemporal.catalog.dependencies import Catalog
@@ -35,8 +36,9 @@ CACHE: Mapping[str, Function[Catalog]] = {
     "ReleaseReservation": cached_outputs.release_reservation,
 }
 
-# Our own service: DataCatalog cannot remove artifacts.
+# Our own service: DataCatalog cannot remove artifacts, nor look up many at once.
 CACHE_OPERATIONS: Mapping[str, Function[Catalog]] = {
+    "LookUp": lookups.look_up,
     "ListEntries": entries.list_entries,
     "Evict": evictions.evict,
     "SetPolicy": policies.set_policy,

@@ -76,6 +76,12 @@ async def compile_dynamic(request: execution_pb2.DynamicRequest) -> execution_pb
 
 
 @activity.defn
+async def look_up_outputs(lookups: caching_pb2.Lookups) -> caching_pb2.FoundOutputs:
+    """Look up the cached outputs of attempts that are ready, write those that are found, and return them."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def store_outputs(node: caching_pb2.CachedNode) -> caching_pb2.StoredOutputs:
     """Store the outputs of a dynamic node in the cache, and release its reservation."""
     raise NotImplementedError

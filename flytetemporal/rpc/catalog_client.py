@@ -1,18 +1,21 @@
 """The gRPC client with which workers call the catalog."""
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
+from flytetemporal.contracts.v1 import cache_operations_pb2
 from flytetemporal.idl import times
 from flytetemporal.rpc.client import Client
 from flytetemporal.rpc.tls import ClientFiles
 
 _SERVICE = "/datacatalog.DataCatalog/"
+_OURS = "/flytetemporal.v1.CacheOperationsService/"
 
 
 class CatalogClient(Client):
-    """Client of DataCatalog. Methods raise ``Unavailable`` if it does not answer."""
+    """Client of DataCatalog, and of lookups of ours. Methods raise ``Unavailable`` if it does not answer."""
 
     def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
         super().__init__(endpoint, files)
@@ -24,6 +27,7 @@ class CatalogClient(Client):
         self._reserve = self.method(f"{_SERVICE}GetOrExtendReservation", datacatalog.GetOrExtendReservationResponse)
         self._release = self.method(f"{_SERVICE}ReleaseReservation", datacatalog.ReleaseReservationResponse)
         self._add_tag = self.method(f"{_SERVICE}AddTag", datacatalog.AddTagResponse)
+        self._look_up = self.method(f"{_OURS}LookUp", cache_operations_pb2.LookUpResponse)
 
     async def create_dataset(self, dataset: datacatalog.Dataset) -> None:
         """Create a dataset. Raises ``AlreadyExists``."""
@@ -41,6 +45,10 @@ class CatalogClient(Client):
         """Return the artifact that has a tag. Raises ``NotFound``."""
         request = datacatalog.GetArtifactRequest(dataset=dataset, tag_name=tag)
         return (await self._get_artifact(request)).artifact
+
+    async def look_up(self, keys: Iterable[cache_operations_pb2.LookUpKey]) -> Sequence[cache_operations_pb2.LookedUp]:
+        """Return the artifacts of up to 100 keys, in their order."""
+        return (await self._look_up(cache_operations_pb2.LookUpRequest(keys=keys))).found
 
     async def replace_tagged(self, tag: str, artifact: datacatalog.Artifact) -> str:
         """Replace data and metadata of the artifact that has a tag; return its id. Raises ``NotFound``."""

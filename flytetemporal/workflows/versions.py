@@ -25,6 +25,7 @@ Patch                            Since     Removable  What runs without the mark
 ``LAST_REPORT_IS_LOCAL``         0.1.0     0.2.0      A run that ends sends its last events by an ordinary activity.
 ``PAUSES``                       0.1.0     0.2.0      Pauses that arrive have no effect.
 ``SWEEPER_IS_A_LOOP``            0.1.0     0.2.0      The sweeper has a workflow type of its own, and runs for ever.
+``CACHE_LOOKUPS``                0.1.0     0.2.0      Only the activity of an attempt looks for cached outputs.
 ===============================  ========  =========  ==============================================================
 
 Since: the version that brought the marker. Until 0.1.0 is released, only runs of development builds lack it. Removable:
@@ -56,3 +57,4 @@ class Patch(enum.StrEnum):
     LAST_REPORT_IS_LOCAL = "last-report-is-local"
     PAUSES = "pauses"
     SWEEPER_IS_A_LOOP = "sweeper-is-a-loop"
+    CACHE_LOOKUPS = "cache-lookups"

@@ -64,6 +64,11 @@ VALID: dict[str, list[Message]] = {
     "DataCatalog/ReleaseReservation": [
         datacatalog.ReleaseReservationRequest(reservation_id=RESERVATION, owner_id="me")
     ],
+    "CacheOperationsService/LookUp": [
+        cache_operations_pb2.LookUpRequest(
+            keys=[cache_operations_pb2.LookUpKey(dataset=DATASET, tags=["tag", "other"])]
+        )
+    ],
     "CacheOperationsService/ListEntries": [
         cache_operations_pb2.ListEntriesRequest(scope=SCOPE, limit=5, token="7"),
         cache_operations_pb2.ListEntriesRequest(scope=OF_EXECUTION),

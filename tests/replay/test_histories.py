@@ -76,6 +76,10 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("clocks_of_limits", "node"), ("clocks_of_limits", "execution"), ("stopped_clock_goes_on", "run1"),
         ("starts_a_workflow_that_knows_its_time",),
         ("loop_that_is_woken",), ("sweeper_of_an_earlier_release",),
+        ("share_a_lookup",), ("long_chain_of_cached",), ("hold_up_attempts",), ("failed_or_was_slow", "failure"),
+        ("failed_or_was_slow", "slow"), ("map_are_looked_up",), ("elements_are_in_no_batch",),
+        ("large_map_are_looked_up",),
+        ("without_cached_outputs",), ("lookups_return_is_bounded",), ("cached_nodes_continue", "run1"),
     ],
     ids="-".join,
 )  # fmt: skip

@@ -1,12 +1,13 @@
 """The catalog as attempts use it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
+from flytetemporal.contracts.v1 import cache_operations_pb2
 from flytetemporal.errors import Unavailable
 
 T = TypeVar("T")
@@ -29,6 +30,9 @@ class Catalog(Protocol):
 
     async def tagged(self, dataset: datacatalog.DatasetID, tag: str) -> datacatalog.Artifact:
         """Return the artifact that has a tag."""
+
+    async def look_up(self, keys: Iterable[cache_operations_pb2.LookUpKey]) -> Sequence[cache_operations_pb2.LookedUp]:
+        """Return the artifacts of up to 100 keys, in their order."""
 
     async def replace_tagged(self, tag: str, artifact: datacatalog.Artifact) -> str:
         """Replace data and metadata of the artifact that has a tag; return its id."""

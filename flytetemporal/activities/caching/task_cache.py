@@ -9,11 +9,13 @@ import contextlib
 import functools
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from flyteidl.core import catalog_pb2, identifier_pb2, interface_pb2, literals_pb2
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 from flyteidl.event import event_pb2
+from temporalio import activity
 
 from flytetemporal.activities.caching import metadata
 from flytetemporal.activities.caching.catalog import Catalog, answer
@@ -21,9 +23,9 @@ from flytetemporal.activities.data import node_outputs
 from flytetemporal.activities.offloading import Offloading
 from flytetemporal.activities.task_attempts import Attempt
 from flytetemporal.activities.task_inputs import TaskInputs
-from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.contracts.v1 import cache_operations_pb2, execution_pb2
 from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound
-from flytetemporal.idl import cache_keys, locations, offloading, types
+from flytetemporal.idl import cache_keys, locations, offloading, times, types
 from flytetemporal.idl.cache_keys import CacheKey
 from flytetemporal.plugins.transient import DENIED, retry_transient
 from flytetemporal.storage.blobs import BlobStore
@@ -31,6 +33,9 @@ from flytetemporal.storage.blobs import BlobStore
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _LARGE_BYTES = 16 * 1024
+# An attempt that has waited longer since its lookup, for a slot of a worker, looks again: others can have stored its
+# outputs.
+_RECENT = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
@@ -92,8 +97,11 @@ class TaskCache:
         if attempt.request.settings.overwrite_cache:
             use.replaces = True
             use.note(catalog_pb2.CACHE_SKIPPED)
-            return use
-        await self.look_again(attempt, use)
+        elif _was_missed(attempt):
+            use.replaces = attempt.request.cache_miss.replaces
+            use.note(catalog_pb2.CACHE_MISS)
+        else:
+            await self.look_again(attempt, use)
         return use
 
     async def key_of(self, attempt: Attempt) -> CacheUse | None:
@@ -134,10 +142,25 @@ class TaskCache:
     async def _find(self, attempt: Attempt, use: CacheUse, catalog: Catalog) -> None:
         """Set ``hit`` if there is an artifact whose values can be used; after an error it means nothing."""
         use.note(catalog_pb2.CACHE_MISS)
-        found = await self._tagged(use, catalog)
-        if found is None:
+        tagged = await self._tagged(use, catalog)
+        if tagged is None:
             return
-        tag, artifact = found
+        found = cache_operations_pb2.LookedUp(tag=tagged[0], artifact=tagged[1])
+        if not metadata.names_version(found.artifact.metadata.key_map):
+            dataset = await answer(functools.partial(catalog.get_dataset, use.dataset))
+            found.dataset_metadata.CopyFrom(dataset.metadata)
+        await self.accept(attempt, use, found)
+
+    async def accept(self, attempt: Attempt, use: CacheUse, found: cache_operations_pb2.LookedUp) -> None:
+        """Set ``hit`` if a lookup has found an artifact whose values can be used.
+
+        Raises:
+            InvalidRequest: the task's interface does not have these values.
+        """
+        use.note(catalog_pb2.CACHE_MISS)
+        if not found.tag:
+            return
+        artifact = found.artifact
         values = literals_pb2.LiteralMap(literals={one.name: one.value for one in artifact.data})
         _check(values, use.outputs)
         if not await self._is_complete(values):
@@ -146,13 +169,10 @@ class TaskCache:
         use.hit = values
         if artifact.id == _artifact_id(attempt):
             # An earlier execution of this activity has run the task, and its result was lost.
-            use.note(catalog_pb2.CACHE_POPULATED, artifact.id, tag)
+            use.note(catalog_pb2.CACHE_POPULATED, artifact.id, found.tag)
             return
-        dataset = datacatalog.Dataset()
-        if not metadata.names_version(artifact.metadata.key_map):
-            dataset = await answer(functools.partial(catalog.get_dataset, use.dataset))
-        source = metadata.source(attempt.task.id, dataset.metadata.key_map, artifact.metadata.key_map)
-        use.note(catalog_pb2.CACHE_HIT, artifact.id, tag, source)
+        source = metadata.source(attempt.task.id, found.dataset_metadata.key_map, artifact.metadata.key_map)
+        use.note(catalog_pb2.CACHE_HIT, artifact.id, found.tag, source)
 
     async def _tagged(self, use: CacheUse, catalog: Catalog) -> tuple[str, datacatalog.Artifact] | None:
         """Return the first tag of the key that names an artifact, and the artifact."""
@@ -169,14 +189,17 @@ class TaskCache:
         return True
 
     async def result(
-        self, attempt: Attempt, use: CacheUse, inputs: literals_pb2.LiteralMap
+        self, attempt: Attempt, use: CacheUse, inputs: literals_pb2.LiteralMap, *, is_new: bool = False
     ) -> execution_pb2.TaskAttemptResult:
-        """Write inputs and outputs of an attempt that has a hit; return its result."""
+        """Write inputs and outputs of an attempt that has a hit; return its result.
+
+        ``is_new``: no activity has run for the attempt.
+        """
         values = use.hit
         if values is None:
             raise Internal(f"attempt {attempt.request.generated_name} has no cached outputs")
         uri = locations.outputs_uri(attempt.request.output_dir)
-        await self._inputs.write(attempt, inputs)
+        await self._inputs.write(attempt, inputs, is_new=is_new)
         await self._offloading.offload(values, attempt.request.output_dir, use.outputs.variables)
         await self._blobs.write_message(uri, values)
         # The activity that gathers the outputs of all elements reads them from the store.
@@ -250,6 +273,14 @@ class TaskCache:
 def is_hit(result: execution_pb2.TaskAttemptResult) -> bool:
     """Whether the outputs come from the cache: then there is no task execution, and it has no events."""
     return result.cache.cache_status == catalog_pb2.CACHE_HIT
+
+
+def _was_missed(attempt: Attempt) -> bool:
+    """Whether the workflow has looked for the outputs a moment ago, and there were none."""
+    # An earlier execution of the activity can have stored them.
+    if not attempt.request.HasField("cache_miss") or activity.info().attempt > 1:
+        return False
+    return timedelta() <= datetime.now(UTC) - times.moment(attempt.request.cache_miss.at) < _RECENT
 
 
 def _artifact_id(attempt: Attempt) -> str:

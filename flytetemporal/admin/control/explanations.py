@@ -16,6 +16,7 @@ SHOWN = 10
 # What the engine itself does for a node, by the name that the workflow's answer has for it.
 _ENGINE_WORK = {
     "inputs": "resolve its inputs",
+    "cache": "look up its cached outputs",
     "compiling": "compile its dynamic workflow",
     "continue as new": "continue in a new run",
 }

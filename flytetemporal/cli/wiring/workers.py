@@ -12,6 +12,7 @@ from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, Wo
 
 from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
+from flytetemporal.activities.caching.lookups import CacheLookups
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities
 from flytetemporal.activities.dynamic import DynamicActivities
@@ -55,6 +56,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog)
     engine = [
         *ArrayActivities(blobs, admin, limits, settings.worker.map_batch).all(),
+        *CacheLookups(blobs, limits, catalog).all(),
         *ChildActivities(blobs, admin, limits).all(),
         *DataActivities(blobs, limits).all(),
         *DynamicActivities(blobs, admin).all(),

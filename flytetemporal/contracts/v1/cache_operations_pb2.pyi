@@ -1,6 +1,7 @@
 import datetime
 
 from flyteidl.core import identifier_pb2 as _identifier_pb2
+from flyteidl.datacatalog import datacatalog_pb2 as _datacatalog_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -25,6 +26,38 @@ class CacheScope(_message.Message):
     task_version: str
     execution: str
     def __init__(self, project: _Optional[str] = ..., domain: _Optional[str] = ..., task: _Optional[str] = ..., task_version: _Optional[str] = ..., execution: _Optional[str] = ...) -> None: ...
+
+class LookUpRequest(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[LookUpKey]
+    def __init__(self, keys: _Optional[_Iterable[_Union[LookUpKey, _Mapping]]] = ...) -> None: ...
+
+class LookUpKey(_message.Message):
+    __slots__ = ("dataset", "tags")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    dataset: _datacatalog_pb2.DatasetID
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dataset: _Optional[_Union[_datacatalog_pb2.DatasetID, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class LookUpResponse(_message.Message):
+    __slots__ = ("found",)
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    found: _containers.RepeatedCompositeFieldContainer[LookedUp]
+    def __init__(self, found: _Optional[_Iterable[_Union[LookedUp, _Mapping]]] = ...) -> None: ...
+
+class LookedUp(_message.Message):
+    __slots__ = ("tag", "artifact", "dataset_metadata", "left_out")
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    DATASET_METADATA_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    artifact: _datacatalog_pb2.Artifact
+    dataset_metadata: _datacatalog_pb2.Metadata
+    left_out: bool
+    def __init__(self, tag: _Optional[str] = ..., artifact: _Optional[_Union[_datacatalog_pb2.Artifact, _Mapping]] = ..., dataset_metadata: _Optional[_Union[_datacatalog_pb2.Metadata, _Mapping]] = ..., left_out: _Optional[bool] = ...) -> None: ...
 
 class ListEntriesRequest(_message.Message):
     __slots__ = ("scope", "limit", "token")

@@ -26,7 +26,7 @@ from flyteidl.event import event_pb2 as flyteidl_dot_event_dot_event__pb2
 from flytetemporal.contracts.v1 import execution_pb2 as flytetemporal_dot_v1_dot_execution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/caching.proto\x12\x10\x66lytetemporal.v1\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\"\x9d\x01\n\nCachedNode\x12.\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\x12.\n\x07outputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12/\n\x05\x63\x61\x63he\x18\x03 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\"@\n\rStoredOutputs\x12/\n\x05\x63\x61\x63he\x18\x01 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\"#\n\x13\x45xtendedReservation\x12\x0c\n\x04held\x18\x01 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/caching.proto\x12\x10\x66lytetemporal.v1\x1a\x1a\x66lyteidl/event/event.proto\x1a flytetemporal/v1/execution.proto\"\x9d\x01\n\nCachedNode\x12.\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\x12.\n\x07outputs\x18\x02 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeOutputs\x12/\n\x05\x63\x61\x63he\x18\x03 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\"@\n\rStoredOutputs\x12/\n\x05\x63\x61\x63he\x18\x01 \x01(\x0b\x32 .flyteidl.event.TaskNodeMetadata\"#\n\x13\x45xtendedReservation\x12\x0c\n\x04held\x18\x01 \x01(\x08\":\n\x07Lookups\x12/\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.TaskAttempt\"U\n\x0c\x46oundOutputs\x12/\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.FoundOutput\x12\x14\n\x0cmilliseconds\x18\x02 \x01(\r\"w\n\x0b\x46oundOutput\x12\x32\n\x03hit\x18\x01 \x01(\x0b\x32#.flytetemporal.v1.TaskAttemptResultH\x00\x12+\n\x04miss\x18\x02 \x01(\x0b\x32\x1b.flytetemporal.v1.CacheMissH\x00\x42\x07\n\x05\x66oundb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,4 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREDOUTPUTS']._serialized_end=338
   _globals['_EXTENDEDRESERVATION']._serialized_start=340
   _globals['_EXTENDEDRESERVATION']._serialized_end=375
+  _globals['_LOOKUPS']._serialized_start=377
+  _globals['_LOOKUPS']._serialized_end=435
+  _globals['_FOUNDOUTPUTS']._serialized_start=437
+  _globals['_FOUNDOUTPUTS']._serialized_end=522
+  _globals['_FOUNDOUTPUT']._serialized_start=524
+  _globals['_FOUNDOUTPUT']._serialized_end=643
 # @@protoc_insertion_point(module_scope)

@@ -286,7 +286,7 @@ class CaseChoice(_message.Message):
     def __init__(self, position: _Optional[int] = ..., malformed: _Optional[str] = ...) -> None: ...
 
 class TaskAttempt(_message.Message):
-    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs", "memory_bytes")
+    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs", "memory_bytes", "cache_miss")
     NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -306,6 +306,7 @@ class TaskAttempt(_message.Message):
     ELEMENT_FIELD_NUMBER: _ClassVar[int]
     OLDER_CHECKPOINT_DIRS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CACHE_MISS_FIELD_NUMBER: _ClassVar[int]
     node_event: _event_pb2.NodeExecutionEvent
     attempt: int
     tasks: ContentReference
@@ -325,7 +326,16 @@ class TaskAttempt(_message.Message):
     element: ArrayElement
     older_checkpoint_dirs: _containers.RepeatedScalarFieldContainer[str]
     memory_bytes: int
-    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
+    cache_miss: CacheMiss
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., cache_miss: _Optional[_Union[CacheMiss, _Mapping]] = ...) -> None: ...
+
+class CacheMiss(_message.Message):
+    __slots__ = ("at", "replaces")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    REPLACES_FIELD_NUMBER: _ClassVar[int]
+    at: _timestamp_pb2.Timestamp
+    replaces: bool
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., replaces: _Optional[bool] = ...) -> None: ...
 
 class ArrayElement(_message.Message):
     __slots__ = ("index", "node_id", "external_id", "array_attempt")

@@ -11,6 +11,7 @@ from temporalio import workflow
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from flytetemporal.idl import locations, naming, times
 from flytetemporal.workflows.continuation import Continuation
+from flytetemporal.workflows.node.cache_lookups import CacheLookups
 from flytetemporal.workflows.node.child_outcomes import ChildOutcomes
 from flytetemporal.workflows.node.graph import Body, ParsedGraph
 from flytetemporal.workflows.node.recovery import Recovery
@@ -48,6 +49,7 @@ class Run:
     event_clock: EventClock = field(default_factory=EventClock)
     payload_budget: PayloadBudget = field(default_factory=PayloadBudget)
     shared_timers: SharedTimers = field(default_factory=SharedTimers)
+    cache_lookups: CacheLookups = field(init=False)
     # Set once it has been read.
     graph: ParsedGraph = field(init=False)
     reports: Reports = field(init=False)
@@ -62,6 +64,7 @@ class Run:
     def __post_init__(self) -> None:
         self.edits.begin(self.argument)
         self.pauses.begin(self.argument.execution_id, self.argument.pauses)
+        self.cache_lookups = CacheLookups(self.workflow_task_budget, self.payload_budget)
         self.reports = Reports(self.workflow_task_budget, self.event_clock)
         self.node_ids = NodeIds(distinct=self.argument.distinct_names)
         self.state = RunState(self.argument, self.node_ids)

@@ -18,7 +18,7 @@ from flytetemporal.workflows.abort import Abort
 from flytetemporal.workflows.array_report import ArrayReport
 from flytetemporal.workflows.node.node_run import NodeRun
 from flytetemporal.workflows.node.outcomes import NodeFailure, user_failure
-from flytetemporal.workflows.nodes import element_batches, inline_tasks, launch_plan, task
+from flytetemporal.workflows.nodes import cached_tasks, element_batches, inline_tasks, launch_plan, task
 from flytetemporal.workflows.nodes.element_batches import ElementBatches
 from flytetemporal.workflows.operators import pauses
 from flytetemporal.workflows.operators.pauses import Stop
@@ -253,13 +253,17 @@ class Elements:
         element: execution_pb2.ArrayElement,
     ) -> execution_pb2.TaskAttemptResult:
         await node.wait_for_resume()
+        found = await cached_tasks.look_up(node, summary, inputs, budget.attempt, element)
+        if found.HasField("hit"):
+            return found.hit
         # One whose memory was raised has other limits than the rest of its batch.
         if self._batches is not None and not budget.progress.memory_bytes:
-            result = await self._batches.run(node, task.task_attempt(node, inputs, budget, element))
+            result = await self._batches.run(node, task.task_attempt(node, inputs, budget, element, found))
             if result is not None:
                 return result
         async with self._alone.held(node.id), element_batches.placed(node):
-            return await task.run_attempt(node, summary, inputs, budget, stop, element)
+            attempt = task.task_attempt(node, inputs, budget, element, found)
+            return await task.run_attempt(node, summary, attempt, stop)
 
     async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
         await node.wait_for_resume()

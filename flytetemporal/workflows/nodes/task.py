@@ -12,14 +12,15 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 
 from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.contracts.v1 import caching_pb2, execution_pb2, graph_pb2, operations_pb2
 from flytetemporal.idl import locations, times
 from flytetemporal.workflows import attempts, cancellation
 from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import run as runs
+from flytetemporal.workflows.node.cache_lookups import UNKNOWN
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
 from flytetemporal.workflows.node.outcomes import NodeFailure, Values
-from flytetemporal.workflows.nodes import cached_dynamic, dynamic, inline_tasks
+from flytetemporal.workflows.nodes import cached_dynamic, cached_tasks, dynamic, inline_tasks
 from flytetemporal.workflows.operators import pauses
 from flytetemporal.workflows.operators.pauses import Stop
 from flytetemporal.workflows.versions import Patch
@@ -90,10 +91,13 @@ async def _run_unless_stopped(
         await node.wait_for_resume()
         async with node.idle(lambda wait: wait.slot.CopyFrom(node.scope.run.parallelism.wait())):
             await node.scope.run.parallelism.take(node.id)
+    found = await cached_tasks.look_up(node, summary, inputs, budget.attempt)
+    if found.HasField("hit"):
+        return found.hit
     stop = pauses.stop_of_current()
     try:
         async with node.scope.run.attempt(node.id, node.path):
-            result = await run_attempt(node, summary, inputs, budget, stop)
+            result = await run_attempt(node, summary, task_attempt(node, inputs, budget, found=found), stop)
     except BaseException as e:
         if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
             inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
@@ -154,29 +158,24 @@ def _describe_retry(event: event_pb2.TaskExecutionEvent, retry: Retry) -> None:
 
 
 async def run_attempt(
-    node: NodeRun,
-    summary: graph_pb2.TaskSummary,
-    inputs: execution_pb2.NodeInputs,
-    budget: Budget,
-    stop: Stop,
-    element: execution_pb2.ArrayElement | None = None,
+    node: NodeRun, summary: graph_pb2.TaskSummary, attempt: execution_pb2.TaskAttempt, stop: Stop
 ) -> execution_pb2.TaskAttemptResult:
-    """Run one attempt of a node's task. The caller holds the slot for its activity.
+    """Run one attempt of the task of a node, or of an element. The caller holds the slot for its activity.
 
-    ``stop`` lets a pause stop it; ``element`` is set if the node is an element of an array.
+    ``stop`` lets a pause stop it.
     """
     run_ = node.scope.run
-    attempt = task_attempt(node, inputs, budget, element)
     queue = workflows.eager_queue if summary.is_eager else workflows.task_queue
     waiting = operations_pb2.AttemptWait(
-        attempt=budget.attempt,
-        activity_id=f"{node.id}/{budget.attempt}",
+        attempt=attempt.attempt,
+        activity_id=f"{node.id}/{attempt.attempt}",
         task_queue=queue(run_.argument.settings.cluster),
     )
-    if inputs.WhichOneof("value") == "deferred":
+    if attempt.inputs.WhichOneof("value") == "deferred":
         # The activity reads files that the pump may still have to write.
         await run_.reports.flush()
     await run_.payload_budget.reserve(attempt.ByteSize())
+    run_.workflow_task_budget.end_lookups()
     with node.waiting(lambda wait: wait.attempt.CopyFrom(waiting)), run_.pauses.stopping(stop, node.path):
         return await workflow.execute_activity(
             activities.run_task,
@@ -190,7 +189,7 @@ async def run_attempt(
             retry_policy=RETRY,
             # The task must have stopped before the node reports that it was aborted.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{node.id} {summary.id.name} attempt {budget.attempt}",
+            summary=f"{node.id} {summary.id.name} attempt {attempt.attempt}",
             priority=priority(run_.execution_id),
         )
 
@@ -211,8 +210,9 @@ def task_attempt(
     inputs: execution_pb2.NodeInputs,
     budget: Budget,
     element: execution_pb2.ArrayElement | None = None,
+    found: caching_pb2.FoundOutput = UNKNOWN,
 ) -> execution_pb2.TaskAttempt:
-    """Return the argument of ``run_task`` for the current attempt of a node."""
+    """Return the argument of ``run_task`` for the current attempt of a node; ``found`` by the lookup of its outputs."""
     argument = node.scope.run.argument
     number = budget.attempt
     attempt = execution_pb2.TaskAttempt(
@@ -242,6 +242,8 @@ def task_attempt(
         attempt.overrides.resources.CopyFrom(resources)
     if element is not None:
         attempt.element.CopyFrom(element)
+    if found.HasField("miss"):
+        attempt.cache_miss.CopyFrom(found.miss)
     return attempt
 
 

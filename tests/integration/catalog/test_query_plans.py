@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flytetemporal import errors
-from flytetemporal.catalog import artifacts, datasets, evictions
+from flytetemporal.catalog import artifacts, datasets, evictions, lookups
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
@@ -93,6 +93,12 @@ async def by_tag(catalog: Catalog, dataset: dc.DatasetID, number: int) -> None:
         await artifacts.get(catalog, request)
 
 
+async def at_once(catalog: Catalog) -> None:
+    numbers = ((LARGE, 2000), (SMALL, 5), (LARGE, -1), (SMALL, -1), (LARGE, 4000))
+    keys = [cache_operations_pb2.LookUpKey(dataset=of, tags=[f"flyte_cached-{number}"]) for of, number in numbers]
+    await lookups.look_up(catalog, cache_operations_pb2.LookUpRequest(keys=keys))
+
+
 async def by_id(catalog: Catalog, dataset: dc.DatasetID | None) -> None:
     with contextlib.suppress(errors.NotFound):
         await artifacts.get(catalog, dc.GetArtifactRequest(dataset=dataset, artifact_id="none"))
@@ -138,6 +144,13 @@ async def test_a_lookup_reads_a_few_pages(plans: Plans, lookup: Callable[[Catalo
         await lookup(plans.catalog)
 
     assert await plans.pages_read() <= MAX_PAGES
+
+
+async def test_a_lookup_of_several_reads_as_much_as_one_of_each(plans: Plans) -> None:
+    with plans.watched():
+        await at_once(plans.catalog)
+
+    assert await plans.pages_read() <= 5 * MAX_PAGES
 
 
 async def test_what_an_execution_has_stored_is_found_by_an_index(plans: Plans) -> None:

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from flytetemporal import errors
 from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
+from flytetemporal.activities.caching.lookups import CacheLookups
 from flytetemporal.activities.children import ChildActivities
 from flytetemporal.activities.data import DataActivities, TemplateCache
 from flytetemporal.activities.dynamic import DynamicActivities
@@ -170,6 +171,7 @@ def test_every_stub_has_an_implementation_that_looks_like_it(blobs: BlobStore, t
         *EventActivities(blobs, sink).all(),
         *SignalActivities(blobs, Signals(None)).all(),
         *DynamicActivities(blobs, Admin()).all(),
+        *CacheLookups(blobs).all(),
         *DynamicOutputs(blobs).all(),
         *ArrayActivities(blobs, Admin()).all(),
         *ChildActivities(blobs, Executions()).all(),
