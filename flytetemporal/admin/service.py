@@ -13,6 +13,7 @@ from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import admission, node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.forks import forking, records
+from flytetemporal.admin.notifications import operations as notifications
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
 from flytetemporal.admin.schedules import differences
 from flytetemporal.admin.settings import attributes, projects
@@ -99,6 +100,9 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Explain": operations.explain,
     "Edit": editing.edit,
     "ListOperatorActions": editing.list_operator_actions,
+    "ListNotifications": notifications.list_notifications,
+    "GetNotification": notifications.get_notification,
+    "SendTestNotification": notifications.send_test_notification,
     "ForceTerminate": operations.force_terminate,
     "Fork": forking.fork,
     "GetLineage": records.get_lineage,

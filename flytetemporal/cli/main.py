@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "Write the history, rows and graph of EXECUTION to one file, without values unless asked.",
     "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
     "cache": "List or evict cached outputs, or set how old they may be.",
+    "notify": "Send a test notification and say what became of it.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
     "worker": "Run executions and their tasks.",
     "control-worker": "Run the loops that keep everything in order, and launch schedules.",

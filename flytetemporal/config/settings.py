@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
+from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.worker import WorkerSettings
@@ -26,3 +27,4 @@ class Settings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     catalog: CatalogSettings = CatalogSettings()
     worker: WorkerSettings = WorkerSettings()
+    notifications: NotificationSettings = NotificationSettings()

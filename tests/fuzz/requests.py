@@ -23,7 +23,7 @@ from flyteidl.service import dataproxy_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.contracts.v1 import edits_pb2, events_pb2, fork_pb2, operations_pb2, records_pb2
+from flytetemporal.contracts.v1 import edits_pb2, events_pb2, fork_pb2, notifications_pb2, operations_pb2, records_pb2
 from tests.fixtures import registrations
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, scope, variables
 
@@ -83,7 +83,9 @@ def launch(name: str = "") -> execution_pb2.ExecutionCreateRequest:
     spec = execution_pb2.ExecutionSpec(
         launch_plan=identifier("LAUNCH_PLAN", "w"),
         labels=common_pb2.Labels(values={"team": "ml"}),
-        annotations=common_pb2.Annotations(values={"flytetemporal.io/timeout": "10s"}),
+        annotations=common_pb2.Annotations(
+            values={"flytetemporal.io/timeout": "10s", "flytetemporal.io/webhooks": "[]"}
+        ),
         max_parallelism=2,
         tags=["nightly"],
     )
@@ -278,5 +280,10 @@ VALID: dict[str, list[Message]] = {
         ),
     ],
     "OperationsService/ListOperatorActions": [edits_pb2.ListOperatorActionsRequest(execution_id=EXECUTION, limit=5)],
+    "OperationsService/ListNotifications": [notifications_pb2.ListNotificationsRequest(execution_id=EXECUTION)],
+    "OperationsService/SendTestNotification": [
+        notifications_pb2.SendTestNotificationRequest(email="ada@example.com"),
+        notifications_pb2.SendTestNotificationRequest(webhook={"url": "https://hooks.example.com/", "key": "default"}),
+    ],
     "OperationsService/GetLineage": [fork_pb2.LineageRequest(execution_id=EXECUTION)],
 }

@@ -1,12 +1,13 @@
 """The dependencies of admin's handlers; built once, in ``cli``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.storage.blobs import BlobStore
 
@@ -21,6 +22,7 @@ class Dependencies:
     schedules: TemporalSchedules
     settings: AdminSettings
     storage: StorageSettings
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
 
     @property
     def raw_output_prefix(self) -> str:

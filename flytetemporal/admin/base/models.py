@@ -1,4 +1,4 @@
-"""All tables of admin. They are in one module, so that keys and indexes can be read together.
+"""The tables of admin, in one module, so that keys and indexes can be read together; the outbox is in ``outbox_rows``.
 
 Column names are those of Flyte's own database, because clients name them in filters and sort keys. A value that lists
 or filters need has a column; the message that clients read is stored whole, as bytes. ``id`` is a row number: it
@@ -189,6 +189,8 @@ class ExecutionRow(_DeletableRow, Base):
     engine_input: Mapped[bytes | None]
     # The revision of the pauses that the workflow has at least; 0: none were delivered.
     pause_revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
+    # Serialized contracts Webhooks, which are called at the end. The emails are in the closure.
+    webhooks: Mapped[bytes | None]
     __table_args__ = (
         Index("ix_executions_scope", "execution_project", "execution_domain", "id"),
         # The console sorts by created_at, also if a project has millions of executions.

@@ -15,6 +15,8 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ProjectRow
 from flytetemporal.idl import identifiers, phases
 
+# Each recipient of a notification is a row and an email at the end of every execution.
+MAX_RECIPIENTS = 100
 MAX_NAME_LENGTH = 255
 
 
@@ -143,7 +145,12 @@ def check_labels(labels: common_pb2.Labels) -> None:
 
 
 def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_pb2.Notification]") -> None:
-    """Refuse notifications without recipients, and phases that are not terminal. Raises ``InvalidRequest``."""
+    """Refuse notifications without recipients or with very many, and phases that are not terminal.
+
+    Raises:
+        InvalidRequest: names what is wrong.
+    """
+    count = 0
     for notification in notifications:
         kind = notification.WhichOneof("type")
         if kind is None:
@@ -151,8 +158,13 @@ def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_p
         recipients = getattr(notification, kind).recipients_email
         if not recipients or not all(recipients):
             raise missing("recipients")
+        count += len(recipients)
         if not all(phase in phases.WORKFLOW_TERMINAL for phase in notification.phases):
             raise invalid("phase")
+    if count > MAX_RECIPIENTS:
+        raise errors.InvalidRequest(
+            f"the notifications have {count} recipients, more than {MAX_RECIPIENTS}; send them to a list instead"
+        )
 
 
 async def _project(deps: Dependencies, project: str) -> Row[int, bytes | None] | None:

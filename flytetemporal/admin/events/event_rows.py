@@ -6,7 +6,7 @@ Without it two writers would merge into the same old closure, and the later one 
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import inline_data
+from flytetemporal.admin.outbox import notices
 from flytetemporal.db.orm import Base
 from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.identifiers import EntityKey
@@ -61,17 +62,28 @@ NODE_COLUMNS = [
         "event_version",
     )
 ]
+EXECUTION_COLUMNS = (ExecutionRow.closure, ExecutionRow.cluster, ExecutionRow.webhooks)
 _TASK_ID = ("node_id", "project", "domain", "name", "version", "retry_attempt")
 TASK_COLUMNS = [_TASKS[name] for name in (*_KEY, *_TASK_ID, "input_uri", "closure", "phase_version")]
 
 
 @dataclass(slots=True)
 class ExecutionState:
-    """The part of an execution's row that events change."""
+    """The part of an execution's row that events change, and the webhooks that its end calls."""
 
     closure: execution_pb2.ExecutionClosure
     cluster: str
+    webhooks: bytes | None = None
     changed: bool = False
+    _had_ended: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._had_ended = self.closure.phase in phases.WORKFLOW_TERMINAL
+
+    @property
+    def has_just_ended(self) -> bool:
+        """Whether the execution has ended since it was loaded."""
+        return not self._had_ended and self.closure.phase in phases.WORKFLOW_TERMINAL
 
 
 @dataclass(slots=True)
@@ -142,13 +154,15 @@ async def find_and_lock_execution(session: AsyncSession, execution_id: Execution
     Returns None if there is no such execution.
     """
     # One row lock per execution stands for all its node and task rows: events lock in one order and cannot deadlock.
-    query = select(ExecutionRow.closure, ExecutionRow.cluster).where(
-        execution_rows.of_execution(ExecutionRow, execution_id)
-    )
+    query = select(*EXECUTION_COLUMNS).where(execution_rows.of_execution(ExecutionRow, execution_id))
     row = (await session.execute(query.with_for_update())).one_or_none()
-    if row is None:
-        return None
-    return ExecutionState(stored_messages.parse(execution_pb2.ExecutionClosure, row.closure), row.cluster)
+    return None if row is None else execution_state(row)
+
+
+def execution_state(found: Any) -> ExecutionState:
+    """Return the state of a row with ``EXECUTION_COLUMNS``."""
+    closure = stored_messages.parse(execution_pb2.ExecutionClosure, found.closure)
+    return ExecutionState(closure, found.cluster, found.webhooks)
 
 
 async def lock_execution(session: AsyncSession, execution_id: ExecutionId) -> ExecutionState:
@@ -165,11 +179,17 @@ _UPDATE_EXECUTION = update(_table(ExecutionRow)).where(
 )
 
 
-async def store_executions(session: AsyncSession, states: Iterable[tuple[ExecutionId, ExecutionState]]) -> None:
-    """Store executions that have changed."""
+async def store_executions(session: AsyncSession, states: Sequence[tuple[ExecutionId, ExecutionState]]) -> None:
+    """Store executions that have changed, with the notifications that those which have just ended owe.
+
+    Every end of an execution comes through here: reported by its workflow or by another engine, and closed by admin.
+    """
     changed = [_columns_of_execution(execution_id, state) for execution_id, state in states]
     if changed:
         await session.execute(_UPDATE_EXECUTION, changed)
+    for execution_id, state in states:
+        if state.has_just_ended:
+            await notices.record(session, execution_id, state.closure, state.webhooks)
 
 
 def _columns_of_execution(execution_id: ExecutionId, state: ExecutionState) -> dict[str, Any]:

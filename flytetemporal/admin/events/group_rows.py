@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.selectable import FromClause
 
-from flytetemporal.admin.base import execution_rows, stored_messages
+from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import event_merge, event_rows
 from flytetemporal.admin.events.event_merge import Merge
@@ -51,7 +51,7 @@ def _open(row: StateRow, *columns: ColumnElement[Any]) -> Select[Any]:
 _EXECUTION_KEY = (ExecutionRow.execution_project, ExecutionRow.execution_domain, ExecutionRow.execution_name)
 _EXECUTIONS = _wanted(_KEY)
 _LOCK = (
-    select(*_EXECUTION_KEY, ExecutionRow.closure, ExecutionRow.cluster)
+    select(*_EXECUTION_KEY, *event_rows.EXECUTION_COLUMNS)
     .join(_EXECUTIONS, _of_wanted(ExecutionRow, _EXECUTIONS))
     # Never waits, so that groups of several admins cannot deadlock, whatever the order of their keys.
     .with_for_update(of=ExecutionRow, skip_locked=True)
@@ -65,9 +65,7 @@ _OPEN_TASKS = _open(TaskExecutionRow, *event_rows.TASK_COLUMNS)
 async def lock(session: AsyncSession, keys: Iterable[ExecutionKey]) -> dict[ExecutionKey, ExecutionState]:
     """Load and lock executions until the transaction ends. Those that others have locked are left out."""
     return {
-        execution_rows.execution_key(found): ExecutionState(
-            stored_messages.parse(execution_pb2.ExecutionClosure, found.closure), found.cluster
-        )
+        execution_rows.execution_key(found): event_rows.execution_state(found)
         for found in await session.execute(_LOCK, _columns(_KEY, sorted(set(keys))))
     }
 

@@ -17,6 +17,7 @@ from flytetemporal.admin.settings.run_policies import RunPolicies
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.contracts.limits import MAX_INLINE_LITERALS_BYTES, MAX_SETTINGS_BYTES
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.contracts.v1 import notifications_pb2
 from flytetemporal.db.orm import Base
 from flytetemporal.idl import identifiers, locations, times
 
@@ -62,6 +63,7 @@ class Launch:
     inputs: literals_pb2.LiteralMap
     directory: str
     taken: Taken
+    webhooks: notifications_pb2.Webhooks
 
     @property
     def inputs_uri(self) -> str:
@@ -216,6 +218,7 @@ async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.E
         user=linkage.principal,
         launch_entity="launch_plan" if target.launch_plan is not None else "task",
         engine_input=argument.SerializeToString(),
+        webhooks=launch.webhooks.SerializeToString() or None,
     )
     session.add(row)
     # Without the flush a taken name could violate the key of a tag first, and the error would name that.

@@ -27,7 +27,7 @@ from flytetemporal.admin.executions import (
     single_task,
 )
 from flytetemporal.admin.executions.launch_records import Launch, Linkage, Taken
-from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources
+from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources, webhooks
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations, phases
 
@@ -145,6 +145,7 @@ async def _prepare(
         annotated = execution_settings.annotations(spec, target.launch_plan, levels)
         most_memory = task_resources.memory_limit(deps.settings)
         policies = run_policies.merge(annotated, deps.settings.max_execution_duration, most_memory)
+        called = webhooks.effective(spec, annotated, deps.notifications)
         labels = {**of_project.values, **config.labels.values}
         # Checked again, with a lock, when the row is inserted; most launches that are refused write no inputs.
         await admission.check(session, spec, target.launch_plan)
@@ -172,6 +173,7 @@ async def _prepare(
         # No other launch under this name, failed or not, has the same directory.
         directory=locations.join(inline_data.metadata_dir(deps.blobs.root, execution_id), secrets.token_hex(8)),
         taken=taken,
+        webhooks=called,
     )
 
 

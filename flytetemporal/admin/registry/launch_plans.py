@@ -159,7 +159,7 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     setting_checks.check_parallelism(spec.max_parallelism)
     setting_checks.check_raw_output_prefix(spec.raw_output_data_config.output_location_prefix)
     setting_checks.check_environment(spec.envs.values)
-    launch_plan_checks.check_annotations(spec)
+    launch_plan_checks.check_annotations(spec, deps.notifications)
     validation.check_notifications(spec.entity_metadata.notifications)
     if spec.entity_metadata.HasField("launch_conditions"):
         raise errors.InvalidRequest("Launch condition must be empty, found: there is no artifact registry to watch")

@@ -25,6 +25,8 @@ Spec: TypeAlias = execution_pb2.ExecutionSpec | launch_plan_pb2.LaunchPlanSpec
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+OF_EXECUTION = "the execution"
+"""The name of the level of an execution's own annotations."""
 _MAPS = ("labels", "annotations", "envs")
 _MESSAGES = ("security_context", "raw_output_data_config", "interruptible", *_MAPS)
 
@@ -52,7 +54,7 @@ def annotations(
     attributes: Iterable[AttributeLevel],
 ) -> list[tuple[str, common_pb2.Annotations]]:
     """Return the name and annotations of every level, most specific first. ``attributes`` are in the same order."""
-    of_specs = [("the execution", request.annotations)]
+    of_specs = [(OF_EXECUTION, request.annotations)]
     if launch_plan is not None:
         of_specs.insert(0 if is_inherited(request) else 1, ("the launch plan", launch_plan.annotations))
     return [*of_specs, *((level.name, level.config.annotations) for level in attributes)]

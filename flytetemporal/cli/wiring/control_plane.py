@@ -61,6 +61,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             schedules=TemporalSchedules(client),
             settings=settings.admin,
             storage=settings.storage,
+            notifications=settings.notifications,
         )
     finally:
         await engine.dispose()

@@ -7,6 +7,7 @@ from functools import partial
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
+from flytetemporal.admin.notifications import delivering
 from flytetemporal.admin.upkeep.loops import Loop
 from flytetemporal.cli.wiring import cache_expiry, control_plane
 from flytetemporal.config.settings import Settings
@@ -23,6 +24,7 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         # Temporal's visibility store makes lists of workflows and schedules expensive.
         Loop("workflows", MINUTE, sweeps.end_finished),
         Loop("schedules", MINUTE, sweeps.repair_schedules),
+        Loop("notifications", 5 * SECONDS, partial(delivering.round_of_delivery, deps)),
         # Lookups do not use what has expired, so it only takes space.
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]

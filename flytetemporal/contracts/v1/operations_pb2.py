@@ -27,6 +27,7 @@ from flyteidl.core import identifier_pb2 as flyteidl_dot_core_dot_identifier__pb
 from flyteidl.core import types_pb2 as flyteidl_dot_core_dot_types__pb2
 from flytetemporal.contracts.v1 import edits_pb2 as flytetemporal_dot_v1_dot_edits__pb2
 from flytetemporal.contracts.v1 import fork_pb2 as flytetemporal_dot_v1_dot_fork__pb2
+from flytetemporal.contracts.v1 import notifications_pb2 as flytetemporal_dot_v1_dot_notifications__pb2
 from flytetemporal.contracts.v1 import records_pb2 as flytetemporal_dot_v1_dot_records__pb2
 from flytetemporal.contracts.v1 import pauses_pb2 as flytetemporal_dot_v1_dot_pauses__pb2
 from flytetemporal.contracts.v1 import upkeep_pb2 as flytetemporal_dot_v1_dot_upkeep__pb2
@@ -34,7 +35,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!flytetemporal/v1/operations.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lytetemporal/v1/edits.proto\x1a\x1b\x66lytetemporal/v1/fork.proto\x1a\x1e\x66lytetemporal/v1/records.proto\x1a\x1d\x66lytetemporal/v1/pauses.proto\x1a\x1d\x66lytetemporal/v1/upkeep.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x0e\x45xplainRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x0f\n\x07node_id\x18\x02 \x01(\t\"\x9e\x01\n\x0f\x45xplainResponse\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\r\n\x05notes\x18\x02 \x03(\t\x12%\n\x05waits\x18\x03 \x03(\x0b\x32\x16.flytetemporal.v1.Wait\x12\x0c\n\x04more\x18\x04 \x01(\r\x12\x10\n\x08revision\x18\x05 \x01(\x04\"h\n\x15\x46orceTerminateRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\"\x18\n\x16\x46orceTerminateResponse\"N\n\x05Waits\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12%\n\x05waits\x18\x01 \x03(\x0b\x32\x16.flytetemporal.v1.Wait\x12\x0c\n\x04more\x18\x02 \x01(\r\"\xe7\x04\n\x04Wait\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05nodes\x18\x04 \x01(\x0b\x32\x1b.flytetemporal.v1.NodesWaitH\x00\x12*\n\x04slot\x18\x05 \x01(\x0b\x32\x1a.flytetemporal.v1.SlotWaitH\x00\x12*\n\x04hold\x18\x11 \x01(\x0b\x32\x1a.flytetemporal.v1.HoldWaitH\x00\x12.\n\x06signal\x18\x06 \x01(\x0b\x32\x1c.flytetemporal.v1.SignalWaitH\x00\x12,\n\x05timer\x18\x07 \x01(\x0b\x32\x1b.flytetemporal.v1.TimerWaitH\x00\x12\x30\n\x07\x62\x61\x63koff\x18\x08 \x01(\x0b\x32\x1d.flytetemporal.v1.BackoffWaitH\x00\x12\x30\n\x07\x61ttempt\x18\t \x01(\x0b\x32\x1d.flytetemporal.v1.AttemptWaitH\x00\x12.\n\x06nested\x18\n \x01(\x0b\x32\x1c.flytetemporal.v1.NestedWaitH\x00\x12.\n\x06\x65ngine\x18\x0b \x01(\x0b\x32\x1c.flytetemporal.v1.EngineWaitH\x00\x12,\n\x05\x63hild\x18\x0c \x01(\x0b\x32\x1b.flytetemporal.v1.ChildWaitH\x00\x12(\n\x05pause\x18\x10 \x01(\x0b\x32\x17.flytetemporal.v1.PauseH\x00\x12\x0c\n\x04text\x18\x0f \x01(\tB\x07\n\x05\x63\x61use\"\x1d\n\tNodesWait\x12\x10\n\x08node_ids\x18\x01 \x03(\t\">\n\x08SlotWait\x12\x12\n\nlimit_name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0f\n\x07holders\x18\x03 \x03(\t\"K\n\x08HoldWait\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\texecution\x18\x02 \x01(\t\"I\n\nSignalWait\x12\x11\n\tsignal_id\x18\x01 \x01(\t\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\"6\n\tTimerWait\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x0b\x42\x61\x63koffWait\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_attempt\x18\x02 \x01(\r\x12\x31\n\nlast_error\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\xde\x02\n\x0b\x41ttemptWait\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x13\n\x0b\x61\x63tivity_id\x18\x02 \x01(\t\x12\x12\n\ntask_queue\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.flytetemporal.v1.AttemptWait.State\x12\x0f\n\x07pollers\x18\x05 \x01(\r\x12\r\n\x05tries\x18\x06 \x01(\r\x12\x14\n\x0clast_failure\x18\x07 \x01(\t\x12/\n\x0bnext_try_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twaits_for\x18\t \x01(\t\x12\x0e\n\x06remark\x18\n \x01(\t\"W\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tSCHEDULED\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x14\n\x10\x43\x41NCEL_REQUESTED\x10\x03\x12\x0f\n\x0b\x42\x41\x43KING_OFF\x10\x04\"\x1e\n\nNestedWait\x12\x10\n\x08node_ids\x18\x01 \x03(\t\"\x1a\n\nEngineWait\x12\x0c\n\x04work\x18\x01 \x01(\t\"M\n\tChildWait\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier2\x8e\x11\n\x11OperationsService\x12\xb3\x01\n\x07\x45xplain\x12 .flytetemporal.v1.ExplainRequest\x1a!.flytetemporal.v1.ExplainResponse\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/explain/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xab\x01\n\x04\x45\x64it\x12\x1d.flytetemporal.v1.EditRequest\x1a\x1e.flytetemporal.v1.EditResponse\"d\x82\xd3\xe4\x93\x02^\"Y/api/v1/operations/edits/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xd7\x01\n\x13ListOperatorActions\x12,.flytetemporal.v1.ListOperatorActionsRequest\x1a-.flytetemporal.v1.ListOperatorActionsResponse\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/actions/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xce\x01\n\x0e\x46orceTerminate\x12\'.flytetemporal.v1.ForceTerminateRequest\x1a(.flytetemporal.v1.ForceTerminateResponse\"i\x82\xd3\xe4\x93\x02\x63*^/api/v1/operations/executions/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xab\x01\n\x04\x46ork\x12\x1d.flytetemporal.v1.ForkRequest\x1a\x1e.flytetemporal.v1.ForkResponse\"d\x82\xd3\xe4\x93\x02^\"Y/api/v1/operations/forks/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xae\x01\n\nGetLineage\x12 .flytetemporal.v1.LineageRequest\x1a\x19.flytetemporal.v1.Lineage\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/lineage/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xbf\x01\n\x0cGetNodeTimes\x12\".flytetemporal.v1.NodeTimesRequest\x1a#.flytetemporal.v1.NodeTimesResponse\"f\x82\xd3\xe4\x93\x02`\x12^/api/v1/operations/node_times/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12m\n\x05Pause\x12\x1e.flytetemporal.v1.PauseRequest\x1a\x1f.flytetemporal.v1.PauseResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/operations/pause:\x01*\x12q\n\x06Resume\x12\x1f.flytetemporal.v1.ResumeRequest\x1a .flytetemporal.v1.ResumeResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/operations/resume:\x01*\x12\x84\x01\n\nListPauses\x12#.flytetemporal.v1.ListPausesRequest\x1a$.flytetemporal.v1.ListPausesResponse\"+\x82\xd3\xe4\x93\x02%\x12#/api/v1/operations/pauses/{project}\x12v\n\tListLoops\x12\".flytetemporal.v1.ListLoopsRequest\x1a#.flytetemporal.v1.ListLoopsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/operations/loops\x12\xaf\x01\n\x17ListScheduleDifferences\x12\x30.flytetemporal.v1.ListScheduleDifferencesRequest\x1a\x31.flytetemporal.v1.ListScheduleDifferencesResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/api/v1/operations/schedule_differences\x12\xb5\x01\n\nGetHistory\x12 .flytetemporal.v1.HistoryRequest\x1a\x1d.flytetemporal.v1.HistoryPage\"f\x82\xd3\xe4\x93\x02`\"[/api/v1/operations/history/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!flytetemporal/v1/operations.proto\x12\x10\x66lytetemporal.v1\x1a\x1d\x66lyteidl/core/execution.proto\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x19\x66lyteidl/core/types.proto\x1a\x1c\x66lytetemporal/v1/edits.proto\x1a\x1b\x66lytetemporal/v1/fork.proto\x1a$flytetemporal/v1/notifications.proto\x1a\x1e\x66lytetemporal/v1/records.proto\x1a\x1d\x66lytetemporal/v1/pauses.proto\x1a\x1d\x66lytetemporal/v1/upkeep.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x0e\x45xplainRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x0f\n\x07node_id\x18\x02 \x01(\t\"\x9e\x01\n\x0f\x45xplainResponse\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.flyteidl.core.WorkflowExecution.Phase\x12\r\n\x05notes\x18\x02 \x03(\t\x12%\n\x05waits\x18\x03 \x03(\x0b\x32\x16.flytetemporal.v1.Wait\x12\x0c\n\x04more\x18\x04 \x01(\r\x12\x10\n\x08revision\x18\x05 \x01(\x04\"h\n\x15\x46orceTerminateRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\"\x18\n\x16\x46orceTerminateResponse\"N\n\x05Waits\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12%\n\x05waits\x18\x01 \x03(\x0b\x32\x16.flytetemporal.v1.Wait\x12\x0c\n\x04more\x18\x02 \x01(\r\"\xe7\x04\n\x04Wait\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05nodes\x18\x04 \x01(\x0b\x32\x1b.flytetemporal.v1.NodesWaitH\x00\x12*\n\x04slot\x18\x05 \x01(\x0b\x32\x1a.flytetemporal.v1.SlotWaitH\x00\x12*\n\x04hold\x18\x11 \x01(\x0b\x32\x1a.flytetemporal.v1.HoldWaitH\x00\x12.\n\x06signal\x18\x06 \x01(\x0b\x32\x1c.flytetemporal.v1.SignalWaitH\x00\x12,\n\x05timer\x18\x07 \x01(\x0b\x32\x1b.flytetemporal.v1.TimerWaitH\x00\x12\x30\n\x07\x62\x61\x63koff\x18\x08 \x01(\x0b\x32\x1d.flytetemporal.v1.BackoffWaitH\x00\x12\x30\n\x07\x61ttempt\x18\t \x01(\x0b\x32\x1d.flytetemporal.v1.AttemptWaitH\x00\x12.\n\x06nested\x18\n \x01(\x0b\x32\x1c.flytetemporal.v1.NestedWaitH\x00\x12.\n\x06\x65ngine\x18\x0b \x01(\x0b\x32\x1c.flytetemporal.v1.EngineWaitH\x00\x12,\n\x05\x63hild\x18\x0c \x01(\x0b\x32\x1b.flytetemporal.v1.ChildWaitH\x00\x12(\n\x05pause\x18\x10 \x01(\x0b\x32\x17.flytetemporal.v1.PauseH\x00\x12\x0c\n\x04text\x18\x0f \x01(\tB\x07\n\x05\x63\x61use\"\x1d\n\tNodesWait\x12\x10\n\x08node_ids\x18\x01 \x03(\t\">\n\x08SlotWait\x12\x12\n\nlimit_name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0f\n\x07holders\x18\x03 \x03(\t\"K\n\x08HoldWait\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\x12\x11\n\texecution\x18\x02 \x01(\t\"I\n\nSignalWait\x12\x11\n\tsignal_id\x18\x01 \x01(\t\x12(\n\x04type\x18\x02 \x01(\x0b\x32\x1a.flyteidl.core.LiteralType\"6\n\tTimerWait\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x0b\x42\x61\x63koffWait\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_attempt\x18\x02 \x01(\r\x12\x31\n\nlast_error\x18\x03 \x01(\x0b\x32\x1d.flyteidl.core.ExecutionError\"\xde\x02\n\x0b\x41ttemptWait\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x13\n\x0b\x61\x63tivity_id\x18\x02 \x01(\t\x12\x12\n\ntask_queue\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.flytetemporal.v1.AttemptWait.State\x12\x0f\n\x07pollers\x18\x05 \x01(\r\x12\r\n\x05tries\x18\x06 \x01(\r\x12\x14\n\x0clast_failure\x18\x07 \x01(\t\x12/\n\x0bnext_try_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twaits_for\x18\t \x01(\t\x12\x0e\n\x06remark\x18\n \x01(\t\"W\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tSCHEDULED\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x14\n\x10\x43\x41NCEL_REQUESTED\x10\x03\x12\x0f\n\x0b\x42\x41\x43KING_OFF\x10\x04\"\x1e\n\nNestedWait\x12\x10\n\x08node_ids\x18\x01 \x03(\t\"\x1a\n\nEngineWait\x12\x0c\n\x04work\x18\x01 \x01(\t\"M\n\tChildWait\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier2\x91\x15\n\x11OperationsService\x12\xb3\x01\n\x07\x45xplain\x12 .flytetemporal.v1.ExplainRequest\x1a!.flytetemporal.v1.ExplainResponse\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/explain/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xab\x01\n\x04\x45\x64it\x12\x1d.flytetemporal.v1.EditRequest\x1a\x1e.flytetemporal.v1.EditResponse\"d\x82\xd3\xe4\x93\x02^\"Y/api/v1/operations/edits/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xd7\x01\n\x13ListOperatorActions\x12,.flytetemporal.v1.ListOperatorActionsRequest\x1a-.flytetemporal.v1.ListOperatorActionsResponse\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/actions/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xd7\x01\n\x11ListNotifications\x12*.flytetemporal.v1.ListNotificationsRequest\x1a+.flytetemporal.v1.ListNotificationsResponse\"i\x82\xd3\xe4\x93\x02\x63\x12\x61/api/v1/operations/notifications/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\x92\x01\n\x0fGetNotification\x12(.flytetemporal.v1.GetNotificationRequest\x1a\x1e.flytetemporal.v1.Notification\"5\x82\xd3\xe4\x93\x02/\x12-/api/v1/operations/notification/{delivery_id}\x12\x91\x01\n\x14SendTestNotification\x12-.flytetemporal.v1.SendTestNotificationRequest\x1a\x1e.flytetemporal.v1.Notification\"*\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/operations/notification:\x01*\x12\xce\x01\n\x0e\x46orceTerminate\x12\'.flytetemporal.v1.ForceTerminateRequest\x1a(.flytetemporal.v1.ForceTerminateResponse\"i\x82\xd3\xe4\x93\x02\x63*^/api/v1/operations/executions/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xab\x01\n\x04\x46ork\x12\x1d.flytetemporal.v1.ForkRequest\x1a\x1e.flytetemporal.v1.ForkResponse\"d\x82\xd3\xe4\x93\x02^\"Y/api/v1/operations/forks/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*\x12\xae\x01\n\nGetLineage\x12 .flytetemporal.v1.LineageRequest\x1a\x19.flytetemporal.v1.Lineage\"c\x82\xd3\xe4\x93\x02]\x12[/api/v1/operations/lineage/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12\xbf\x01\n\x0cGetNodeTimes\x12\".flytetemporal.v1.NodeTimesRequest\x1a#.flytetemporal.v1.NodeTimesResponse\"f\x82\xd3\xe4\x93\x02`\x12^/api/v1/operations/node_times/{execution_id.project}/{execution_id.domain}/{execution_id.name}\x12m\n\x05Pause\x12\x1e.flytetemporal.v1.PauseRequest\x1a\x1f.flytetemporal.v1.PauseResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/operations/pause:\x01*\x12q\n\x06Resume\x12\x1f.flytetemporal.v1.ResumeRequest\x1a .flytetemporal.v1.ResumeResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/operations/resume:\x01*\x12\x84\x01\n\nListPauses\x12#.flytetemporal.v1.ListPausesRequest\x1a$.flytetemporal.v1.ListPausesResponse\"+\x82\xd3\xe4\x93\x02%\x12#/api/v1/operations/pauses/{project}\x12v\n\tListLoops\x12\".flytetemporal.v1.ListLoopsRequest\x1a#.flytetemporal.v1.ListLoopsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/operations/loops\x12\xaf\x01\n\x17ListScheduleDifferences\x12\x30.flytetemporal.v1.ListScheduleDifferencesRequest\x1a\x31.flytetemporal.v1.ListScheduleDifferencesResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/api/v1/operations/schedule_differences\x12\xb5\x01\n\nGetHistory\x12 .flytetemporal.v1.HistoryRequest\x1a\x1d.flytetemporal.v1.HistoryPage\"f\x82\xd3\xe4\x93\x02`\"[/api/v1/operations/history/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['Edit']._serialized_options = b'\202\323\344\223\002^\"Y/api/v1/operations/edits/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\001*'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListOperatorActions']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListOperatorActions']._serialized_options = b'\202\323\344\223\002]\022[/api/v1/operations/actions/{execution_id.project}/{execution_id.domain}/{execution_id.name}'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\202\323\344\223\002c\022a/api/v1/operations/notifications/{execution_id.project}/{execution_id.domain}/{execution_id.name}'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['GetNotification']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['GetNotification']._serialized_options = b'\202\323\344\223\002/\022-/api/v1/operations/notification/{delivery_id}'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['SendTestNotification']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['SendTestNotification']._serialized_options = b'\202\323\344\223\002$\"\037/api/v1/operations/notification:\001*'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ForceTerminate']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['ForceTerminate']._serialized_options = b'\202\323\344\223\002c*^/api/v1/operations/executions/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\001*'
   _globals['_OPERATIONSSERVICE'].methods_by_name['Fork']._loaded_options = None
@@ -67,40 +74,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListScheduleDifferences']._serialized_options = b'\202\323\344\223\002)\022\'/api/v1/operations/schedule_differences'
   _globals['_OPERATIONSSERVICE'].methods_by_name['GetHistory']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['GetHistory']._serialized_options = b'\202\323\344\223\002`\"[/api/v1/operations/history/{execution_id.project}/{execution_id.domain}/{execution_id.name}:\001*'
-  _globals['_EXPLAINREQUEST']._serialized_start=361
-  _globals['_EXPLAINREQUEST']._serialized_end=460
-  _globals['_EXPLAINRESPONSE']._serialized_start=463
-  _globals['_EXPLAINRESPONSE']._serialized_end=621
-  _globals['_FORCETERMINATEREQUEST']._serialized_start=623
-  _globals['_FORCETERMINATEREQUEST']._serialized_end=727
-  _globals['_FORCETERMINATERESPONSE']._serialized_start=729
-  _globals['_FORCETERMINATERESPONSE']._serialized_end=753
-  _globals['_WAITS']._serialized_start=755
-  _globals['_WAITS']._serialized_end=833
-  _globals['_WAIT']._serialized_start=836
-  _globals['_WAIT']._serialized_end=1451
-  _globals['_NODESWAIT']._serialized_start=1453
-  _globals['_NODESWAIT']._serialized_end=1482
-  _globals['_SLOTWAIT']._serialized_start=1484
-  _globals['_SLOTWAIT']._serialized_end=1546
-  _globals['_HOLDWAIT']._serialized_start=1548
-  _globals['_HOLDWAIT']._serialized_end=1623
-  _globals['_SIGNALWAIT']._serialized_start=1625
-  _globals['_SIGNALWAIT']._serialized_end=1698
-  _globals['_TIMERWAIT']._serialized_start=1700
-  _globals['_TIMERWAIT']._serialized_end=1754
-  _globals['_BACKOFFWAIT']._serialized_start=1757
-  _globals['_BACKOFFWAIT']._serialized_end=1886
-  _globals['_ATTEMPTWAIT']._serialized_start=1889
-  _globals['_ATTEMPTWAIT']._serialized_end=2239
-  _globals['_ATTEMPTWAIT_STATE']._serialized_start=2152
-  _globals['_ATTEMPTWAIT_STATE']._serialized_end=2239
-  _globals['_NESTEDWAIT']._serialized_start=2241
-  _globals['_NESTEDWAIT']._serialized_end=2271
-  _globals['_ENGINEWAIT']._serialized_start=2273
-  _globals['_ENGINEWAIT']._serialized_end=2299
-  _globals['_CHILDWAIT']._serialized_start=2301
-  _globals['_CHILDWAIT']._serialized_end=2378
-  _globals['_OPERATIONSSERVICE']._serialized_start=2381
-  _globals['_OPERATIONSSERVICE']._serialized_end=4571
+  _globals['_EXPLAINREQUEST']._serialized_start=399
+  _globals['_EXPLAINREQUEST']._serialized_end=498
+  _globals['_EXPLAINRESPONSE']._serialized_start=501
+  _globals['_EXPLAINRESPONSE']._serialized_end=659
+  _globals['_FORCETERMINATEREQUEST']._serialized_start=661
+  _globals['_FORCETERMINATEREQUEST']._serialized_end=765
+  _globals['_FORCETERMINATERESPONSE']._serialized_start=767
+  _globals['_FORCETERMINATERESPONSE']._serialized_end=791
+  _globals['_WAITS']._serialized_start=793
+  _globals['_WAITS']._serialized_end=871
+  _globals['_WAIT']._serialized_start=874
+  _globals['_WAIT']._serialized_end=1489
+  _globals['_NODESWAIT']._serialized_start=1491
+  _globals['_NODESWAIT']._serialized_end=1520
+  _globals['_SLOTWAIT']._serialized_start=1522
+  _globals['_SLOTWAIT']._serialized_end=1584
+  _globals['_HOLDWAIT']._serialized_start=1586
+  _globals['_HOLDWAIT']._serialized_end=1661
+  _globals['_SIGNALWAIT']._serialized_start=1663
+  _globals['_SIGNALWAIT']._serialized_end=1736
+  _globals['_TIMERWAIT']._serialized_start=1738
+  _globals['_TIMERWAIT']._serialized_end=1792
+  _globals['_BACKOFFWAIT']._serialized_start=1795
+  _globals['_BACKOFFWAIT']._serialized_end=1924
+  _globals['_ATTEMPTWAIT']._serialized_start=1927
+  _globals['_ATTEMPTWAIT']._serialized_end=2277
+  _globals['_ATTEMPTWAIT_STATE']._serialized_start=2190
+  _globals['_ATTEMPTWAIT_STATE']._serialized_end=2277
+  _globals['_NESTEDWAIT']._serialized_start=2279
+  _globals['_NESTEDWAIT']._serialized_end=2309
+  _globals['_ENGINEWAIT']._serialized_start=2311
+  _globals['_ENGINEWAIT']._serialized_end=2337
+  _globals['_CHILDWAIT']._serialized_start=2339
+  _globals['_CHILDWAIT']._serialized_end=2416
+  _globals['_OPERATIONSSERVICE']._serialized_start=2419
+  _globals['_OPERATIONSSERVICE']._serialized_end=5124
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import types_pb2 as _types_pb2
 from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import fork_pb2 as _fork_pb2
+from flytetemporal.contracts.v1 import notifications_pb2 as _notifications_pb2
 from flytetemporal.contracts.v1 import records_pb2 as _records_pb2
 from flytetemporal.contracts.v1 import pauses_pb2 as _pauses_pb2
 from flytetemporal.contracts.v1 import upkeep_pb2 as _upkeep_pb2

@@ -27,6 +27,7 @@ THIN = {
     "pause": ["e1", "--node", "n0", "--stop-running", "--reason", "look", *NOWHERE],
     "resume": ["--kind", "project", "p", *NOWHERE],
     "pauses": ["e1", *NOWHERE],
+    "notify": ["--test", "--email", "ada@example.com", *NOWHERE],
     "terminate": ["e1", "--cause", "tired", *NOWHERE],
 }
 

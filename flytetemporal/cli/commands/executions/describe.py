@@ -10,12 +10,13 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import listing, literal_text, moments, operator_actions
-from flytetemporal.contracts.v1 import edits_pb2, fork_pb2, pauses_pb2
+from flytetemporal.cli.views import listing, literal_text, moments, notifications, operator_actions
+from flytetemporal.contracts.v1 import edits_pb2, fork_pb2, notifications_pb2, pauses_pb2
 
 LINEAGE = "/flytetemporal.v1.OperationsService/GetLineage"
 LIST_PAUSES = "/flytetemporal.v1.OperationsService/ListPauses"
 LIST_ACTIONS = "/flytetemporal.v1.OperationsService/ListOperatorActions"
+LIST_NOTIFICATIONS = "/flytetemporal.v1.OperationsService/ListNotifications"
 ROWS = 500
 ACTIONS = 50
 ELEMENTS = 100
@@ -64,6 +65,11 @@ def _execution(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentif
             LIST_ACTIONS,
             edits_pb2.ListOperatorActionsRequest(execution_id=identifier, limit=ACTIONS),
             edits_pb2.ListOperatorActionsResponse,
+        ),
+        "notifications": admin.call(
+            LIST_NOTIFICATIONS,
+            notifications_pb2.ListNotificationsRequest(execution_id=identifier),
+            notifications_pb2.ListNotificationsResponse,
         ),
     }
 
@@ -115,6 +121,7 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
     yield from _values(found["data"])
     yield from _error(closure)
     yield from _node_table(found["nodes"])
+    yield from notifications.section(found["notifications"])
     yield from operator_actions.actions(found["actions"])
 
 
