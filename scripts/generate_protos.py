@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = (
     "flyteidl.admin.common_pb2",
     "flyteidl.admin.execution_pb2",
+    "flyteidl.core.artifact_id_pb2",
     "flyteidl.core.condition_pb2",
     "flyteidl.core.execution_pb2",
+    "flyteidl.core.interface_pb2",
     "flyteidl.core.security_pb2",
     "flyteidl.core.workflow_pb2",
     "flyteidl.datacatalog.datacatalog_pb2",

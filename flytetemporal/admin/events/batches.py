@@ -7,6 +7,7 @@ parent's. Flyte's own RPCs, which take one event and refuse such events, are in 
 from collections.abc import Sequence
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import production
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import event_rows, group_commit, inline_data
@@ -28,7 +29,8 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
     # Before the transaction: no lock is held while the object store is written. Repeated writes go to the same URIs.
     for event in request.events:
         await inline_data.offload(deps, _inner(event))
-    applied = await group_commit.apply(deps, execution_id, request.events)
+    artifacts = await production.of_events(deps, execution_id, request.events)
+    applied = await group_commit.apply(deps, execution_id, request.events, artifacts)
     return events_pb2.RecordEventsResponse(applied=applied)
 
 

@@ -8,8 +8,8 @@ from flyteidl.event import event_pb2
 
 from flytetemporal.admin.events import event_rows
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState, NodeState, TaskKey, TaskState
-from flytetemporal.contracts.v1 import events_pb2
-from flytetemporal.idl import phases
+from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
+from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
 NODE_ABORTED = "NodeAborted"
@@ -88,6 +88,13 @@ class Merge:
         execution.closure.created_at.CopyFrom(event.occurred_at)
         execution.closure.updated_at.CopyFrom(event.occurred_at)
         self.nodes[identifier.node_id] = NodeState(execution, changed=True)
+
+    def has_succeeded(self, source: artifacts_pb2.ArtifactSource) -> bool:
+        """Whether the task execution or the execution has succeeded that is the source of an artifact."""
+        if not source.node_id:
+            return self.execution.closure.phase == phases.W.SUCCEEDED
+        state = self.tasks.get((source.node_id, identifiers.entity_key(source.entity), source.retry_attempt))
+        return state is not None and state.execution.closure.phase == phases.T.SUCCEEDED
 
     @property
     def has_ended(self) -> bool:

@@ -14,11 +14,12 @@ from weakref import WeakKeyDictionary
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from flytetemporal.admin.artifacts import rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import event_rows, group_rows
 from flytetemporal.admin.events.event_merge import Merge
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState
-from flytetemporal.contracts.v1 import events_pb2
+from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
 from flytetemporal.idl import identifiers
 from flytetemporal.idl.identifiers import ExecutionKey
 
@@ -39,6 +40,7 @@ class _Batch:
     execution_id: ExecutionId
     events: Sequence[events_pb2.Event]
     root: str
+    artifacts: Sequence[artifacts_pb2.Artifact] = ()
     applied: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -46,13 +48,20 @@ class _Batch:
         return identifiers.execution_key(self.execution_id)
 
 
-async def apply(deps: Dependencies, execution_id: ExecutionId, events: Sequence[events_pb2.Event]) -> int:
-    """Apply events of one execution, all or none; return how many of them changed something.
+async def apply(
+    deps: Dependencies,
+    execution_id: ExecutionId,
+    events: Sequence[events_pb2.Event],
+    artifacts: Sequence[artifacts_pb2.Artifact] = (),
+) -> int:
+    """Apply events of one execution, all or none, with the artifacts of what has succeeded according to them.
+
+    Return how many events changed something.
 
     Raises:
         NotFound: the execution does not exist.
     """
-    batch = _Batch(execution_id, events, deps.blobs.root)
+    batch = _Batch(execution_id, events, deps.blobs.root, artifacts)
     if len(events) > ALONE_EVENTS:
         return await _apply_alone(deps.sessions, batch)
     queue = _queues.get(deps.sessions)
@@ -131,4 +140,6 @@ async def _apply(
     await group_rows.load(session, list(merges.values()))
     counts = [sum(merges[batch.key].apply(event) for event in batch.events) for batch in batches]
     await group_rows.store(session, list(merges.values()))
+    made = [one for batch in batches for one in batch.artifacts if merges[batch.key].has_succeeded(one.source)]
+    await rows.insert(session, made)
     return counts

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from flyteidl.admin import common_pb2, execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
+from flyteidl.core import artifact_id_pb2, identifier_pb2, literals_pb2, tasks_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -43,6 +43,8 @@ class Taken:
 
     reused: contract_pb2.ContentReference | None = None
     resources: Mapping[str, tasks_pb2.Resources] = field(default_factory=dict)
+    # The artifacts that are among its inputs.
+    artifact_ids: Sequence[artifact_id_pb2.ArtifactID] = ()
     rows: Sequence[Base] = ()
 
 

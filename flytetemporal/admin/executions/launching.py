@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.base import concurrent, execution_lookup, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
@@ -70,7 +71,8 @@ async def relaunch(
     spec.metadata.mode = Mode.RELAUNCH
     spec.metadata.reference_execution.CopyFrom(request.id)
     spec.overwrite_cache = request.overwrite_cache
-    return await create(deps, await _again(deps, row, spec, request.id, request.name))
+    taken = Taken(artifact_ids=list(spec.metadata.artifact_ids))
+    return await launch(deps, await _again(deps, row, spec, request.id, request.name), taken)
 
 
 async def recover(
@@ -97,7 +99,7 @@ async def recover(
     spec.metadata.mode = Mode.RECOVERED
     spec.metadata.reference_execution.CopyFrom(request.id)
     started = stored_messages.parse(contract_pb2.ExecutionInput, row.engine_input or b"")
-    taken = Taken(resources=started.node_resources)
+    taken = Taken(resources=started.node_resources, artifact_ids=list(spec.metadata.artifact_ids))
     return await launch(deps, await _again(deps, row, spec, request.id, request.name), taken)
 
 
@@ -136,6 +138,9 @@ async def _prepare(
     async with deps.sessions() as session:
         if target is None:
             target = await launch_targets.of_launch_plan(session, spec.launch_plan)
+        place = (request.project, request.domain)
+        resolved = await queries.resolve(session, deps.blobs, target.expected, target.fixed, given, place)
+        given = resolved.inputs
         inputs = interfaces.launch_inputs(target.expected, target.fixed, given)
         linkage = await _linkage(session, spec.metadata)
         workflow = target.workflow_id.name
@@ -154,9 +159,12 @@ async def _prepare(
     execution_id = identifier_pb2.WorkflowExecutionIdentifier(
         project=request.project, domain=request.domain, name=request.name or launch_checks.new_name()
     )
+    stored = launch_records.stored_spec(spec, config, linkage, namespace, single_task=is_task)
+    if not is_task:
+        stored.metadata.artifact_ids.extend((*taken.artifact_ids, *resolved.ids))
     return Launch(
         id=execution_id,
-        spec=launch_records.stored_spec(spec, config, linkage, namespace, single_task=is_task),
+        spec=stored,
         target=target,
         linkage=linkage,
         settings=launch_records.engine_settings(
@@ -168,6 +176,7 @@ async def _prepare(
             cluster=deps.engine.cluster,
         ),
         inherited=execution_settings.explicit(spec, target.launch_plan, config),
+        # With the artifacts: an execution that repeats this one has the same.
         user_inputs=given,
         inputs=inputs,
         # No other launch under this name, failed or not, has the same directory.

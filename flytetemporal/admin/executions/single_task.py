@@ -63,9 +63,13 @@ def wrapper(workflow_id: identifier_pb2.Identifier, task: tasks_pb2.TaskTemplate
         inputs=_bindings(task.interface.inputs, ""),
         task_node=core_workflow_pb2.TaskNode(reference_id=task.id),
     )
+    interface = interface_pb2.TypedInterface()
+    interface.CopyFrom(task.interface)
+    for output in interface.outputs.variables.values():
+        output.ClearField("artifact_partial_id")  # The task produces it, and the execution would a second time.
     return core_workflow_pb2.WorkflowTemplate(
         id=workflow_id,
-        interface=task.interface,
+        interface=interface,
         nodes=[node],
         outputs=_bindings(task.interface.outputs, spec_id),
     )

@@ -7,6 +7,7 @@ from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.base import execution_lookup, plain_values, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import aborting, launch_checks, launching
@@ -68,6 +69,7 @@ async def _launch(
     taken = Taken(
         reused=await _store(deps, execution_id, plan.reused),
         resources=node_resources.check(request, deps.settings),
+        artifact_ids=list(create.spec.metadata.artifact_ids),
         rows=records.rows(_record(request, execution_id, response)),
     )
     try:
@@ -147,6 +149,10 @@ async def _inputs(
         del given.literals[name]
     for name, literal in _new_inputs(target, request).literals.items():
         given.literals[name].CopyFrom(literal)
+    async with deps.sessions() as session:
+        place = (source.id.project, source.id.domain)
+        resolved = await queries.resolve(session, deps.blobs, target.expected, target.fixed, given, place)
+    given = resolved.inputs
     before = await stored_messages.load(deps.blobs, source.row.inputs_uri, literals_pb2.LiteralMap)
     after = interfaces.launch_inputs(target.expected, target.fixed, given)
     old, new = _values(before), _values(after)

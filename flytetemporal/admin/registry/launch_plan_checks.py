@@ -6,6 +6,7 @@ Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 from flyteidl.admin import launch_plan_pb2, schedule_pb2
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
+from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.base import validation
 from flytetemporal.admin.concurrency import policies as concurrency_policies
 from flytetemporal.admin.schedules import grammar, policies
@@ -93,6 +94,8 @@ def _check_defaults(defaults: interface_pb2.ParameterMap, inputs: interface_pb2.
                 f"invalid default_input wrong type {name}, expected {types.text(found)}, "
                 f"got {types.text(wanted)} instead"
             )
+        if parameter.WhichOneof("behavior") in queries.BEHAVIORS:
+            queries.check(name, parameter, inputs.variables)
 
 
 def _check_default(name: str, parameter: interface_pb2.Parameter) -> None:
@@ -101,8 +104,8 @@ def _check_default(name: str, parameter: interface_pb2.Parameter) -> None:
             f"The Variable component of the Parameter {name} in default_inputs either is missing, or has a missing Type"
         )
     behavior = parameter.WhichOneof("behavior")
-    if behavior in ("artifact_query", "artifact_id"):
-        raise InvalidRequest(f"default_input {name} names an artifact, and there is no artifact registry; give a value")
+    if behavior in queries.BEHAVIORS:
+        return  # Checked against the inputs of the workflow, to which queries are bound.
     if behavior == "default":
         found = types.infer(parameter.default)
         if not types.castable(found, parameter.var.type):

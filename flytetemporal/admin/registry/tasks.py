@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from flyteidl.admin import common_pb2, task_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
 
+from flytetemporal.admin.artifacts import outputs
 from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TaskRow
@@ -90,6 +91,7 @@ async def _checked(deps: Dependencies, request: task_pb2.TaskCreateRequest) -> t
         raise validation.missing("runtime version")
     if not template.HasField("interface"):
         raise validation.missing("typed interface")
+    outputs.check(template.interface, task=True)
     await _check_target(deps, template)
     return template
 

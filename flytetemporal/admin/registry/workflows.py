@@ -15,6 +15,7 @@ from flyteidl.core import workflow_pb2 as core_workflow_pb2
 from google.protobuf.message import Message
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import outputs
 from flytetemporal.admin.base import concurrent, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
@@ -97,6 +98,7 @@ async def _checked(
     template = core_workflow_pb2.WorkflowTemplate()
     template.CopyFrom(request.spec.template)
     template.id.CopyFrom(request.id)
+    outputs.check(template.interface, task=False)
     limit = deps.settings.max_workflow_nodes
     if limit and len(template.nodes) > limit:
         raise errors.InvalidRequest(
