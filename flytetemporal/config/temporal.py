@@ -1,6 +1,6 @@
 """Settings of the connection to Temporal and of the data plane."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from flytetemporal.config.part import Part
 
@@ -22,6 +22,11 @@ class TemporalSettings(Part):
     """PEM file with the private key of that certificate."""
     api_key: SecretStr = SecretStr("")
     """API key of Temporal Cloud; empty: none."""
+    encryption_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """AES keys by their ids, each 16, 24 or 32 bytes in base64, as a JSON object; none: payloads are not encrypted.
+    All processes need the same keys. A key can go when no history that it has encrypted is left."""
+    encryption_key_id: str = ""
+    """Id of the key that encrypts new payloads; the other keys only decrypt."""
     ui_url: str = ""
     """Base URL of the links to Temporal's UI; empty: no links."""
     cluster: str = "local"

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from flytetemporal.contracts import packing
+
 ENCODING = b"binary/zlib"
 # Smaller payloads gain too little.
 MIN_BYTES = 4 * 1024
@@ -26,7 +28,7 @@ class ZlibCodec(PayloadCodec):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decompress the payloads that ``encode`` compressed."""
-        return [_decompressed(payload) for payload in payloads]
+        return [decompressed(payload) for payload in payloads]
 
 
 def compressed(payload: Payload) -> Payload:
@@ -37,7 +39,13 @@ def compressed(payload: Payload) -> Payload:
     return Payload(metadata={"encoding": ENCODING}, data=data)
 
 
-def _decompressed(payload: Payload) -> Payload:
+def decompressed(payload: Payload) -> Payload:
+    """Return what ``compressed`` was given; another payload is returned as it is.
+
+    Raises:
+        ValueTooLarge: it has more than ``packing.MAX_BYTES``.
+        ValueError: it is damaged.
+    """
     if payload.metadata.get("encoding") != ENCODING:
         return payload
-    return Payload.FromString(zlib.decompress(payload.data))
+    return Payload.FromString(packing.inflate(payload.data))

@@ -69,6 +69,7 @@ def leave_out_values(history: History, masker: Masker) -> None:
             if kind == _FAILURE:
                 message.message = masker.text(message.message)
                 message.stack_trace = ""
+                message.ClearField("encoded_attributes")
             elif kind == _PAYLOAD:
                 _mask_payload(message, masker)
 

@@ -6,11 +6,13 @@ from temporalio.converter import (
     BinaryProtoPayloadConverter,
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     JSONPlainPayloadConverter,
     JSONProtoPayloadConverter,
 )
 
 from flytetemporal.contracts.compression import ZlibCodec
+from flytetemporal.contracts.encryption import Cipher, EncryptingCodec
 
 
 class FlytePayloadConverter(CompositePayloadConverter):
@@ -27,3 +29,12 @@ class FlytePayloadConverter(CompositePayloadConverter):
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=FlytePayloadConverter, payload_codec=ZlibCodec())
+
+
+def encrypting(cipher: Cipher) -> DataConverter:
+    """Return a converter that encrypts all payloads, and the texts of failures."""
+    return DataConverter(
+        payload_converter_class=FlytePayloadConverter,
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        payload_codec=EncryptingCodec(cipher),
+    )

@@ -35,6 +35,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytetemporal.admin.base import sent_edits
 from flytetemporal.admin.base.histories import Histories
 from flytetemporal.admin.base.temporal_answers import answer as _answer
+from flytetemporal.admin.base.temporal_answers import decrypt
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2, pauses_pb2
 from flytetemporal.errors import NotFound, StartRefused, Unavailable
@@ -255,6 +256,7 @@ class Engine:
             description = await _answer(self._handle(execution_id).describe(), execution_id)
         except NotFound:
             return {}
+        await decrypt(self._client, description.raw_description)
         return {found.activity_id: pending_activity(found) for found in description.raw_description.pending_activities}
 
     async def waits(

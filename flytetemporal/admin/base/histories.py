@@ -6,7 +6,7 @@ from temporalio.api.history.v1 import History
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 
-from flytetemporal.admin.base.temporal_answers import answer
+from flytetemporal.admin.base.temporal_answers import answer, decrypt
 
 # Temporal ends a page earlier if its events are large.
 PAGE_EVENTS = 500
@@ -39,7 +39,7 @@ class Histories:
 
         Raises:
             NotFound: Temporal does not know the run, or no longer.
-            InvalidRequest: the token is none of Temporal's.
+            InvalidRequest: the token is none of Temporal's, or a payload is encrypted with an unknown key.
             Unavailable: Temporal does not answer.
         """
         request = GetWorkflowExecutionHistoryRequest(
@@ -49,4 +49,5 @@ class Histories:
             next_page_token=token,
         )
         response = await answer(self._client.workflow_service.get_workflow_execution_history(request), execution_id)
+        await decrypt(self._client, response.history)
         return response.history, response.next_page_token

@@ -1,12 +1,16 @@
 """Temporal's answers: their errors become ours."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from flyteidl.core import identifier_pb2
+from google.protobuf.message import Message
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytetemporal.contracts.encryption import EncryptingCodec
 from flytetemporal.errors import InvalidRequest, NotFound, Unavailable
 
 T = TypeVar("T")
@@ -34,3 +38,14 @@ async def answer(call: Awaitable[T], execution_id: identifier_pb2.WorkflowExecut
         if e.status == RPCStatusCode.INVALID_ARGUMENT:
             raise InvalidRequest(f"Temporal refuses the request for execution {execution_id.name}: {e.message}") from e
         raise Unavailable(f"Temporal does not answer for execution {execution_id.name}: {e.message}") from e
+
+
+async def decrypt(client: Client, message: Message) -> None:
+    """Decrypt the payloads inside a message of Temporal's, if the client encrypts; they stay compressed.
+
+    Raises:
+        InvalidRequest: one is encrypted with an unknown key, or damaged.
+    """
+    codec = client.data_converter.payload_codec
+    if isinstance(codec, EncryptingCodec):
+        await asyncio.to_thread(codec.decrypt, message)

@@ -6,6 +6,7 @@ Servers are started in any order, so the one to Temporal waits.
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, TLSConfig
 
 from flytetemporal.cli import problems
@@ -14,6 +15,8 @@ from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
+from flytetemporal.contracts.encryption import Cipher
+from flytetemporal.errors import InvalidRequest
 from flytetemporal.rpc.tls import ClientFiles
 
 
@@ -37,6 +40,21 @@ def temporal_tls(settings: TemporalSettings) -> TLSConfig | bool:
     return TLSConfig(server_root_ca_cert=authorities, client_cert=certificate, client_private_key=key)
 
 
+def data_converter(settings: TemporalSettings) -> DataConverter:
+    """Return the converter of values to payloads, which encrypts them if there are keys.
+
+    Raises:
+        CommandError: a key is none, or there is no key of the id that the settings name.
+    """
+    if not settings.encryption_keys and not settings.encryption_key_id:
+        return payloads.DATA_CONVERTER
+    keys = {name: key.get_secret_value() for name, key in settings.encryption_keys.items()}
+    try:
+        return payloads.encrypting(Cipher(keys, settings.encryption_key_id))
+    except InvalidRequest as e:
+        raise CommandError(f"the payloads cannot be encrypted: {e.message}") from e
+
+
 async def temporal(settings: TemporalSettings) -> Client:
     """Return a client when the namespace answers.
 
@@ -44,13 +62,13 @@ async def temporal(settings: TemporalSettings) -> Client:
         CommandError: server or namespace do not answer within ``readiness.WAIT_SECONDS``, or the TLS files cannot be
             used.
     """
-    tls = temporal_tls(settings)
+    tls, converter = temporal_tls(settings), data_converter(settings)
 
     async def connect() -> Client:
         client = await Client.connect(
             settings.address,
             namespace=settings.namespace,
-            data_converter=payloads.DATA_CONVERTER,
+            data_converter=converter,
             tls=tls,
             api_key=settings.api_key.get_secret_value() or None,
         )

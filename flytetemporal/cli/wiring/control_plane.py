@@ -33,6 +33,7 @@ from flytetemporal.contracts.v1 import cache_operations_pb2, events_pb2, operati
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
 from flytetemporal.errors import Unavailable
+from flytetemporal.rpc import codec_endpoint
 from flytetemporal.rpc.methods import Method, bind, refuse
 from flytetemporal.storage.blobs import BlobStore
 from flytetemporal.storage.signing import Signer
@@ -124,7 +125,14 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
 def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
-    return [*transfers, *console_links.routes(settings.temporal)]
+    return [*transfers, *console_links.routes(settings.temporal), *_codec_endpoint(settings)]
+
+
+def _codec_endpoint(settings: Settings) -> Sequence[BaseRoute]:
+    if not settings.temporal.encryption_keys:
+        return []
+    codec = connections.data_converter(settings.temporal).payload_codec
+    return codec_endpoint.routes(codec, settings.admin) if codec is not None else []
 
 
 def _store(settings: StorageSettings) -> BlobStore:

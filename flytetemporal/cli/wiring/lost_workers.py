@@ -70,7 +70,9 @@ def _watcher(path: Path, settings: Settings) -> "subprocess.Popen[bytes]":
     )
     api_key = settings.temporal.api_key.get_secret_value()
     with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", watcher.stdin) as pipe:
-        pipe.write(json.dumps({**settings.temporal.model_dump(mode="json"), "api_key": api_key}).encode())
+        # It reads no payloads, so it needs no keys.
+        shown = settings.temporal.model_dump(mode="json", exclude={"encryption_keys", "encryption_key_id"})
+        pipe.write(json.dumps({**shown, "api_key": api_key}).encode())
     return watcher
 
 

@@ -93,3 +93,15 @@ def test_files_for_admin_need_tls() -> None:
         connections.admin_files(WorkerSettings(admin_ca="/ca.pem"))
     assert connections.admin_files(WorkerSettings()) is None
     assert connections.admin_files(WorkerSettings(admin_tls=True)) == ClientFiles()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"encryption_keys": {"new": "short"}, "encryption_key_id": "new"}, "16, 24 or 32 bytes"),
+        ({"encryption_key_id": "new"}, r"no encryption key \[new\]"),
+    ],
+)
+def test_keys_that_cannot_encrypt_are_refused(settings: dict[str, object], text: str) -> None:
+    with pytest.raises(CommandError, match=text):
+        connections.data_converter(TemporalSettings.model_validate(settings))
