@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.control import history_pages, node_times, operations, pauses
+from flytetemporal.admin.control import history_pages, node_times, operations, pauses, schedule_list
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import flyte_events
@@ -111,6 +111,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Resume": pauses.resume,
     "ListPauses": pauses.list_pauses,
     "ListLoops": statuses.list_loops,
+    "ListSchedules": schedule_list.list_schedules,
     "ListScheduleDifferences": differences.list_differences,
     "GetHistory": history_pages.get_history,
 }

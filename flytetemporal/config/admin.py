@@ -1,8 +1,9 @@
 """Settings of the control plane's API."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from flytetemporal.config.part import Part
 
@@ -53,6 +54,9 @@ class AdminSettings(Part):
     max_waiting_executions: int = Field(default=1000, ge=1)
     """Executions of a launch plan that wait for a place under its concurrency limit, unless the launch plan sets
     another number; further ones are refused. Flyte has no queue."""
+    max_active_schedules: int = Field(default=10_000, ge=0)
+    """Launch plans with a schedule that are active at once, in the whole installation; 0: any number. Each is a
+    workflow in Temporal, and the control worker compares them all once a minute."""
     schedule_time_zone: str = "UTC"
     """Time zone of cron schedules that name none. In Flyte it is that of the scheduler's pod."""
     schedule_catch_up: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=10))
@@ -83,3 +87,12 @@ class AdminSettings(Part):
     close_grace: timedelta = timedelta(minutes=1)
     """Temporal workflows and children that still run this long after the end of their execution are stopped by the
     sweeper."""
+
+    @field_validator("schedule_time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as e:  # Of names that are no files, folders, or not found.
+            raise ValueError(f"time zone [{name}] is unknown; give a name such as Europe/Berlin or UTC") from e
+        return name

@@ -1,6 +1,8 @@
 """Launch plans run by themselves: registered and activated with stock tools, launched by Temporal Schedules."""
 
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -11,7 +13,7 @@ from flyteidl.core import identifier_pb2
 from flytetemporal.admin.executions.scheduled_launching import execution_name
 from tests.e2e.client import DOMAIN, PROGRAMS, PROJECT, Client, Phase, connected
 from tests.fixtures.stack import RunningStack
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import HANG_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -51,18 +53,34 @@ def launched(client: Client, plan: identifier_pb2.Identifier) -> list[execution_
     return list(listed.executions)
 
 
-def test_an_active_schedule_launches_executions_until_it_is_deactivated(client: Client) -> None:
+def frequent_plan(client: Client, policy: str = "") -> identifier_pb2.Identifier:
+    """Register a launch plan that fires every other second, which flytekit cannot write."""
     plan = registered(client)
     spec = launch_plan_pb2.LaunchPlanSpec()
     spec.CopyFrom(plan.spec)
     spec.ClearField("default_inputs")
-    # flytekit has no schedule shorter than a minute.
     often = schedule_pb2.CronSchedule(schedule="@every 2s")
     spec.entity_metadata.schedule.CopyFrom(schedule_pb2.Schedule(cron_schedule=often, kickoff_time_input_arg="kickoff"))
+    if policy:
+        spec.annotations.values["flytetemporal.io/schedule"] = policy
     frequent = identifier_pb2.Identifier()
     frequent.CopyFrom(plan.id)
     frequent.name = f"frequent_{plan.id.version}"
     client.admin.CreateLaunchPlan(launch_plan_pb2.LaunchPlanCreateRequest(id=frequent, spec=spec))
+    return frequent
+
+
+def run(client: Client, *arguments: str) -> str:
+    """Return what a command prints."""
+    command = [sys.executable, "-m", "flytetemporal.cli.main", *arguments, "--home", str(client.stack.home)]
+    place = ["-p", PROJECT, "-d", DOMAIN]
+    done = subprocess.run([*command, *place], capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_active_schedule_launches_executions_until_it_is_deactivated(client: Client) -> None:
+    frequent = frequent_plan(client)
 
     set_state(client, frequent, launch_plan_pb2.ACTIVE)
     wait_until(lambda: len(launched(client, frequent)) >= 2)
@@ -76,3 +94,21 @@ def test_an_active_schedule_launches_executions_until_it_is_deactivated(client: 
         assert ended.closure.phase == Phase.SUCCEEDED
         at = datetime.fromisoformat(str(client.outputs(execution.id)["o0"]))
         assert at == metadata.scheduled_at.ToDatetime(UTC)
+
+
+def test_a_paused_schedule_launches_nothing_until_it_is_resumed(client: Client) -> None:
+    frequent = frequent_plan(client, "{overlap: skip, pause_on_failure: true}")
+    set_state(client, frequent, launch_plan_pb2.ACTIVE)
+    wait_until(lambda: len(launched(client, frequent)) >= 1)
+
+    assert "is paused" in run(client, "pause", frequent.name, "--kind", "schedule", "--by", "ann", "--reason", "moving")
+    listed = run(client, "get", "schedules", frequent.name)
+    assert "by ann: moving" in listed
+    assert "@every 2s" in listed
+    wait_until(lambda: all(found.closure.phase == Phase.SUCCEEDED for found in launched(client, frequent)))
+    before = len(launched(client, frequent))
+    run(client, "resume", frequent.name, "--kind", "schedule", "--by", "ann")
+    wait_until(lambda: len(launched(client, frequent)) > before)
+    set_state(client, frequent, launch_plan_pb2.INACTIVE)
+
+    assert "by ann" not in run(client, "get", "schedules", "-o", "json")

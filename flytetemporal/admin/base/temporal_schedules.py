@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -113,6 +113,16 @@ class TemporalSchedules:
                 return ""
             raise _unavailable(e) from e
         return str((await found.memo()).get(_DIGEST, ""))
+
+    async def next_times(self, identifier: str) -> list[datetime] | None:
+        """Return when a schedule fires next; None if there is none."""
+        try:
+            found = await self._client.get_schedule_handle(identifier).describe()
+        except RPCError as e:
+            if e.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unavailable(e) from e
+        return list(found.info.next_action_times)
 
     async def _created(self, schedule: Schedule) -> bool:
         name = ":".join(identifiers.entity_key(schedule.argument.launch_plan))

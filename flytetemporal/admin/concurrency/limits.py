@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from flyteidl.admin import launch_plan_pb2
+from flyteidl.admin import execution_pb2, launch_plan_pb2
 
 from flytetemporal.admin.concurrency import policies
 from flytetemporal.admin.concurrency.policies import OnLimit
+from flytetemporal.admin.schedules import policies as schedule_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,23 @@ class Limit:
     scheduled: bool = False
 
 
-def of_launch(spec: launch_plan_pb2.LaunchPlanSpec) -> Limit | None:
-    """Return the limit of a launch plan; None if it has none. Raises ``InvalidRequest`` if it cannot be read."""
+# Of the executions of a schedule, one runs at a time unless they may overlap.
+_OVERLAP = {
+    "skip": Limit(1, "skip", scheduled=True),
+    "buffer_one": Limit(1, "queue", max_waiting=1, scheduled=True),
+    "buffer_all": Limit(1, "queue", scheduled=True),
+    "cancel_other": Limit(1, "replace", scheduled=True),
+}
+
+
+def of_launch(
+    spec: launch_plan_pb2.LaunchPlanSpec, mode: execution_pb2.ExecutionMetadata.ExecutionMode
+) -> Limit | None:
+    """Return the limit of a launch in a mode; None if it has none. Raises ``InvalidRequest`` if it cannot be read."""
+    if mode == execution_pb2.ExecutionMetadata.SCHEDULED:
+        overlap = schedule_policies.read(spec.annotations).overlap
+        if overlap != "allow":
+            return _OVERLAP[overlap]
     policy = policies.read(spec.annotations)
     if policy is not None:
         return Limit(policy.places, policy.on_limit, policy.max_waiting)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from flyteidl.admin import common_pb2, launch_plan_pb2
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from flytetemporal.admin.schedules import policies as schedule_policies
 from flytetemporal.admin.settings import run_policies
 from flytetemporal.errors import InvalidRequest
 
@@ -46,6 +47,11 @@ def read(annotations: common_pb2.Annotations) -> ConcurrencyPolicy | None:
 def check(spec: launch_plan_pb2.LaunchPlanSpec) -> None:
     """Refuse an annotation that cannot be read, or that contradicts FlyteIDL's policy. Raises ``InvalidRequest``."""
     policy, given = read(spec.annotations), spec.concurrency_policy
+    if (policy is not None or given.max) and schedule_policies.read(spec.annotations).overlap != "allow":
+        raise InvalidRequest(
+            f"annotation {schedule_policies.SCHEDULE} sets overlap, and the launch plan limits its concurrency; "
+            "remove one of them"
+        )
     if policy is None:
         return
     if given.max and given.max != policy.places:

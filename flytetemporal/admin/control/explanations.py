@@ -85,6 +85,8 @@ def paused(pause: pauses_pb2.Pause) -> str:
             what = f"project {target.project}" + (f", domain {target.domain}," if target.domain else "")
         case pauses_pb2.PauseTarget.LAUNCH_PLAN:
             what = f"launch plan {target.name}"
+        case pauses_pb2.PauseTarget.SCHEDULE:
+            what = f"the schedule of launch plan {target.name}"
         case pauses_pb2.PauseTarget.NODE:
             what = f"node {target.node_id} of execution {target.name}"
         case _:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -61,6 +61,8 @@ async def pause(deps: Dependencies, request: pauses_pb2.PauseRequest) -> pauses_
 async def resume(deps: Dependencies, request: pauses_pb2.ResumeRequest) -> pauses_pb2.ResumeResponse:
     """End a pause and deliver that. Return the pauses that keep the target waiting anyway.
 
+    Resuming a launch plan resumes its schedule, too.
+
     Raises:
         NotFound: the target does not exist.
     """
@@ -68,16 +70,30 @@ async def resume(deps: Dependencies, request: pauses_pb2.ResumeRequest) -> pause
     validation.check_length(request.resumed_by, "resumed_by", validation.MAX_NAME_LENGTH)
     async with deps.sessions.begin() as session:
         await _check_exists(deps, session, target)
+        was_paused = await _end(session, target, request.resumed_by)
+        if target.kind == Target.LAUNCH_PLAN:
+            was_paused |= await _end(session, _schedule_of(target), request.resumed_by)
         row = await _locked(session, target)
-        was_paused = row is not None and row.is_active
-        if row is not None and row.is_active:
-            row.is_active, row.undelivered = False, True
-            row.revision = await _next_revision(session)
-            _record(session, request.resumed_by, "resume", target)
         revision = 0 if row is None else row.revision
     if revision:
         await deliver(deps, target, revision, pages=1)
     return pauses_pb2.ResumeResponse(remaining=await _remaining(deps, target), was_paused=was_paused)
+
+
+async def _end(session: AsyncSession, target: Target, operator: str) -> bool:
+    """End a pause in the database; return whether there was one."""
+    row = await _locked(session, target)
+    if row is None or not row.is_active:
+        return False
+    # A schedule has no workflow to deliver it to.
+    row.is_active, row.undelivered = False, target.kind != Target.SCHEDULE
+    row.revision = await _next_revision(session)
+    _record(session, operator, "resume", target)
+    return True
+
+
+def _schedule_of(target: Target) -> Target:
+    return Target(kind=Target.SCHEDULE, project=target.project, domain=target.domain, name=target.name)
 
 
 async def list_pauses(deps: Dependencies, request: pauses_pb2.ListPausesRequest) -> pauses_pb2.ListPausesResponse:
@@ -166,6 +182,8 @@ def _first(target: Target) -> Select[int]:
         case Target.PROJECT:
             query = query.where(row.execution_project == target.project)
             return query.where(row.execution_domain == target.domain) if target.domain else query
+        case Target.SCHEDULE:
+            return query.where(false())
         case Target.LAUNCH_PLAN:
             plans = select(LaunchPlanRow.id).where(_is_plan(target))
             return query.where(row.launch_plan_id.in_(plans))
@@ -205,7 +223,7 @@ async def _check_exists(deps: Dependencies, session: AsyncSession, target: Targe
             raise errors.NotFound(f"project {target.project} does not exist")
         if target.domain:
             validation.check_domain(deps, target.domain)
-    elif target.kind == Target.LAUNCH_PLAN:
+    elif target.kind in (Target.LAUNCH_PLAN, Target.SCHEDULE):
         if await session.scalar(select(LaunchPlanRow.id).where(_is_plan(target)).limit(1)) is None:
             name = f"{target.project}:{target.domain}:{target.name}"
             raise errors.NotFound(f"launch plan {name} does not exist in any version")

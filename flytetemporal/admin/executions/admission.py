@@ -25,6 +25,7 @@ from flytetemporal.admin.concurrency.models import WaitingExecutionRow
 from flytetemporal.admin.events import batches
 from flytetemporal.admin.executions import aborting, delivery
 from flytetemporal.admin.executions.launch_records import Launch
+from flytetemporal.admin.schedules import pausing
 from flytetemporal.admin.settings import run_policies
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
@@ -134,7 +135,10 @@ async def admit_all(deps: Dependencies) -> list[ExecutionId]:
 
 
 async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
-    """Record a batch of events; if an execution has ended, give its place to the next one."""
+    """Record a batch of events; if an execution has ended, give its place to the next one.
+
+    If it has failed, its schedule may have to be paused.
+    """
     response = await batches.record_events(deps, request)
     ended = [
         event.workflow.execution_id
@@ -143,6 +147,10 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
     ]
     if ended:
         await _pass_on(deps, ended)
+    events = [event.workflow for event in request.events]
+    failed = [event.execution_id for event in events if phases.W.Phase.Name(event.phase) in pausing.FAILED]
+    if failed:
+        await pausing.after_ends(deps, failed)
     return response
 
 
@@ -185,6 +193,8 @@ async def _give_out(deps: Dependencies, scope: Scope) -> list[contract_pb2.Execu
 async def _check_skipped(session: AsyncSession, claimed: Claim) -> None:
     # As in Flyte, an execution that is being aborted does not count.
     if await places.count_running(session, claimed.scope, or_aborting=False) >= claimed.limit.places:
+        if claimed.scope.scheduled:
+            raise errors.AlreadyExists(f"an execution of {claimed.scope.text} still runs; skipping execution")
         raise errors.AlreadyExists(
             f"concurrency limit ({claimed.limit.places}) reached for launch plan {claimed.scope.name}; "
             "skipping execution"
@@ -251,7 +261,7 @@ async def _parent_row(session: AsyncSession, launch: Launch) -> int:
 
 def _claim(spec: execution_pb2.ExecutionSpec, launch_plan: launch_plan_pb2.LaunchPlanSpec | None) -> Claim | None:
     """Return the limit of a launch as if it found no place; None if there is no limit."""
-    limit = None if launch_plan is None else limits.of_launch(launch_plan)
+    limit = None if launch_plan is None else limits.of_launch(launch_plan, spec.metadata.mode)
     if limit is None:
         return None
     plan = spec.launch_plan

@@ -17,8 +17,9 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.executions import launching
 from flytetemporal.admin.registry import entity_rows
+from flytetemporal.admin.schedules import pausing
 from flytetemporal.contracts.v1 import control_pb2
-from flytetemporal.errors import AlreadyExists, InvalidRequest
+from flytetemporal.errors import AlreadyExists, InvalidRequest, QuotaExceeded
 from flytetemporal.idl import identifiers, naming
 
 Mode = execution_pb2.ExecutionMetadata
@@ -40,19 +41,25 @@ class ScheduledLaunchActivities:
     async def launch_scheduled(self, launch: control_pb2.ScheduledLaunch) -> control_pb2.ScheduledLaunchResult:
         """Launch the execution of one time of a schedule; a repeated call changes nothing."""
         deps, plan = self._deps, launch.launch_plan
-        async with deps.sessions() as session:
+        async with deps.sessions.begin() as session:
             row = await entity_rows.find(session, LaunchPlanRow, plan)
             if row is None or row.state != launch_plan_pb2.ACTIVE:
                 return _skipped(launch, "this version of the launch plan is not active")
             spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
-        request = _request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
-        execution_id = identifiers.execution_identifier((plan.project, plan.domain, request.name))
+            request = _request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
+            execution_id = identifiers.execution_identifier((plan.project, plan.domain, request.name))
+            # Its failure may have been recorded by a call that died before it paused the schedule.
+            await pausing.after_failure(session, row)
+            pause = await pausing.in_force(session, plan.project, plan.domain, plan.name)
+            is_launched = await execution_lookup.find_execution(session, execution_id) is not None
+            if pause is not None and not is_launched:
+                return _skipped(launch, pausing.text(pause))
         try:
             await launching.create(deps, request)
-        except AlreadyExists as e:
+        except (AlreadyExists, QuotaExceeded) as e:
             async with deps.sessions() as session:
                 if await execution_lookup.find_execution(session, execution_id) is None:
-                    return _skipped(launch, e.message)  # The limit of the launch plan is reached.
+                    return _skipped(launch, e.message)  # The limit of the launch plan is reached, or its queue is full.
         except InvalidRequest as e:
             if not any(isinstance(detail, project_pb2.InactiveProject) for detail in e.details):
                 raise

@@ -11,6 +11,7 @@ from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
 from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_checks, registration
+from flytetemporal.admin.schedules import limits as schedule_limits
 from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.admin.settings import setting_checks
 from flytetemporal.idl import digest, identifiers, times
@@ -100,7 +101,12 @@ async def list_ids(
 async def set_state(
     deps: Dependencies, request: launch_plan_pb2.LaunchPlanUpdateRequest
 ) -> launch_plan_pb2.LaunchPlanUpdateResponse:
-    """Activate or deactivate a version. Activation deactivates the version that was active."""
+    """Activate or deactivate a version. Activation deactivates the version that was active.
+
+    Raises:
+        NotFound: the version does not exist.
+        QuotaExceeded: its schedule would be one too many.
+    """
     validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
     if request.state not in (ACTIVE, INACTIVE):
         raise validation.invalid("state")
@@ -116,6 +122,7 @@ async def set_state(
         if wanted.state != request.state:
             now = datetime.now(UTC)
             if request.state == ACTIVE:
+                await schedule_limits.check(session, wanted, deps.settings.max_active_schedules)
                 clauses = (*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
                 await session.execute(update(LaunchPlanRow).where(*clauses).values(state=INACTIVE, updated_at=now))
             wanted.state, wanted.updated_at = request.state, now

@@ -14,6 +14,8 @@ def named(target: Target) -> str:
             return f"project {target.project}" + (f", domain {target.domain}" if target.domain else "")
         case Target.LAUNCH_PLAN:
             return f"launch plan {target.name}"
+        case Target.SCHEDULE:
+            return f"the schedule of launch plan {target.name}"
         case Target.NODE:
             return f"node {target.node_id} of execution {target.name}"
         case _:

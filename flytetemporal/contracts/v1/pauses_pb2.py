@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/pauses.proto\x12\x10\x66lytetemporal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0bPauseTarget\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".flytetemporal.v1.PauseTarget.Kind\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\"=\n\x04Kind\x12\r\n\tEXECUTION\x10\x00\x12\x08\n\x04NODE\x10\x01\x12\x0f\n\x0bLAUNCH_PLAN\x10\x02\x12\x0b\n\x07PROJECT\x10\x03\"\x9a\x01\n\x05Pause\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x11\n\tpaused_by\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x14\n\x0cstop_running\x18\x05 \x01(\x08\"C\n\x06Pauses\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\'\n\x06pauses\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\"v\n\x0cPauseRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x14\n\x0cstop_running\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tpaused_by\x18\x04 \x01(\t\"7\n\rPauseResponse\x12&\n\x05pause\x18\x01 \x01(\x0b\x32\x17.flytetemporal.v1.Pause\"R\n\rResumeRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x12\n\nresumed_by\x18\x02 \x01(\t\"P\n\x0eResumeResponse\x12*\n\tremaining\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\x12\n\nwas_paused\x18\x02 \x01(\x08\"e\n\x11ListPausesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\"L\n\x12ListPausesResponse\x12\'\n\x06pauses\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/pauses.proto\x12\x10\x66lytetemporal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x01\n\x0bPauseTarget\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".flytetemporal.v1.PauseTarget.Kind\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\"K\n\x04Kind\x12\r\n\tEXECUTION\x10\x00\x12\x08\n\x04NODE\x10\x01\x12\x0f\n\x0bLAUNCH_PLAN\x10\x02\x12\x0b\n\x07PROJECT\x10\x03\x12\x0c\n\x08SCHEDULE\x10\x04\"\x9a\x01\n\x05Pause\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x11\n\tpaused_by\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x14\n\x0cstop_running\x18\x05 \x01(\x08\"C\n\x06Pauses\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\'\n\x06pauses\x18\x02 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\"v\n\x0cPauseRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x14\n\x0cstop_running\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tpaused_by\x18\x04 \x01(\t\"7\n\rPauseResponse\x12&\n\x05pause\x18\x01 \x01(\x0b\x32\x17.flytetemporal.v1.Pause\"R\n\rResumeRequest\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12\x12\n\nresumed_by\x18\x02 \x01(\t\"P\n\x0eResumeResponse\x12*\n\tremaining\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\x12\n\nwas_paused\x18\x02 \x01(\x08\"e\n\x11ListPausesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\"L\n\x12ListPausesResponse\x12\'\n\x06pauses\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Pause\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,23 +33,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flytetemporal.v1.pauses_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PAUSETARGET']._serialized_start=85
-  _globals['_PAUSETARGET']._serialized_end=275
+  _globals['_PAUSETARGET']._serialized_end=289
   _globals['_PAUSETARGET_KIND']._serialized_start=214
-  _globals['_PAUSETARGET_KIND']._serialized_end=275
-  _globals['_PAUSE']._serialized_start=278
-  _globals['_PAUSE']._serialized_end=432
-  _globals['_PAUSES']._serialized_start=434
-  _globals['_PAUSES']._serialized_end=501
-  _globals['_PAUSEREQUEST']._serialized_start=503
-  _globals['_PAUSEREQUEST']._serialized_end=621
-  _globals['_PAUSERESPONSE']._serialized_start=623
-  _globals['_PAUSERESPONSE']._serialized_end=678
-  _globals['_RESUMEREQUEST']._serialized_start=680
-  _globals['_RESUMEREQUEST']._serialized_end=762
-  _globals['_RESUMERESPONSE']._serialized_start=764
-  _globals['_RESUMERESPONSE']._serialized_end=844
-  _globals['_LISTPAUSESREQUEST']._serialized_start=846
-  _globals['_LISTPAUSESREQUEST']._serialized_end=947
-  _globals['_LISTPAUSESRESPONSE']._serialized_start=949
-  _globals['_LISTPAUSESRESPONSE']._serialized_end=1025
+  _globals['_PAUSETARGET_KIND']._serialized_end=289
+  _globals['_PAUSE']._serialized_start=292
+  _globals['_PAUSE']._serialized_end=446
+  _globals['_PAUSES']._serialized_start=448
+  _globals['_PAUSES']._serialized_end=515
+  _globals['_PAUSEREQUEST']._serialized_start=517
+  _globals['_PAUSEREQUEST']._serialized_end=635
+  _globals['_PAUSERESPONSE']._serialized_start=637
+  _globals['_PAUSERESPONSE']._serialized_end=692
+  _globals['_RESUMEREQUEST']._serialized_start=694
+  _globals['_RESUMEREQUEST']._serialized_end=776
+  _globals['_RESUMERESPONSE']._serialized_start=778
+  _globals['_RESUMERESPONSE']._serialized_end=858
+  _globals['_LISTPAUSESREQUEST']._serialized_start=860
+  _globals['_LISTPAUSESREQUEST']._serialized_end=961
+  _globals['_LISTPAUSESRESPONSE']._serialized_start=963
+  _globals['_LISTPAUSESRESPONSE']._serialized_end=1039
 # @@protoc_insertion_point(module_scope)

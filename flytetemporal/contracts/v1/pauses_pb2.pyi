@@ -18,10 +18,12 @@ class PauseTarget(_message.Message):
         NODE: _ClassVar[PauseTarget.Kind]
         LAUNCH_PLAN: _ClassVar[PauseTarget.Kind]
         PROJECT: _ClassVar[PauseTarget.Kind]
+        SCHEDULE: _ClassVar[PauseTarget.Kind]
     EXECUTION: PauseTarget.Kind
     NODE: PauseTarget.Kind
     LAUNCH_PLAN: PauseTarget.Kind
     PROJECT: PauseTarget.Kind
+    SCHEDULE: PauseTarget.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]

@@ -1,25 +1,38 @@
 """The schedule of a launch plan follows its active version, and each of its times launches one execution."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flyteidl.admin import execution_pb2, launch_plan_pb2, project_pb2, schedule_pb2
-from flyteidl.core import types_pb2
+from flyteidl.core import execution_pb2 as core_execution_pb2
+from flyteidl.core import identifier_pb2, types_pb2
+from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
+from pydantic import ValidationError
 from temporalio.testing import ActivityEnvironment
 
+from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.base.temporal_schedules import schedule_id
-from flytetemporal.admin.executions import workflow_executions
+from flytetemporal.admin.control import pauses, schedule_list, sweep_pending
+from flytetemporal.admin.control.findings import Findings
+from flytetemporal.admin.events import batches
+from flytetemporal.admin.executions import admission, workflow_executions
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.schedules import differences, reconciliation
 from flytetemporal.admin.settings import projects
-from flytetemporal.contracts.v1 import control_pb2, upkeep_pb2
-from tests.fixtures.engine import RecordingEngine, RecordingSchedules
+from flytetemporal.config.admin import AdminSettings
+from flytetemporal.contracts.v1 import control_pb2, events_pb2, pauses_pb2, schedules_pb2, upkeep_pb2
+from flytetemporal.idl import times
+from tests.fixtures.engine import NEXT, RecordingEngine, RecordingSchedules
 from tests.fixtures.registrations import DOMAIN, PROJECT, identifier, integer, node, plan, task, workflow
+from tests.fixtures.waiting import eventually
 
 ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
 Mode = execution_pb2.ExecutionMetadata
@@ -55,6 +68,20 @@ async def fire(deps: Dependencies, version: str = "v1", at: datetime = AT) -> co
     moment.FromDatetime(at)
     launch = control_pb2.ScheduledLaunch(launch_plan=identifier("LAUNCH_PLAN", "w", version), scheduled_at=moment)
     return await ActivityEnvironment().run(ScheduledLaunchActivities(deps).launch_scheduled, launch)
+
+
+async def report(
+    deps: Dependencies,
+    result: control_pb2.ScheduledLaunchResult,
+    phase: core_execution_pb2.WorkflowExecution.Phase,
+    direct: bool = True,
+) -> None:
+    """Report the end of an execution as its workflow does. ``direct`` False: the call dies when it is recorded."""
+    event = event_pb2.WorkflowExecutionEvent(
+        execution_id=result.execution_id, phase=phase, occurred_at=times.timestamp(datetime.now(UTC))
+    )
+    record = admission.record_events if direct else batches.record_events
+    await record(deps, events_pb2.RecordEventsRequest(events=[events_pb2.Event(workflow=event)]))
 
 
 async def execution(deps: Dependencies, result: control_pb2.ScheduledLaunchResult) -> execution_pb2.Execution:
@@ -287,3 +314,249 @@ async def test_differences_between_rows_and_schedules_are_listed_both_ways(
 
     await reconciliation.apply_all(deps)
     assert await found() == []
+
+
+DAYS = [AT + timedelta(days=day) for day in range(4)]
+W = core_execution_pb2.WorkflowExecution
+Target = pauses_pb2.PauseTarget
+
+
+async def test_overlap_skip_drops_times_while_an_execution_of_the_schedule_runs(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps, policy="{overlap: skip}")
+    await set_state(deps)
+
+    first, second = await fire(deps), await fire(deps, at=DAYS[1])
+
+    assert "an execution of the schedule of launch plan flytesnacks:development:w still runs" in second.skipped
+    await report(deps, first, W.SUCCEEDED)
+    assert (await fire(deps, at=DAYS[2])).HasField("execution_id")
+    assert len(engine.started) == 2
+
+
+async def test_overlap_buffer_one_keeps_one_time_and_drops_the_next(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps, policy="{overlap: buffer_one}")
+    await set_state(deps)
+
+    fired = [await fire(deps, at=day) for day in DAYS[:3]]
+    again = await fire(deps, at=DAYS[1])
+
+    assert "wait for a place of the schedule of launch plan" in fired[2].skipped
+    assert again == fired[1]
+    await report(deps, fired[0], W.SUCCEEDED)
+    names = [result.execution_id.name for result in fired[:2]]
+    await eventually(lambda: [argument.execution_id.name for argument in engine.started] == names)
+
+
+async def test_overlap_buffer_all_runs_every_time_one_after_the_other(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps, policy="{overlap: buffer_all}")
+    await set_state(deps)
+
+    fired = [await fire(deps, at=day) for day in DAYS]
+
+    for done, result in enumerate(fired, start=1):
+        assert [argument.execution_id for argument in engine.started] == [one.execution_id for one in fired[:done]]
+        await report(deps, result, W.FAILED)
+        if done < len(fired):
+            await eventually(partial(has_started, engine, done + 1))
+
+
+async def test_overlap_cancel_other_replaces_the_execution_that_runs(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps, policy="{overlap: cancel_other}")
+    await set_state(deps)
+
+    first, second = await fire(deps), await fire(deps, at=DAYS[1])
+
+    (cancelled,) = engine.cancelled
+    assert cancelled[0] == first.execution_id.name
+    assert f"replaced by execution {second.execution_id.name}" in cancelled[1]
+
+
+async def test_overlap_counts_what_the_schedule_has_launched_and_nothing_else(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await register(deps, policy="{overlap: skip}")
+    await set_state(deps)
+    await launch_by_hand(deps)
+
+    assert (await fire(deps)).HasField("execution_id")
+    await launch_by_hand(deps)
+    assert len(engine.started) == 3
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_failed_execution_pauses_its_schedule_until_it_is_resumed(
+    deps: Dependencies, engine: RecordingEngine, direct: bool
+) -> None:
+    await register(deps, policy="{pause_on_failure: true}")
+    await set_state(deps)
+    failed, running = await fire(deps), await fire(deps, at=DAYS[1])
+    await report(deps, failed, W.FAILED, direct)
+
+    skipped = await fire(deps, at=DAYS[2])
+
+    reason = f"execution {failed.execution_id.name} of the schedule has failed"
+    assert skipped.skipped == f"the schedule of launch plan w is paused by flytetemporal: {reason}"
+    assert await fire(deps, at=DAYS[1]) == running  # What was launched stays launched.
+    assert engine.cancelled == []
+
+    assert (await pauses.resume(deps, pauses_pb2.ResumeRequest(target=of("SCHEDULE")))).was_paused
+    resumed = await fire(deps, at=DAYS[2])
+    await report(deps, resumed, W.FAILED, direct)
+    assert "has failed" in (await fire(deps, at=DAYS[3])).skipped
+
+
+async def test_without_the_policy_or_of_other_executions_a_failure_pauses_nothing(deps: Dependencies) -> None:
+    await register(deps)
+    await set_state(deps)
+    await report(deps, await fire(deps), W.FAILED)
+    assert (await fire(deps, at=DAYS[1])).HasField("execution_id")
+
+    await register(deps, "v2", policy="{pause_on_failure: true}")
+    await set_state(deps, "v2")
+    await report(deps, control_pb2.ScheduledLaunchResult(execution_id=await launch_by_hand(deps, "v2")), W.FAILED)
+
+    # Not for what has failed before the activation either.
+    assert (await fire(deps, "v2", at=DAYS[2])).HasField("execution_id")
+
+
+@pytest.mark.parametrize("kind", ["SCHEDULE", "LAUNCH_PLAN", "PROJECT"])
+async def test_a_schedule_launches_nothing_while_it_or_what_it_belongs_to_is_paused(
+    deps: Dependencies, engine: RecordingEngine, kind: str
+) -> None:
+    await register(deps)
+    await set_state(deps)
+    await pauses.pause(deps, pauses_pb2.PauseRequest(target=of(kind), paused_by="ann", reason="moving"))
+
+    assert "is paused by ann: moving" in (await fire(deps)).skipped
+    assert engine.started == []
+
+    await pauses.resume(deps, pauses_pb2.ResumeRequest(target=of(kind)))
+    assert (await fire(deps)).HasField("execution_id")
+
+
+async def test_resuming_a_launch_plan_resumes_its_schedule(deps: Dependencies) -> None:
+    await register(deps)
+    await set_state(deps)
+    await pauses.pause(deps, pauses_pb2.PauseRequest(target=of("SCHEDULE")))
+
+    assert (await pauses.resume(deps, pauses_pb2.ResumeRequest(target=of("LAUNCH_PLAN")))).was_paused
+
+    assert (await fire(deps)).HasField("execution_id")
+
+
+async def test_a_paused_schedule_pauses_no_execution(deps: Dependencies, engine: RecordingEngine) -> None:
+    await register(deps)
+    await set_state(deps)
+    await fire(deps)
+
+    await pauses.pause(deps, pauses_pb2.PauseRequest(target=of("SCHEDULE")))
+    await sweep_pending.deliver_pauses(deps, Findings())
+
+    assert engine.paused == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ("{overlap: sometimes}", "at overlap: Input should be 'allow', 'skip'"),
+        ("{pause_on_failure: 1}", "at pause_on_failure: Input should be a valid boolean"),
+    ],
+)
+async def test_a_policy_that_is_malformed_is_refused(deps: Dependencies, policy: str, problem: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match=problem):
+        await register(deps, policy=policy)
+
+
+async def test_overlap_and_a_concurrency_limit_contradict_each_other(deps: Dependencies) -> None:
+    request = plan(fixed={"a": integer(1)}, schedule=cron())
+    request.spec.annotations.values["flytetemporal.io/schedule"] = "{overlap: skip}"
+    request.spec.annotations.values["flytetemporal.io/concurrency"] = "{max: 1}"
+
+    with pytest.raises(errors.InvalidRequest, match="sets overlap, and the launch plan limits its concurrency"):
+        await launch_plans.create(deps, request)
+
+
+async def test_activations_at_once_do_not_exceed_the_number_of_schedules(
+    deps: Dependencies, schedules: RecordingSchedules
+) -> None:
+    deps = replace(deps, settings=deps.settings.model_copy(update={"max_active_schedules": 2}))
+    names = [f"w{number}" for number in range(5)]
+    for name in names:
+        await launch_plans.create(deps, plan(name, fixed={"a": integer(1)}, schedule=cron()))
+        await launch_plans.create(deps, plan(name, "v2", fixed={"a": integer(1)}, schedule=cron("@hourly")))
+
+    answers = await asyncio.gather(*(activate(deps, name) for name in names), return_exceptions=True)
+
+    refused = [answer for answer in answers if isinstance(answer, errors.QuotaExceeded)]
+    assert len(refused) == 3
+    assert "2 launch plans with a schedule are active" in refused[0].message
+    active = [name for name, answer in zip(names, answers, strict=True) if answer is None]
+    assert sorted(schedules.existing) == [schedule_id(PROJECT, DOMAIN, name) for name in active]
+    await activate(deps, active[0], "v2")  # Another version takes no more room.
+
+
+async def test_the_list_of_schedules_has_next_times_pauses_and_last_executions(
+    deps: Dependencies, schedules: RecordingSchedules
+) -> None:
+    await register(deps, policy="{time_zone: Asia/Tokyo, overlap: skip, pause_on_failure: true}")
+    await set_state(deps)
+    rate = schedule_pb2.Schedule(rate={"value": 2, "unit": schedule_pb2.HOUR})
+    await launch_plans.create(deps, plan("x", fixed={"a": integer(1)}, schedule=rate))
+    await activate(deps, "x")
+    del schedules.existing[schedule_id(PROJECT, DOMAIN, "x")]
+    failed = await fire(deps)
+    await report(deps, failed, W.FAILED)
+
+    request = schedules_pb2.ListSchedulesRequest(project=PROJECT, domain=DOMAIN, limit=1)
+    first = await schedule_list.list_schedules(deps, request)
+    request.token = first.token
+    second = await schedule_list.list_schedules(deps, request)
+
+    (one,), (other,) = first.schedules, second.schedules
+    assert one.launch_plan == identifier("LAUNCH_PLAN", "w", "v1")
+    assert (one.expression, one.time_zone, one.overlap) == ("0 12 * * *", "Asia/Tokyo", "skip")
+    assert one.pause_on_failure
+    assert [moment.ToDatetime(UTC) for moment in one.next_times] == [NEXT]
+    assert one.pause.paused_by == "flytetemporal"
+    assert (one.last_execution.id, one.last_execution.phase) == (failed.execution_id, W.FAILED)
+    assert (other.expression, list(other.next_times)) == ("every 2 HOUR", [])
+    assert "Temporal has no schedule" in other.problem
+    assert not other.HasField("last_execution")
+    by_name = schedules_pb2.ListSchedulesRequest(project=PROJECT, domain=DOMAIN, name="x")
+    assert [found.launch_plan.name for found in (await schedule_list.list_schedules(deps, by_name)).schedules] == ["x"]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "/etc/passwd"])
+def test_a_default_time_zone_that_is_unknown_keeps_admin_from_starting(zone: str) -> None:
+    with pytest.raises(ValidationError, match="give a name such as Europe/Berlin or UTC"):
+        AdminSettings(schedule_time_zone=zone)
+
+
+def of(kind: str) -> Target:
+    target = Target(kind=kind, project=PROJECT)
+    if kind != "PROJECT":
+        target.domain, target.name = DOMAIN, "w"
+    return target
+
+
+async def activate(deps: Dependencies, name: str, version: str = "v1") -> None:
+    request = launch_plan_pb2.LaunchPlanUpdateRequest(id=identifier("LAUNCH_PLAN", name, version), state=ACTIVE)
+    await launch_plans.set_state(deps, request)
+
+
+async def launch_by_hand(deps: Dependencies, version: str = "v1") -> identifier_pb2.WorkflowExecutionIdentifier:
+    spec = execution_pb2.ExecutionSpec(launch_plan=identifier("LAUNCH_PLAN", "w", version))
+    request = execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=DOMAIN, spec=spec)
+    return (await workflow_executions.create(deps, request)).id
+
+
+def has_started(engine: RecordingEngine, number: int) -> bool:
+    return len(engine.started) >= number

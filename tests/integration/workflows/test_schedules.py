@@ -129,6 +129,9 @@ async def test_a_schedule_is_made_once_and_replaced_when_it_differs(
     assert await schedules.put(made)
     assert not await schedules.put(made)
 
+    first, second, *_ = await schedules.next_times(made.id) or []
+    assert (first.hour, second - first) == (0, timedelta(days=1))
+
     other = schedule("@hourly")
     other.argument.launch_plan.name = made.argument.launch_plan.name
     assert await schedules.put(other)
@@ -139,6 +142,7 @@ async def test_a_schedule_is_made_once_and_replaced_when_it_differs(
             await asyncio.sleep(0.05)  # Temporal's list is late.
     assert await schedules.delete(other.id)
     assert not await schedules.delete(other.id)
+    assert await schedules.next_times(other.id) is None
 
 
 async def test_each_time_starts_a_workflow_that_knows_its_time(

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.views import listing, moments
+from flytetemporal.cli.views import schedules as schedule_views
 
 PHASES = core_execution_pb2.WorkflowExecution.Phase
 _STATES = launch_plan_pb2.LaunchPlanState
@@ -20,7 +21,7 @@ _ENTITY_TITLES = ("name", "version", "created")
 
 @click.group()
 def get() -> None:
-    """List executions, tasks, workflows, launch plans or projects; newest first."""
+    """List executions, tasks, workflows, launch plans, projects or schedules."""
 
 
 @get.command()
@@ -92,6 +93,17 @@ def launch_plans(name: str, filters: Sequence[str], limit: int, output: str, adm
     )
     rows = ((*_entity(plan), _STATES.Name(plan.closure.state)) for plan in listed.launch_plans)
     _show(output, listed, (*_ENTITY_TITLES, "state"), rows)
+
+
+@get.command()
+@click.argument("name", default="")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, help="Number of rows.", show_default=True)
+@printing.option
+@admin_calls.with_admin
+def schedules(name: str, limit: int, output: str, admin: Admin) -> None:
+    """List the schedules of active launch plans, or that of the launch plan NAME, by name."""
+    found = schedule_views.read(admin, name, limit)
+    printing.show(output, found, lambda: [*schedule_views.lines(found), *listing.more(found)])
 
 
 @get.command()

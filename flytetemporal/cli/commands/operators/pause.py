@@ -15,7 +15,7 @@ from flytetemporal.cli.views import pauses as views
 from flytetemporal.contracts.v1 import pauses_pb2
 
 PAUSE = "/flytetemporal.v1.OperationsService/Pause"
-KINDS = ("execution", "launch-plan", "project")
+KINDS = ("execution", "launch-plan", "project", "schedule")
 Target = pauses_pb2.PauseTarget
 
 
@@ -53,8 +53,9 @@ def target_of(admin: admin_calls.Admin, kind: str, name: str, node: str) -> Targ
             name=identifier.name,
             node_id=node,
         )
-    if kind == "launch-plan":
-        return Target(kind=Target.LAUNCH_PLAN, project=admin.project, domain=admin.domain, name=name)
+    if kind in ("launch-plan", "schedule"):
+        number = Target.LAUNCH_PLAN if kind == "launch-plan" else Target.SCHEDULE
+        return Target(kind=number, project=admin.project, domain=admin.domain, name=name)
     given = click.get_current_context().get_parameter_source("domain") is not ParameterSource.DEFAULT
     return Target(kind=Target.PROJECT, project=name, domain=admin.domain if given else "")
 
@@ -76,7 +77,8 @@ def pause(
 ) -> None:
     """Let TARGET start nothing new until it is resumed.
 
-    TARGET is an execution, with --kind launch-plan the name of a launch plan, with --kind project a project: in all its
+    TARGET is an execution, with --kind launch-plan the name of a launch plan, which is paused with its schedule, with
+    --kind schedule that of a launch plan whose schedule alone is paused, with --kind project a project: in all its
     domains, unless --domain names one. Attempts that run may finish, unless they are stopped.
     """
     request = pauses_pb2.PauseRequest(
