@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from flytetemporal.cli import admin_calls
 from flytetemporal.cli.commands import why
 from flytetemporal.cli.commands.operators import pause, resume
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2, pauses_pb2
 
@@ -67,7 +68,7 @@ def _phase(state: Mapping[str, Any]) -> core_execution_pb2.WorkflowExecution.Pha
 
 
 def _call(state: Mapping[str, Any], path: str, request: Message, response: type[R]) -> R:
-    return admin_calls.call(state["grpc_endpoint"], path, request, response, secure=False)
+    return admin_calls.call(Endpoint(state["grpc_endpoint"]), path, request, response)
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -3,8 +3,8 @@
 The client of workers is ``rpc.admin_client``.
 """
 
+import dataclasses
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,17 @@ from typing import Any, TypeVar
 
 import click
 import grpc
-import yaml
 from click.core import ParameterSource
 from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.cli import execution_ids, problems
-from flytetemporal.cli.dev import client_config, state_folder
+from flytetemporal.cli import endpoints, execution_ids, problems
+from flytetemporal.cli.dev import state_folder
 from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 
-DEFAULT_ENDPOINT = "localhost:8089"
 PROJECT, DOMAIN = "flytesnacks", "development"
 TIMEOUT_SECONDS = 30.0
 COMPLETIONS = 100
@@ -40,10 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Admin:
     """The control plane that a command calls, and what completes the name of an execution."""
 
-    target: str
+    endpoint: Endpoint
     project: str
     domain: str
-    secure: bool = False
 
     def call(self, path: str, request: Message, response: type[R]) -> R:
         """Call a method by its gRPC path.
@@ -51,7 +49,7 @@ class Admin:
         Raises:
             CommandError: the call failed; the text has the server's status and message.
         """
-        return call(self.target, path, request, response, secure=self.secure)
+        return call(self.endpoint, path, request, response)
 
     def execution_id(self, text: str) -> identifier_pb2.WorkflowExecutionIdentifier:
         """Return the id of an execution that the user named.
@@ -69,8 +67,8 @@ def with_admin(command: Callable[..., None]) -> Callable[..., None]:
     def connected(
         *args: Any, project: str, domain: str, home: Path, endpoint: str, secure: bool, **options: Any
     ) -> None:
-        target = endpoint or _endpoint_of(home)
-        command(*args, admin=Admin(target, project, domain, secure), **options)
+        found = Endpoint(endpoint, secure) if endpoint else _endpoint_of(home, secure=secure)
+        command(*args, admin=Admin(found, project, domain), **options)
 
     return options(home_option(connected))
 
@@ -83,16 +81,16 @@ def execution_argument(command: F) -> F:
 def complete_execution(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of the newest executions that continue what was typed; none if admin does not answer soon."""
     given = context.params
+    secure, named = bool(given.get("secure")), given.get("endpoint")
     request = common_pb2.ResourceListRequest(limit=COMPLETIONS)
     request.id.project, request.id.domain = given.get("project") or PROJECT, given.get("domain") or DOMAIN
     try:
-        target = given.get("endpoint") or endpoint(given.get("home") or state_folder.default_path())
+        found = Endpoint(named, secure) if named else endpoints.find(given.get("home") or state_folder.default_path())
         listed = call(
-            target,
+            dataclasses.replace(found, secure=found.secure or secure),
             "/flyteidl.service.AdminService/ListExecutions",
             request,
             execution_pb2.ExecutionList,
-            secure=bool(given.get("secure")),
             timeout_seconds=COMPLETION_SECONDS,
         )
     except CommandError:
@@ -114,7 +112,7 @@ def home_option(command: F) -> F:
 def options(command: F) -> F:
     """Add the options that name an execution's project and domain, and admin's endpoint."""
     for option in (
-        click.option("--secure", is_flag=True, help="Use TLS."),
+        click.option("--secure", is_flag=True, help="Use TLS; default: as the configuration of pyflyte says."),
         click.option("--endpoint", default="", help="Admin's gRPC endpoint; default: the one that pyflyte uses."),
         click.option("-d", "--domain", default=DOMAIN, show_default=True),
         click.option("-p", "--project", default=PROJECT, show_default=True),
@@ -123,7 +121,7 @@ def options(command: F) -> F:
     return command
 
 
-def _endpoint_of(home: Path) -> str:
+def _endpoint_of(home: Path, *, secure: bool) -> Endpoint:
     """Return the endpoint to call if none is given.
 
     Raises:
@@ -133,31 +131,16 @@ def _endpoint_of(home: Path) -> str:
     folder = home.expanduser().absolute()
     if given and state_folder.read_state(StateFolder(folder)) is None:
         raise CommandError(f"no stack runs on {home}: start one with `flytetemporal dev --home {home}`")
-    return endpoint(folder)
-
-
-def endpoint(folder: Path) -> str:
-    """Return admin's endpoint: that of the stack running on ``folder``, else the one in the client configuration."""
-    state = state_folder.read_state(StateFolder(folder))
-    if state is not None:
-        return str(state["grpc_endpoint"])
-    path = Path(os.environ.get("FLYTECTL_CONFIG") or client_config.default_path())
-    try:
-        content = yaml.safe_load(path.read_text()) if path.exists() else None
-    except (OSError, yaml.YAMLError) as e:
-        raise CommandError(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
-    admin = content.get("admin") if isinstance(content, dict) else None
-    configured = str(admin.get("endpoint") or "") if isinstance(admin, dict) else ""
-    return configured.removeprefix("dns:///") or DEFAULT_ENDPOINT
+    found = endpoints.find(folder)
+    return dataclasses.replace(found, secure=found.secure or secure)
 
 
 def call(
-    target: str,
+    endpoint: Endpoint,
     path: str,
     request: Message,
     response: type[R],
     *,
-    secure: bool,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> R:
     """Call a method by its gRPC path: there are no generated stubs for the services of ``protos/``.
@@ -165,11 +148,7 @@ def call(
     Raises:
         CommandError: the call failed; the text has the server's status and message.
     """
-    if secure:
-        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    else:
-        channel = grpc.insecure_channel(target, options=_OPTIONS)
-    with channel:
+    with endpoint.channel(_OPTIONS) as channel:
         method = channel.unary_unary(
             path,
             request_serializer=type(request).SerializeToString,
@@ -178,5 +157,5 @@ def call(
         try:
             answer: R = method(request, timeout=timeout_seconds)
         except grpc.RpcError as e:
-            raise CommandError(problems.answer(f"admin at {target}", e)) from e
+            raise CommandError(problems.answer(f"admin at {endpoint.target}", e)) from e
     return answer

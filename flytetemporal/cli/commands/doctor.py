@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 
-from flytetemporal.cli import problems
+from flytetemporal.cli import endpoints, problems
 from flytetemporal.cli.dev import state_folder
-from flytetemporal.cli.dev.state_folder import StateFolder
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import control_checks
 from flytetemporal.cli.wiring import configuration, connections, search_attributes
@@ -42,14 +41,15 @@ Check = Callable[[], Awaitable[str]]
     "path",
     type=click.Path(path_type=Path),
     default=state_folder.default_path,
-    help="State folder.",
+    help="State folder; default: also the one whose configuration file FLYTECTL_CONFIG names.",
     show_default=True,
 )
 @click.pass_context
 def doctor(context: click.Context, path: Path) -> None:
     """Check the servers of the stack running on the state folder, else those that the environment configures."""
-    state = state_folder.read_state(StateFolder(path.expanduser().absolute()))
-    if state is None and context.get_parameter_source("path") is not ParameterSource.DEFAULT:
+    named = context.get_parameter_source("path") is not ParameterSource.DEFAULT
+    path, state = endpoints.running_stack(path, named=named)
+    if state is None and named:
         raise CommandError(f"no stack runs on {path}: start one with `flytetemporal dev --home {path}`")
     settings = configuration.load() if state is None else _settings_of(state)
     console = Console()

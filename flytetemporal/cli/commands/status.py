@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from flytetemporal.cli import admin_calls, printing
+from flytetemporal.cli import admin_calls, endpoints, printing
 from flytetemporal.cli.dev import state_folder
-from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import loops as views
 from flytetemporal.contracts.v1 import upkeep_pb2
@@ -20,23 +21,27 @@ from flytetemporal.contracts.v1 import upkeep_pb2
     "path",
     type=click.Path(path_type=Path),
     default=state_folder.default_path,
-    help="State folder.",
+    help="State folder; default: also the one whose configuration file FLYTECTL_CONFIG names.",
     show_default=True,
 )
 @click.option("--endpoint", default="", help="Only show the loops of the control plane at this gRPC endpoint.")
 @click.option("--secure", is_flag=True, help="Use TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def status(path: Path, endpoint: str, *, secure: bool, as_json: bool) -> None:
+@click.pass_context
+def status(context: click.Context, path: Path, endpoint: str, *, secure: bool, as_json: bool) -> None:
     """Print the endpoints and processes of the running stack, and when each loop ran.
 
     Of each loop of the control worker: when it ran last, what it found, and when it runs next.
     """
-    state = None if endpoint else state_folder.read_state(StateFolder(path.expanduser().absolute()))
+    state = None
+    if not endpoint:
+        named = context.get_parameter_source("path") is not ParameterSource.DEFAULT
+        path, state = endpoints.running_stack(path, named=named)
     if state is None and not endpoint:
         raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev, or pass --endpoint")
     problem, found = "", upkeep_pb2.ListLoopsResponse()
     try:
-        found = _loops(endpoint or str((state or {})["grpc_endpoint"]), secure=secure)
+        found = _loops(Endpoint(endpoint or str((state or {})["grpc_endpoint"]), secure))
     except CommandError as e:
         if state is None:
             raise
@@ -51,9 +56,9 @@ def status(path: Path, endpoint: str, *, secure: bool, as_json: bool) -> None:
         click.echo(line)
 
 
-def _loops(target: str, *, secure: bool) -> upkeep_pb2.ListLoopsResponse:
+def _loops(endpoint: Endpoint) -> upkeep_pb2.ListLoopsResponse:
     request = upkeep_pb2.ListLoopsRequest()
-    return admin_calls.call(target, views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse, secure=secure)
+    return admin_calls.call(endpoint, views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse)
 
 
 def _show_stack(state: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What ``flytetemporal doctor`` asks admin: whether schedules are in order, and whether loops run."""
 
 from flytetemporal.cli import admin_calls
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import loops as loop_views
 from flytetemporal.contracts.v1 import upkeep_pb2
@@ -16,7 +17,7 @@ def schedules(target: str) -> str:
         CommandError: they differ, or admin does not answer.
     """
     answer = upkeep_pb2.ListScheduleDifferencesResponse
-    found = admin_calls.call(target, DIFFERENCES, upkeep_pb2.ListScheduleDifferencesRequest(), answer, secure=False)
+    found = admin_calls.call(Endpoint(target), DIFFERENCES, upkeep_pb2.ListScheduleDifferencesRequest(), answer)
     if found.differences:
         more = ["..."] if found.more or len(found.differences) > SHOWN else []
         said = [one.text for one in found.differences[:SHOWN]]
@@ -31,7 +32,7 @@ def loops(target: str) -> str:
         CommandError: a loop is overdue or fails, or admin does not answer.
     """
     request = upkeep_pb2.ListLoopsRequest()
-    found = admin_calls.call(target, loop_views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse, secure=False)
+    found = admin_calls.call(Endpoint(target), loop_views.LIST_LOOPS, request, upkeep_pb2.ListLoopsResponse)
     if not found.loops:
         raise CommandError(loop_views.NONE)
     problems = [problem for loop in found.loops if (problem := loop_views.problem_of(loop))]

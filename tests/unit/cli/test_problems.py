@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio.client import Client
 
 from flytetemporal.cli import admin_calls, problems
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import operations_pb2
 
@@ -71,11 +72,10 @@ async def test_why_says_that_no_admin_is_there() -> None:
         with pytest.raises(CommandError) as raised:
             await asyncio.to_thread(
                 admin_calls.call,
-                target,
+                Endpoint(target),
                 "/flytetemporal.v1.OperationsService/Explain",
                 operations_pb2.ExplainRequest(),
                 operations_pb2.ExplainResponse,
-                secure=False,
             )
 
     assert raised.value.message == (
