@@ -38,7 +38,7 @@ def held(client: Client, tmp_path: Path) -> tuple[str, Path]:
 def test_a_held_node_is_explained_with_the_commands_that_end_its_wait(client: Client, held: tuple[str, Path]) -> None:
     name, _ = held
     text = run(client, "why", name, "n1")
-    run(client, "terminate", name, "--cause", "seen")
+    run(client, "terminate", name, "--reason", "seen")
 
     assert "FileNotFoundError" in text
     assert f"`flytetemporal retry {name} n1`" in text

@@ -99,7 +99,7 @@ def test_a_paused_execution_is_read_and_aborted_as_any_other(stack: RunningStack
         (tmp_path / "go").touch()
         wait_until(says(client, "n1 waits until it is resumed", "why", execution_id.name))
         phase = client.execution(execution_id).closure.phase
-        run(client, "terminate", execution_id.name, "--cause", "enough")
+        run(client, "terminate", execution_id.name, "--reason", "enough")
         execution = client.wait(execution_id)
         refused = run(client, "pause", execution_id.name, status=1)
 

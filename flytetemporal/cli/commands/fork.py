@@ -1,7 +1,6 @@
 """``flytetemporal fork``: a new execution that reuses what succeeded in another one."""
 
 import datetime
-import getpass
 import hashlib
 import json
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from google.protobuf import json_format
 
-from flytetemporal.cli import admin_calls, printing
+from flytetemporal.cli import admin_calls, printing, users
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2
@@ -30,6 +29,7 @@ _SETTING = re.compile(r"(?P<node>[^=]+)\.(?P<resource>[a-z-]+)=(?P<quantity>.+)"
 @click.option("--overwrite-cache", is_flag=True, help="Nodes that run take nothing from the cache of outputs.")
 @click.option("--dry-run", is_flag=True, help="Say what is reused and what runs again, and start nothing.")
 @click.option("--name", default="", help="Name of the new execution; default: a generated one.")
+@users.option
 @printing.option
 @admin_calls.with_admin
 def fork(
@@ -39,6 +39,7 @@ def fork(
     version: str,
     settings: tuple[str, ...],
     name: str,
+    by: str,
     output: str,
     admin: Admin,
     *,
@@ -54,7 +55,7 @@ def fork(
         dry_run=dry_run,
         name=name,
         overwrite_cache=overwrite_cache,
-        forked_by=_user(),
+        forked_by=by,
     )
     if path is not None:
         _add_inputs(request, path)
@@ -66,7 +67,7 @@ def fork(
 def lines(source: str, answer: fork_pb2.ForkResponse) -> Iterator[str]:
     """Yield the lines to print for an answer."""
     if answer.nodes:
-        rows = [[node.node_id, node.name, "reused" if node.reused else "runs", node.reason] for node in answer.nodes]
+        rows = [[node.node_id, node.name, "reused" if node.reused else "runs", _reason(node)] for node in answer.nodes]
         yield from printing.table(["node", "name", "decision", "reason"], rows)
         hidden = answer.reused + answer.run_again - len(answer.nodes)
         if hidden:
@@ -76,6 +77,13 @@ def lines(source: str, answer: fork_pb2.ForkResponse) -> Iterator[str]:
         yield f"a fork of {source}: {counts}; nothing was started"
         return
     yield f"{answer.execution_id.name} forks {source}: {counts}"
+
+
+def _reason(node: fork_pb2.ForkedNode) -> str:
+    if not node.reused_element_count:
+        return node.reason
+    elements = "element" if node.reused_element_count == 1 else "elements"
+    return f"{node.reason}; {node.reused_element_count} {elements} reused: {node.reused_elements}"
 
 
 def _resource(text: str) -> fork_pb2.NodeResource:
@@ -116,10 +124,3 @@ def _text(value: object) -> str:
     if isinstance(value, datetime.date):
         return value.isoformat()
     raise TypeError(f"{value!r} is no plain value")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # The user id has no name.
-        return ""

@@ -12,11 +12,15 @@ FORCE_TERMINATE = "/flytetemporal.v1.OperationsService/ForceTerminate"
 
 @click.command()
 @admin_calls.execution_argument
-@click.option("--cause", required=True, help="The reason; clients see it.")
+@click.option("--reason", default="", help="Why; clients see it.  [required]")
+@click.option("--cause", default="", hidden=True)  # The name of this option in earlier versions.
 @click.option("--force", is_flag=True, help="End it at once, without cleanup and without a worker.")
 @admin_calls.with_admin
-def terminate(execution: str, cause: str, admin: admin_calls.Admin, *, force: bool) -> None:
+def terminate(execution: str, reason: str, cause: str, admin: admin_calls.Admin, *, force: bool) -> None:
     """Abort EXECUTION."""
+    cause = reason or cause
+    if not cause:
+        raise click.UsageError("say why, with --reason; clients see it")
     identifier = admin.execution_id(execution)
     if force:
         forced = operations_pb2.ForceTerminateRequest(execution_id=identifier, cause=cause)

@@ -62,16 +62,20 @@ class ForkResponse(_message.Message):
     def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., nodes: _Optional[_Iterable[_Union[ForkedNode, _Mapping]]] = ..., reused: _Optional[int] = ..., run_again: _Optional[int] = ..., changed_inputs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ForkedNode(_message.Message):
-    __slots__ = ("node_id", "name", "reused", "reason")
+    __slots__ = ("node_id", "name", "reused", "reason", "reused_elements", "reused_element_count")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     REUSED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    REUSED_ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    REUSED_ELEMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     name: str
     reused: bool
     reason: str
-    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., reused: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    reused_elements: str
+    reused_element_count: int
+    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., reused: _Optional[bool] = ..., reason: _Optional[str] = ..., reused_elements: _Optional[str] = ..., reused_element_count: _Optional[int] = ...) -> None: ...
 
 class LineageRequest(_message.Message):
     __slots__ = ("execution_id",)

@@ -28,7 +28,7 @@ THIN = {
     "resume": ["--kind", "project", "p", *NOWHERE],
     "pauses": ["e1", *NOWHERE],
     "notify": ["--test", "--email", "ada@example.com", *NOWHERE],
-    "terminate": ["e1", "--cause", "tired", *NOWHERE],
+    "terminate": ["e1", "--reason", "tired", *NOWHERE],
 }
 
 
@@ -124,3 +124,17 @@ def test_the_exit_status_says_whether_the_command_failed_or_was_called_wrongly(
     arguments: list[str], status: int
 ) -> None:
     assert CliRunner().invoke(main.main, arguments).exit_code == status
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--reason", "tired"], 1), (["--cause", "tired"], 1), ([], 2)])
+def test_who_terminates_an_execution_says_why(arguments: list[str], status: int) -> None:
+    """With a reason it fails only because nothing listens; ``--cause`` is the old name of the option."""
+    assert CliRunner().invoke(main.main, ["terminate", "e1", *NOWHERE, *arguments]).exit_code == status
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "edit", "retry", "skip", "fork"])
+def test_who_changes_an_execution_can_be_named(name: str) -> None:
+    command = main.LazyGroup().get_command(click.Context(main.main), name)
+
+    assert command is not None
+    assert "--by" in {spelling for parameter in command.params for spelling in parameter.opts}

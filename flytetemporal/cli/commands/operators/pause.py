@@ -3,14 +3,13 @@
 ``resume`` shares its options.
 """
 
-import getpass
 from collections.abc import Callable
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from flytetemporal.cli import admin_calls, printing
+from flytetemporal.cli import admin_calls, printing, users
 from flytetemporal.cli.views import pauses as views
 from flytetemporal.contracts.v1 import pauses_pb2
 
@@ -24,7 +23,7 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
         admin_calls.with_admin,
         printing.option,
-        click.option("--by", default=user, help="Who does this; others see it.  [default: your user name]"),
+        users.option,
         click.option("--node", default="", help="Only this node of the execution, with what is below it."),
         click.option(
             "--kind", type=click.Choice(KINDS), default="execution", show_default=True, help="What TARGET names."
@@ -58,14 +57,6 @@ def target_of(admin: admin_calls.Admin, kind: str, name: str, node: str) -> Targ
         return Target(kind=number, project=admin.project, domain=admin.domain, name=name)
     given = click.get_current_context().get_parameter_source("domain") is not ParameterSource.DEFAULT
     return Target(kind=Target.PROJECT, project=name, domain=admin.domain if given else "")
-
-
-def user() -> str:
-    """Return the name of the user who runs the command; empty if it has none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # A container can run under a number that no user has.
-        return ""
 
 
 @click.command()

@@ -16,4 +16,4 @@ def retry(execution: str, node: str, edit: edits_pb2.EditRequest, admin: admin_c
     """Run NODE of EXECUTION again, which has failed and is held."""
     edit.execution_id.CopyFrom(admin.execution_id(execution))
     edit.retry.node_id = node
-    edits.send(admin, edit, output, f"{node} runs again")
+    edits.send(admin, edit, output, f"{node} runs again", node)

@@ -32,4 +32,4 @@ def skip(
     edit.execution_id.CopyFrom(admin.execution_id(execution))
     edit.skip.node_id = node
     edit.skip.json = outputs.read() if outputs is not None else "{}"
-    edits.send(admin, edit, output, f"{node} ends with the given outputs when its turn comes")
+    edits.send(admin, edit, output, f"{node} ends with the given outputs when its turn comes", node)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from flytetemporal.cli import main
 from flytetemporal.cli.admin_calls import Admin
+from flytetemporal.cli.commands import fork as fork_command
 from flytetemporal.contracts.v1 import fork_pb2
 
 
@@ -82,3 +83,13 @@ def test_nodes_that_are_not_listed_are_counted(sent: list[fork_pb2.ForkRequest])
         "a fork of e1: 3 reused, 0 to run; nothing was started",
     ]
     assert sent[0].dry_run
+
+
+def test_a_plan_says_which_elements_are_reused() -> None:
+    node = fork_pb2.ForkedNode(
+        node_id="n0", name="m", reason="it is FAILED in e1", reused_elements="0-1, 4", reused_element_count=3
+    )
+
+    lines = list(fork_command.lines("e1", fork_pb2.ForkResponse(nodes=[node], run_again=1)))
+
+    assert lines[1].endswith("it is FAILED in e1; 3 elements reused: 0-1, 4")
