@@ -1,6 +1,7 @@
 """Texts of errors: their maximum length, their headline, and one text for all failed elements of an array."""
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -12,6 +13,9 @@ HEADLINE = 200
 
 ELEMENTS_LIMIT = 10_000
 MANY_MORE = "... and many more."
+
+# What Flyte puts before the last error of a node whose retries are used up. The message often starts a line below.
+_COUNT = re.compile(r"\[\d+/\d+\] currentAttempt done\. Last Error: [A-Z]+::\s*", re.ASCII)
 
 
 def shortened(text: str) -> str:
@@ -28,6 +32,18 @@ def headline(text: str) -> str:
     if not lines:
         return ""
     return (lines[-1] if lines[0].startswith("Trace") else lines[0])[:HEADLINE]
+
+
+def cause(code: str, text: str) -> str:
+    """Return the headline of an error for people: without the count of its attempts, and with its code.
+
+    Flyte's lists cut texts to 100 bytes, which can be before the words that say what happened; the code is whole.
+    """
+    line = headline(_COUNT.sub("", text, count=1))
+    name = code.rpartition("|")[2].rpartition(":")[2]
+    if not name or name in line:
+        return line
+    return f"{name}: {line}" if line else name
 
 
 def of_elements(errors: Iterable[tuple[int, str]]) -> str:

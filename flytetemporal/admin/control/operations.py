@@ -90,7 +90,7 @@ def _notes(row: ExecutionRow, closure: admin_execution_pb2.ExecutionClosure) -> 
 def _reason(closure: admin_execution_pb2.ExecutionClosure) -> str:
     match closure.WhichOneof("output_result"):
         case "error":
-            said = (closure.error.code, error_text.headline(closure.error.message))
+            said = (closure.error.code, error_text.cause("", closure.error.message))
         case "abort_metadata":
             said = ("", error_text.headline(closure.abort_metadata.cause))
         case _:

@@ -42,8 +42,8 @@ def seconds(number: float) -> str:
 
 
 def error(closure: Any) -> str:
-    """Return the first line of an error, or the reason of an abort; empty if there is none."""
+    """Return the cause of an error on one line, or the reason of an abort; empty if there is none."""
     if closure.HasField("error"):
-        return error_text.headline(closure.error.message)[:ERROR_CHARACTERS]
+        return error_text.cause(closure.error.code, closure.error.message)[:ERROR_CHARACTERS]
     aborted = getattr(closure, "abort_metadata", None)
     return error_text.headline(aborted.cause)[:ERROR_CHARACTERS] if aborted is not None else ""

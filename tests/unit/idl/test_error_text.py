@@ -28,3 +28,21 @@ def test_messages_of_elements_beyond_the_limit_are_left_out() -> None:
 
 def test_the_first_message_of_elements_is_shown_whatever_its_length() -> None:
     assert error_text.of_elements([(0, "x" * 20_000)]) == f"[0]: {'x' * 20_000}\n"
+
+
+def test_the_cause_of_a_kill_is_in_its_headline_although_lists_cut_it_off() -> None:
+    text = (
+        "[1/1] currentAttempt done. Last Error: USER::\r\n[e1-n0-0] terminated with exit code (137), signal (SIGKILL)."
+    )
+
+    assert error_text.cause("RetriesExhausted|OOMKilled", text[:100]).startswith("OOMKilled: [e1-n0-0] terminated with")
+
+
+def test_a_code_that_the_headline_names_is_not_repeated() -> None:
+    text = "[3/3] currentAttempt done. Last Error: USER::ValueError: no such file\n  more"
+
+    assert error_text.cause("RetriesExhausted|USER:ValueError", text) == "ValueError: no such file"
+
+
+def test_an_error_without_a_message_is_its_code() -> None:
+    assert error_text.cause("RetriesExhausted|Interrupted", "") == "Interrupted"
