@@ -156,9 +156,20 @@ async def list_artifacts(deps: Catalog, request: datacatalog.ListArtifactsReques
     conditions = [_condition(one) for one in pages.filters(request.filter)]
     async with deps.sessions() as session:
         dataset = await datasets.find(session, request.dataset)
+        _check_keys(request, dataset)
         query = artifact_rows.everything().where(ArtifactRow.dataset_id == dataset.id, *conditions)
         rows = [Found(*row) for row in await session.execute(page.apply(query, ArtifactRow.id))]
     return datacatalog.ListArtifactsResponse(artifacts=await _readable(deps, rows), next_token=page.next_token(rows))
+
+
+def _check_keys(request: datacatalog.ListArtifactsRequest, dataset: DatasetRow) -> None:
+    """Refuse partitions that the dataset does not have. Flyte answers with an empty list, as if none had the value."""
+    wanted = (one.partition_filter.key_val.key for one in request.filter.filters if one.HasField("partition_filter"))
+    if unknown := sorted(set(wanted).difference(dataset.partition_keys)):
+        raise errors.InvalidRequest(
+            f"dataset {datasets.text(request.dataset)} has no partition {unknown}; its partitions are "
+            f"{list(dataset.partition_keys)}"
+        )
 
 
 async def _readable(deps: Catalog, rows: Sequence[Found]) -> list[datacatalog.Artifact]:

@@ -16,11 +16,14 @@ from flytetemporal.idl import times
 # The hashes of inputs' and outputs' types, which follow the cache version in the version of a dataset.
 _HASHES = len("-12345678-12345678")
 _TOKEN_DIGITS = 18
+_INDEX_DIGITS = 9
 
 
 async def list_entries(deps: Catalog, request: operations.ListEntriesRequest) -> operations.ListEntriesResponse:
     """List cached outputs, the newest first. A token is the row number of the last entry of the page before."""
     scopes.check(request.scope, given=request.HasField("scope"))
+    if not request.token:
+        await scopes.check_names(deps, request.scope)
     limit = min(request.limit or pages.DEFAULT_LIMIT, pages.MAX_LIMIT)
     query = _entries(request.scope).order_by(ArtifactRow.id.desc()).limit(limit)
     if request.token:
@@ -63,6 +66,9 @@ def _entry(
         source=scopes.source(artifact),
         stored_at=times.timestamp(artifact.updated_at),
     )
+    element = artifact.key_map.get(scopes.ELEMENT, "")
+    if element.isascii() and element.isdigit() and len(element) <= _INDEX_DIGITS:  # Anyone may have stored it.
+        entry.element.value = int(element)
     if expires_at is not None:
         entry.expires_at.CopyFrom(times.timestamp(expires_at))
     return entry

@@ -24,16 +24,18 @@ async def evict(deps: Catalog, request: operations.EvictRequest) -> operations.E
     """Remove the artifacts of a scope, at most ``MOST`` of them.
 
     Raises:
+        NotFound: the scope names what does not exist.
         FailedPrecondition: an attempt has reserved one of the entries, so it is about to be stored or overwritten.
     """
     scopes.check(request.scope, given=request.HasField("scope"))
+    await scopes.check_names(deps, request.scope)
     wanted = scopes.condition(request.scope)
     await _refuse_reserved(deps, request.scope)
     if request.dry_run:
         return await _counted(deps, wanted)
     evicted = 0
     while evicted < MOST:
-        removed = await remove(deps, _numbers(wanted).where(~_reserved_tag()))
+        removed = await remove(deps, scopes.numbers(wanted).where(~_reserved_tag()))
         evicted += removed
         if removed < BATCH:
             break
@@ -57,13 +59,9 @@ async def remove(deps: Catalog, numbers: Select[int]) -> int:
     return len(uris)
 
 
-def _numbers(wanted: ColumnElement[bool]) -> Select[int]:
-    return select(ArtifactRow.id).join(DatasetRow, DatasetRow.id == ArtifactRow.dataset_id).where(wanted)
-
-
 async def _counted(deps: Catalog, wanted: ColumnElement[bool]) -> operations.EvictResponse:
     """Count what would be removed, up to what one call would remove."""
-    some = _numbers(wanted).limit(MOST + 1).subquery()
+    some = scopes.numbers(wanted).limit(MOST + 1).subquery()
     async with deps.sessions() as session:
         found = await session.scalar(select(func.count()).select_from(some)) or 0
     return operations.EvictResponse(evicted=min(found, MOST), more=found > MOST)
@@ -71,7 +69,7 @@ async def _counted(deps: Catalog, wanted: ColumnElement[bool]) -> operations.Evi
 
 async def _is_left(deps: Catalog, wanted: ColumnElement[bool]) -> bool:
     async with deps.sessions() as session:
-        return await session.scalar(_numbers(wanted).limit(1)) is not None
+        return await session.scalar(scopes.numbers(wanted).limit(1)) is not None
 
 
 async def _refuse_reserved(deps: Catalog, scope: scopes.Scope) -> None:

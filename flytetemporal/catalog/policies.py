@@ -22,12 +22,13 @@ _LONGEST = timedelta(days=36_500)
 
 
 async def set_policy(deps: Catalog, request: operations.SetPolicyRequest) -> operations.SetPolicyResponse:
-    """Create a policy, or replace that of the same scope."""
+    """Create a policy, or replace that of the same scope. Raises ``NotFound`` if it is of what does not exist."""
     policy = request.policy
     if not request.HasField("policy"):
         raise errors.InvalidRequest("missing policy")
     _check(policy.scope, given=policy.HasField("scope"))
     max_age = _max_age(policy)
+    await scopes.check_names(deps, policy.scope)
     statement = postgresql.insert(PolicyRow).values(**_key(policy.scope), max_age=max_age)
     async with deps.sessions.begin() as session:
         await session.execute(statement.on_conflict_do_update(index_elements=_KEY, set_={"max_age": max_age}))

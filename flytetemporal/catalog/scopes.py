@@ -1,17 +1,20 @@
 """Scopes of operations: which cached outputs they are about."""
 
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, String, and_, func, literal_column, true
+from sqlalchemy import ColumnElement, Select, String, and_, func, literal_column, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from flytetemporal import errors
 from flytetemporal.catalog import checks
+from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.catalog.models import ArtifactRow, DatasetRow
 from flytetemporal.contracts.v1 import cache_operations_pb2
 from flytetemporal.idl import cache_keys
 
 # Metadata of artifacts and datasets, as ``activities.caching.metadata`` writes it.
 TASK_VERSION = "task-version"
+# Ours: the index of the element of a map task.
+ELEMENT = "exec-element"
 _NODE = "exec-node"
 _EXECUTION = ("exec-project", "exec-domain", "execution-name")
 
@@ -27,6 +30,25 @@ def check(scope: Scope, *, given: bool) -> None:
         raise errors.InvalidRequest("missing scope.task: a task version needs the name of its task")
     if scope.execution and not scope.domain:
         raise errors.InvalidRequest("missing scope.domain: an execution needs its domain")
+
+
+async def check_names(deps: Catalog, scope: Scope) -> None:
+    """Refuse a scope whose names do not exist, unless there are cached outputs of it: an execution can be deleted.
+
+    Raises:
+        NotFound: names what does not exist.
+    """
+    if deps.check_names is None:
+        return
+    async with deps.sessions() as session:
+        has_outputs = await session.scalar(numbers(condition(scope)).limit(1)) is not None
+    if not has_outputs:
+        await deps.check_names(scope)
+
+
+def numbers(wanted: ColumnElement[bool]) -> Select[int]:
+    """Return the query of the row numbers of the artifacts to which a condition applies."""
+    return select(ArtifactRow.id).join(DatasetRow, DatasetRow.id == ArtifactRow.dataset_id).where(wanted)
 
 
 def text(scope: Scope) -> str:

@@ -12,6 +12,8 @@ from flytetemporal.activities.task_attempts import Attempt
 
 _UNKNOWN = "unknown"
 _TASK_VERSION = "task-version"
+# Flyte does not say which element it was.
+_ELEMENT = "exec-element"
 
 
 def names_version(artifact: Mapping[str, str]) -> bool:
@@ -28,7 +30,7 @@ def of_artifact(attempt: Attempt) -> datacatalog.Metadata:
     """Return the metadata of an artifact that the attempt makes."""
     node = attempt.request.node_event
     execution = node.id.execution_id
-    return datacatalog.Metadata(
+    found = datacatalog.Metadata(
         key_map={
             "exec-project": execution.project,
             "exec-domain": execution.domain,
@@ -40,6 +42,9 @@ def of_artifact(attempt: Attempt) -> datacatalog.Metadata:
             _TASK_VERSION: attempt.task.id.version,
         }
     )
+    if attempt.is_element:
+        found.key_map[_ELEMENT] = str(attempt.request.element.index)
+    return found
 
 
 def source(

@@ -158,7 +158,7 @@ def _lines(found: operations.ListEntriesResponse) -> list[str]:
             entry.task.name,
             entry.cache_version,
             entry.task.version,
-            f"{entry.source.execution_id.name} {entry.source.node_id}".strip(),
+            _source(entry),
             moments.moment(entry.stored_at),
             moments.moment(entry.expires_at) if entry.HasField("expires_at") else "",
         )
@@ -166,6 +166,11 @@ def _lines(found: operations.ListEntriesResponse) -> list[str]:
     ]
     more = ["there are more: use --limit"] if found.token else []
     return [*printing.table(("task", "cache", "version", "computed by", "stored", "expires"), rows), *more]
+
+
+def _source(entry: operations.CacheEntry) -> str:
+    element = f" [{entry.element.value}]" if entry.HasField("element") else ""
+    return f"{entry.source.execution_id.name} {entry.source.node_id}{element}".strip()
 
 
 def _age(found: operations.CachePolicy) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import ModuleType
@@ -20,6 +21,7 @@ from flytetemporal.admin import identity, service
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
+from flytetemporal.admin.control import cache_scopes
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.catalog import service as catalog_service
@@ -87,7 +89,7 @@ async def catalog(settings: Settings, *, migrate: bool) -> AsyncIterator[Catalog
 
 def catalog_of(deps: Dependencies, settings: CatalogSettings) -> Catalog:
     """Return the catalog that admin serves: in its database and its store."""
-    return Catalog(deps.sessions, deps.blobs, settings)
+    return Catalog(deps.sessions, deps.blobs, settings, functools.partial(cache_scopes.check, deps))
 
 
 def methods(deps: Dependencies, links: Signer, entries: Catalog) -> list[Method]:

@@ -27,9 +27,10 @@ from flyteidl.datacatalog import datacatalog_pb2 as flyteidl_dot_datacatalog_dot
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'flytetemporal/v1/cache_operations.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a&flyteidl/datacatalog/datacatalog.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\nCacheScope\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x14\n\x0ctask_version\x18\x04 \x01(\t\x12\x11\n\texecution\x18\x05 \x01(\t\":\n\rLookUpRequest\x12)\n\x04keys\x18\x01 \x03(\x0b\x32\x1b.flytetemporal.v1.LookUpKey\"B\n\tLookUpKey\x12\'\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x16.datacatalog.DatasetID\x12\x0c\n\x04tags\x18\x02 \x03(\t\";\n\x0eLookUpResponse\x12)\n\x05\x66ound\x18\x01 \x03(\x0b\x32\x1a.flytetemporal.v1.LookedUp\"\x83\x01\n\x08LookedUp\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\'\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x15.datacatalog.Artifact\x12/\n\x10\x64\x61taset_metadata\x18\x03 \x01(\x0b\x32\x15.datacatalog.Metadata\x12\x10\n\x08left_out\x18\x04 \x01(\x08\"_\n\x12ListEntriesRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"S\n\x13ListEntriesResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.flytetemporal.v1.CacheEntry\x12\r\n\x05token\x18\x02 \x01(\t\"\x86\x02\n\nCacheEntry\x12\'\n\x04task\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x15\n\rcache_version\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x04 \x01(\t\x12\x36\n\x06source\x18\x05 \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12-\n\tstored_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x0c\x45victRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\".\n\rEvictResponse\x12\x0f\n\x07\x65victed\x18\x01 \x01(\x04\x12\x0c\n\x04more\x18\x02 \x01(\x08\"f\n\x0b\x43\x61\x63hePolicy\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x10SetPolicyRequest\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.CachePolicy\"\x13\n\x11SetPolicyResponse\"B\n\x13\x44\x65letePolicyRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\"\x16\n\x14\x44\x65letePolicyResponse\"&\n\x13ListPoliciesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"G\n\x14ListPoliciesResponse\x12/\n\x08policies\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.CachePolicy2\x85\x06\n\x16\x43\x61\x63heOperationsService\x12m\n\x06LookUp\x12\x1f.flytetemporal.v1.LookUpRequest\x1a .flytetemporal.v1.LookUpResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/cache/lookups:\x01*\x12\x89\x01\n\x0bListEntries\x12$.flytetemporal.v1.ListEntriesRequest\x1a%.flytetemporal.v1.ListEntriesResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/api/v1/cache/entries/{scope.project}\x12h\n\x05\x45vict\x12\x1e.flytetemporal.v1.EvictRequest\x1a\x1f.flytetemporal.v1.EvictResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/cache/evict:\x01*\x12w\n\tSetPolicy\x12\".flytetemporal.v1.SetPolicyRequest\x1a#.flytetemporal.v1.SetPolicyResponse\"!\x82\xd3\xe4\x93\x02\x1b\x1a\x16/api/v1/cache/policies:\x01*\x12\x8d\x01\n\x0c\x44\x65letePolicy\x12%.flytetemporal.v1.DeletePolicyRequest\x1a&.flytetemporal.v1.DeletePolicyResponse\".\x82\xd3\xe4\x93\x02(*&/api/v1/cache/policies/{scope.project}\x12}\n\x0cListPolicies\x12%.flytetemporal.v1.ListPoliciesRequest\x1a&.flytetemporal.v1.ListPoliciesResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/cache/policiesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'flytetemporal/v1/cache_operations.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a&flyteidl/datacatalog/datacatalog.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"d\n\nCacheScope\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x14\n\x0ctask_version\x18\x04 \x01(\t\x12\x11\n\texecution\x18\x05 \x01(\t\":\n\rLookUpRequest\x12)\n\x04keys\x18\x01 \x03(\x0b\x32\x1b.flytetemporal.v1.LookUpKey\"B\n\tLookUpKey\x12\'\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x16.datacatalog.DatasetID\x12\x0c\n\x04tags\x18\x02 \x03(\t\";\n\x0eLookUpResponse\x12)\n\x05\x66ound\x18\x01 \x03(\x0b\x32\x1a.flytetemporal.v1.LookedUp\"\x83\x01\n\x08LookedUp\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\'\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x15.datacatalog.Artifact\x12/\n\x10\x64\x61taset_metadata\x18\x03 \x01(\x0b\x32\x15.datacatalog.Metadata\x12\x10\n\x08left_out\x18\x04 \x01(\x08\"_\n\x12ListEntriesRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"S\n\x13ListEntriesResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.flytetemporal.v1.CacheEntry\x12\r\n\x05token\x18\x02 \x01(\t\"\xb5\x02\n\nCacheEntry\x12\'\n\x04task\x18\x01 \x01(\x0b\x32\x19.flyteidl.core.Identifier\x12\x15\n\rcache_version\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x04 \x01(\t\x12\x36\n\x06source\x18\x05 \x01(\x0b\x32&.flyteidl.core.NodeExecutionIdentifier\x12-\n\tstored_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x07\x65lement\x18\x08 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\"L\n\x0c\x45victRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\".\n\rEvictResponse\x12\x0f\n\x07\x65victed\x18\x01 \x01(\x04\x12\x0c\n\x04more\x18\x02 \x01(\x08\"f\n\x0b\x43\x61\x63hePolicy\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x10SetPolicyRequest\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.CachePolicy\"\x13\n\x11SetPolicyResponse\"B\n\x13\x44\x65letePolicyRequest\x12+\n\x05scope\x18\x01 \x01(\x0b\x32\x1c.flytetemporal.v1.CacheScope\"\x16\n\x14\x44\x65letePolicyResponse\"&\n\x13ListPoliciesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"G\n\x14ListPoliciesResponse\x12/\n\x08policies\x18\x01 \x03(\x0b\x32\x1d.flytetemporal.v1.CachePolicy2\x85\x06\n\x16\x43\x61\x63heOperationsService\x12m\n\x06LookUp\x12\x1f.flytetemporal.v1.LookUpRequest\x1a .flytetemporal.v1.LookUpResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/cache/lookups:\x01*\x12\x89\x01\n\x0bListEntries\x12$.flytetemporal.v1.ListEntriesRequest\x1a%.flytetemporal.v1.ListEntriesResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/api/v1/cache/entries/{scope.project}\x12h\n\x05\x45vict\x12\x1e.flytetemporal.v1.EvictRequest\x1a\x1f.flytetemporal.v1.EvictResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/cache/evict:\x01*\x12w\n\tSetPolicy\x12\".flytetemporal.v1.SetPolicyRequest\x1a#.flytetemporal.v1.SetPolicyResponse\"!\x82\xd3\xe4\x93\x02\x1b\x1a\x16/api/v1/cache/policies:\x01*\x12\x8d\x01\n\x0c\x44\x65letePolicy\x12%.flytetemporal.v1.DeletePolicyRequest\x1a&.flytetemporal.v1.DeletePolicyResponse\".\x82\xd3\xe4\x93\x02(*&/api/v1/cache/policies/{scope.project}\x12}\n\x0cListPolicies\x12%.flytetemporal.v1.ListPoliciesRequest\x1a&.flytetemporal.v1.ListPoliciesResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/cache/policiesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,40 +49,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CACHEOPERATIONSSERVICE'].methods_by_name['DeletePolicy']._serialized_options = b'\202\323\344\223\002(*&/api/v1/cache/policies/{scope.project}'
   _globals['_CACHEOPERATIONSSERVICE'].methods_by_name['ListPolicies']._loaded_options = None
   _globals['_CACHEOPERATIONSSERVICE'].methods_by_name['ListPolicies']._serialized_options = b'\202\323\344\223\002\030\022\026/api/v1/cache/policies'
-  _globals['_CACHESCOPE']._serialized_start=228
-  _globals['_CACHESCOPE']._serialized_end=328
-  _globals['_LOOKUPREQUEST']._serialized_start=330
-  _globals['_LOOKUPREQUEST']._serialized_end=388
-  _globals['_LOOKUPKEY']._serialized_start=390
-  _globals['_LOOKUPKEY']._serialized_end=456
-  _globals['_LOOKUPRESPONSE']._serialized_start=458
-  _globals['_LOOKUPRESPONSE']._serialized_end=517
-  _globals['_LOOKEDUP']._serialized_start=520
-  _globals['_LOOKEDUP']._serialized_end=651
-  _globals['_LISTENTRIESREQUEST']._serialized_start=653
-  _globals['_LISTENTRIESREQUEST']._serialized_end=748
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=750
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=833
-  _globals['_CACHEENTRY']._serialized_start=836
-  _globals['_CACHEENTRY']._serialized_end=1098
-  _globals['_EVICTREQUEST']._serialized_start=1100
-  _globals['_EVICTREQUEST']._serialized_end=1176
-  _globals['_EVICTRESPONSE']._serialized_start=1178
-  _globals['_EVICTRESPONSE']._serialized_end=1224
-  _globals['_CACHEPOLICY']._serialized_start=1226
-  _globals['_CACHEPOLICY']._serialized_end=1328
-  _globals['_SETPOLICYREQUEST']._serialized_start=1330
-  _globals['_SETPOLICYREQUEST']._serialized_end=1395
-  _globals['_SETPOLICYRESPONSE']._serialized_start=1397
-  _globals['_SETPOLICYRESPONSE']._serialized_end=1416
-  _globals['_DELETEPOLICYREQUEST']._serialized_start=1418
-  _globals['_DELETEPOLICYREQUEST']._serialized_end=1484
-  _globals['_DELETEPOLICYRESPONSE']._serialized_start=1486
-  _globals['_DELETEPOLICYRESPONSE']._serialized_end=1508
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1510
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1548
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1550
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1621
-  _globals['_CACHEOPERATIONSSERVICE']._serialized_start=1624
-  _globals['_CACHEOPERATIONSSERVICE']._serialized_end=2397
+  _globals['_CACHESCOPE']._serialized_start=260
+  _globals['_CACHESCOPE']._serialized_end=360
+  _globals['_LOOKUPREQUEST']._serialized_start=362
+  _globals['_LOOKUPREQUEST']._serialized_end=420
+  _globals['_LOOKUPKEY']._serialized_start=422
+  _globals['_LOOKUPKEY']._serialized_end=488
+  _globals['_LOOKUPRESPONSE']._serialized_start=490
+  _globals['_LOOKUPRESPONSE']._serialized_end=549
+  _globals['_LOOKEDUP']._serialized_start=552
+  _globals['_LOOKEDUP']._serialized_end=683
+  _globals['_LISTENTRIESREQUEST']._serialized_start=685
+  _globals['_LISTENTRIESREQUEST']._serialized_end=780
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=782
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=865
+  _globals['_CACHEENTRY']._serialized_start=868
+  _globals['_CACHEENTRY']._serialized_end=1177
+  _globals['_EVICTREQUEST']._serialized_start=1179
+  _globals['_EVICTREQUEST']._serialized_end=1255
+  _globals['_EVICTRESPONSE']._serialized_start=1257
+  _globals['_EVICTRESPONSE']._serialized_end=1303
+  _globals['_CACHEPOLICY']._serialized_start=1305
+  _globals['_CACHEPOLICY']._serialized_end=1407
+  _globals['_SETPOLICYREQUEST']._serialized_start=1409
+  _globals['_SETPOLICYREQUEST']._serialized_end=1474
+  _globals['_SETPOLICYRESPONSE']._serialized_start=1476
+  _globals['_SETPOLICYRESPONSE']._serialized_end=1495
+  _globals['_DELETEPOLICYREQUEST']._serialized_start=1497
+  _globals['_DELETEPOLICYREQUEST']._serialized_end=1563
+  _globals['_DELETEPOLICYRESPONSE']._serialized_start=1565
+  _globals['_DELETEPOLICYRESPONSE']._serialized_end=1587
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1589
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1627
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1629
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1700
+  _globals['_CACHEOPERATIONSSERVICE']._serialized_start=1703
+  _globals['_CACHEOPERATIONSSERVICE']._serialized_end=2476
 # @@protoc_insertion_point(module_scope)

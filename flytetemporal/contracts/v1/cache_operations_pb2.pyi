@@ -5,6 +5,7 @@ from flyteidl.datacatalog import datacatalog_pb2 as _datacatalog_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -78,7 +79,7 @@ class ListEntriesResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[CacheEntry, _Mapping]]] = ..., token: _Optional[str] = ...) -> None: ...
 
 class CacheEntry(_message.Message):
-    __slots__ = ("task", "cache_version", "tags", "artifact_id", "source", "stored_at", "expires_at")
+    __slots__ = ("task", "cache_version", "tags", "artifact_id", "source", "stored_at", "expires_at", "element")
     TASK_FIELD_NUMBER: _ClassVar[int]
     CACHE_VERSION_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +87,7 @@ class CacheEntry(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     STORED_AT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
     task: _identifier_pb2.Identifier
     cache_version: str
     tags: _containers.RepeatedScalarFieldContainer[str]
@@ -93,7 +95,8 @@ class CacheEntry(_message.Message):
     source: _identifier_pb2.NodeExecutionIdentifier
     stored_at: _timestamp_pb2.Timestamp
     expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, task: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., cache_version: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., artifact_id: _Optional[str] = ..., source: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., stored_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    element: _wrappers_pb2.UInt32Value
+    def __init__(self, task: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., cache_version: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., artifact_id: _Optional[str] = ..., source: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., stored_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class EvictRequest(_message.Message):
     __slots__ = ("scope", "dry_run")

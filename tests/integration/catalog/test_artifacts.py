@@ -276,6 +276,15 @@ def with_partition(key: str, value: str) -> dc.SinglePropertyFilter:
     return dc.SinglePropertyFilter(partition_filter={"key_val": {"key": key, "value": value}})
 
 
+async def test_a_partition_that_the_dataset_does_not_have_is_refused(catalog: Catalog) -> None:
+    await create_dataset(catalog, "ds", "region")
+
+    with pytest.raises(
+        errors.InvalidRequest, match=r"has no partition \['day'\]; its partitions are \['ds', 'region'\]"
+    ):
+        await listed(catalog, with_partition("ds", "1"), with_partition("day", "1"))
+
+
 async def test_artifacts_are_filtered_by_tag_partition_and_id(catalog: Catalog) -> None:
     await create_dataset(catalog, "ds", "region")
     for name, day, region in (("a", "1", "eu"), ("b", "1", "us"), ("c", "2", "eu")):

@@ -226,6 +226,21 @@ async def test_an_entry_says_what_it_is_where_it_comes_from_and_how_long_it_is_u
     assert not unknown.HasField("source")
 
 
+@pytest.mark.parametrize(("index", "shown"), [("3", 3), ("", None), ("x", None), ("1" * 20, None)])
+async def test_an_entry_says_which_element_of_a_map_task_it_is_of(
+    catalog: Catalog, index: str, shown: int | None
+) -> None:
+    dataset = await store(catalog, "a")
+    metadata = dc.Metadata(key_map={"execution-name": "e1", "exec-element": index})
+    await artifacts.update(
+        catalog, dc.UpdateArtifactRequest(dataset=dataset, artifact_id="a", data=data(o0=1), metadata=metadata)
+    )
+
+    listed = await entries.list_entries(catalog, operations.ListEntriesRequest(scope=Scope(project="p")))
+
+    assert (listed.entries[0].element.value if listed.entries[0].HasField("element") else None) == shown
+
+
 async def test_entries_are_listed_in_pages(catalog: Catalog) -> None:
     for name in "abcde":
         await store(catalog, name)

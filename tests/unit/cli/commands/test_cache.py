@@ -3,7 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from flytetemporal.cli.commands import cache
 from flytetemporal.cli.main import main
+from flytetemporal.contracts.v1 import cache_operations_pb2 as operations
 
 NOWHERE = ["--endpoint", "127.0.0.1:1"]
 
@@ -26,3 +28,13 @@ def test_what_makes_no_sense_is_refused_before_any_call(arguments: list[str], pr
 
     assert done.exit_code == 2
     assert problem in done.output
+
+
+def test_entries_of_map_tasks_name_their_element() -> None:
+    found = operations.ListEntriesResponse()
+    for index in (0, 1):
+        entry = found.entries.add()
+        entry.source.node_id, entry.source.execution_id.name = "n0", "e1"
+        entry.element.value = index
+
+    assert [line.strip() for line in cache._lines(found)[1:]] == ["e1 n0 [0]", "e1 n0 [1]"]
