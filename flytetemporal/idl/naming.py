@@ -21,6 +21,9 @@ UNIQUE_HASH_BITS = 64
 
 # The labels of a child that name the execution that launched it.
 PARENT_LABELS = ("domain", "execution-id", "project", "workflow-name")
+# The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
+# execution of the eager workflow.
+EAGER_LABEL = "eager-exec"
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"

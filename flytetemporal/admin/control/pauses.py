@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, Select, false, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, execution_rows, operator_actions, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, PauseRow, ProjectRow, is_open
+from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow, LaunchPlanRow, PauseRow, ProjectRow, is_open
 from flytetemporal.admin.control import concurrency, pausable_nodes
 from flytetemporal.admin.executions import pausing
 from flytetemporal.contracts.v1 import pauses_pb2
-from flytetemporal.idl import phases
+from flytetemporal.idl import naming, phases
 
 Target = pauses_pb2.PauseTarget
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
@@ -161,17 +162,40 @@ async def _deliver_to(deps: Dependencies, execution_ids: Sequence[ExecutionId]) 
 
 def _owed(target: Target, revision: int) -> Select[int, str, str, str]:
     """Select the open executions that the target covers and that have an older revision."""
-    child, parent = ExecutionRow, aliased(ExecutionRow)
+    parent, row = aliased(ExecutionRow), ExecutionRow
     covered = _first(target).cte("covered", recursive=True)
-    below = select(child.id).join(parent, parent.id == child.source_execution_id)
-    below = below.join(covered, covered.c.id == parent.id).where(child.parent_node_execution_id != 0, is_open(child))
-    covered = covered.union(below)
-    row = ExecutionRow
+    # One part for both kinds of children: Postgres allows the recursive table once.
+    below = _children(parent)
+    covered = covered.union(
+        select(below.c.id).select_from(covered).join(parent, parent.id == covered.c.id).join(below, true())
+    )
     return (
         select(row.id, row.execution_project, row.execution_domain, row.execution_name)
         .where(row.id.in_(select(covered.c.id)), row.pause_revision < revision, is_open(row))
         .order_by(row.id)
     )
+
+
+def _children(parent: type[ExecutionRow]) -> LateralFromClause:
+    """Select the open executions that the launch plan nodes and eager tasks of an execution have launched."""
+    child, eager, tag = aliased(ExecutionRow), aliased(ExecutionRow), ExecutionTagRow
+    launched = select(child.id).where(
+        child.source_execution_id == parent.id, child.parent_node_execution_id != 0, is_open(child)
+    )
+    by_eager = select(eager.id).join(
+        tag,
+        (tag.execution_project == eager.execution_project)
+        & (tag.execution_domain == eager.execution_domain)
+        & (tag.execution_name == eager.execution_name),
+    )
+    by_eager = by_eager.where(
+        tag.execution_project == parent.execution_project,
+        tag.execution_domain == parent.execution_domain,
+        tag.key == naming.EAGER_LABEL,
+        tag.value == parent.execution_name,
+        is_open(eager),
+    )
+    return union_all(launched.correlate(parent), by_eager.correlate(parent)).lateral("below")
 
 
 def _first(target: Target) -> Select[int]:

@@ -16,7 +16,7 @@ from flytetemporal.admin.concurrency import places
 from flytetemporal.admin.control import concurrency
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import aborting, closing
-from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl import identifiers, naming, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 PAGE = 500
@@ -114,7 +114,7 @@ async def abort_orphans(deps: Dependencies, findings: Findings) -> None:
         .join(tag, _names(tag, child, tag.execution_name))
         .join(parent, _names(tag, parent, tag.value))
         .where(
-            tag.key == aborting.EAGER_LABEL,
+            tag.key == naming.EAGER_LABEL,
             parent.phase != "SUCCEEDED",
             is_open(child, or_aborting=False),
             or_(parent.phase.in_(("ABORTING", "ABORTED")), over),

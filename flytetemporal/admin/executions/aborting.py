@@ -14,11 +14,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow, is_open
 from flytetemporal.admin.concurrency import places
 from flytetemporal.admin.executions import delivery
-from flytetemporal.idl import identifiers, phases
-
-# The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
-# execution of the eager workflow.
-EAGER_LABEL = "eager-exec"
+from flytetemporal.idl import identifiers, naming, phases
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -83,7 +79,7 @@ async def abort_children(deps: Dependencies, parent: identifier_pb2.WorkflowExec
         .where(
             tag.execution_project == project,
             tag.execution_domain == domain,
-            tag.key == EAGER_LABEL,
+            tag.key == naming.EAGER_LABEL,
             tag.value == name,
             child.execution_name != name,
             is_open(child, or_aborting=False),

@@ -29,7 +29,7 @@ from flytetemporal.admin.schedules import pausing
 from flytetemporal.admin.settings import run_policies
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
-from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl import identifiers, naming, phases
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 
@@ -249,7 +249,7 @@ async def _parent_row(session: AsyncSession, launch: Launch) -> int:
     if launch.linkage.parent_node_row:
         return launch.linkage.source_row
     # flytekit marks what an eager workflow launches by a label only.
-    eager = launch.spec.labels.values.get(aborting.EAGER_LABEL, "")
+    eager = launch.spec.labels.values.get(naming.EAGER_LABEL, "")
     row = ExecutionRow
     query = select(row.id).where(
         row.execution_project == launch.id.project,

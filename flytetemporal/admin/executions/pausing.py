@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow, LaunchPlanRow, NodeExecutionRow, PauseRow
+from flytetemporal.admin.base.models import ExecutionRow, ExecutionTagRow, LaunchPlanRow, NodeExecutionRow, PauseRow
 from flytetemporal.contracts.v1 import execution_pb2, pauses_pb2
-from flytetemporal.idl import identifiers, times
+from flytetemporal.idl import identifiers, naming, times
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
 Kind = pauses_pb2.PauseTarget
@@ -28,7 +28,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Ancestor:
-    """An execution, or one above it. ``nodes`` are the nodes of it that the execution is below; None: it itself."""
+    """An execution, or one above it. ``nodes`` are the nodes of it that the execution is below; None: it itself.
+
+    Which node of an eager workflow has launched an execution is not known, so ``nodes`` is empty then.
+    """
 
     key: Key
     launch_plan: Key | None
@@ -105,16 +108,31 @@ async def _ancestors(session: AsyncSession, key: Key) -> list[_Ancestor]:
     found: list[_Ancestor] = []
     nodes: frozenset[str] | None = None
     condition = names == tuple_(*key)
+    seen: set[Key] = set()
     while (read := (await session.execute(columns.where(condition))).one_or_none()) is not None:
         # An execution of a single task has no launch plan, so the joined columns can be NULL.
         plan_key = (read.project, read.domain, read.name) if read.launch_plan_id else None
         own = (read.execution_project, read.execution_domain, read.execution_name)
         found.append(_Ancestor(own, plan_key, nodes))
-        if not read.parent_node_execution_id:
+        seen.add(own)
+        if read.parent_node_execution_id:
+            condition = row.id == read.source_execution_id
+            nodes = await _node_and_those_above(session, read.parent_node_execution_id)
+            continue
+        root = await _eager_root(session, own)
+        if root is None or root in seen:  # Anyone can set the label, also in a circle.
             break
-        condition = row.id == read.source_execution_id
-        nodes = await _node_and_those_above(session, read.parent_node_execution_id)
+        condition, nodes = names == tuple_(*root), frozenset()
     return found
+
+
+async def _eager_root(session: AsyncSession, key: Key) -> Key | None:
+    """Return the execution of the eager workflow that launched an execution; None if none did."""
+    tag = ExecutionTagRow
+    own = tuple_(tag.execution_project, tag.execution_domain, tag.execution_name) == tuple_(*key)
+    query = select(tag.value).where(own, tag.key == naming.EAGER_LABEL)
+    name = await session.scalar(query.limit(1))
+    return (key[0], key[1], name) if name else None
 
 
 async def _node_and_those_above(session: AsyncSession, number: int) -> frozenset[str]:

@@ -14,6 +14,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import (
     ExecutionRow,
+    ExecutionTagRow,
     LaunchPlanRow,
     NodeExecutionRow,
     OperatorActionRow,
@@ -285,6 +286,63 @@ async def test_children_of_launch_plan_nodes_pause_with_their_parents(
 
     assert of_all == {"e1": [1], "child": [1], "sibling": [1], "grandchild": [1]}
     assert delivered(engine) == {"e1": [1], "child": [1], "sibling": [0], "grandchild": [1]}
+
+
+async def label(deps: Dependencies, name: str, root: str) -> None:
+    """Mark an execution as flytekit marks what an eager workflow launches."""
+    async with deps.sessions.begin() as session:
+        session.add(
+            ExecutionTagRow(
+                execution_project=PROJECT, execution_domain=DOMAIN, execution_name=name, key="eager-exec", value=root
+            )
+        )
+
+
+async def test_what_an_eager_workflow_has_launched_pauses_with_it(deps: Dependencies, engine: RecordingEngine) -> None:
+    parent = await record(deps, engine, "e1")
+    node = await add_node(deps, "e1", "n0")
+    await record(deps, engine, "child", source_execution_id=parent, parent_node_execution_id=node)
+    numbers = {}
+    for name, root in (("a", "e1"), ("b", "e1"), ("below", "child"), ("other", "e2")):
+        numbers[name] = await record(deps, engine, name)
+        await label(deps, name, root)
+    by_plan = await add_node(deps, "a", "n1")
+    await record(deps, engine, "deep", source_execution_id=numbers["a"], parent_node_execution_id=by_plan)
+
+    await pause(deps, of_execution())
+    of_all = delivered(engine)
+    await resume(deps, of_execution())
+    engine.paused.clear()
+    await pause(deps, of_node("n0"))
+
+    assert of_all == {name: [1] for name in ("e1", "child", "a", "b", "below", "deep")}
+    # Which node has launched them is not known.
+    assert delivered(engine) == {"e1": [1], "child": [1], "a": [0], "b": [0], "below": [1], "deep": [0]}
+
+
+async def test_an_execution_that_an_eager_workflow_launches_while_it_is_paused_is_paused(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await record(deps, engine, "e1")
+    await pause(deps, of_execution())
+    await record(deps, engine, "late", "UNDEFINED")
+    await label(deps, "late", "e1")
+
+    await delivery.start(deps, contract_pb2.ExecutionInput(execution_id=identifier("late"), inline_graph=b"g"))
+
+    assert [found.target.name for found in engine.started[-1].pauses.pauses] == ["e1"]
+
+
+async def test_labels_in_a_circle_pause_each_other_and_nothing_hangs(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    for name, root in (("e1", "e2"), ("e2", "e1")):
+        await record(deps, engine, name)
+        await label(deps, name, root)
+
+    await pause(deps, of_execution())
+
+    assert delivered(engine) == {"e1": [1], "e2": [1]}
 
 
 async def test_the_sweeper_delivers_what_the_call_could_not(deps: Dependencies, engine: RecordingEngine) -> None:
