@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.execution_rows import SelectedColumns
 from flytetemporal.admin.base.models import ExecutionRow
-from flytetemporal.errors import InvalidRequest
+from flytetemporal.errors import InvalidRequest, Unavailable
 from flytetemporal.idl.identifiers import ExecutionKey
 
 MAX_KEYS = 200
@@ -56,6 +56,7 @@ class _Reads:
         return await asyncio.shield(answer)  # Several callers can wait for it, and one may be cancelled.
 
     async def _read_all(self) -> None:
+        answers: dict[ExecutionKey, asyncio.Future[Found | None]] = {}
         try:
             while self._waiting:
                 keys = list(self._waiting)[:MAX_KEYS]
@@ -63,6 +64,11 @@ class _Reads:
                 await self._answer(answers)
         finally:
             self._reading = None
+            # Not everything is an Exception that ends a statement: a cancellation is none. Its readers would wait for
+            # ever, and so would those that have arrived since.
+            for answer in (*answers.values(), *self._waiting.values()):
+                _fail(answer, Unavailable("the read was cancelled; try again"))
+            self._waiting.clear()
 
     async def _answer(self, answers: dict[ExecutionKey, "asyncio.Future[Found | None]"]) -> None:
         try:
@@ -70,8 +76,7 @@ class _Reads:
         except Exception as e:
             if len(answers) == 1 or not isinstance(e, InvalidRequest):
                 for answer in answers.values():
-                    answer.set_exception(e)
-                    answer.exception()  # Read, since its callers may all have been cancelled.
+                    _fail(answer, e)
                 return
             for key, answer in answers.items():  # One key can be wrong, such as one with a NUL character.
                 await self._answer({key: answer})
@@ -83,3 +88,9 @@ class _Reads:
         async with self._sessions() as session:
             keys_by_part = {part: [key[position] for key in keys] for position, part in enumerate(_PARTS)}
             return (await session.execute(_QUERY, keys_by_part)).all()
+
+
+def _fail(answer: "asyncio.Future[Found | None]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()  # Read, since its callers may all have been cancelled.

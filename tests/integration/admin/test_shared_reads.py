@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from flyteidl.admin import execution_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal import errors
@@ -13,6 +13,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import shared_reads, workflow_executions
 from tests.fixtures import effort
+from tests.fixtures.waiting import bounded
 
 Maker = async_sessionmaker[AsyncSession]
 
@@ -81,3 +82,63 @@ async def test_a_cancelled_read_leaves_others_of_the_same_execution_alone(deps: 
     cancelled.cancel()
 
     assert (await other).id.name == "e1"
+
+
+async def blocked(sessions: Maker) -> int:
+    """Return the server process that waits for a lock, when there is one."""
+    query = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    while True:
+        async with sessions() as session:
+            pid = await session.scalar(query)
+        if pid is not None:
+            return int(pid)
+        await asyncio.sleep(0.01)
+
+
+async def test_reads_whose_connection_fails_are_all_unavailable_and_the_next_one_is_answered(
+    deps: Dependencies,
+) -> None:
+    async with deps.sessions.begin() as blocking:
+        await blocking.execute(text("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE"))
+        reads = [asyncio.create_task(get(deps, name)) for name in ("e1", "e2", "e1")]
+        pid = await bounded(blocked(deps.sessions))
+        await blocking.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        failed = await asyncio.gather(*reads, return_exceptions=True)
+
+    assert [type(error) for error in failed] == [errors.Unavailable] * 3
+    assert (await get(deps, "e1")).id.name == "e1"
+
+
+async def test_reads_of_which_the_first_is_cancelled_while_the_statement_waits_are_answered(
+    deps: Dependencies,
+) -> None:
+    async with deps.sessions.begin() as blocking:
+        await blocking.execute(text("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE"))
+        first = asyncio.create_task(get(deps, "e1"))
+        await bounded(blocked(deps.sessions))
+        joined, same = asyncio.create_task(get(deps, "e2")), asyncio.create_task(get(deps, "e1"))
+        await asyncio.sleep(0)
+        first.cancel()
+        same.cancel()
+
+    assert (await joined).id.name == "e2"
+    ended = await asyncio.gather(first, same, return_exceptions=True)
+    assert [type(error) for error in ended] == [asyncio.CancelledError] * 2
+
+
+async def test_readers_do_not_wait_for_ever_if_the_read_is_cancelled(deps: Dependencies) -> None:
+    async with deps.sessions.begin() as blocking:
+        await blocking.execute(text("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE"))
+        first = asyncio.create_task(get(deps, "e1"))
+        await bounded(blocked(deps.sessions))
+        later = asyncio.create_task(get(deps, "e2"))
+        await asyncio.sleep(0)
+        reading = shared_reads._of_sessions[deps.sessions]._reading
+        assert reading is not None
+        reading.cancel()
+        with pytest.raises(errors.Unavailable):
+            await first
+        with pytest.raises(errors.Unavailable):
+            await later
+
+    assert (await get(deps, "e1")).id.name == "e1"
