@@ -154,12 +154,15 @@ def _earlier(node: node_execution_pb2.NodeExecution) -> execution_pb2.EarlierNod
     closure = node.closure
     earlier = execution_pb2.EarlierNode(
         node_id=node.id.node_id,
+        spec_node_id=node.metadata.spec_node_id,
         has_outputs=closure.phase in _REUSED,
         checkpoint_uri=closure.task_node_metadata.checkpoint_uri,
         futures_uri=closure.dynamic_job_spec_uri,
     )
     if earlier.has_outputs:
-        earlier.input_uri, earlier.output_uri, earlier.deck_uri = node.input_uri, closure.output_uri, closure.deck_uri
+        earlier.output_uri, earlier.deck_uri = closure.output_uri, closure.deck_uri
+    if earlier.has_outputs or earlier.futures_uri:
+        earlier.input_uri = node.input_uri
     if closure.HasField("workflow_node_metadata"):
         earlier.child.CopyFrom(closure.workflow_node_metadata.executionId)
     return earlier

@@ -68,6 +68,8 @@ class ExecutionWorkflow:
         """Return what one node, or every node that has not ended, waits for."""
         answer = self._waits.answer(node_id)
         answer.revision = self._edits.revision
+        for wait in answer.waits:
+            wait.will_be_skipped = self._edits.will_skip(wait.node_id)
         return answer
 
     # An execution that ends, or fails to read its graph, leaves edits unanswered; admin asks again.
@@ -125,6 +127,7 @@ async def _walk(run: Run) -> Values:
     argument = run.argument
     run.reports.start()
     await run.state.restore()
+    run.recovery.restore(run.state.strangers())
     run.graph = graph.parse(await _graph_bytes(argument))
     run.edits.open(run.state.standing, run.parallelism.resize, run.state.forget_memory)
     program = Program(run.graph, argument.tasks)

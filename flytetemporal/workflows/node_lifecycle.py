@@ -74,7 +74,9 @@ async def _recovered(node: NodeRun) -> Values | None:
     if not recovery.is_active or node.progress.HasField("began_at") or node.node.WhichOneof("target") == "end":
         return None
     with node.waiting(lambda wait: wait.engine.CopyFrom(operations_pb2.EngineWait(work="recovery"))):
-        earlier = await recovery.find(node.scope.parent_id, node.id)
+        earlier = await recovery.find(node.scope.parent_id, node.id, node.node.id)
+    if recovery.is_stranger(node.id):
+        node.progress.is_stranger = True
     if not earlier.has_outputs:
         return None
     event = node.phase_event(Phase.RECOVERED)
@@ -129,8 +131,16 @@ async def _run_admitted(node: NodeRun, sources: Outputs, run_kind: Kind, abort: 
         raise _Failed(node_inputs.binding_failure(e)) from e
     if not progress.HasField("began_at"):  # The previous run has reported a node that it started.
         progress.began_at.CopyFrom(runs.now())
-        node.report(node.phase_event(Phase.QUEUED))
+        _report_queued(node)
     return await _run_queued(node, inputs, run_kind, abort)
+
+
+def _report_queued(node: NodeRun) -> None:
+    event = node.phase_event(Phase.QUEUED)
+    # A dynamic node whose workflow is taken up runs no attempt, which would write its inputs.
+    if node.earlier.futures_uri and node.earlier.input_uri:
+        event.input_uri = node.earlier.input_uri
+    node.report(event)
 
 
 async def _run_queued(node: NodeRun, inputs: execution_pb2.NodeInputs, run_kind: Kind, abort: Abort) -> Values:

@@ -124,6 +124,10 @@ class RunState:
         """Whether the node was open in the previous run."""
         return node_id in self._resumed
 
+    def strangers(self) -> list[str]:
+        """Return the open nodes of the previous run of which nothing is reused in a recovery."""
+        return [node.node_id for node in self._restored.values() if node.is_stranger]
+
     def is_due(self, node_id: str) -> bool:
         """Whether the node was open in the previous run, or was suspended, and has not started again yet."""
         return node_id in self._restored

@@ -8,6 +8,7 @@ node that has not succeeded, or below which a node is asked for, is entered: wha
 import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flytetemporal import errors
 from flytetemporal.admin.forks import fitting, levels
@@ -203,10 +204,10 @@ class Planner:
             case "branch":
                 self._level(levels.of_branch(level, spec, node.id))
             case "array" if spec.array.node.HasField("task") and not spec.array.HasField("job"):
-                reused.nodes.add(node_id=node.id, elements=True)
+                reused.nodes.append(_trace(node, elements=True))
             case "launch_plan" if not self._asked.has_version and node.id not in self._open_children:
                 if node.message.closure.HasField("workflow_node_metadata"):
-                    reused.nodes.add(node_id=node.id, child=node.message.closure.workflow_node_metadata.executionId)
+                    reused.nodes.append(_trace(node, child=node.message.closure.workflow_node_metadata.executionId))
             case "task":
                 self._enter_task(level, node, reused)
             case _:  # A gate waits again, and nothing is left of a child that runs another version.
@@ -222,12 +223,14 @@ class Planner:
                     f"cannot be reused by another one; fork from {node.id}"
                 )
         elif graph is not None and closure.dynamic_job_spec_uri:
-            reused.nodes.add(node_id=node.id, futures_uri=closure.dynamic_job_spec_uri)
+            reused.nodes.append(
+                _trace(node, futures_uri=closure.dynamic_job_spec_uri, input_uri=node.message.input_uri)
+            )
             attempt = locations.parent(closure.dynamic_job_spec_uri).rpartition("/")[2]
             generated = fitting.Definition(level.definition.version, graph, {})
             self._level(levels.of_workflow(generated, generated, below=(node.id, attempt)))
         elif closure.task_node_metadata.checkpoint_uri:
-            reused.nodes.add(node_id=node.id, checkpoint_uri=closure.task_node_metadata.checkpoint_uri)
+            reused.nodes.append(_trace(node, checkpoint_uri=closure.task_node_metadata.checkpoint_uri))
 
 
 def entered_nodes(asked: Asked, nodes: SourceNodes) -> frozenset[str]:
@@ -237,8 +240,8 @@ def entered_nodes(asked: Asked, nodes: SourceNodes) -> frozenset[str]:
 
 def _reused(node: SourceNode) -> execution_pb2.EarlierNode:
     closure = node.message.closure
-    earlier = execution_pb2.EarlierNode(
-        node_id=node.id,
+    earlier = _trace(
+        node,
         has_outputs=True,
         input_uri=node.message.input_uri,
         output_uri=closure.output_uri,
@@ -247,6 +250,11 @@ def _reused(node: SourceNode) -> execution_pb2.EarlierNode:
     if closure.HasField("workflow_node_metadata"):
         earlier.child.CopyFrom(closure.workflow_node_metadata.executionId)
     return earlier
+
+
+def _trace(node: SourceNode, **fields: Any) -> execution_pb2.EarlierNode:
+    spec_node_id = node.message.metadata.spec_node_id
+    return execution_pb2.EarlierNode(node_id=node.id, spec_node_id=spec_node_id, **fields)
 
 
 def _below(level: Level, spec: graph_pb2.Node) -> str:

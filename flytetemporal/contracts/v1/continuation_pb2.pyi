@@ -87,7 +87,7 @@ class HeldNode(_message.Message):
     def __init__(self, error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., timed_out: _Optional[bool] = ..., checkpoint_uri: _Optional[str] = ...) -> None: ...
 
 class OpenNode(_message.Message):
-    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "held", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache", "clock", "attempt_clock")
+    __slots__ = ("node_id", "began_at", "attempt", "failures", "attempt_began_at", "retry_at", "last_error", "held", "wakes_at", "launched", "asked", "dynamic", "deck_uri", "memory_bytes", "cache", "clock", "attempt_clock", "is_stranger")
     class FailuresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +112,7 @@ class OpenNode(_message.Message):
     CACHE_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_CLOCK_FIELD_NUMBER: _ClassVar[int]
+    IS_STRANGER_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     began_at: _timestamp_pb2.Timestamp
     attempt: int
@@ -129,7 +130,8 @@ class OpenNode(_message.Message):
     cache: _event_pb2.TaskNodeMetadata
     clock: StoppedClock
     attempt_clock: StoppedClock
-    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., held: _Optional[_Union[HeldNode, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ..., clock: _Optional[_Union[StoppedClock, _Mapping]] = ..., attempt_clock: _Optional[_Union[StoppedClock, _Mapping]] = ...) -> None: ...
+    is_stranger: bool
+    def __init__(self, node_id: _Optional[str] = ..., began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ..., attempt_began_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[_Union[_execution_pb2.ExecutionError, _Mapping]] = ..., held: _Optional[_Union[HeldNode, _Mapping]] = ..., wakes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launched: _Optional[bool] = ..., asked: _Optional[bool] = ..., dynamic: _Optional[_Union[_execution_pb2_1.DynamicGraph, _Mapping]] = ..., deck_uri: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cache: _Optional[_Union[_event_pb2.TaskNodeMetadata, _Mapping]] = ..., clock: _Optional[_Union[StoppedClock, _Mapping]] = ..., attempt_clock: _Optional[_Union[StoppedClock, _Mapping]] = ..., is_stranger: _Optional[bool] = ...) -> None: ...
 
 class StateBytes(_message.Message):
     __slots__ = ("directory", "gzipped")

@@ -286,7 +286,7 @@ class CaseChoice(_message.Message):
     def __init__(self, position: _Optional[int] = ..., malformed: _Optional[str] = ...) -> None: ...
 
 class TaskAttempt(_message.Message):
-    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs", "memory_bytes", "cache_miss")
+    __slots__ = ("node_event", "attempt", "tasks", "task", "inputs", "data_dir", "output_dir", "raw_output_dir", "previous_checkpoint_dir", "generated_name", "overrides", "timeout", "interruptible", "settings", "workflow_id", "queued_at", "element", "older_checkpoint_dirs", "memory_bytes", "shows_memory", "cache_miss")
     NODE_EVENT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -306,6 +306,7 @@ class TaskAttempt(_message.Message):
     ELEMENT_FIELD_NUMBER: _ClassVar[int]
     OLDER_CHECKPOINT_DIRS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHOWS_MEMORY_FIELD_NUMBER: _ClassVar[int]
     CACHE_MISS_FIELD_NUMBER: _ClassVar[int]
     node_event: _event_pb2.NodeExecutionEvent
     attempt: int
@@ -326,8 +327,9 @@ class TaskAttempt(_message.Message):
     element: ArrayElement
     older_checkpoint_dirs: _containers.RepeatedScalarFieldContainer[str]
     memory_bytes: int
+    shows_memory: bool
     cache_miss: CacheMiss
-    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., cache_miss: _Optional[_Union[CacheMiss, _Mapping]] = ...) -> None: ...
+    def __init__(self, node_event: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., attempt: _Optional[int] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., task: _Optional[int] = ..., inputs: _Optional[_Union[NodeInputs, _Mapping]] = ..., data_dir: _Optional[str] = ..., output_dir: _Optional[str] = ..., raw_output_dir: _Optional[str] = ..., previous_checkpoint_dir: _Optional[str] = ..., generated_name: _Optional[str] = ..., overrides: _Optional[_Union[_workflow_pb2.TaskNodeOverrides, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., interruptible: _Optional[bool] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., queued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[_Union[ArrayElement, _Mapping]] = ..., older_checkpoint_dirs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., shows_memory: _Optional[bool] = ..., cache_miss: _Optional[_Union[CacheMiss, _Mapping]] = ...) -> None: ...
 
 class CacheMiss(_message.Message):
     __slots__ = ("at", "replaces")
@@ -498,7 +500,7 @@ class EarlierNodes(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[EarlierNode, _Mapping]]] = ..., token: _Optional[str] = ...) -> None: ...
 
 class EarlierNode(_message.Message):
-    __slots__ = ("node_id", "has_outputs", "input_uri", "output_uri", "deck_uri", "checkpoint_uri", "futures_uri", "child", "elements")
+    __slots__ = ("node_id", "has_outputs", "input_uri", "output_uri", "deck_uri", "checkpoint_uri", "futures_uri", "child", "elements", "spec_node_id")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     HAS_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     INPUT_URI_FIELD_NUMBER: _ClassVar[int]
@@ -508,6 +510,7 @@ class EarlierNode(_message.Message):
     FUTURES_URI_FIELD_NUMBER: _ClassVar[int]
     CHILD_FIELD_NUMBER: _ClassVar[int]
     ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    SPEC_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     has_outputs: bool
     input_uri: str
@@ -517,4 +520,5 @@ class EarlierNode(_message.Message):
     futures_uri: str
     child: _identifier_pb2.WorkflowExecutionIdentifier
     elements: bool
-    def __init__(self, node_id: _Optional[str] = ..., has_outputs: _Optional[bool] = ..., input_uri: _Optional[str] = ..., output_uri: _Optional[str] = ..., deck_uri: _Optional[str] = ..., checkpoint_uri: _Optional[str] = ..., futures_uri: _Optional[str] = ..., child: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., elements: _Optional[bool] = ...) -> None: ...
+    spec_node_id: str
+    def __init__(self, node_id: _Optional[str] = ..., has_outputs: _Optional[bool] = ..., input_uri: _Optional[str] = ..., output_uri: _Optional[str] = ..., deck_uri: _Optional[str] = ..., checkpoint_uri: _Optional[str] = ..., futures_uri: _Optional[str] = ..., child: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., elements: _Optional[bool] = ..., spec_node_id: _Optional[str] = ...) -> None: ...

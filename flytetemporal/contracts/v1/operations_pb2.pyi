@@ -66,7 +66,7 @@ class Waits(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., more: _Optional[int] = ...) -> None: ...
 
 class Wait(_message.Message):
-    __slots__ = ("node_id", "name", "since", "nodes", "slot", "hold", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "pause", "text")
+    __slots__ = ("node_id", "name", "since", "nodes", "slot", "hold", "signal", "timer", "backoff", "attempt", "nested", "engine", "child", "pause", "text", "will_be_skipped")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class Wait(_message.Message):
     CHILD_FIELD_NUMBER: _ClassVar[int]
     PAUSE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    WILL_BE_SKIPPED_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     name: str
     since: _timestamp_pb2.Timestamp
@@ -97,7 +98,8 @@ class Wait(_message.Message):
     child: ChildWait
     pause: _pauses_pb2.Pause
     text: str
-    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., hold: _Optional[_Union[HoldWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., pause: _Optional[_Union[_pauses_pb2.Pause, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+    will_be_skipped: bool
+    def __init__(self, node_id: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Union[NodesWait, _Mapping]] = ..., slot: _Optional[_Union[SlotWait, _Mapping]] = ..., hold: _Optional[_Union[HoldWait, _Mapping]] = ..., signal: _Optional[_Union[SignalWait, _Mapping]] = ..., timer: _Optional[_Union[TimerWait, _Mapping]] = ..., backoff: _Optional[_Union[BackoffWait, _Mapping]] = ..., attempt: _Optional[_Union[AttemptWait, _Mapping]] = ..., nested: _Optional[_Union[NestedWait, _Mapping]] = ..., engine: _Optional[_Union[EngineWait, _Mapping]] = ..., child: _Optional[_Union[ChildWait, _Mapping]] = ..., pause: _Optional[_Union[_pauses_pb2.Pause, _Mapping]] = ..., text: _Optional[str] = ..., will_be_skipped: _Optional[bool] = ...) -> None: ...
 
 class NodesWait(_message.Message):
     __slots__ = ("node_ids",)

@@ -6,6 +6,7 @@ and what a fork reuses is in a file, since its source can still run.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from temporalio import exceptions, workflow
 
@@ -13,6 +14,7 @@ from flytetemporal.contracts import activities
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import engine_activities
+from flytetemporal.workflows.versions import Patch
 
 Level = dict[str, execution_pb2.EarlierNode]
 NONE = execution_pb2.EarlierNode()
@@ -26,10 +28,15 @@ class Recovery:
         self._execution_id = argument.recovered_from
         self._reused = argument.reused if argument.HasField("reused") else None
         self._levels: dict[str, asyncio.Task[Level]] = {}
+        # Nodes whose id was that of another node, with those below them. Only for membership tests.
+        self._strangers: set[str] = set()
 
-    async def find(self, parent_id: str, node_id: str) -> execution_pb2.EarlierNode:
-        """Return the node of the same id in the earlier execution; an empty one if nothing of it is reused."""
+    async def find(self, parent_id: str, node_id: str, spec_node_id: str) -> execution_pb2.EarlierNode:
+        """Return the same node of the earlier execution; an empty one if nothing of it is reused."""
         if not self.is_active:
+            return NONE
+        if parent_id in self._strangers:
+            self._strangers.add(node_id)
             return NONE
         if parent_id not in self._levels:
             self._levels[parent_id] = asyncio.create_task(self._read(parent_id))
@@ -37,15 +44,33 @@ class Recovery:
         if not level.done():
             # Siblings wait for the same task: the cancellation of one of them must not reach it.
             await workflow.wait([level])
-        return level.result().get(node_id, NONE)
+        found = level.result().get(node_id, NONE)
+        # The ids of long names are hashes of 32 bits. Of two names with the same hash, the one that starts first gets
+        # it, and that can be another one than in the earlier execution. An older worker has not read the names.
+        if found.spec_node_id not in ("", spec_node_id) and workflow.patched(Patch.RECOVERY_BY_NAME):
+            self._strangers.add(node_id)
+            return NONE
+        return found
+
+    def is_stranger(self, node_id: str) -> bool:
+        """Whether nothing of the node is reused, since another one had its id or that of a node above it."""
+        return node_id in self._strangers
+
+    def restore(self, strangers: Iterable[str]) -> None:
+        """Restore what ``is_stranger`` answered in the previous run."""
+        self._strangers.update(strangers)
 
     def known(self, parent_id: str, node_id: str) -> execution_pb2.EarlierNode:
         """Return what ``find`` has found; an empty node if the level was not read."""
+        if node_id in self._strangers:
+            return NONE
         level = self._levels.get(parent_id)
         return level.result().get(node_id, NONE) if level is not None and level.done() else NONE
 
     def reuses_elements(self, parent_id: str, node_id: str) -> bool:
         """Whether elements of an array that succeeded earlier are reused although the array did not succeed."""
+        if node_id in self._strangers:
+            return False
         return self.is_active if self._reused is None else self.known(parent_id, node_id).elements
 
     def dynamic_attempt(self, parent_id: str, node_id: str) -> int | None:

@@ -130,6 +130,10 @@ class Edits:
         """Return the outputs with which a node ends now instead of running; None: it runs."""
         return self._skips.pop(node_id, None)
 
+    def will_skip(self, node_id: str) -> bool:
+        """Whether a node that waits ends with given outputs when its turn comes."""
+        return node_id in self._skips
+
     # What operators ask.
 
     def check(self, command: edits_pb2.EditCommand) -> edits_pb2.EditResponse | None:
@@ -270,9 +274,16 @@ class Edits:
         if standing is Standing.UNKNOWN:
             raise NotFound(
                 f"the execution has no node {node_id}, or a node above it has not generated it yet; "
-                "see the nodes that have not ended with: flytetemporal why"
+                f"see the nodes that have not ended with: flytetemporal why{self._hint(node_id)}"
             )
         return standing
+
+    def _hint(self, node_id: str) -> str:
+        """Return what to do if a node is an element of an array; empty if there is no node above it."""
+        above = node_id.rpartition("-")[0].rpartition("-")[0]
+        if self._standing is None or not above or self._standing(above) is Standing.UNKNOWN:
+            return ""
+        return f". Elements of a map task cannot be changed one by one: if {node_id} is one, name {above}"
 
 
 def _digest(command: edits_pb2.EditCommand) -> str:

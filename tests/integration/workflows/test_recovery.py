@@ -5,7 +5,7 @@ from flyteidl.core import identifier_pb2
 
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2
 from tests.fixtures.engine_runs import EngineRuns, bind, body, constant, int_map, succeeded, task_node, task_summary
-from tests.integration.workflows.graphs import chain
+from tests.integration.workflows.graphs import chain, nested
 from tests.integration.workflows.test_arrays import array, lists
 from tests.integration.workflows.test_dynamic import made, returns_a_workflow
 
@@ -98,7 +98,8 @@ async def test_a_dynamic_node_that_failed_is_not_generated_again(runs: EngineRun
         task_node("dn0", [0], [constant("a", 40)]), task_node("dn1", [2], [constant("a", 1)]), output="dn1"
     )
     futures = f"{OLD}/n0/data/1/futures.pb"
-    runs.earlier[""] = [execution_pb2.EarlierNode(node_id="n0", futures_uri=futures)]
+    inputs = f"{OLD}/n0/data/inputs.pb"
+    runs.earlier[""] = [execution_pb2.EarlierNode(node_id="n0", futures_uri=futures, input_uri=inputs)]
     runs.earlier["n0"] = [earlier(runs, "n0-1-dn0", 10)]
 
     async with runs.workers():
@@ -108,6 +109,44 @@ async def test_a_dynamic_node_that_failed_is_not_generated_again(runs: EngineRun
     assert [attempt.node_event.id.node_id for attempt in runs.attempts] == ["n0-1-dn1"]
     assert runs.phases()["n0-1-dn0"] == ["RECOVERED"]
     assert [request.futures_dir for request in runs.compiled] == [f"{OLD}/n0/data/1"]
+    first = next(event for event in runs.node_events if event.id.node_id == "n0")
+    assert first.input_uri == inputs, "no attempt writes its own"
+
+
+async def test_a_node_does_not_take_the_outputs_of_another_one_that_had_its_id(runs: EngineRuns) -> None:
+    """Ids of long names are hashes of 32 bits: which of two names gets one depends on which starts first."""
+    another, same = earlier(runs, "n0", 10), earlier(runs, "n1", 20)
+    another.spec_node_id, same.spec_node_id = "another", "n1"
+    runs.earlier[""] = [another, same]
+
+    async with runs.workers():
+        phase = await runs.outcome(chain(2), int_map(a=1))
+
+    assert phase == "SUCCEEDED"
+    assert [attempt.node_event.id.node_id for attempt in runs.attempts] == ["n0"]
+    assert runs.phases()["n1"] == ["RECOVERED"]
+
+
+async def test_nothing_below_such_a_node_is_taken_from_another_one_in_later_runs_either(runs: EngineRuns) -> None:
+    runs.history_events = 60
+    another = earlier(runs, "n0", 10)
+    another.spec_node_id = "another"
+    another.has_outputs = False
+    another.checkpoint_uri = f"{OLD}/_checkpoints"
+    runs.earlier[""] = [another]
+    runs.earlier["n0"] = [earlier(runs, f"n0-0-n{i}", i) for i in range(20)]
+    inner = [
+        task_node(f"n{i}", [i + 1 if i else 0], [bind("a", f"n{i - 1}" if i else "start-node", "o0" if i else "a")])
+        for i in range(20)
+    ]
+
+    async with runs.workers():
+        handle = await runs.start(nested(*inner), int_map(a=1))
+        phase = await runs.wait(handle)
+
+    assert phase == "SUCCEEDED"
+    assert len(await runs.histories(handle)) > 1
+    assert len(runs.attempts) == 20
 
 
 async def test_a_task_that_failed_gets_its_checkpoint(runs: EngineRuns) -> None:

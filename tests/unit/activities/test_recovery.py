@@ -78,7 +78,13 @@ async def test_of_a_node_that_failed_its_checkpoint_and_its_workflow_are_reused(
     )
 
     assert read.nodes == [
-        execution_pb2.EarlierNode(node_id="a", checkpoint_uri="s/a/_checkpoints", futures_uri="s/a/data/0/futures.pb")
+        execution_pb2.EarlierNode(
+            node_id="a",
+            checkpoint_uri="s/a/_checkpoints",
+            futures_uri="s/a/data/0/futures.pb",
+            # A dynamic node whose workflow is taken up runs no attempt, which would write its inputs again.
+            input_uri="s/a/inputs.pb",
+        )
     ]
 
 
@@ -132,3 +138,14 @@ async def test_a_fork_reads_the_levels_of_its_file_in_pages() -> None:
     assert not rest.token
     assert first.ByteSize() < 512_000
     assert not (await read("n1")).nodes
+
+
+async def test_a_node_is_known_by_its_name_as_well_as_by_its_id() -> None:
+    found = node("a", Phase.SUCCEEDED)
+    found.metadata.spec_node_id = "a-long-name"
+
+    read = await RecoveryActivities(store(), Nodes(found)).read_earlier_nodes(
+        execution_pb2.EarlierNodesRequest(execution_id=OLD)
+    )
+
+    assert [earlier.spec_node_id for earlier in read.nodes] == ["a-long-name"]
