@@ -40,8 +40,9 @@ class Attempt:
 
     @property
     def shown_memory(self) -> str:
-        """The memory that clients see at the attempt; empty if no rule can raise it."""
-        if memory_rules.applying(self.request.settings.memory_rules, self.task.id.name) is None:
+        """The memory that clients see at the attempt; empty if nothing but the task and its node decide about it."""
+        rule = memory_rules.applying(self.request.settings.memory_rules, self.task.id.name)
+        if rule is None and not self.request.shows_memory:
             return ""
         try:
             return quantities.binary(resources.memory_bytes(self.resources))

@@ -10,10 +10,10 @@ from flytetemporal import errors
 from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.base import execution_lookup, plain_values, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.executions import aborting, launch_checks, launching
+from flytetemporal.admin.executions import launch_checks, launching
 from flytetemporal.admin.executions.launch_records import Taken
 from flytetemporal.admin.executions.launch_targets import LaunchTarget
-from flytetemporal.admin.forks import definitions, node_resources, planning, records, sources
+from flytetemporal.admin.forks import definitions, elements, node_resources, planning, records, sources
 from flytetemporal.admin.forks.planning import Asked, Plan, Planner
 from flytetemporal.admin.forks.sources import Source
 from flytetemporal.contracts import content
@@ -49,6 +49,7 @@ async def fork(deps: Dependencies, request: fork_pb2.ForkRequest) -> fork_pb2.Fo
     given, changed = await _inputs(deps, source, target, request)
     plan = await _plan(deps, source, target, request, changed)
     node_resources.check_nodes(plan, resources, source.id.name)
+    await elements.add(deps, source, plan)
     response = _response(plan, changed)
     if request.dry_run:
         return response
@@ -77,11 +78,21 @@ async def _launch(
     except errors.AlreadyExists:
         # The same call may have come twice at once; otherwise the name is taken.
         before = await _repeated(deps, request, execution_id)
-        if before is None:
-            raise
-        return before
+        if before is not None:
+            return before
+        await _check_free(deps, execution_id)
+        raise
     response.execution_id.CopyFrom(execution_id)
     return response
+
+
+async def _check_free(deps: Dependencies, execution_id: ExecutionId) -> None:
+    """Refuse the name of an existing execution with a sentence; CreateExecution has Flyte's text."""
+    async with deps.sessions() as session:
+        found = await execution_lookup.find_execution(session, execution_id)
+    if found is not None:
+        place = f"{execution_id.project}:{execution_id.domain}:{execution_id.name}"
+        raise errors.AlreadyExists(f"execution {place} exists already; give the fork another name, or none")
 
 
 def _check(request: fork_pb2.ForkRequest) -> None:
@@ -125,7 +136,7 @@ def _spec(source: Source, request: fork_pb2.ForkRequest) -> execution_pb2.Execut
     spec = execution_pb2.ExecutionSpec()
     spec.CopyFrom(source.spec)
     # The end of the parent, or of the eager task that launched the source, would abort the fork too.
-    for label in (*naming.PARENT_LABELS, aborting.EAGER_LABEL):
+    for label in (*naming.PARENT_LABELS, naming.EAGER_LABEL):
         spec.labels.values.pop(label, None)
     spec.metadata.ClearField("parent_node_execution")
     spec.metadata.ClearField("nesting")

@@ -28,3 +28,9 @@ class NodeResources:
         if changes.HasField("resources"):
             found = resources.merged(found or tasks_pb2.Resources(), changes.resources)
         return found
+
+    def gives_memory(self, node_id: str) -> bool:
+        """Whether the execution, and not the node or its task alone, says how much memory the next attempt gets."""
+        given = [self._given[node_id]] if node_id in self._given else []
+        given.append(self._edits.changes(node_id).resources)
+        return any(entry.name == tasks_pb2.Resources.MEMORY for found in given for entry in found.requests)

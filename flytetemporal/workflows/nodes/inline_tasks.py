@@ -187,6 +187,7 @@ def report_task(
     phase: core_execution_pb2.TaskExecution.Phase,
     output_uri: str = "",
     error: core_execution_pb2.ExecutionError | None = None,
+    reason: str = "",
 ) -> None:
     """Report a phase of a task attempt that no activity reports."""
     event = event_pb2.TaskExecutionEvent(
@@ -209,4 +210,7 @@ def report_task(
         event.output_uri = output_uri
     if error is not None:
         event.error.CopyFrom(error)
+    if reason:
+        event.reason = reason
+        event.reasons.add(reason=reason, occurred_at=event.occurred_at)
     node.scope.run.reports.task(event)

@@ -13,7 +13,7 @@ from temporalio.common import Priority, RetryPolicy
 
 from flytetemporal.contracts import activities, workflows
 from flytetemporal.contracts.v1 import caching_pb2, execution_pb2, graph_pb2, operations_pb2
-from flytetemporal.idl import locations, times
+from flytetemporal.idl import error_text, locations, times
 from flytetemporal.workflows import attempts, cancellation
 from flytetemporal.workflows.attempts import TIMEOUT_EXPIRED, Budget, Retry
 from flytetemporal.workflows.node import run as runs
@@ -100,7 +100,9 @@ async def _run_unless_stopped(
             result = await run_attempt(node, summary, task_attempt(node, inputs, budget, found=found), stop)
     except BaseException as e:
         if cancellation.is_cancelled():  # Its worker is gone or never started it, so no worker reports the end.
-            inline_tasks.report_task(node.at(budget.attempt), summary, TaskPhase.ABORTED)
+            inline_tasks.report_task(
+                node.at(budget.attempt), summary, TaskPhase.ABORTED, reason=_why_stopped(node, stop)
+            )
         if isinstance(e, GeneratorExit) or not stop.absorb():
             raise
         return None
@@ -108,8 +110,21 @@ async def _run_unless_stopped(
     if not stop.absorb() or result.WhichOneof("outcome") == "outputs" or result.dynamic:
         return result
     _keep_deck(node, result)
+    for event in result.unreported[-1:]:  # The attempt's end.
+        event.task.reason = _why_stopped(node, stop)
+        event.task.reasons.add(reason=event.task.reason, occurred_at=event.task.occurred_at)
     node.scope.run.reports.forward(result.unreported)
     return None
+
+
+def _why_stopped(node: NodeRun, stop: Stop) -> str:
+    """Return the reason of the end of an attempt that a pause has stopped; empty if it was stopped otherwise."""
+    if not stop.was_requested:
+        return ""
+    pause = node.pause  # It can have ended while the attempt was stopping.
+    given = f": {error_text.headline(pause.reason)}" if pause is not None and pause.reason else ""
+    by = f" by {pause.paused_by}" if pause is not None and pause.paused_by else ""
+    return f"stopped by a pause{by}{given}"
 
 
 def _keep_deck(node: NodeRun, result: execution_pb2.TaskAttemptResult) -> None:
@@ -240,6 +255,7 @@ def task_attempt(
     resources = node.scope.run.resources.of_attempt(node.event.id.node_id, node.node)
     if resources is not None:
         attempt.overrides.resources.CopyFrom(resources)
+        attempt.shows_memory = node.scope.run.resources.gives_memory(node.event.id.node_id)
     if element is not None:
         attempt.element.CopyFrom(element)
     if found.HasField("miss"):

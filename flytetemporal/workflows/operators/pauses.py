@@ -23,11 +23,13 @@ class Stop:
     def __init__(self, task: "asyncio.Task[object]") -> None:
         self._task = task
         self._is_requested = False
+        # Stays true when the cancellation has been taken back.
+        self.was_requested = False
 
     def request(self) -> None:
         """Cancel the attempt, once."""
         if not self._is_requested:
-            self._is_requested = True
+            self._is_requested = self.was_requested = True
             self._task.cancel()
 
     def absorb(self) -> bool:

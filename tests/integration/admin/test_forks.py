@@ -47,6 +47,14 @@ def spec(node_id: str, source: str, output: str, version: str, name: str = "t") 
     )
 
 
+def mapped(node_id: str, version: str) -> core_workflow_pb2.Node:
+    """A map over input a, which is one number here: nothing is run."""
+    inner = spec("n0", "", "a", version)
+    node = core_workflow_pb2.Node(id=node_id, inputs=inner.inputs, array_node=core_workflow_pb2.ArrayNode(node=inner))
+    node.metadata.name = node_id
+    return node
+
+
 async def register(deps: Dependencies, version: str = "v1", *nodes: core_workflow_pb2.Node, **task_fields: Any) -> None:
     """Register a chain n0, n1, n2 that starts from input a, and m0, which takes input b."""
     template = core_workflow_pb2.WorkflowTemplate(
@@ -250,10 +258,36 @@ async def test_a_repeated_call_answers_with_the_same_execution(failed: Dependenc
 async def test_a_name_that_another_execution_has_is_refused(failed: Dependencies) -> None:
     await fork(failed, name="e2", request_id="r1")
 
-    with pytest.raises(errors.AlreadyExists):
-        await fork(failed, name="e2", request_id="r2")
-    with pytest.raises(errors.AlreadyExists):
-        await fork(failed, name="e1")
+    for name, request_id in (("e2", "r2"), ("e1", "")):
+        with pytest.raises(errors.AlreadyExists, match=rf"^execution .*:{name} exists already; give the fork another"):
+            await fork(failed, name=name, request_id=request_id)
+
+
+async def test_a_plan_says_which_elements_of_a_map_task_are_reused(deps: Dependencies) -> None:
+    await register(deps, "v1", mapped("n0", "v1"))
+    await launch(deps)
+    await report(deps, n0="FAILED")
+    node = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id())
+    resources = [
+        event_pb2.ExternalResourceInfo(
+            external_id=f"x{index}", index=index, phase="SUCCEEDED" if index != 4 else "FAILED"
+        )
+        for index in range(7)
+    ]
+    attempt = event_pb2.TaskExecutionEvent(
+        task_id=identifier("TASK", "t"),
+        parent_node_execution_id=node,
+        phase="FAILED",
+        occurred_at=times.timestamp(datetime.now(UTC)),
+        metadata=event_pb2.TaskExecutionMetadata(external_resources=resources),
+    )
+    await batches.record_events(deps, events_pb2.RecordEventsRequest(events=[events_pb2.Event(task=attempt)]))
+
+    answer = await fork(deps, dry_run=True)
+    named = await fork(deps, "n0", dry_run=True)
+
+    assert (answer.nodes[0].reused_elements, answer.nodes[0].reused_element_count) == ("0-3, 5-6", 6)
+    assert not named.nodes[0].reused_element_count
 
 
 async def test_the_concurrency_limit_of_the_launch_plan_holds_for_forks(

@@ -66,6 +66,7 @@ async def test_an_attempt_gets_the_resources_that_the_fork_gives_to_its_node(run
         (tasks_pb2.Resources.MEMORY, "8Gi"),
     ]
     assert list(found.limits) == [MEMORY]
+    assert [attempt.shows_memory for attempt in runs.attempts] == [False, True]
 
 
 @pytest.mark.parametrize("size", [3, 501], ids=["in the execution", "in shards"])

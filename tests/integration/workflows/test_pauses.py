@@ -46,12 +46,15 @@ class Operator:
         self.handle = handle
         self.revision = revision
 
-    async def pause(self, *nodes: str, stop_running: bool = False) -> None:
+    async def pause(self, *nodes: str, stop_running: bool = False, reason: str = "") -> None:
         name = self.handle.id.rpartition(":")[2]
         kind = Target.NODE if nodes else Target.EXECUTION
         targets = [Target(kind=kind, project="p", domain="d", name=name, node_id=node) for node in nodes or [""]]
         await self.deliver(
-            *(pauses_pb2.Pause(target=target, paused_by="ann", stop_running=stop_running) for target in targets)
+            *(
+                pauses_pb2.Pause(target=target, paused_by="ann", stop_running=stop_running, reason=reason)
+                for target in targets
+            )
         )
 
     async def resume(self) -> None:
@@ -212,6 +215,24 @@ async def test_a_pause_that_lets_attempts_finish_can_be_sharpened(engine_runs: E
         phase = await runs.wait(handle)
 
     assert (before, phase, ran(runs)) == ("attempt", "SUCCEEDED", [("n0", 0), ("n0", 1)])
+
+
+async def test_an_attempt_that_a_pause_stops_says_so(engine_runs: EngineRuns, door: Door) -> None:
+    runs = engine_runs
+
+    async with runs.workers():
+        handle = await runs.start(chain(1), int_map(a=0))
+        await bounded(attempts(runs, 1))
+        operator = Operator(handle)
+        await operator.pause(stop_running=True, reason="look at the store\nand more")
+        await operator.paused("n0")
+        door.opened.set()
+        await operator.resume()
+        await runs.wait(handle)
+
+    stopped = [event for event in runs.task_events if event.phase == TaskPhase.ABORTED]
+    assert [event.reason for event in stopped] == ["stopped by a pause by ann: look at the store"]
+    assert [reason.reason for event in stopped for reason in event.reasons] == [stopped[0].reason]
 
 
 async def test_elements_of_one_shard_wait_and_stopped_ones_run_again(engine_runs: EngineRuns, door: Door) -> None:
