@@ -60,7 +60,8 @@ def sentence(wait: operations_pb2.Wait) -> str:
             text = _attempt(wait)
         case _:
             text = _short(wait)
-    return f"{wait.node_id} {text}"
+    skipped = "; when its turn comes, it ends with the outputs of an operator" if wait.will_be_skipped else ""
+    return f"{wait.node_id} {text}{skipped}"
 
 
 def _short(wait: operations_pb2.Wait) -> str:
@@ -111,7 +112,7 @@ def _slot(slot: operations_pb2.SlotWait) -> str:
 def _hold(wait: operations_pb2.Wait) -> str:
     error, node = wait.hold.error, f"{wait.hold.execution} {wait.node_id}"
     kind = core_execution_pb2.ExecutionError.ErrorKind.Name(error.kind)
-    failure = f"{kind} {error.code}: {error_text.headline(error.message)}"
+    failure = f"{kind} {error.code}: {error_text.cause('', error.message)}"
     return (
         f"has failed and is held since {_moment(wait.since)} ({failure}); run it again with "
         f"`flytetemporal retry {node}`, or give it outputs with `flytetemporal skip {node} --outputs FILE`"

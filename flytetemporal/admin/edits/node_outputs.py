@@ -82,6 +82,11 @@ async def _search(
         for node_id in _ids(naming.node_path(node.id, level.parent_id, level.attempt)):
             if node_id == wanted:
                 yield level, node
+            elif node.HasField("array_node") and re.fullmatch(rf"{re.escape(node_id)}-\d+-n\d+", wanted, re.ASCII):
+                raise errors.NotFound(
+                    f"{wanted} is an element of map task {node_id}, and elements cannot be changed one by one; change "
+                    f"{node_id} before it starts, or while it is held"
+                )
             elif wanted.startswith(f"{node_id}-") or _HASHED.fullmatch(wanted):
                 async for below in _below(deps, row, level, node, node_id):
                     for attempt in _attempts(node_id, wanted):

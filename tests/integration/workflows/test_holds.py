@@ -149,10 +149,12 @@ async def test_a_node_that_has_not_started_is_skipped_when_its_turn_comes(engine
         await bounded(attempts(runs, 1))
         operator = Operator(handle)
         await operator.skip("n1")
+        skipped = {wait.node_id for wait in (await operator.waits()).waits if wait.will_be_skipped}
         door.opened.set()
         phase = await runs.wait(handle)
 
     assert (phase, runs.outputs(), ran(runs)) == ("SUCCEEDED", int_map(o0=41), [("n0", 0), ("n2", 0)])
+    assert skipped == {"n1"}
     assert runs.phases()["n1"] == ["SUCCEEDED"]
 
 
@@ -477,6 +479,21 @@ async def test_refused_edits_say_why_and_change_nothing(engine_runs: EngineRuns)
     ]  # fmt: skip
     assert revision == 0
     assert reused[0] == "InvalidRequest"
+
+
+async def test_the_refusal_of_an_edit_of_an_element_names_its_map_task(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.default_script = Door()
+
+    async with runs.workers():
+        handle = await runs.start(array(), lists(a=[1, 2, 3]))
+        await bounded(attempts(runs, 3))
+        kind, text = await Operator(handle).refusal(retry=edits_pb2.RetryNode(node_id="n0-0-n1"))
+        await handle.cancel()
+        await runs.wait(handle)
+
+    assert kind == "NotFound"
+    assert text.endswith("Elements of a map task cannot be changed one by one: if n0-0-n1 is one, name n0")
 
 
 async def test_of_two_edits_that_saw_the_same_revision_one_wins(engine_runs: EngineRuns) -> None:

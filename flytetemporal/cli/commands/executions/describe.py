@@ -149,6 +149,7 @@ def _node_lines(found: dict[str, Any]) -> Iterator[str]:
             ("name", node.metadata.spec_node_id),
             ("phase", _NODE_PHASES.Name(closure.phase)),
             ("cache", _cache_status(closure.task_node_metadata.cache_status)),
+            ("computed by", _cache_source(closure.task_node_metadata)),
             ("execution", _qualified(child) if child.name else ""),
             ("created", moments.moment(closure.created_at)),
             ("started", moments.moment(closure.started_at)),
@@ -244,6 +245,15 @@ def _element_table(attempt: task_execution_pb2.TaskExecution) -> Iterator[str]:
 
 def _cache_status(status: Any) -> str:
     return str(catalog_pb2.CatalogCacheStatus.Name(status)) if status else ""
+
+
+def _cache_source(metadata: node_execution_pb2.TaskNodeMetadata) -> str:
+    """Return which attempt computed the outputs of a node that took them from the cache; empty if it is not known."""
+    source = metadata.catalog_key.source_task_execution
+    node = source.node_execution_id
+    if metadata.cache_status != catalog_pb2.CACHE_HIT or not node.execution_id.name:
+        return ""
+    return f"node {node.node_id} of {_qualified(node.execution_id)}, attempt {source.retry_attempt}"
 
 
 def _qualified(identifier: identifier_pb2.WorkflowExecutionIdentifier) -> str:

@@ -105,6 +105,10 @@ Wait = operations_pb2.Wait
             "`flytetemporal retry e1 n1`, or give it outputs with `flytetemporal skip e1 n1 --outputs FILE`",
         ),
         (Wait(node_id="n1", nested={}), "n1 is about to continue"),
+        (
+            Wait(node_id="n1", nodes={"node_ids": ["n0"]}, will_be_skipped=True),
+            "n1 waits for n0; when its turn comes, it ends with the outputs of an operator",
+        ),
         (Wait(node_id="n1", engine={"work": "inputs"}), "n1 waits for the engine to resolve its inputs"),
         (Wait(node_id="n1", engine={"work": "signal go"}), "n1 waits for the engine to read signal go"),
         (Wait(node_id="n1"), "n1 is about to continue"),
