@@ -1,6 +1,7 @@
-"""Timeouts of an attempt, which can be retried, and of a node over all its attempts.
+"""Timeouts of an attempt, which can be retried.
 
-The timeout of a node includes the wait for a slot on the worker, so these are long enough for a slow machine.
+They count from the start of the attempt on a worker, so a busy machine cannot make ``slow`` end otherwise. How long a node
+may be open includes the wait for a slot; the stack of the tests allows 30 times the timeout, so it never ends these.
 """
 
 import datetime as dt
