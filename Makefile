@@ -51,6 +51,7 @@ bench: env ## Measure speed and memory, next to a bare Temporal workflow
 faults: env ## Kill every process at random during a thousand executions, and check the results
 	@$(BIN)/python -m faults $(if $(STORE),--store $(STORE))
 	@$(BIN)/python -m faults.single_flight
+	@$(BIN)/python -m faults.schedules
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
 	@$(BIN)/python -m tests.fuzz

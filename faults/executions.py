@@ -197,7 +197,7 @@ class Executions:
             resource_type=identifier_pb2.LAUNCH_PLAN,
             project=PROJECT,
             domain=DOMAIN,
-            name=f"faults.program.{run.kind.workflow}",
+            name=run.kind.plan or f"faults.program.{run.kind.workflow}",
             version=self._version,
         )
         request = execution_pb2.ExecutionCreateRequest(

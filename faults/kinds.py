@@ -9,6 +9,8 @@ from flyteidl.core import literals_pb2
 OK, FAILED, SKIPPED = "SUCCEEDED", "FAILED", "SKIPPED"
 ENDS = {"start-node": OK, "end-node": OK}
 START = {"start-node": OK}
+# The launch plan of ``chain`` that runs few executions at once.
+LIMITED = "faults_limited"
 
 
 def integer(value: int) -> literals_pb2.Literal:
@@ -40,6 +42,7 @@ class Kind:
     ``paused``: the suite pauses it at most this many seconds after its start, and resumes it some seconds later.
     ``stop_running``: the pause stops attempts that run.
     ``again``: an execution that follows and reuses what succeeded in this one.
+    ``plan``: the launch plan; empty: the one that has the name of the workflow.
     ``held``: the node that fails and is held, until one of two operators, who both try, has retried or skipped it.
     """
 
@@ -61,6 +64,7 @@ class Kind:
     held: str = ""
     paused: float = 0.0
     stop_running: bool = False
+    plan: str = ""
 
     def after(self, attempt: int) -> "Kind":
         """Return the kind as its records look if ``attempt`` compiled the dynamic node's workflow."""
@@ -192,6 +196,18 @@ KINDS = (
     Kind("fan", 3, OK, {**ENDS, **{f"n{i}": OK for i in range(6)}}, ("n0", "n1", "n2"), paused=3.0, stop_running=True),
     Kind("mapped", 3, OK, {**ENDS, "n0": OK}, elements={"n0": 5}, paused=3.0, stop_running=True),
     Kind("parent", 3, OK, {**ENDS, "n0": OK, "n1": OK}, child="single", paused=3.0),
+    # They wait for each other's places, and some are aborted while they wait.
+    Kind("chain", 3, OK, {**ENDS, "n0": OK, "n1": OK, "n2": OK}, ("n0", "n2"), plan=LIMITED),
+    Kind(
+        "chain",
+        2,
+        "ABORTED",
+        {**ENDS, "n0": OK, "n1": OK, "n2": OK},
+        ("n0", "n2"),
+        aborted=3.0,
+        races=True,
+        plan=LIMITED,
+    ),
     *AGAIN,
 )
 

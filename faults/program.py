@@ -7,7 +7,19 @@ import subprocess
 import time
 from datetime import timedelta
 
-from flytekit import LaunchPlan, approve, conditional, dynamic, kwtypes, map_task, sleep, task, wait_for_input, workflow
+from flytekit import (
+    Annotations,
+    LaunchPlan,
+    approve,
+    conditional,
+    dynamic,
+    kwtypes,
+    map_task,
+    sleep,
+    task,
+    wait_for_input,
+    workflow,
+)
 from flytekit.core.task import Echo
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekitplugins.sleep import Sleep
@@ -143,6 +155,11 @@ def single(folder: str) -> int:
 @workflow
 def chain(folder: str) -> int:
     return mark(folder=folder, a=echo(a=mark(folder=folder)))
+
+
+limited = LaunchPlan.get_or_create(
+    chain, "faults_limited", annotations=Annotations({"flytetemporal.io/concurrency": "{max: 2, on_limit: queue}"})
+)
 
 
 @workflow

@@ -3,7 +3,7 @@
 import pytest
 
 from faults import __main__ as suite
-from faults import single_flight
+from faults import schedules, single_flight
 
 
 @pytest.mark.timeout(900)
@@ -36,3 +36,12 @@ def test_what_many_runs_need_is_computed_once_though_the_worker_that_computes_it
     computed_once = single_flight.run(runs=12, kills=2)
 
     assert computed_once, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_every_time_of_an_active_schedule_launches_one_execution_whatever_dies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clean = schedules.run(rounds=2, seed=3, kill_every=4.0)
+
+    assert clean, capsys.readouterr().out
