@@ -14,7 +14,10 @@ from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import admission, node_executions, signals, task_executions, workflow_executions
 from flytetemporal.admin.forks import forking, records
 from flytetemporal.admin.notifications import operations as notifications
+from flytetemporal.admin.registry import deleting as registry_deleting
 from flytetemporal.admin.registry import descriptions, launch_plans, named_entities, tasks, workflows
+from flytetemporal.admin.retention import deleting as executions_deleting
+from flytetemporal.admin.retention import policies, rounds
 from flytetemporal.admin.schedules import differences
 from flytetemporal.admin.settings import attributes, projects
 from flytetemporal.admin.upkeep import statuses
@@ -110,6 +113,12 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Pause": pauses.pause,
     "Resume": pauses.resume,
     "ListPauses": pauses.list_pauses,
+    "GetRetention": policies.get_retention,
+    "SetRetention": policies.set_retention,
+    "RunRetention": rounds.run,
+    "DeleteExecution": executions_deleting.delete_execution,
+    "DeleteVersion": registry_deleting.delete_version,
+    "ListRemovals": executions_deleting.list_removals,
     "ListLoops": statuses.list_loops,
     "ListSchedules": schedule_list.list_schedules,
     "ListScheduleDifferences": differences.list_differences,

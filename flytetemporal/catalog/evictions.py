@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
+from flyteidl.core import identifier_pb2
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, select
 
 from flytetemporal import errors
@@ -57,6 +58,22 @@ async def remove(deps: Catalog, numbers: Select[int]) -> int:
     # After the commit: an artifact that is still there has its file.
     await concurrency.for_each(lambda uri: files.discard(deps.blobs, uri), uris, _DELETES_AT_ONCE)
     return len(uris)
+
+
+async def has_any_of_execution(deps: Catalog, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> bool:
+    """Whether there are artifacts that an execution has stored."""
+    async with deps.sessions() as session:
+        return await session.scalar(_of_execution(execution_id).limit(1)) is not None
+
+
+async def remove_of_execution(deps: Catalog, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> int:
+    """Remove at most ``BATCH`` of the artifacts that an execution has stored; return how many."""
+    return await remove(deps, _of_execution(execution_id))
+
+
+def _of_execution(execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> Select[int]:
+    scope = operations.CacheScope(project=execution_id.project, domain=execution_id.domain, execution=execution_id.name)
+    return scopes.numbers(scopes.condition(scope))
 
 
 async def _counted(deps: Catalog, wanted: ColumnElement[bool]) -> operations.EvictResponse:

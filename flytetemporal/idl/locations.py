@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flyteidl.core import identifier_pb2
 
-from flytetemporal.idl import naming
+from flytetemporal.idl import identifiers, naming
 
 INPUTS = "inputs.pb"
 OUTPUTS = "outputs.pb"
@@ -20,6 +20,9 @@ SHARED_INPUTS = "shared.pb"
 METADATA_PREFIX = "metadata/propeller"
 # The folders below the root of the store that the engine and admin write to, besides the raw data of tasks.
 ENGINE_FOLDERS = ("metadata", "logs", "doctor")
+# Below the first one, which also has a folder per project.
+_METADATA_FOLDERS = ("propeller", "admin", "catalog")
+_OFFLOADED = "_offloaded_metadata.pb"
 _SHARD_LENGTH = 2
 # Names of files have at most 255 bytes.
 _VARIABLE_BYTES = 200
@@ -89,7 +92,36 @@ def offloaded_uri(directory: str, variable: str) -> str:
     Flyte's, unless no file can have that name: of a variable that is too long it contains the hash.
     """
     name = naming.fixed_length(quote(variable, safe=""), _VARIABLE_BYTES, naming.UNIQUE_HASH_BITS)
-    return join(directory, f"{name}_offloaded_metadata.pb")
+    return join(directory, f"{name}{_OFFLOADED}")
+
+
+def is_offloaded(name: str) -> bool:
+    """Whether a file of this name contains an offloaded value, to which other executions can refer."""
+    return name.endswith(_OFFLOADED)
+
+
+def owner(uri: str, metadata: str) -> identifiers.ExecutionKey | None:
+    """Return the execution in whose folder below ``metadata`` a file is; None if it is not in one."""
+    path, metadata = uri.removeprefix("file://"), metadata.removeprefix("file://")
+    below = path.removeprefix(metadata + "/")
+    folder = below.partition("/")[0]
+    parts = folder.split(".") if "." in folder else folder.split("-", 2)
+    if below == path or len(parts) != 3:
+        return None
+    project, domain, name = parts
+    return project, domain, name
+
+
+def execution_dirs(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> list[str]:
+    """Return the directories in which the engine and admin store files of an execution and of no other one.
+
+    Raw data of tasks is elsewhere.
+    """
+    key = identifiers.execution_key(execution_id)
+    folders = [metadata_dir(store, execution_id), join(store, "logs", _execution_folder(execution_id))]
+    if execution_id.project not in _METADATA_FOLDERS:  # Those of admin, next to which the engine has its own.
+        folders += [join(store, "metadata", *key), join(store, "metadata", "admin", *key)]
+    return folders
 
 
 def parent(uri: str) -> str:

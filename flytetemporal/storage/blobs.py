@@ -21,7 +21,7 @@ import fsspec
 from google.protobuf.message import DecodeError, Message
 
 from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound, Unavailable
-from flytetemporal.storage import failures, local_files
+from flytetemporal.storage import failures, folders, local_files
 from flytetemporal.storage.concurrency import for_each
 
 M = TypeVar("M", bound=Message)
@@ -136,6 +136,10 @@ class BlobStore:
             await asyncio.to_thread(self._delete_all_sync, folder, names)  # A thread each costs more than the files.
         else:
             await for_each(self.delete, [f"{folder}/{name}" for name in names], at_once=max(1, len(names)))
+
+    async def remove_below(self, folder: str, keep: folders.Keep, limit: int) -> folders.Removed:
+        """Remove up to ``limit`` objects below a folder, but not those whose name is to be kept."""
+        return await self._in_time(folder, self._remove_below_sync, folder, keep, limit)
 
     async def may_be_present(self, folder: str, names: Collection[str]) -> set[str]:
         """Return those of a few names in a folder that may exist: all, unless the store can tell at little cost.
@@ -284,6 +288,13 @@ class BlobStore:
         with contextlib.suppress(NotFound), self._translated(folder):
             path = Path(folder.removeprefix("file://"))
             local_files.delete_all(path, names, self._local_root(path))
+
+    def _remove_below_sync(self, folder: str, keep: folders.Keep, limit: int) -> folders.Removed:
+        with self._translated(folder):
+            path = self.local_path(folder)
+            if path is None:
+                return folders.remove_remote(self._filesystem(folder), folder, keep, limit)
+            return folders.remove_local(path, self._local_root(path), keep, limit)
 
     def _present_sync(self, folder: str, names: Collection[str]) -> set[str]:
         with self._translated(folder):

@@ -136,7 +136,7 @@ def _new_file(path: Path, root: Path) -> Iterator[tuple[int, str, IO[bytes]]]:
 
 @contextlib.contextmanager
 def _temporary_file(path: Path, root: Path) -> Iterator[tuple[int, str, IO[bytes]]]:
-    folder = _open_folder(path, root, make=True)
+    folder = open_parent(path, root, make=True)
     temporary = f".{path.name[:100]}.{secrets.token_hex(4)}"
     try:
         descriptor = os.open(temporary, _NEW_FILE, 0o666, dir_fd=folder)
@@ -157,7 +157,7 @@ def delete(path: Path, root: Path) -> None:
     Raises:
         InvalidRequest: a folder below ``root`` is a link.
     """
-    folder = _open_folder(path, root, make=False)
+    folder = open_parent(path, root, make=False)
     try:
         os.unlink(path.name, dir_fd=folder)
     finally:
@@ -166,7 +166,7 @@ def delete(path: Path, root: Path) -> None:
 
 def delete_all(folder: Path, names: Iterable[str], root: Path) -> None:
     """Delete files of one folder, as far as they exist; see ``delete``."""
-    opened = _open_folder(folder / "file", root, make=False)
+    opened = open_parent(folder / "file", root, make=False)
     try:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
@@ -182,7 +182,7 @@ def present(folder: Path, names: Iterable[str], root: Path) -> set[str]:
         OSError: the folder cannot be opened.
         InvalidRequest: a folder below ``root`` is a link.
     """
-    opened = _open_folder(folder / "file", root, make=False)
+    opened = open_parent(folder / "file", root, make=False)
     try:
         return {name for name in names if _exists(name, opened)}
     finally:
@@ -197,8 +197,8 @@ def _exists(name: str, folder: int) -> bool:
     return True
 
 
-def _open_folder(path: Path, root: Path, *, make: bool) -> int:
-    """Open the folder of ``path`` part by part from ``root`` on, as ``_open`` does."""
+def open_parent(path: Path, root: Path, *, make: bool) -> int:
+    """Open the folder of ``path`` part by part from ``root`` on, so that no link below it is followed."""
     if not path.is_relative_to(root):
         root = path.parent
     if make:

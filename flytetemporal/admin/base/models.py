@@ -200,6 +200,8 @@ class ExecutionRow(_DeletableRow, Base):
         Index("ix_executions_duration", "execution_project", "execution_domain", "duration", "id"),
         # The sweeper reads open executions every ten seconds. They are few, however many have ended.
         Index("ix_executions_open", "id", postgresql_where=_OPEN),
+        # For removals: what is below an execution, or was made from it.
+        Index("ix_executions_source", "source_execution_id", postgresql_where="source_execution_id <> 0"),
         Index("ix_executions_open_children", "source_execution_id", postgresql_where=_OPEN),
     )
 

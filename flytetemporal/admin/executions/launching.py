@@ -24,6 +24,7 @@ from flytetemporal.admin.executions import (
     delivery,
     launch_checks,
     launch_records,
+    launch_references,
     launch_targets,
     single_task,
 )
@@ -211,6 +212,8 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
     Raises:
         AlreadyExists: the name is taken, or the limit of the launch plan is reached.
         QuotaExceeded: the queue of the launch plan is full.
+        FailedPrecondition: the execution that it repeats was deleted.
+        BeingRemoved: what had its name was deleted, and its files are still being removed.
     """
     # The inputs are written before the transaction, which must not hold a connection while the store is slow. Their
     # directory belongs to this launch alone: if the name is taken, the inputs of its execution stay as they are.
@@ -222,8 +225,9 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
         async with deps.sessions.begin() as session:
             claimed = await admission.claim(session, launch)
             await launch_records.insert(session, launch, argument, datetime.now(UTC))
+            await launch_references.hold(session, launch, argument.metadata_dir)
             return None if claimed is None else await admission.queue(deps, session, launch, claimed)
-    except (errors.AlreadyExists, errors.QuotaExceeded):
+    except (errors.AlreadyExists, errors.QuotaExceeded, errors.FailedPrecondition, launch_references.BeingRemoved):
         await _discard_inputs(deps, launch)
         raise
     except IntegrityError as error:

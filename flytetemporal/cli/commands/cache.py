@@ -1,6 +1,5 @@
 """``flytetemporal cache``: lists cached outputs, evicts them, and sets how old they may be."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,25 +7,11 @@ import click
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import moments
+from flytetemporal.cli.views import durations, moments
 from flytetemporal.contracts.v1 import cache_operations_pb2 as operations
 
 SERVICE = "/flytetemporal.v1.CacheOperationsService/"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_PAGE = 1000
-
-
-def _duration(_: click.Context, __: click.Parameter, text: str) -> timedelta | None:
-    """Return the duration of a text such as ``90m``, ``12h`` or ``7d``; None for an empty one."""
-    if not text:
-        return None
-    match = re.fullmatch(r"(\d{1,9})([smhdw])", text, re.ASCII)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no duration; write 90m, 12h or 7d")
-    try:
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    except OverflowError as e:
-        raise click.BadParameter(f"{text!r} is too long") from e
 
 
 def _of_task(command: Callable[..., None]) -> Callable[..., None]:
@@ -114,7 +99,9 @@ def evict(
 
 @cache.command()
 @_of_task
-@click.option("--max-age", default="", callback=_duration, help="Use outputs until they are this old: 90m, 12h, 7d.")
+@click.option(
+    "--max-age", default="", callback=durations.option, help="Use outputs until they are this old: 90m, 12h, 7d."
+)
 @click.option("--remove", is_flag=True, help="Remove the policy; one that is less specific then counts.")
 @printing.option
 @admin_calls.with_admin
@@ -146,7 +133,12 @@ def policy(
 
 def _policies(found: operations.ListPoliciesResponse) -> list[str]:
     rows = [
-        (one.scope.domain or "all", one.scope.task or "all", one.scope.task_version or "all", _age(one))
+        (
+            one.scope.domain or "all",
+            one.scope.task or "all",
+            one.scope.task_version or "all",
+            durations.text(one.max_age.ToTimedelta()),
+        )
         for one in found.policies
     ]
     return printing.table(("domain", "task", "version", "max age"), rows)
@@ -171,11 +163,3 @@ def _lines(found: operations.ListEntriesResponse) -> list[str]:
 def _source(entry: operations.CacheEntry) -> str:
     element = f" [{entry.element.value}]" if entry.HasField("element") else ""
     return f"{entry.source.execution_id.name} {entry.source.node_id}{element}".strip()
-
-
-def _age(found: operations.CachePolicy) -> str:
-    seconds = found.max_age.seconds
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{found.max_age.ToTimedelta().total_seconds():g}s"

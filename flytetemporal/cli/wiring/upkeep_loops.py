@@ -8,7 +8,11 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
 from flytetemporal.admin.notifications import delivering
+from flytetemporal.admin.retention import rounds
+from flytetemporal.admin.retention.finishing import CachedOutputs
 from flytetemporal.admin.upkeep.loops import Loop
+from flytetemporal.catalog import evictions
+from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.wiring import cache_expiry, control_plane
 from flytetemporal.config.settings import Settings
 
@@ -25,6 +29,15 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("workflows", MINUTE, sweeps.end_finished),
         Loop("schedules", MINUTE, sweeps.repair_schedules),
         Loop("notifications", 5 * SECONDS, partial(delivering.round_of_delivery, deps)),
+        Loop("retention", MINUTE, partial(rounds.round_, deps, cached_outputs(catalog))),
         # Lookups do not use what has expired, so it only takes space.
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]
+
+
+def cached_outputs(catalog: Catalog) -> CachedOutputs:
+    """Return what retention does with the catalog."""
+    return CachedOutputs(
+        has_any=partial(evictions.has_any_of_execution, catalog),
+        remove_some=partial(evictions.remove_of_execution, catalog),
+    )

@@ -11,6 +11,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, security_pb2, types_pb2
 from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2, wrappers_pb2
+from sqlalchemy import text
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
@@ -27,7 +28,10 @@ from flytetemporal.admin.control import sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import workflow_executions
+from flytetemporal.admin.retention import deleting
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
+from flytetemporal.contracts.v1 import retention_pb2
+from flytetemporal.idl import locations
 from tests.fixtures import effort
 from tests.fixtures.engine import RecordingEngine
 
@@ -618,13 +622,65 @@ async def annotate(deps: Dependencies, domain: str, workflow: str, cause: str = 
         )
 
 
-async def test_a_launch_sends_six_statements_and_a_read_one(deps: Dependencies) -> None:
+async def test_a_launch_sends_seven_statements_and_a_read_one(deps: Dependencies) -> None:
     await workflow_executions.create(deps, launch("warm"))  # The target of the launch is cached.
 
     with effort.statements(deps.sessions) as sent:
         await workflow_executions.create(deps, launch("e1"))
-    assert len(sent) == 6
+    assert len(sent) == 7
 
     with effort.statements(deps.sessions) as sent:
         await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=execution_id("e1")))
     assert len(sent) == 1
+
+
+async def remove(deps: Dependencies, name: str = "e1") -> None:
+    """Delete an execution that has ended a while ago."""
+    async with deps.sessions.begin() as session:
+        aged = "update executions set phase = 'SUCCEEDED', updated_at = now() - interval '1 hour'"
+        await session.execute(text(aged))
+    await deleting.delete_execution(deps, retention_pb2.DeleteExecutionRequest(execution_id=execution_id(name)))
+
+
+async def test_a_name_is_free_again_once_what_had_it_is_removed_with_all_its_files(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await workflow_executions.create(deps, launch())
+    await remove(deps)
+    with pytest.raises(errors.NotFound):
+        await get(deps)
+
+    with pytest.raises(errors.Unavailable, match="e1 was deleted and its files are still being removed"):
+        await workflow_executions.create(deps, launch())
+    assert len(engine.started) == 1
+
+    async with deps.sessions.begin() as session:
+        await session.execute(text("update removals set finished_at = now()"))
+    await workflow_executions.create(deps, launch())
+    assert len(engine.started) == 2
+
+
+async def test_an_execution_whose_values_are_inputs_of_another_one_is_not_deleted(deps: Dependencies) -> None:
+    await workflow_executions.create(deps, launch())
+    value = literals_pb2.Literal()
+    folder = locations.metadata_dir(deps.blobs.root, execution_id())
+    value.offloaded_metadata.uri = f"{folder}/n0/data/0/o0_offloaded_metadata.pb"
+    value.offloaded_metadata.inferred_type.CopyFrom(INT)
+    await workflow_executions.create(deps, launch("e2", literals(a=value)))
+
+    with pytest.raises(errors.FailedPrecondition, match="e2 has inputs that are stored as its values"):
+        await remove(deps)
+
+    await remove(deps, "e2")
+    await remove(deps)
+
+
+async def test_what_is_recovered_is_not_deleted_meanwhile(deps: Dependencies) -> None:
+    await workflow_executions.create(deps, launch())
+    async with deps.sessions.begin() as session:
+        await session.execute(text("update executions set phase = 'FAILED', updated_at = now() - interval '1 hour'"))
+    recovery = execution_pb2.ExecutionRecoverRequest(id=execution_id(), name="e2")
+    await workflow_executions.recover(deps, recovery)
+
+    with pytest.raises(errors.FailedPrecondition, match="e2 was recovered or forked from it"):
+        await remove(deps)

@@ -14,6 +14,8 @@ NOWHERE = ["--endpoint", "127.0.0.1:1"]
 THIN = {
     "get": ["executions", *NOWHERE],
     "cache": ["ls", "e1", *NOWHERE],
+    "retention": ["get", *NOWHERE],
+    "delete": ["execution", "e1", *NOWHERE],
     "describe": ["e1", "n0", *NOWHERE],
     "logs": ["e1", "n0", "-f", *NOWHERE],
     "metrics": ["e1", *NOWHERE],
