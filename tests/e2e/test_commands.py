@@ -136,6 +136,21 @@ def test_the_time_of_an_execution_is_shown_by_span_and_by_state(client: Client, 
     assert 0 < document["engineSeconds"] < document["totalSeconds"]
 
 
+def test_the_time_of_a_map_task_is_shown_element_by_element(client: Client) -> None:
+    name = client.run("mapping", "mapping").id.name
+
+    document = json.loads(run(client, "metrics", name, "--elements", "-o", "json"))
+    table = run(client, "metrics", name, "--elements")
+    elements = [row for row in document["nodes"] if "element" in row]
+
+    assert sorted(row["element"] for row in elements) == [0, 1, 2]
+    for row in elements:
+        moments = [row[name] for name in ("dispatched", "running", "ended")]
+        assert moments == sorted(moments), "times of one host, as text of one form"
+    assert any(line.startswith("n0 [2]") for line in table.splitlines())
+    assert not [row for row in json.loads(run(client, "metrics", name, "-o", "json"))["nodes"] if "element" in row]
+
+
 def test_a_failed_execution_is_recovered(client: Client, broken: str) -> None:
     name = json.loads(run(client, "recover", broken, "-o", "json"))["id"]["name"]
 
@@ -202,6 +217,7 @@ def test_an_attempt_that_was_never_made_has_no_log(client: Client, broken: str) 
 def test_cached_outputs_are_listed_evicted_and_given_an_age(client: Client) -> None:
     name = client.run("remembered", "drawing", "--seed", "7").id.name
     task = "remembered.drawn"
+    of_hit = run(client, "describe", client.run("remembered", "drawing", "--seed", "7").id.name, "n0")
 
     (entry,) = json.loads(run(client, "cache", "ls", name, "-o", "json"))["entries"]
     policies = run(client, "cache", "policy", "--task", task, "--max-age", "12h")
@@ -211,6 +227,7 @@ def test_cached_outputs_are_listed_evicted_and_given_an_age(client: Client) -> N
     again = json.loads(run(client, "cache", "evict", name, "-o", "json"))
     removed = run(client, "cache", "policy", "--task", task, "--remove")
 
+    assert f"computed by: node n0 of flytesnacks/development/{name}, attempt 0" in " ".join(of_hit.split())
     assert (entry["task"]["name"], entry["cacheVersion"], entry["source"]["nodeId"]) == (task, "1", "n0")
     assert entry["source"]["executionId"]["name"] == name
     assert any(line.split() == ["development", task, "all", "12h"] for line in policies.splitlines())

@@ -30,6 +30,8 @@ EVENTS = 50_000
 _SCHEDULED = "activity_task_scheduled_event_attributes"
 _STARTED = "activity_task_started_event_attributes"
 _CONTINUED = "workflow_execution_continued_as_new_event_attributes"
+_SHARD_STARTED = "start_child_workflow_execution_initiated_event_attributes"
+_CLOSED = tuple(f"activity_task_{end}_event_attributes" for end in ("completed", "failed", "timed_out", "canceled"))
 
 
 @dataclass(slots=True)
@@ -44,8 +46,11 @@ class _Recorded:
     # When an activity was scheduled, and when a worker took it, by activity id.
     scheduled: dict[str, timestamp_pb2.Timestamp] = field(default_factory=dict)
     started: dict[str, timestamp_pb2.Timestamp] = field(default_factory=dict)
+    closed: dict[str, timestamp_pb2.Timestamp] = field(default_factory=dict)
     # By the id of the event that scheduled the activity, within one run.
     activity_ids: dict[int, str] = field(default_factory=dict)
+    # The workflows of shards of large map tasks.
+    shards: list[str] = field(default_factory=list)
 
 
 async def get_node_times(deps: Dependencies, request: records_pb2.NodeTimesRequest) -> records_pb2.NodeTimesResponse:
@@ -57,10 +62,12 @@ async def get_node_times(deps: Dependencies, request: records_pb2.NodeTimesReque
     execution_lookup.check_execution_id(request.execution_id, given=request.HasField("execution_id"))
     recorded = await _load(deps, request.execution_id)
     response = records_pb2.NodeTimesResponse()
-    if note := await _add_activities(deps, request.execution_id, recorded):
+    if note := await _add_activities(deps, request.execution_id, recorded, with_shards=request.elements):
         response.notes.append(note)
     rows = [*_attempts(recorded), *_nodes_without_attempts(recorded)]
-    rows.sort(key=lambda row: (row.queued.ToNanoseconds(), row.node_id, row.attempt))
+    if request.elements:
+        rows += _elements(recorded)
+    rows.sort(key=lambda row: (_began(row).ToNanoseconds(), row.node_id, row.element, row.attempt))
     if len(rows) > ROWS:
         response.notes.append(f"only {ROWS} of {len(rows)} nodes and attempts are listed")
     response.nodes.extend(rows[:ROWS])
@@ -85,37 +92,58 @@ async def _load(deps: Dependencies, execution_id: ExecutionId) -> _Recorded:
         )
 
 
-async def _add_activities(deps: Dependencies, execution_id: ExecutionId, recorded: _Recorded) -> str:
+async def _add_activities(
+    deps: Dependencies, execution_id: ExecutionId, recorded: _Recorded, *, with_shards: bool
+) -> str:
     """Add what the history says of activities; return why that is not everything, or nothing."""
-    workflow_id = naming.temporal_workflow_id(execution_id)
-    histories, read = deps.engine.histories, 0
+    pending, read = [naming.temporal_workflow_id(execution_id)], 0
     try:
-        run_id, token = await histories.first_run(execution_id, workflow_id), b""
-        while run_id and read < EVENTS:
-            history, token = await histories.page(execution_id, workflow_id, run_id, token)
-            read += len(history.events)
-            next_run = _add_events(history.events, recorded)
-            if not token:
-                run_id = next_run
-                recorded.activity_ids.clear()
+        while pending and read < EVENTS:
+            read, is_whole = await _add_history(deps, execution_id, pending.pop(0), recorded, read)
+            if not is_whole:
+                break
+            pending += recorded.shards if with_shards else []
+            recorded.shards.clear()
+        else:
+            return "" if not pending else f"only the first {read} events of the history were read"
     except errors.NotFound:
         return "Temporal has no history of it, or no longer: when attempts were dispatched and started is unknown"
     except errors.Unavailable as e:
         return f"when attempts were dispatched and started is unknown now, try again: {e.message}"
-    return f"only the first {read} events of the history were read" if run_id else ""
+    return f"only the first {read} events of the history were read"
+
+
+async def _add_history(
+    deps: Dependencies, execution_id: ExecutionId, workflow_id: str, recorded: _Recorded, read: int
+) -> tuple[int, bool]:
+    """Add all runs of a workflow; return the number of events read so far, and whether these were all."""
+    histories = deps.engine.histories
+    run_id, token = await histories.first_run(execution_id, workflow_id), b""
+    while run_id and read < EVENTS:
+        history, token = await histories.page(execution_id, workflow_id, run_id, token)
+        read += len(history.events)
+        next_run = _add_events(history.events, recorded)
+        if not token:
+            run_id = next_run
+            recorded.activity_ids.clear()
+    return read, not run_id
 
 
 def _add_events(events: Iterable[Any], recorded: _Recorded) -> str:
-    """Add when activities were scheduled and taken; return the id of the next run, if these events end with it."""
+    """Add when activities were scheduled, taken and closed; return the id of the next run if they end with it."""
     for event in events:
-        if event.HasField(_SCHEDULED):
+        attributes = event.WhichOneof("attributes")
+        if attributes == _SCHEDULED:
             activity_id = event.activity_task_scheduled_event_attributes.activity_id
             recorded.activity_ids[event.event_id] = activity_id
             recorded.scheduled[activity_id] = event.event_time
-        elif event.HasField(_STARTED):
-            scheduled_by = event.activity_task_started_event_attributes.scheduled_event_id
-            recorded.started[recorded.activity_ids.get(scheduled_by, "")] = event.event_time
-        elif event.HasField(_CONTINUED):
+        elif attributes == _STARTED or attributes in _CLOSED:
+            scheduled_by = getattr(event, attributes).scheduled_event_id
+            moments = recorded.started if attributes == _STARTED else recorded.closed
+            moments[recorded.activity_ids.get(scheduled_by, "")] = event.event_time
+        elif attributes == _SHARD_STARTED:
+            recorded.shards.append(event.start_child_workflow_execution_initiated_event_attributes.workflow_id)
+        elif attributes == _CONTINUED:
             return str(event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id)
     return ""
 
@@ -141,6 +169,29 @@ def _attempts(recorded: _Recorded) -> Iterator[records_pb2.NodeTimes]:
             row.reported.CopyFrom(times.timestamp(written))
         ended[node_id] = row.ended
         yield row
+
+
+def _elements(recorded: _Recorded) -> Iterator[records_pb2.NodeTimes]:
+    """Yield the attempts of elements of map tasks that had an activity of their own."""
+    for state in recorded.tasks.values():
+        node_id, array_attempt = state.execution.id.node_execution_id.node_id, state.execution.id.retry_attempt
+        for resource in state.execution.closure.metadata.external_resources:
+            path = naming.node_path(f"n{resource.index}", node_id, array_attempt)
+            activity_id = f"{naming.node_id(path, naming.UNIQUE_HASH_BITS)}/{resource.retry_attempt}"
+            if activity_id not in recorded.scheduled:
+                continue
+            yield records_pb2.NodeTimes(
+                node_id=node_id,
+                element=resource.index,
+                attempt=resource.retry_attempt,
+                dispatched=recorded.scheduled[activity_id],
+                running=recorded.started.get(activity_id),
+                ended=recorded.closed.get(activity_id),
+            )
+
+
+def _began(row: records_pb2.NodeTimes) -> timestamp_pb2.Timestamp:
+    return row.dispatched if row.HasField("element") else row.queued
 
 
 def _nodes_without_attempts(recorded: _Recorded) -> Iterator[records_pb2.NodeTimes]:

@@ -59,13 +59,17 @@ def _name(span: metrics_pb2.Span) -> str:
 
 
 def time_rows(times: Iterable[records_pb2.NodeTimes], start: timestamp_pb2.Timestamp) -> Iterator[tuple[str, ...]]:
-    """Yield node, attempt and when it was queued, then how long it was in each state; empty where that is unknown."""
+    """Yield node, attempt and when it was queued, then how long it was in each state; empty where that is unknown.
+
+    Of an element of a map task it is known since when it was dispatched.
+    """
     for row in times:
         stages = [row.queued, row.dispatched, row.started, row.running, row.ended, row.reported]
+        is_element = row.HasField("element")
         yield (
-            row.node_id,
+            f"{row.node_id} [{row.element}]" if is_element else row.node_id,
             str(row.attempt) if row.HasField("attempt") else "",
-            "+" + since(start, row.queued),
+            "+" + since(start, row.dispatched if is_element else row.queued),
             *(_lasted(stages, position) for position in range(len(stages) - 1)),
         )
 
@@ -122,9 +126,9 @@ def _users(span: metrics_pb2.Span) -> Iterator[tuple[int, int]]:
 
 
 def _attempts(times: Iterable[records_pb2.NodeTimes], end: int, *, from_start: bool) -> Iterator[tuple[int, int]]:
-    # Flyte's tree has no spans below a map task; its attempt runs while its elements do.
+    # Flyte's tree has no spans below a map task; its attempt runs while its elements do, which count with it.
     for row in times:
-        if row.HasField("attempt") and row.HasField("running"):
+        if not row.HasField("element") and row.HasField("attempt") and row.HasField("running"):
             last = row.ended.ToNanoseconds() if row.HasField("ended") else end
             first = row.started if from_start and row.HasField("started") else row.running
             yield min(first.ToNanoseconds(), row.running.ToNanoseconds()), last

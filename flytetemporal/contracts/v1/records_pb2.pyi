@@ -11,10 +11,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class NodeTimesRequest(_message.Message):
-    __slots__ = ("execution_id",)
+    __slots__ = ("execution_id", "elements")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     execution_id: _identifier_pb2.WorkflowExecutionIdentifier
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ...) -> None: ...
+    elements: bool
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., elements: _Optional[bool] = ...) -> None: ...
 
 class NodeTimesResponse(_message.Message):
     __slots__ = ("nodes", "notes")
@@ -25,7 +27,7 @@ class NodeTimesResponse(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[NodeTimes, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeTimes(_message.Message):
-    __slots__ = ("node_id", "attempt", "queued", "dispatched", "started", "running", "ended", "reported")
+    __slots__ = ("node_id", "attempt", "queued", "dispatched", "started", "running", "ended", "reported", "element")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +36,7 @@ class NodeTimes(_message.Message):
     RUNNING_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     REPORTED_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     attempt: int
     queued: _timestamp_pb2.Timestamp
@@ -42,7 +45,8 @@ class NodeTimes(_message.Message):
     running: _timestamp_pb2.Timestamp
     ended: _timestamp_pb2.Timestamp
     reported: _timestamp_pb2.Timestamp
-    def __init__(self, node_id: _Optional[str] = ..., attempt: _Optional[int] = ..., queued: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dispatched: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reported: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    element: int
+    def __init__(self, node_id: _Optional[str] = ..., attempt: _Optional[int] = ..., queued: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dispatched: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reported: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., element: _Optional[int] = ...) -> None: ...
 
 class HistoryRequest(_message.Message):
     __slots__ = ("execution_id", "shard", "token", "with_values", "with_numbers", "kept", "filler_key")

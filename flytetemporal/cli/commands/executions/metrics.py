@@ -21,9 +21,10 @@ ALL_LEVELS = -1
 @click.option(
     "--depth", type=click.IntRange(0), default=10, help="Levels of the tree that are printed.", show_default=True
 )
+@click.option("--elements", is_flag=True, help="Also the elements of map tasks, one by one.")
 @printing.option
 @admin_calls.with_admin
-def metrics(execution: str, depth: int, output: str, admin: Admin) -> None:
+def metrics(execution: str, depth: int, output: str, admin: Admin, *, elements: bool) -> None:
     """Show where the time of EXECUTION went: its spans, the states of its nodes, and the engine's own share."""
     identifier = admin.execution_id(execution)
     tree = admin.call(
@@ -31,7 +32,7 @@ def metrics(execution: str, depth: int, output: str, admin: Admin) -> None:
         execution_pb2.WorkflowExecutionGetMetricsRequest(id=identifier, depth=ALL_LEVELS),
         execution_pb2.WorkflowExecutionGetMetricsResponse,
     )
-    request = records_pb2.NodeTimesRequest(execution_id=identifier)
+    request = records_pb2.NodeTimesRequest(execution_id=identifier, elements=elements)
     times = admin.call(GET_NODE_TIMES, request, records_pb2.NodeTimesResponse)
     is_running = _is_running(admin, identifier)
     share = spans.engine_share(tree.span, times.nodes, is_running=is_running)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from flyteidl.core import identifier_pb2, metrics_pb2
 from google.protobuf import timestamp_pb2
@@ -22,7 +24,7 @@ def execution(*children: metrics_pb2.Span) -> metrics_pb2.Span:
 
 
 def attempt(node_id: str, **moments: float) -> records_pb2.NodeTimes:
-    stamps = {name: at(second) for name, second in moments.items()}
+    stamps: dict[str, Any] = {name: at(second) for name, second in moments.items()}
     return records_pb2.NodeTimes(node_id=node_id, attempt=0, **stamps)
 
 
@@ -50,6 +52,14 @@ def test_each_state_lasts_until_the_next_one_that_is_known() -> None:
         ("n0", "0", "+1.0s", "1.0s", "1.0s", "2.0s", "4.0s", "0.50s"),
         ("n1", "0", "+1.0s", "4.0s", "", "", "", ""),
     ]
+
+
+def test_an_element_is_named_with_its_map_task_and_starts_when_it_is_dispatched() -> None:
+    element = attempt("n0", dispatched=2, running=3, ended=9)
+    element.element = 4
+
+    assert list(spans.time_rows([element], at(0))) == [("n0 [4]", "0", "+2.0s", "", "1.0s", "", "6.0s", "")]
+    assert spans.engine_share(execution(), [element]).engine == 10, "it counts with its map task"
 
 
 @pytest.mark.parametrize(
