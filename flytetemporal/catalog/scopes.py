@@ -33,17 +33,26 @@ def check(scope: Scope, *, given: bool) -> None:
 
 
 async def check_names(deps: Catalog, scope: Scope) -> None:
-    """Refuse a scope whose names do not exist, unless there are cached outputs of it: an execution can be deleted.
+    """Refuse a scope whose names do not exist, unless the catalog knows it.
+
+    An execution can have been deleted since, and tasks that only dynamic workflows contain are registered nowhere.
 
     Raises:
         NotFound: names what does not exist.
     """
     if deps.check_names is None:
         return
+    queries: list[Select[int]] = [numbers(condition(scope))]
+    if scope.task and not (scope.execution or scope.task_version):  # Datasets stay when outputs are evicted.
+        of_task = select(DatasetRow.id).where(
+            DatasetRow.project == scope.project, DatasetRow.name == dataset_name(scope.task)
+        )
+        queries.append(of_task.where(DatasetRow.domain == scope.domain) if scope.domain else of_task)
     async with deps.sessions() as session:
-        has_outputs = await session.scalar(numbers(condition(scope)).limit(1)) is not None
-    if not has_outputs:
-        await deps.check_names(scope)
+        for query in queries:
+            if await session.scalar(query.limit(1)) is not None:
+                return
+    await deps.check_names(scope)
 
 
 def numbers(wanted: ColumnElement[bool]) -> Select[int]:

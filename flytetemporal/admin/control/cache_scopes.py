@@ -41,4 +41,7 @@ async def _check_task(deps: Dependencies, scope: cache_operations_pb2.CacheScope
     if found is None:
         version = f" in version {scope.task_version}" if scope.task_version else ""
         place = ":".join(filter(None, (scope.project, scope.domain)))
-        raise errors.NotFound(f"task {scope.task} of {place} does not exist{version}; see: flytetemporal get tasks")
+        raise errors.NotFound(
+            f"task {scope.task} of {place} is not registered{version}, and no outputs of it are stored; see: "
+            "flytetemporal get tasks"
+        )

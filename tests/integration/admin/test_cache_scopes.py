@@ -49,9 +49,9 @@ async def set_policy(catalog: Catalog, of: Scope) -> None:
     [
         (scope(project="nope"), "project nope does not exist"),
         (scope(domain="nope"), "domain nope does not exist; there are development, staging, production"),
-        (scope(task="nope"), f"task nope of {PROJECT}:{DOMAIN} does not exist; see: flytetemporal get tasks"),
-        (scope(domain="staging", task="t"), f"task t of {PROJECT}:staging does not exist"),
-        (scope(task="t", task_version="v9"), f"task t of {PROJECT}:{DOMAIN} does not exist in version v9"),
+        (scope(task="nope"), f"task nope of {PROJECT}:{DOMAIN} is not registered, and no outputs of it are stored"),
+        (scope(domain="staging", task="t"), f"task t of {PROJECT}:staging is not registered"),
+        (scope(task="t", task_version="v9"), f"task t of {PROJECT}:{DOMAIN} is not registered in version v9"),
     ],
 )
 async def test_what_does_not_exist_is_named(catalog: Catalog, of: Scope, problem: str) -> None:
@@ -92,3 +92,6 @@ async def test_what_is_cached_can_be_evicted_although_its_task_and_execution_are
     evicted = await evictions.evict(catalog, operations.EvictRequest(scope=scope(execution="gone")))
 
     assert (len(listed.entries), evicted.evicted) == (1, 1)
+    # Tasks that only dynamic workflows contain are never registered.
+    await set_policy(catalog, scope(task="gone"))
+    assert (await evictions.evict(catalog, operations.EvictRequest(scope=scope(task="gone")))).evicted == 0
