@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import grpc
 from click.core import ParameterSource
 from flyteidl.admin import project_pb2
 from flyteidl.service import admin_pb2_grpc
@@ -75,13 +76,14 @@ async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -
         "Temporal": lambda: _temporal(settings.temporal),
         "object store": lambda: _store(settings.storage),
         "admin": lambda: _admin(settings.worker),
-        "schedules": lambda: asyncio.to_thread(control_checks.schedules, settings.worker.admin_endpoint),
-        "loops": lambda: asyncio.to_thread(control_checks.loops, settings.worker.admin_endpoint),
+        "schedules": lambda: _asked(settings.worker, control_checks.schedules),
+        "loops": lambda: _asked(settings.worker, control_checks.loops),
     }
+    admin = f"admin at {settings.worker.admin_endpoint}"
     addresses = {
-        "Postgres": f"admin at {settings.worker.admin_endpoint}" if of_stack else "Postgres",
+        "Postgres": admin if of_stack else "Postgres",
         "Temporal": f"Temporal at {settings.temporal.address}, namespace {settings.temporal.namespace},",
-        "admin": f"admin at {settings.worker.admin_endpoint}",
+        **dict.fromkeys(("admin", "schedules", "loops"), admin),
     }
     failed = 0
     for name, check in checks.items():
@@ -151,3 +153,8 @@ async def _admin(settings: WorkerSettings) -> str:
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise CommandError(f"{settings.admin_endpoint} answers but is not serving")
     return f"{settings.admin_endpoint} serves"
+
+
+async def _asked(settings: WorkerSettings, check: Callable[[grpc.aio.Channel], Awaitable[str]]) -> str:
+    async with admin_client.channel(settings.admin_endpoint, connections.admin_files(settings)) as channel:
+        return await check(channel)
