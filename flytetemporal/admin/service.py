@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 
+from flytetemporal.admin.artifacts import listing
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import history_pages, node_times, operations, pauses, schedule_list
@@ -119,6 +120,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "DeleteExecution": executions_deleting.delete_execution,
     "DeleteVersion": registry_deleting.delete_version,
     "ListRemovals": executions_deleting.list_removals,
+    "ListArtifacts": listing.list_artifacts,
     "ListLoops": statuses.list_loops,
     "ListSchedules": schedule_list.list_schedules,
     "ListScheduleDifferences": differences.list_differences,

@@ -23,7 +23,15 @@ from flyteidl.service import dataproxy_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
-from flytetemporal.contracts.v1 import edits_pb2, events_pb2, fork_pb2, notifications_pb2, operations_pb2, records_pb2
+from flytetemporal.contracts.v1 import (
+    artifacts_pb2,
+    edits_pb2,
+    events_pb2,
+    fork_pb2,
+    notifications_pb2,
+    operations_pb2,
+    records_pb2,
+)
 from tests.fixtures import registrations
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, scope, variables
 
@@ -284,6 +292,11 @@ VALID: dict[str, list[Message]] = {
     "OperationsService/SendTestNotification": [
         notifications_pb2.SendTestNotificationRequest(email="ada@example.com"),
         notifications_pb2.SendTestNotificationRequest(webhook={"url": "https://hooks.example.com/", "key": "default"}),
+    ],
+    "OperationsService/ListArtifacts": [
+        artifacts_pb2.ListArtifactsRequest(
+            project=PROJECT, domain=DOMAIN, name="model", partitions=["region=SEA"], time=NOW, limit=1
+        )
     ],
     "OperationsService/GetLineage": [fork_pb2.LineageRequest(execution_id=EXECUTION)],
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flyteidl.core import artifact_id_pb2, interface_pb2, types_pb2
 
 from flytetemporal.admin.artifacts import values
+from flytetemporal.admin.base import validation
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import types
 
@@ -36,6 +37,9 @@ def declared(interface: interface_pb2.TypedInterface) -> dict[str, interface_pb2
 def _check_id(output: str, partial: artifact_id_pb2.ArtifactID, inputs: Variables, *, task: bool) -> None:
     if not partial.artifact_key.name:
         raise InvalidRequest(f"the artifact of output {output} has no name")
+    validation.check_length(
+        partial.artifact_key.name, f"the name of the artifact of output {output}", values.MAX_CHARACTERS
+    )
     if partial.version:
         raise InvalidRequest(
             f"the artifact of output {output} has the version [{partial.version}]; versions are given when it is made"
@@ -46,6 +50,7 @@ def _check_id(output: str, partial: artifact_id_pb2.ArtifactID, inputs: Variable
             f"{values.MAX_PARTITIONS}"
         )
     for key, value in sorted(partial.partitions.value.items()):
+        validation.check_length(key, f"the name of a partition of output {output}", values.MAX_CHARACTERS)
         if not key:
             raise InvalidRequest(f"the artifact of output {output} has a partition without a name")
         _check_partition(f"partition {key} of output {output}", value, inputs, task=task)

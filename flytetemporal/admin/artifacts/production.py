@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal import errors
 from flytetemporal.admin.artifacts import outputs, values
-from flytetemporal.admin.base import execution_rows, stored_messages
+from flytetemporal.admin.base import execution_rows, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, TaskRow, WorkflowRow
 from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
@@ -246,6 +246,7 @@ def _bind(
             text = values.partition_text(value.input_binding.var, inputs.literals[value.input_binding.var])
         if not text:
             raise errors.InvalidRequest(f"partition {key} has no value; give one to create_from")
+        validation.check_length(text, f"the value of partition {key}", values.MAX_CHARACTERS)
         identifier.partitions.value[key].static_value = text
     if given.HasField("time_partition") and not partial.HasField("time_partition"):
         raise errors.InvalidRequest("its artifact has no time partition")

@@ -15,7 +15,7 @@ from flytetemporal import errors
 from flytetemporal.admin.artifacts import outputs, rows, values
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.artifacts.outputs import Variables
-from flytetemporal.admin.base import stored_messages
+from flytetemporal.admin.base import stored_messages, validation
 from flytetemporal.contracts.v1 import artifacts_pb2
 from flytetemporal.idl import times, types
 from flytetemporal.storage.blobs import BlobStore
@@ -148,6 +148,7 @@ async def resolve(
 
 async def latest(session: AsyncSession, name: str, wanted: ArtifactID, place: Place) -> artifacts_pb2.Artifact:
     """Return the latest artifact that matches an id whose partitions have values. Raises ``NotFound``."""
+    _check_texts(name, wanted)
     complete = ArtifactID()
     complete.CopyFrom(wanted)
     complete.artifact_key.project = wanted.artifact_key.project or place[0]
@@ -164,6 +165,15 @@ async def latest(session: AsyncSession, name: str, wanted: ArtifactID, place: Pl
     if row is None:
         raise await _missing(session, name, complete)
     return rows.message(row)
+
+
+def _check_texts(name: str, wanted: ArtifactID) -> None:
+    """Refuse texts that no artifact has, and Postgres does not take. Raises ``InvalidRequest``."""
+    found = [wanted.artifact_key.project, wanted.artifact_key.domain, wanted.artifact_key.name, wanted.version]
+    for key, one in wanted.partitions.value.items():
+        found.extend((key, one.static_value))
+    for text in found:
+        validation.check_length(text, f"a part of the artifact query of input {name}", values.MAX_CHARACTERS)
 
 
 async def value(

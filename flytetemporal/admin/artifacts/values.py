@@ -15,6 +15,9 @@ from flytetemporal.idl import times
 MAX_PARTITIONS = 10
 """flytekit's limit of partition keys per artifact."""
 
+MAX_CHARACTERS = 255
+"""Of the name of an artifact, and of the name and the value of a partition."""
+
 RUNTIME = "_uap"
 """The key of a literal's metadata in which flytekit's ``Artifact.create_from`` leaves the values of partitions."""
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
@@ -13,7 +13,7 @@ from flyteidl.event import event_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.artifacts import rows, values
+from flytetemporal.admin.artifacts import listing, queries, rows, values
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import batches
@@ -52,8 +52,8 @@ def static(text: str) -> Label:
     return Label(static_value=text)
 
 
-def with_partitions(count: int) -> artifact_id_pb2.ArtifactID:
-    partitions = artifact_id_pb2.Partitions(value={f"p{number}": RUNTIME for number in range(count)})
+def with_partitions(*keys: str) -> artifact_id_pb2.ArtifactID:
+    partitions = artifact_id_pb2.Partitions(value=dict.fromkeys(keys, RUNTIME))
     return artifact_id_pb2.ArtifactID(artifact_key=Key(name="model"), partitions=partitions)
 
 
@@ -291,10 +291,12 @@ async def test_the_code_of_a_task_gives_partitions_their_values(deps: Dependenci
         integer(7),
         created_from(integer(7), artifact_id(region=static("LAX"), colour=static("red"))),
         created_from(integer(7), artifact_id(region=static("LAX"), time=Label(time_value=times.timestamp(NOON)))),
+        created_from(integer(7), artifact_id(region=static("LAX\0"))),
+        created_from(integer(7), artifact_id(region=static("LAX" * 100))),
         literals_pb2.Literal(scalar=integer(7).scalar, metadata={"_uap": "?"}),
         literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=[integer(7)])),
     ],
-    ids=["no value", "unknown partition", "no time partition", "unreadable", "another type"],
+    ids=["no value", "unknown partition", "no time partition", "NUL", "too long", "unreadable", "another type"],
 )
 async def test_an_output_that_cannot_be_its_artifact_does_not_fail_the_run(
     deps: Dependencies, output: literals_pb2.Literal
@@ -413,6 +415,19 @@ async def test_a_launch_without_an_artifact_says_which_one_is_missing(deps: Depe
         await launch(deps, "c1", "consumer")
 
 
+@pytest.mark.parametrize("region", ["S\0", "S" * 256, ""])
+async def test_a_query_with_a_value_that_no_artifact_has_is_refused(deps: Dependencies, region: str) -> None:
+    await register(deps, artifact_id())
+    fixed = literals_pb2.LiteralMap(literals={"b": primitive(string_value=region)})
+    parameter = interface_pb2.Parameter(var=interface_pb2.Variable(type=INT))
+    parameter.artifact_query.artifact_id.CopyFrom(artifact_id(region=bound("b")))
+    expected = interface_pb2.ParameterMap(parameters={"a": parameter})
+
+    async with deps.sessions() as session:
+        with pytest.raises(errors.InvalidRequest):
+            await queries.resolve(session, deps.blobs, expected, fixed, literals_pb2.LiteralMap(), (PROJECT, DOMAIN))
+
+
 async def test_a_version_is_found_by_its_id(deps: Dependencies) -> None:
     await register(deps, artifact_id())
     for number in (1, 2):
@@ -456,12 +471,14 @@ async def test_an_artifact_whose_value_is_gone_says_so(deps: Dependencies) -> No
     ("partial", "problem"),
     [
         (artifact_id(""), "the artifact of output o0 has no name"),
+        (artifact_id("m" * 256), "the name of the artifact of output o0"),
+        (with_partitions("\0"), "it contains a NUL character"),
         (artifact_id(region=bound("nowhere")), "bound to input nowhere, which does not exist"),
         (artifact_id(region=static("")), "partition region of output o0 has no value"),
         (artifact_id(time=bound("a")), "bind it to a datetime"),
         (artifact_id(time=static("today")), "the time partition of output o0 has no value"),
         (artifact_id(time=RUNTIME, granularity=17), "unknown granularity 17"),
-        (with_partitions(11), "has 11 partitions; the limit is 10"),
+        (with_partitions(*(f"p{number}" for number in range(11))), "has 11 partitions; the limit is 10"),
         (artifact_id_pb2.ArtifactID(artifact_key=Key(name="m"), version="1"), r"has the version \[1\]"),
     ],
 )
@@ -508,3 +525,48 @@ async def test_a_launch_plan_whose_query_could_never_be_answered_is_refused(
 
     with pytest.raises(errors.InvalidRequest, match=problem):
         await launch_plans.create(deps, consuming(query))
+
+
+async def listed(deps: Dependencies, **fields: Any) -> list[str]:
+    request = artifacts_pb2.ListArtifactsRequest(project=PROJECT, domain=DOMAIN, **fields)
+    return [one.id.version for one in (await listing.list_artifacts(deps, request)).artifacts]
+
+
+async def test_artifacts_are_listed_newest_first_and_by_what_they_have(deps: Dependencies) -> None:
+    day = types_pb2.LiteralType(simple=types_pb2.DATETIME)
+    await register(deps, artifact_id(region=bound("region"), time=bound("day")), region=STR, day=day)
+    for number, region in enumerate(("SEA", "LAX", "SEA")):
+        inputs = {
+            "region": primitive(string_value=region),
+            "day": primitive(datetime=times.timestamp(NOON + timedelta(days=number))),
+        }
+        await succeed(deps, f"e{number}", integer(number), inputs)
+
+    assert await listed(deps) == ["e2.n0.0.o0", "e1.n0.0.o0", "e0.n0.0.o0"]
+    assert await listed(deps, name="model", partitions=["region=SEA"]) == ["e2.n0.0.o0", "e0.n0.0.o0"]
+    assert await listed(deps, time=times.timestamp(NOON + timedelta(days=1))) == ["e1.n0.0.o0"]
+    assert await listed(deps, execution="e1") == ["e1.n0.0.o0"]
+    assert await listed(deps, version="e0.n0.0.o0") == ["e0.n0.0.o0"]
+    assert await listed(deps, name="other") == []
+    page = await listing.list_artifacts(
+        deps, artifacts_pb2.ListArtifactsRequest(project=PROJECT, domain=DOMAIN, limit=2)
+    )
+    assert await listed(deps, limit=2, token=page.token) == ["e0.n0.0.o0"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"project": ""}, "project"),
+        ({"partitions": ["region"]}, r"partition \[region\] is not of the form KEY=VALUE"),
+        ({"partitions": ["region=SEA", "region=LAX"]}, r"partition \[region\] has two values; give one"),
+        ({"partitions": ["region=\0"]}, "NUL"),
+        ({"limit": 1001}, "list at most 1000 artifacts"),
+        ({"token": "x"}, "invalid value for token"),
+    ],
+)
+async def test_a_malformed_list_is_refused(deps: Dependencies, fields: dict[str, Any], problem: str) -> None:
+    request = artifacts_pb2.ListArtifactsRequest(**{"project": PROJECT, "domain": DOMAIN, **fields})
+
+    with pytest.raises(errors.InvalidRequest, match=problem):
+        await listing.list_artifacts(deps, request)

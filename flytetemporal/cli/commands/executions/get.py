@@ -10,8 +10,10 @@ from google.protobuf.message import Message
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
+from flytetemporal.cli.views import artifacts as artifact_views
 from flytetemporal.cli.views import listing, moments
 from flytetemporal.cli.views import schedules as schedule_views
+from flytetemporal.contracts.v1 import artifacts_pb2
 
 PHASES = core_execution_pb2.WorkflowExecution.Phase
 _STATES = launch_plan_pb2.LaunchPlanState
@@ -21,7 +23,7 @@ _ENTITY_TITLES = ("name", "version", "created")
 
 @click.group()
 def get() -> None:
-    """List executions, tasks, workflows, launch plans, projects or schedules."""
+    """List executions, tasks, workflows, launch plans, schedules, artifacts or projects."""
 
 
 @get.command()
@@ -104,6 +106,23 @@ def schedules(name: str, limit: int, output: str, admin: Admin) -> None:
     """List the schedules of active launch plans, or that of the launch plan NAME, by name."""
     found = schedule_views.read(admin, name, limit)
     printing.show(output, found, lambda: [*schedule_views.lines(found), *listing.more(found)])
+
+
+@get.command()
+@click.argument("name", default="")
+@click.option("--partition", "partitions", multiple=True, metavar="KEY=VALUE", help="Only those; can be repeated.")
+@click.option("--execution", default="", help="Only those that this execution has produced.")
+@listing.limit
+@printing.option
+@admin_calls.with_admin
+def artifacts(name: str, partitions: Sequence[str], execution: str, limit: int, output: str, admin: Admin) -> None:
+    """List the artifacts that runs have produced, or the versions of the artifact NAME."""
+    request = artifacts_pb2.ListArtifactsRequest(
+        project=admin.project, domain=admin.domain, name=name, partitions=partitions, execution=execution
+    )
+    found = artifacts_pb2.ListArtifactsResponse()
+    listed = listing.read(admin, "ListArtifacts", request, found, limit, service=listing.OPERATIONS_SERVICE)
+    printing.show(output, listed, lambda: [*artifact_views.lines(listed), *listing.more(listed)])
 
 
 @get.command()
