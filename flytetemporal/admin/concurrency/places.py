@@ -53,6 +53,11 @@ async def count_waiting(session: AsyncSession, scope: Scope) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
+async def count_all_waiting(session: AsyncSession) -> int:
+    """Return the number of executions that wait, of all launch plans."""
+    return int((await session.execute(select(func.count()).select_from(WaitingExecutionRow))).scalar_one())
+
+
 async def waiting(session: AsyncSession, scope: Scope) -> list[ExecutionId]:
     """Return all executions that wait, in the order in which they were launched."""
     query = select(*_key(WaitingExecutionRow)).where(_in_queue(scope)).order_by(WaitingExecutionRow.id)

@@ -12,6 +12,7 @@ import structlog
 from flyteidl.admin import execution_pb2, launch_plan_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.message import DecodeError
+from prometheus_client import Gauge
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +33,8 @@ from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, naming, phases
 
 ExecutionId = identifier_pb2.WorkflowExecutionIdentifier
+
+WAITING = Gauge("flytetemporal_waiting_executions", "Executions that wait for a place of their launch plan.")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Starts that no call waits for. A task that nothing refers to can vanish.
@@ -131,7 +134,10 @@ async def admit_all(deps: Dependencies) -> list[ExecutionId]:
     """Start the executions that get the free places of all scopes: what a call that died has left."""
     async with deps.sessions() as session:
         found = await places.scopes(session)
-    return [execution_id for scope in found for execution_id in await admit(deps, scope)]
+    started = [execution_id for scope in found for execution_id in await admit(deps, scope)]
+    async with deps.sessions() as session:
+        WAITING.set(await places.count_all_waiting(session))
+    return started
 
 
 async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:

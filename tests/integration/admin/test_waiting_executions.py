@@ -12,6 +12,7 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.event import event_pb2
 from google.protobuf import timestamp_pb2
+from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from flytetemporal import errors
@@ -445,3 +446,13 @@ async def test_a_priority_that_is_none_is_refused(deps: Dependencies, priority: 
 
     with pytest.raises(errors.InvalidRequest, match=r"annotation flytetemporal\.io/priority"):
         await launch_plans.create(deps, request)
+
+
+async def test_the_number_of_those_that_wait_is_a_metric(deps: Dependencies) -> None:
+    await register(deps, "{max: 1}")
+    for name in ("e1", "e2", "e3"):
+        await launch(deps, name)
+
+    await admission.admit_all(deps)
+
+    assert REGISTRY.get_sample_value("flytetemporal_waiting_executions") == 2
