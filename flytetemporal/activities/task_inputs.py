@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from flyteidl.core import literals_pb2
 from google.protobuf.message import Message
@@ -101,20 +101,24 @@ class TaskInputs:
             _, file = await self.resolve(attempt)
             await self._blobs.write_message(locations.inputs_uri(attempt.request.data_dir), file)
 
-    async def write(self, attempt: Attempt, file: literals_pb2.LiteralMap, *, is_new: bool = False) -> None:
-        """Write what the task reads, and remove what an earlier execution of the activity has written.
+    async def write(self, attempt: Attempt, file: literals_pb2.LiteralMap) -> None:
+        """Write what the task reads, and remove what an earlier execution of the activity has written."""
+        await self.clear(attempt)
+        await self._blobs.write_messages(self.files(attempt, file))
 
-        ``is_new``: there was none.
-        """
+    async def clear(self, attempt: Attempt) -> None:
+        """Remove what an earlier execution of the activity has written."""
+        for directory in {attempt.request.output_dir, attempt.written_dir}:
+            await outputs.clear(self._blobs, directory)
+
+    def files(self, attempt: Attempt, file: literals_pb2.LiteralMap) -> Sequence[tuple[str, Message]]:
+        """Return the files that the task reads, by their URIs; ``file`` is that of its inputs."""
         files: list[tuple[str, Message]] = []
         if not attempt.reads_whole_inputs:  # The array has written those once for all its elements.
             files.append((locations.inputs_uri(attempt.request.data_dir), file))
         if command_template.wants_task_template(attempt.arguments):
             files.append((attempt.places.task_template_uri, attempt.task))
-        for directory in () if is_new else {attempt.request.output_dir, attempt.written_dir}:
-            await outputs.clear(self._blobs, directory)
-        for uri, message in files:
-            await self._blobs.write_message(uri, message)
+        return files
 
 
 def _at(whole: literals_pb2.LiteralMap, index: int, bound: Collection[str]) -> literals_pb2.LiteralMap | None:

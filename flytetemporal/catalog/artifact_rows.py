@@ -1,16 +1,20 @@
 """Finds artifacts, with their datasets, tags and partitions, in one statement each."""
 
+import functools
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
-from sqlalchemy import Select, false, func, select
+from sqlalchemy import Select, bindparam, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.catalog import checks, datasets, pages, policies
+from flytetemporal.catalog import checks, datasets, policies
 from flytetemporal.catalog.models import ArtifactRow, DatasetRow, PartitionRow, TagRow
 from flytetemporal.idl import times
+
+Everything: TypeAlias = Select[ArtifactRow, DatasetRow, list[str], list[list[str]], bool]
+"""A query whose rows are the fields of ``Found``."""
 
 
 class Handle(Protocol):
@@ -82,7 +86,11 @@ async def find(session: AsyncSession, handle: Handle) -> Found:
     Raises:
         NotFound: there is none.
     """
-    row = (await session.execute(named(everything(), handle).limit(1))).one_or_none()
+    in_dataset, by_tag = handle.HasField("dataset"), bool(handle.tag_name)
+    statement = _named(in_dataset=in_dataset, with_uuid=bool(handle.dataset.UUID), by_tag=by_tag)
+    parameters = {field: getattr(handle.dataset, field) for field in (*checks.DATASET_FIELDS, "UUID") if in_dataset}
+    parameters["handle"] = handle.tag_name if by_tag else handle.artifact_id
+    row = (await session.execute(statement, parameters)).one_or_none()
     if row is None:
         what = f"Tag with identifier [{handle.tag_name}]" if handle.tag_name else f"Artifact [{handle.artifact_id}]"
         where = f" in dataset {datasets.text(handle.dataset)}" if handle.HasField("dataset") else ""
@@ -90,7 +98,7 @@ async def find(session: AsyncSession, handle: Handle) -> Found:
     return Found(*row)
 
 
-def everything() -> Select[ArtifactRow, DatasetRow, list[str], list[list[str]], bool]:
+def everything() -> Everything:
     """Return the query of all artifacts with what belongs to them."""
     tags = select(TagRow.tag_name).where(TagRow.artifact == ArtifactRow.id).order_by(TagRow.created_at, TagRow.tag_name)
     pair = func.json_build_array(PartitionRow.key, PartitionRow.value)
@@ -104,11 +112,15 @@ def everything() -> Select[ArtifactRow, DatasetRow, list[str], list[list[str]], 
     ).join(DatasetRow, DatasetRow.id == ArtifactRow.dataset_id)
 
 
-def named(query: pages.S, handle: Handle) -> pages.S:
-    """Return the query restricted to the artifacts that a checked request names, the newest first."""
-    if handle.HasField("dataset"):
-        query = datasets.of_id(query, handle.dataset)
-    if handle.tag_name:
+@functools.cache  # SQLAlchemy takes longer to make a statement than Postgres to run it.
+def _named(*, in_dataset: bool, with_uuid: bool, by_tag: bool) -> Everything:
+    """Return the query of the artifact with a tag, or of the newest with an id; ``find`` sets its parameters."""
+    query = everything().limit(1)
+    if in_dataset:
+        query = query.where(*(getattr(DatasetRow, field) == bindparam(field) for field in checks.DATASET_FIELDS))
+    if in_dataset and with_uuid:
+        query = query.where(DatasetRow.uuid == bindparam("UUID"))
+    if by_tag:
         on = (TagRow.artifact == ArtifactRow.id) & (TagRow.dataset_id == DatasetRow.id)
-        return query.join(TagRow, on).where(TagRow.tag_name == handle.tag_name)
-    return query.where(ArtifactRow.artifact_id == handle.artifact_id).order_by(ArtifactRow.id.desc())
+        return query.join(TagRow, on).where(TagRow.tag_name == bindparam("handle"))
+    return query.where(ArtifactRow.artifact_id == bindparam("handle")).order_by(ArtifactRow.id.desc())

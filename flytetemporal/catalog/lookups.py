@@ -1,5 +1,6 @@
 """Lookups of many artifacts at once, by their tags: one statement, whatever their number."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,6 +101,7 @@ def _arrays(rows: list[tuple[str, ...]]) -> dict[str, list[str]]:
     return {column: [row[position] for row in rows] for position, column in enumerate(_COLUMNS)}
 
 
+@functools.cache  # SQLAlchemy takes longer to make it than Postgres to run it.
 def _query() -> Select[Any]:
     """Return the query of the artifacts that have tags; its parameters are an array per column of ``_COLUMNS``.
 

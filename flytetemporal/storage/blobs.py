@@ -178,6 +178,13 @@ class BlobStore:
         # Of any size: protobuf has to serialize a message even to know its size.
         await asyncio.to_thread(self._write_message_sync, uri, message)
 
+    async def write_messages(self, files: Sequence[tuple[str, Message]]) -> None:
+        """Write a few messages, each as ``write_message`` does."""
+        if all(self.local_path(uri) is not None for uri, _ in files):
+            await asyncio.to_thread(self._write_messages_sync, files)  # A thread each costs more than small files.
+        else:
+            await for_each(lambda file: self.write_message(*file), files, at_once=max(1, len(files)))
+
     async def presign(
         self, verb: str, uri: str, lifetime: timedelta, md5: bytes = b"", *, only_new: bool = False
     ) -> str:
@@ -227,6 +234,10 @@ class BlobStore:
 
     def _write_message_sync(self, uri: str, message: Message) -> None:
         self.write_sync(uri, message.SerializeToString(deterministic=True))
+
+    def _write_messages_sync(self, files: Sequence[tuple[str, Message]]) -> None:
+        for uri, message in files:
+            self._write_message_sync(uri, message)
 
     def _create_sync(self, uri: str, source: IO[bytes]) -> bool:
         """Write an object, blocking; return whether it is new. What exists stays as it is, in a store of files."""

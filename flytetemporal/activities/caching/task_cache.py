@@ -199,9 +199,10 @@ class TaskCache:
         if values is None:
             raise Internal(f"attempt {attempt.request.generated_name} has no cached outputs")
         uri = locations.outputs_uri(attempt.request.output_dir)
-        await self._inputs.write(attempt, inputs, is_new=is_new)
+        if not is_new:
+            await self._inputs.clear(attempt)
         await self._offloading.offload(values, attempt.request.output_dir, use.outputs.variables)
-        await self._blobs.write_message(uri, values)
+        await self._blobs.write_messages([*self._inputs.files(attempt, inputs), (uri, values)])
         # The activity that gathers the outputs of all elements reads them from the store.
         outputs = execution_pb2.NodeOutputs(uri=uri) if attempt.is_element else node_outputs(values, uri)
         return execution_pb2.TaskAttemptResult(outputs=outputs, cache=use.metadata)

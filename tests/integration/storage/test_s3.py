@@ -18,6 +18,7 @@ OPERATIONS: dict[str, Operation] = {
     "read": lambda store, uri: store.read(uri),
     "read_message": lambda store, uri: store.read_message(uri, literals_pb2.LiteralMap),
     "write": lambda store, uri: store.write(uri, b"new"),
+    "write several": lambda store, uri: store.write_messages([(uri, literals_pb2.LiteralMap())]),
     "size": lambda store, uri: store.size_bytes(uri),
     "exists": lambda store, uri: store.exists(uri),
     "tree": lambda store, uri: store.tree(uri),
@@ -36,6 +37,15 @@ async def test_what_is_written_is_read_back(s3_server: S3Server) -> None:
     assert await store.tree(f"{store.root}/a") == ["b"]
     with pytest.raises(NotFound, match="object not found"):
         await store.read(f"{store.root}/none")
+
+
+async def test_several_messages_are_written_at_once(s3_server: S3Server) -> None:
+    store = BlobStore(f"{s3_server.root}/several", s3_server.options())
+
+    await store.write_messages([(f"{store.root}/{n}", literals_pb2.Literal(hash=str(n))) for n in range(3)])
+
+    assert await store.tree(store.root) == ["0", "1", "2"]
+    assert (await store.read_message(f"{store.root}/2", literals_pb2.Literal)).hash == "2"
 
 
 @pytest.mark.parametrize("name", ["x" * 1100, "é" * 600])

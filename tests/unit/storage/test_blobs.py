@@ -29,6 +29,16 @@ async def test_what_is_written_is_read(blobs: BlobStore) -> None:
     assert await blobs.size_bytes(f"{blobs.root}/a/b") == 4
 
 
+async def test_several_messages_are_written_in_one_go(blobs: BlobStore) -> None:
+    files = {f"{blobs.root}/{name}": literals_pb2.Literal(hash=name) for name in ("a/b", "a/c")}
+
+    await blobs.write_messages(list(files.items()))
+    await blobs.write_messages([])
+
+    for uri, message in files.items():
+        assert await blobs.read_message(uri, literals_pb2.Literal) == message
+
+
 async def test_a_missing_object_is_not_found(blobs: BlobStore) -> None:
     with pytest.raises(NotFound):
         await blobs.read(f"{blobs.root}/nothing")
