@@ -54,6 +54,8 @@ def remove_local(folder: Path, root: Path, keep: Keep, limit: int) -> Removed:
 
 def remove_remote(filesystem: Any, uri: str, keep: Keep, limit: int) -> Removed:
     """Remove objects below a prefix; see ``remove_local``."""
+    # Other processes write there, and fsspec remembers what it has listed before.
+    filesystem.invalidate_cache(uri)
     found: list[str] = filesystem.find(uri)
     gone = [path for path in found if not keep(path.rpartition("/")[2])]
     if gone:

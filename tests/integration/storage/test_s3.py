@@ -56,6 +56,24 @@ async def test_a_name_that_no_object_can_have_is_no_outage(s3_server: S3Server, 
         await store.write(f"{store.root}/{name}", b"content")
 
 
+async def test_a_folder_is_removed_some_objects_at_a_time_but_for_those_to_keep(s3_server: S3Server) -> None:
+    store = BlobStore(f"{s3_server.root}/removed", s3_server.options())
+    other = BlobStore(store.root, s3_server.options())
+    for name in ("a/1.pb", "a/b/2.pb", "a/b/3_offloaded.pb", "ab/4.pb"):
+        await other.write(f"{store.root}/{name}", b"x")
+    assert len(await store.tree(f"{store.root}/a")) == 3
+    await other.write(f"{store.root}/a/5.pb", b"x")
+
+    def keep(name: str) -> bool:
+        return name.endswith("_offloaded.pb")
+
+    found = [await store.remove_below(f"{store.root}/a", keep, 2) for _ in range(3)]
+
+    assert [(one.removed, one.kept, one.more) for one in found] == [(2, 1, True), (1, 1, False), (0, 1, False)]
+    assert await store.tree(f"{store.root}/a") == ["b/3_offloaded.pb"]
+    assert await store.tree(f"{store.root}/ab") == ["4.pb"]
+
+
 async def test_a_bucket_that_does_not_exist_has_no_objects(s3_server: S3Server) -> None:
     store = BlobStore("s3://nobody-made-it/store", s3_server.options())
 
