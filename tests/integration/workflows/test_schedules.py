@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.admin.base.temporal_schedules import Schedule, TemporalSchedules
-from flytetemporal.admin.schedules import grammar
+from flytetemporal.admin.schedules import grammar, occurrences
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import control_pb2
@@ -120,6 +120,30 @@ async def test_a_time_that_does_not_exist_is_skipped_and_one_that_exists_twice_f
     assert datetime(2026, 3, 29, tzinfo=zone).date() not in days
     assert days.count(datetime(2026, 10, 25, tzinfo=zone).date()) == 1
     assert len(days) == 364
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"),
+    [
+        ("30 2 * * *", "Europe/Berlin"),
+        ("15 * * * *", "Europe/Berlin"),
+        ("*/20 1,2 * * *", "America/New_York"),
+        ("*/20 * * * *", "Europe/Berlin"),
+        ("30 1 * * *", "America/New_York"),
+        ("15,45 * * * *", "Australia/Lord_Howe"),
+        ("0 0 * * *", "Africa/Cairo"),
+        ("0 12 13 * 5", "Asia/Kathmandu"),
+        ("0 12 */10 feb-apr *", "UTC"),
+        ("@every 5h", "UTC"),
+    ],
+)
+async def test_times_that_have_passed_are_computed_as_temporal_fires(
+    temporal: Client, schedules: TemporalSchedules, expression: str, zone: str
+) -> None:
+    made = schedule(expression, zone)
+    await schedules.put(made)
+
+    assert list(occurrences.between(made, *YEAR)) == await matching(temporal, made.id)
 
 
 async def test_a_schedule_is_made_once_and_replaced_when_it_differs(
