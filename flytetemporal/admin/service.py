@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 
 from flytetemporal.admin.artifacts import listing
+from flytetemporal.admin.backfills import changing, starting
+from flytetemporal.admin.backfills import records as backfill_records
 from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import history_pages, node_times, operations, pauses, schedule_list
@@ -125,4 +127,9 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "ListSchedules": schedule_list.list_schedules,
     "ListScheduleDifferences": differences.list_differences,
     "GetHistory": history_pages.get_history,
+    "StartBackfill": starting.start,
+    "GetBackfill": backfill_records.get,
+    "ListBackfills": backfill_records.list_backfills,
+    "ListBackfillRuns": backfill_records.list_runs,
+    "SetBackfillState": changing.set_state,
 }

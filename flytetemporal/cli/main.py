@@ -28,6 +28,7 @@ COMMANDS = {
     "terminate": "Abort EXECUTION.",
     "recover": "Start an execution that runs only what has not succeeded in EXECUTION, which has ended.",
     "fork": "Start an execution that reuses what succeeded in EXECUTION, which may still run, and runs the rest again.",
+    "backfill": "Launch the times of a schedule in a range that has passed.",
     "export": "Write the history, rows and graph of EXECUTION to one file, without values unless asked.",
     "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
     "retention": "Show or set how long executions are kept, remove older ones now, or list what was removed.",
@@ -48,6 +49,7 @@ COMMANDS = {
 
 _PACKAGES = {
     **dict.fromkeys(("get", "describe", "logs", "metrics", "recover", "export", "replay"), "executions"),
+    "backfill": "backfills",
     **dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators"),
 }
 

@@ -61,6 +61,8 @@ class AdminSettings(Part):
     """Time zone of cron schedules that name none. In Flyte it is that of the scheduler's pod."""
     schedule_catch_up: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=10))
     """How late a time of a schedule that was missed, because Temporal did not run, still launches its execution."""
+    backfill_runs: int = Field(default=1000, ge=1, le=10_000)
+    """Times of a schedule that one backfill launches, unless its request allows more, up to 10,000."""
     history_events: int = 10_000
     """Events in the Temporal history of an execution after which it continues as new. Temporal terminates workflows at
     51,200 events."""

@@ -9,7 +9,15 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from flyteidl.core import identifier_pb2
 from temporalio import activity
 
-from flytetemporal.contracts.v1 import arrays_pb2, caching_pb2, continuation_pb2, control_pb2, execution_pb2, upkeep_pb2
+from flytetemporal.contracts.v1 import (
+    arrays_pb2,
+    backfills_pb2,
+    caching_pb2,
+    continuation_pb2,
+    control_pb2,
+    execution_pb2,
+    upkeep_pb2,
+)
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Temporal retries an activity on another worker if it gets no heartbeat for this time."""
@@ -162,4 +170,10 @@ async def upkeep_round(loop: upkeep_pb2.UpkeepLoop) -> upkeep_pb2.UpkeepRound:
 @activity.defn
 async def launch_scheduled(launch: control_pb2.ScheduledLaunch) -> control_pb2.ScheduledLaunchResult:
     """Launch the execution of one time of a schedule, unless it was launched before."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def advance_backfill(backfill: backfills_pb2.BackfillId) -> backfills_pb2.Backfill:
+    """Record which executions of a backfill have ended, launch the next ones, and return its progress."""
     raise NotImplementedError

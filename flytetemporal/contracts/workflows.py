@@ -3,6 +3,8 @@
 They are part of every history and of every running deployment, so none of them can change.
 """
 
+from flytetemporal.contracts.v1 import backfills_pb2
+
 EXECUTION_WORKFLOW = "ExecutionWorkflow"
 # Runs consecutive elements of an array node with many elements.
 ARRAY_WORKFLOW = "ArrayWorkflow"
@@ -23,6 +25,9 @@ UPKEEP_WORKFLOW = "UpkeepWorkflow"
 WAKE = "wake"
 # A time of the schedule of a launch plan.
 SCHEDULED_LAUNCH_WORKFLOW = "ScheduledLaunchWorkflow"
+BACKFILL_WORKFLOW = "BackfillWorkflow"
+# No argument: what is recorded of the backfill has changed.
+BACKFILL_CHANGED = "backfill_changed"
 
 SEARCH_PROJECT = "FlyteProject"
 SEARCH_DOMAIN = "FlyteDomain"
@@ -47,6 +52,11 @@ def eager_queue(cluster: str) -> str:
     They mostly wait for other tasks of the cluster. In the same queue they could take all slots and wait forever.
     """
     return f"fte-{cluster}-eager"
+
+
+def backfill_workflow_id(backfill: backfills_pb2.BackfillId) -> str:
+    """Return the Temporal workflow id of a backfill."""
+    return f"flyte-backfill:{backfill.project}:{backfill.domain}:{backfill.name}"
 
 
 CONTROL_QUEUE = "fte-control"

@@ -207,13 +207,15 @@ async def _close(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
 
 async def _deliver(run: Run, outcome: execution_pb2.ExecutionOutcome) -> None:
     await run.reports.close()
-    if not run.argument.HasField("parent"):
+    waiting = run.argument.launched_by
+    if run.argument.HasField("parent"):
+        waiting = naming.temporal_workflow_id(run.argument.parent.execution_id)
+    if not waiting:
         return
-    parent = workflow.get_external_workflow_handle(naming.temporal_workflow_id(run.argument.parent.execution_id))
     state = execution_pb2.ChildState(execution_id=run.execution_id, outcome=outcome)
-    # The parent may have ended. If the signal is lost otherwise, its launch plan node polls for the outcome.
+    # The workflow may have ended. If the signal is lost otherwise, it polls for the outcome.
     with contextlib.suppress(FailureError):
-        await parent.signal(workflows.CHILD_ENDED, state)
+        await workflow.get_external_workflow_handle(waiting).signal(workflows.CHILD_ENDED, state)
 
 
 @contextlib.contextmanager

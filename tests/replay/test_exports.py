@@ -17,6 +17,7 @@ from flytetemporal.contracts.masking import Masker
 from flytetemporal.contracts.v1 import continuation_pb2, execution_pb2
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.workflows.array import ArrayWorkflow
+from flytetemporal.workflows.control.backfill import BackfillWorkflow
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 from flytetemporal.workflows.control.upkeep import UpkeepWorkflow
@@ -42,7 +43,14 @@ async def test_a_history_without_values_replays(path: Path) -> None:
     histories.leave_out_values(history, Masker(b"0123456789abcdef", numbers=not decided))
     histories.check(history)
     replayer = Replayer(
-        workflows=[ExecutionWorkflow, ArrayWorkflow, ScheduledLaunchWorkflow, SweeperWorkflow, UpkeepWorkflow],
+        workflows=[
+            ExecutionWorkflow,
+            ArrayWorkflow,
+            ScheduledLaunchWorkflow,
+            SweeperWorkflow,
+            UpkeepWorkflow,
+            BackfillWorkflow,
+        ],
         data_converter=payloads.DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
         debug_mode=True,

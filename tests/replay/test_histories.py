@@ -13,6 +13,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from flytetemporal.contracts import payloads
 from flytetemporal.workflows.array import ArrayWorkflow
+from flytetemporal.workflows.control.backfill import BackfillWorkflow
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 from flytetemporal.workflows.control.upkeep import UpkeepWorkflow
@@ -25,7 +26,14 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json.gz"))
 async def test_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("recorded", gzip.decompress(path.read_bytes()).decode())
     replayer = Replayer(
-        workflows=[ExecutionWorkflow, ArrayWorkflow, ScheduledLaunchWorkflow, SweeperWorkflow, UpkeepWorkflow],
+        workflows=[
+            ExecutionWorkflow,
+            ArrayWorkflow,
+            ScheduledLaunchWorkflow,
+            SweeperWorkflow,
+            UpkeepWorkflow,
+            BackfillWorkflow,
+        ],
         data_converter=payloads.DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
         debug_mode=True,  # On a crowded machine a workflow task takes longer than the two seconds that the SDK allows.
@@ -80,6 +88,7 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("failed_or_was_slow", "slow"), ("map_are_looked_up",), ("elements_are_in_no_batch",),
         ("large_map_are_looked_up",),
         ("without_cached_outputs",), ("lookups_return_is_bounded",), ("cached_nodes_continue", "run1"),
+        ("backfill_advances",), ("notifies_the_backfill",),
     ],
     ids="-".join,
 )  # fmt: skip

@@ -33,6 +33,7 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytetemporal.admin.base import sent_edits
+from flytetemporal.admin.base.backfill_workflows import BackfillWorkflows
 from flytetemporal.admin.base.histories import Histories
 from flytetemporal.admin.base.temporal_answers import answer as _answer
 from flytetemporal.admin.base.temporal_answers import decrypt
@@ -116,6 +117,11 @@ class Engine:
     def histories(self) -> Histories:
         """The histories of executions."""
         return Histories(self._client)
+
+    @property
+    def backfills(self) -> BackfillWorkflows:
+        """The workflows of backfills."""
+        return BackfillWorkflows(self._client)
 
     async def start(self, argument: execution_pb2.ExecutionInput) -> bool:
         """Start the execution's workflow; return False, and change nothing, if it was started before.

@@ -35,10 +35,10 @@ class Linkage:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an execution takes from the one that it repeats, besides spec and inputs.
+    """What an execution takes from the one that it repeats, besides spec and inputs, or from what launches it.
 
     ``reused`` are the nodes that a fork reuses, ``resources`` are those of its nodes, by node id; ``rows`` are stored
-    with its own.
+    with its own. ``launched_by`` is the id of the Temporal workflow that is notified of its end.
     """
 
     reused: contract_pb2.ContentReference | None = None
@@ -46,6 +46,7 @@ class Taken:
     # The artifacts that are among its inputs.
     artifact_ids: Sequence[artifact_id_pb2.ArtifactID] = ()
     rows: Sequence[Base] = ()
+    launched_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ def engine_input(launch: Launch, root: str, limits: AdminSettings) -> contract_p
         inherited=contract_pb2.InheritedSettings(fields=launch.inherited),
         reused=launch.taken.reused,
         node_resources=launch.taken.resources,
+        launched_by=launch.taken.launched_by,
     )
     metadata = launch.spec.metadata
     if metadata.mode == execution_pb2.ExecutionMetadata.CHILD_WORKFLOW and metadata.HasField("parent_node_execution"):

@@ -46,7 +46,7 @@ class ScheduledLaunchActivities:
             if row is None or row.state != launch_plan_pb2.ACTIVE:
                 return _skipped(launch, "this version of the launch plan is not active")
             spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
-            request = _request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
+            request = create_request(launch, spec.entity_metadata.schedule.kickoff_time_input_arg)
             execution_id = identifiers.execution_identifier((plan.project, plan.domain, request.name))
             # Its failure may have been recorded by a call that died before it paused the schedule.
             await pausing.after_failure(session, row)
@@ -73,7 +73,8 @@ def execution_name(plan: identifier_pb2.Identifier, seconds: int) -> str:
     return f"f{naming.fnv1(text.encode()).to_bytes(8, 'little').hex()}000"
 
 
-def _request(launch: control_pb2.ScheduledLaunch, kickoff: str) -> execution_pb2.ExecutionCreateRequest:
+def create_request(launch: control_pb2.ScheduledLaunch, kickoff: str) -> execution_pb2.ExecutionCreateRequest:
+    """Return the request that launches the execution of a time; ``kickoff`` names the input that gets it, if any."""
     plan = launch.launch_plan
     request = execution_pb2.ExecutionCreateRequest(
         project=plan.project,

@@ -12,6 +12,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
+from flytetemporal.admin.backfills.activities import BackfillActivities
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control.sweeper import SweeperActivities
 from flytetemporal.admin.executions.scheduled_launching import ScheduledLaunchActivities
@@ -24,6 +25,7 @@ from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import upkeep_pb2
 from flytetemporal.errors import FlyteError
+from flytetemporal.workflows.control.backfill import BackfillWorkflow
 from flytetemporal.workflows.control.scheduled_launch import ScheduledLaunchWorkflow
 from flytetemporal.workflows.control.sweeper import SweeperWorkflow
 from flytetemporal.workflows.control.upkeep import UpkeepWorkflow
@@ -41,11 +43,12 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings, loops: 
     worker = Worker(
         client,
         task_queue=workflows.CONTROL_QUEUE,
-        workflows=[UpkeepWorkflow, SweeperWorkflow, ScheduledLaunchWorkflow],
+        workflows=[UpkeepWorkflow, SweeperWorkflow, ScheduledLaunchWorkflow, BackfillWorkflow],
         activities=[
             *UpkeepActivities(deps.sessions, loops).all(),
             *SweeperActivities().all(),
             *ScheduledLaunchActivities(deps).all(),
+            *BackfillActivities(deps).all(),
         ],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from flytetemporal.admin.backfills import starting as backfills
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
@@ -30,6 +31,7 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("schedules", MINUTE, sweeps.repair_schedules),
         Loop("notifications", 5 * SECONDS, partial(delivering.round_of_delivery, deps)),
         Loop("retention", MINUTE, partial(rounds.round_, deps, cached_outputs(catalog))),
+        Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),
         # Lookups do not use what has expired, so it only takes space.
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]

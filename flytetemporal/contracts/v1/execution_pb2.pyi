@@ -102,7 +102,7 @@ class RetryRule(_message.Message):
     def __init__(self, task: _Optional[str] = ..., cause: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., initial_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_coefficient: _Optional[float] = ..., maximum_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExecutionInput(_message.Message):
-    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "edits", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources", "pauses")
+    __slots__ = ("execution_id", "workflow_id", "inline_graph", "stored_graph", "tasks", "inputs", "metadata_dir", "settings", "parent", "launched_by", "edits", "history_events", "inline_state", "stored_state", "max_depth", "distinct_names", "node_deadline_factor", "inherited", "recovered_from", "reused", "node_resources", "pauses")
     class NodeResourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +119,7 @@ class ExecutionInput(_message.Message):
     METADATA_DIR_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
+    LAUNCHED_BY_FIELD_NUMBER: _ClassVar[int]
     EDITS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_EVENTS_FIELD_NUMBER: _ClassVar[int]
     INLINE_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +141,7 @@ class ExecutionInput(_message.Message):
     metadata_dir: str
     settings: ExecutionSettings
     parent: _identifier_pb2.NodeExecutionIdentifier
+    launched_by: str
     edits: _edits_pb2.Edits
     history_events: int
     inline_state: bytes
@@ -152,7 +154,7 @@ class ExecutionInput(_message.Message):
     reused: ContentReference
     node_resources: _containers.MessageMap[str, _tasks_pb2.Resources]
     pauses: _pauses_pb2.Pauses
-    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., edits: _Optional[_Union[_edits_pb2.Edits, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ..., pauses: _Optional[_Union[_pauses_pb2.Pauses, _Mapping]] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., workflow_id: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., inline_graph: _Optional[bytes] = ..., stored_graph: _Optional[_Union[ContentReference, _Mapping]] = ..., tasks: _Optional[_Union[ContentReference, _Mapping]] = ..., inputs: _Optional[_Union[NodeOutputs, _Mapping]] = ..., metadata_dir: _Optional[str] = ..., settings: _Optional[_Union[ExecutionSettings, _Mapping]] = ..., parent: _Optional[_Union[_identifier_pb2.NodeExecutionIdentifier, _Mapping]] = ..., launched_by: _Optional[str] = ..., edits: _Optional[_Union[_edits_pb2.Edits, _Mapping]] = ..., history_events: _Optional[int] = ..., inline_state: _Optional[bytes] = ..., stored_state: _Optional[_Union[StoredState, _Mapping]] = ..., max_depth: _Optional[int] = ..., distinct_names: _Optional[bool] = ..., node_deadline_factor: _Optional[float] = ..., inherited: _Optional[_Union[InheritedSettings, _Mapping]] = ..., recovered_from: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., reused: _Optional[_Union[ContentReference, _Mapping]] = ..., node_resources: _Optional[_Mapping[str, _tasks_pb2.Resources]] = ..., pauses: _Optional[_Union[_pauses_pb2.Pauses, _Mapping]] = ...) -> None: ...
 
 class ReusedNodes(_message.Message):
     __slots__ = ("levels",)

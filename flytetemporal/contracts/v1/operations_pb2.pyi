@@ -4,6 +4,7 @@ from flyteidl.core import execution_pb2 as _execution_pb2
 from flyteidl.core import identifier_pb2 as _identifier_pb2
 from flyteidl.core import types_pb2 as _types_pb2
 from flytetemporal.contracts.v1 import artifacts_pb2 as _artifacts_pb2
+from flytetemporal.contracts.v1 import backfills_pb2 as _backfills_pb2
 from flytetemporal.contracts.v1 import edits_pb2 as _edits_pb2
 from flytetemporal.contracts.v1 import fork_pb2 as _fork_pb2
 from flytetemporal.contracts.v1 import notifications_pb2 as _notifications_pb2

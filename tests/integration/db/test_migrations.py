@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 
+from flytetemporal.admin.backfills.models import BackfillRow
 from flytetemporal.admin.base import models, outbox_rows
 from flytetemporal.admin.upkeep.models import UpkeepLoopRow
 from flytetemporal.config.database import DatabaseSettings
@@ -22,6 +23,7 @@ def test_migrated_schema_is_that_of_the_models(database: DatabaseSettings) -> No
         known = models.ProjectRow.metadata.tables
         assert UpkeepLoopRow.__tablename__ in known
         assert outbox_rows.NotificationRow.__tablename__ in known
+        assert BackfillRow.__tablename__ in known
         context = MigrationContext.configure(
             connection,
             opts={"include_name": lambda name, kind, _: kind != "table" or name in known},

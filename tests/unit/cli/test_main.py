@@ -16,6 +16,7 @@ THIN = {
     "cache": ["ls", "e1", *NOWHERE],
     "retention": ["get", *NOWHERE],
     "delete": ["execution", "e1", *NOWHERE],
+    "backfill": ["plan", "--from", "2026-01-01T00:00Z", "--to", "now", "--dry-run", *NOWHERE],
     "describe": ["e1", "n0", *NOWHERE],
     "logs": ["e1", "n0", "-f", *NOWHERE],
     "metrics": ["e1", *NOWHERE],

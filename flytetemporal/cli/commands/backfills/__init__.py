@@ -1,0 +1,1 @@
+"""``flytetemporal backfill`` and its sub-commands."""
