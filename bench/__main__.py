@@ -21,7 +21,7 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import bare, caches, deaths, forks, processes, registration, scale, schedules, sizes, table, tasks
+from bench import backfills, bare, caches, deaths, forks, processes, registration, scale, schedules, sizes, table, tasks
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -39,7 +39,7 @@ RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
 ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
 NAP_SECONDS = 0.1
-PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths", "schedules")
+PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths", "schedules", "backfill")
 
 
 class Silent:
@@ -81,6 +81,7 @@ def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float
     scaled = asyncio.run(measure_scale(state, scratch)) if only in (None, "scale") else ([], [])
     rows += asyncio.run(measure_deaths(state, scratch)) if only in (None, "deaths") else []
     rows += asyncio.run(measure_schedules(state)) if only in (None, "schedules") else []
+    rows += asyncio.run(backfills.rows(state, VERSION)) if only in (None, "backfill") else []
     after = processes.megabytes(state["processes"])
     # Printed before the cleanup of the stack, which takes a while with so many files.
     rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))

@@ -35,7 +35,7 @@ from flytetemporal.cli.commands import fork, why
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 from flytetemporal.idl import naming, quantities
-from scripts import background_stack, paused_run
+from scripts import backfilled_days, background_stack, paused_run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -257,6 +257,9 @@ def main() -> int:
                 show(console, outcome, state)
                 outcomes.append(outcome)
             console.print(summary(outcomes))
+            console.print("\n[bold]reporting[/bold], ten days of its schedule after the fact")
+            backfill = backfilled_days.run(state)
+            console.print(f"  {backfilled_days.line(backfill)}", style="yellow", highlight=False, soft_wrap=True)
             console.print("\n[bold]durable[/bold], paused while the whole stack is restarted")
             pause = paused_run.begin(state)
             console.print(f"  {pause}", style="yellow", highlight=False, markup=False, soft_wrap=True)
@@ -265,6 +268,7 @@ def main() -> int:
             console.print(f"  resumed after the restart: {phase}", highlight=False)
     wrong = [outcome.example.module for outcome in outcomes if not outcome.as_expected]
     wrong += [] if phase == "SUCCEEDED" else ["the paused run"]
+    wrong += [] if backfilled_days.is_complete(backfill) else ["the backfill"]
     if wrong:
         console.print(f"[red]not as expected: {', '.join(wrong)}[/red]")
         return 1
