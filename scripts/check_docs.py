@@ -86,6 +86,8 @@ def stack_for(blocks: list[Block]) -> Iterator[Mapping[str, Any]]:
     if not any(block.needs_stack for block in blocks):
         yield {}
         return
+    # The key that docs/guide/triggers.md signs with.
+    os.environ["FLYTETEMPORAL_TRIGGERS__WEBHOOK_KEYS"] = '{"ci": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="}'
     with (
         tempfile.TemporaryDirectory(prefix="flytetemporal-docs-") as scratch,
         (Path(scratch) / "dev.log").open("wb") as output,

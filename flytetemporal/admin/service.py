@@ -15,6 +15,7 @@ from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import admission, node_executions, signals, task_executions, workflow_executions
+from flytetemporal.admin.firing import listing as trigger_lists
 from flytetemporal.admin.forks import forking, records
 from flytetemporal.admin.notifications import operations as notifications
 from flytetemporal.admin.registry import deleting as registry_deleting
@@ -132,4 +133,6 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "ListBackfills": backfill_records.list_backfills,
     "ListBackfillRuns": backfill_records.list_runs,
     "SetBackfillState": changing.set_state,
+    "ListTriggers": trigger_lists.list_triggers,
+    "ListTriggerEvents": trigger_lists.list_trigger_events,
 }

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 # for "-", or of the package that ``_PACKAGES`` names. What users need first comes first.
 COMMANDS = {
     "dev": "Run everything on this machine: Temporal, Postgres, the Flyte API and a worker.",
-    "get": "List executions, tasks, workflows, launch plans, schedules, artifacts or projects.",
+    "get": "List executions, tasks, workflows, launch plans, schedules, artifacts, projects or triggers.",
     "describe": "Show EXECUTION with its nodes, or its node NODE with its attempts and the nodes inside it.",
     "logs": "Print the log of the node NODE of EXECUTION, or of all its nodes.",
     "why": "Explain why EXECUTION, or its node NODE, has not ended.",

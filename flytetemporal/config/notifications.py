@@ -1,7 +1,5 @@
 """Settings of notifications: who sends emails, and which webhooks are allowed."""
 
-import base64
-import binascii
 import re
 import ssl
 from datetime import timedelta
@@ -10,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from flytetemporal.config.part import Part
+from flytetemporal.config.webhook_keys import WebhookKey
 
-# As the specification of Standard Webhooks asks for.
-_KEY_BYTES = range(24, 65)
 _HOST = re.compile(r"(http://)?(\*|(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORECASE)
 _REQUIRED = {"smtp": ("smtp_host",), "ses": ("ses_region",), "sendgrid": ("sendgrid_api_key",), "": ()}
 
@@ -23,11 +20,6 @@ def _host(entry: str) -> str:
     return entry
 
 
-def _key(secret: SecretStr) -> SecretStr:
-    signing_key(secret)
-    return secret
-
-
 def _certificates(path: str) -> str:
     if path:
         try:
@@ -35,21 +27,6 @@ def _certificates(path: str) -> str:
         except OSError as e:  # SSLError is one, too.
             raise ValueError(f"{path} has no certificates in PEM form: {e.strerror or e}") from e
     return path
-
-
-def signing_key(secret: SecretStr) -> bytes:
-    """Return the bytes of a key in the form of Standard Webhooks: base64, after ``whsec_`` or alone.
-
-    Raises:
-        ValueError: the key has another form, or too few or too many bytes.
-    """
-    try:
-        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-    except binascii.Error as e:
-        raise ValueError("a key is written in base64, such as that of: openssl rand -base64 32") from e
-    if len(key) not in _KEY_BYTES:
-        raise ValueError(f"a key has 24 to 64 bytes, and not {len(key)}; make one with: openssl rand -base64 32")
-    return key
 
 
 class NotificationSettings(Part):
@@ -87,7 +64,7 @@ class NotificationSettings(Part):
     """Hosts that webhooks may call; none by default, since any client can register a webhook. ``hooks.example.com`` and
     ``host:8443`` stand for one host over https, ``http://host:9000`` for one without TLS, ``*.example.com`` and ``*``
     for many. Hosts that only a ``*`` allows must have public addresses."""
-    webhook_keys: dict[str, Annotated[SecretStr, AfterValidator(_key)]] = Field(default_factory=dict)
+    webhook_keys: dict[str, WebhookKey] = Field(default_factory=dict)
     """Keys that sign webhooks, by name: 24 to 64 bytes in base64. A webhook that names no key uses ``default``."""
     ca_file: Annotated[str, AfterValidator(_certificates)] = ""
     """PEM file of certificates to trust besides the usual ones, for SMTP servers and webhooks of your own."""

@@ -12,6 +12,7 @@ from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
+from flytetemporal.config.triggers import TriggerSettings
 from flytetemporal.config.worker import WorkerSettings
 
 
@@ -28,3 +29,4 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = CatalogSettings()
     worker: WorkerSettings = WorkerSettings()
     notifications: NotificationSettings = NotificationSettings()
+    triggers: TriggerSettings = TriggerSettings()

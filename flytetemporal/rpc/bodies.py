@@ -30,9 +30,13 @@ class Unreadable(Exception):
 class Bodies:
     """Reads bodies of at most ``limit_bytes``, for at most ``timeout``."""
 
-    def __init__(self, limit_bytes: int, timeout: timedelta) -> None:
+    def __init__(
+        self, limit_bytes: int, timeout: timedelta, setting: str = "FLYTETEMPORAL_ADMIN__MAX_MESSAGE_BYTES"
+    ) -> None:
+        """``setting`` is the one that sets the limit, for the text of the refusal."""
         self._limit_bytes = limit_bytes
         self._timeout = timeout
+        self._setting = setting
 
     async def read(self, request: Request, target: Message) -> None:
         """Merge the body into ``target``; an empty body is an empty message.
@@ -41,7 +45,7 @@ class Bodies:
             Unreadable: it is too large or too slow, or its content type is neither JSON nor protobuf.
             InvalidRequest: it does not parse.
         """
-        body = await self._receive(request)
+        body = await self.receive(request)
         if not body:
             return
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -54,7 +58,8 @@ class Bodies:
         else:
             _decode(body, target, content_type)
 
-    async def _receive(self, request: Request) -> bytes:
+    async def receive(self, request: Request) -> bytes:
+        """Return the body as it was sent. Raises ``Unreadable`` if it is too large or too slow."""
         # A server accepts only decimal digits here.
         if int(request.headers.get("content-length", "0")[:_LENGTH_DIGITS]) > self._limit_bytes:
             raise self._too_large()
@@ -73,7 +78,7 @@ class Bodies:
         return bytes(received)
 
     def _too_large(self) -> Unreadable:
-        text = f"the body has more than {self._limit_bytes} bytes (FLYTETEMPORAL_ADMIN__MAX_MESSAGE_BYTES)"
+        text = f"the body has more than {self._limit_bytes} bytes ({self._setting})"
         return Unreadable(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, text)
 
 

@@ -9,6 +9,7 @@ from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
+from flytetemporal.config.triggers import TriggerSettings
 from flytetemporal.storage.blobs import BlobStore
 
 
@@ -23,6 +24,7 @@ class Dependencies:
     settings: AdminSettings
     storage: StorageSettings
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
 
     @property
     def raw_output_prefix(self) -> str:

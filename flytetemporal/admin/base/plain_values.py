@@ -23,11 +23,9 @@ def literal_map(text: str, variables: interface_pb2.VariableMap, where: str) -> 
         InvalidRequest: the text is no JSON object, or a value does not fit its type. ``where`` starts the text.
     """
     try:
-        values = json.loads(text)
-        # JSON can escape half of a pair of surrogates, which no text in UTF-8 has.
-        json.dumps(values, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as e:
-        raise InvalidRequest(f"{where} are not JSON: {str(e).splitlines()[0]}") from e
+        values = parsed(text)
+    except ValueError as e:
+        raise InvalidRequest(f"{where} are not JSON: {e}") from e
     if not isinstance(values, dict):
         raise InvalidRequest(f'{where} are not a JSON object; write them as {{"name": value}}')
     found = literals_pb2.LiteralMap()
@@ -36,19 +34,34 @@ def literal_map(text: str, variables: interface_pb2.VariableMap, where: str) -> 
             found.literals[name].SetInParent()
             continue
         wanted = variables.variables[name].type
-        try:
-            literal = _literal(value, wanted)
-        except OverflowError:  # A number is too large for a float, or a time is before the year 1.
-            literal = None
-        if literal is None:
+        converted = literal(value, wanted)
+        if converted is None:
             raise InvalidRequest(f"{where}: {name} is no {types.text(wanted)}: {json.dumps(value)[:200]}")
-        found.literals[name].CopyFrom(literal)
+        found.literals[name].CopyFrom(converted)
     bounds.check(found)  # What a request holds as text was not checked at the door.
     return found
 
 
+def parsed(text: str | bytes) -> Any:
+    """Return the value of a JSON text. Raises ``ValueError`` if it is none, or has what no text in UTF-8 can have."""
+    try:
+        value = json.loads(text)
+        # JSON can escape half of a pair of surrogates.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as e:
+        raise ValueError(str(e).splitlines()[0]) from e
+    return value
+
+
+def literal(value: Any, wanted: LiteralType) -> Literal | None:
+    """Return a JSON value as a literal; None if it is not of the type, or the type has no plain form."""
+    try:
+        return _literal(value, wanted)
+    except OverflowError:  # A number is too large for a float, or a time is before the year 1.
+        return None
+
+
 def _literal(value: Any, wanted: LiteralType) -> Literal | None:
-    """Return a value as a literal; None if it is not of the type, or the type has no plain form."""
     kind = wanted.WhichOneof("type")
     convert = _KINDS.get(kind) if kind else None
     return convert(value, wanted) if convert else None

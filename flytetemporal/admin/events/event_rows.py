@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.base import execution_lookup, execution_rows, stored_messages
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
-from flytetemporal.admin.events import inline_data
+from flytetemporal.admin.events import inline_data, trigger_events
 from flytetemporal.admin.outbox import notices
 from flytetemporal.db.orm import Base
 from flytetemporal.idl import identifiers, phases, times
@@ -180,16 +180,23 @@ _UPDATE_EXECUTION = update(_table(ExecutionRow)).where(
 
 
 async def store_executions(session: AsyncSession, states: Sequence[tuple[ExecutionId, ExecutionState]]) -> None:
-    """Store executions that have changed, with the notifications that those which have just ended owe.
+    """Store executions that have changed, with what those which have just ended owe: notifications, and trigger events.
 
     Every end of an execution comes through here: reported by its workflow or by another engine, and closed by admin.
     """
     changed = [_columns_of_execution(execution_id, state) for execution_id, state in states]
     if changed:
         await session.execute(_UPDATE_EXECUTION, changed)
-    for execution_id, state in states:
-        if state.has_just_ended:
-            await notices.record(session, execution_id, state.closure, state.webhooks)
+    ended = [(execution_id, state) for execution_id, state in states if state.has_just_ended]
+    for execution_id, state in ended:
+        await notices.record(session, execution_id, state.closure, state.webhooks)
+    succeeded = {
+        identifiers.execution_key(execution_id): times.moment(state.closure.updated_at)
+        for execution_id, state in ended
+        if state.closure.phase == phases.W.SUCCEEDED
+    }
+    if succeeded:
+        await trigger_events.record_successes(session, succeeded)
 
 
 def _columns_of_execution(execution_id: ExecutionId, state: ExecutionState) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from flytetemporal.admin.base import validation
 from flytetemporal.admin.concurrency import policies as concurrency_policies
 from flytetemporal.admin.schedules import grammar, policies
 from flytetemporal.admin.settings import run_policies, webhooks
+from flytetemporal.admin.triggers import declarations
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import interfaces, types
@@ -54,11 +55,12 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
 
 
 def check_annotations(spec: launch_plan_pb2.LaunchPlanSpec, notifications: NotificationSettings) -> None:
-    """Refuse policy annotations with which no execution could start. Raises ``InvalidRequest``."""
+    """Refuse annotations of ours that cannot be read. Raises ``InvalidRequest``."""
     run_policies.check(("the launch plan", spec.annotations))
     policies.read(spec.annotations)
     concurrency_policies.check(spec)
     webhooks.check(spec.annotations, notifications)
+    declarations.read(spec.annotations)
 
 
 def schedule_type(schedule: schedule_pb2.Schedule) -> str:

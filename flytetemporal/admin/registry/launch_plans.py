@@ -14,6 +14,7 @@ from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_
 from flytetemporal.admin.schedules import limits as schedule_limits
 from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.admin.settings import setting_checks
+from flytetemporal.admin.triggers import checks, declarations, following
 from flytetemporal.idl import digest, identifiers, times
 
 LAUNCH_PLAN, WORKFLOW = identifier_pb2.LAUNCH_PLAN, identifier_pb2.WORKFLOW
@@ -41,6 +42,9 @@ async def create(
     schedule = request.spec.entity_metadata.schedule
     if schedule.ByteSize():
         launch_plan_checks.check_schedule(schedule, plan.closure.expected_inputs)
+    triggers = declarations.read(request.spec.annotations)
+    if triggers:
+        await checks.check(deps, plan, triggers)
     # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
     values = _values(plan, workflow.id)
     async with deps.sessions.begin() as session:
@@ -105,6 +109,7 @@ async def set_state(
 
     Raises:
         NotFound: the version does not exist.
+        FailedPrecondition: with its triggers, the launch plan would launch itself without end.
         QuotaExceeded: its schedule would be one too many.
     """
     validation.check_get(request.id, LAUNCH_PLAN, given=request.HasField("id"))
@@ -126,6 +131,9 @@ async def set_state(
                 clauses = (*entity_lists.scope(LaunchPlanRow, name), LaunchPlanRow.state == ACTIVE)
                 await session.execute(update(LaunchPlanRow).where(*clauses).values(state=INACTIVE, updated_at=now))
             wanted.state, wanted.updated_at = request.state, now
+        active = next((row for row in rows if row.state == ACTIVE and row is not wanted), None)
+        plan = (name.project, name.domain, name.name)
+        await following.follow(session, plan, wanted if request.state == ACTIVE else active)
     # Also if nothing changed: the call can be the repetition of one whose admin died before this.
     await reconciliation.apply_soon(deps, name.project, name.domain, name.name)
     return launch_plan_pb2.LaunchPlanUpdateResponse()

@@ -24,6 +24,7 @@ from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.admin.control import cache_scopes
 from flytetemporal.admin.dataproxy import files
 from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.admin.firing import webhooks
 from flytetemporal.catalog import service as catalog_service
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
@@ -65,6 +66,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             settings=settings.admin,
             storage=settings.storage,
             notifications=settings.notifications,
+            triggers=settings.triggers,
         )
     finally:
         await engine.dispose()
@@ -127,7 +129,7 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
 def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
-    return [*transfers, *console_links.routes(settings.temporal), *_codec_endpoint(settings)]
+    return [*transfers, *console_links.routes(settings.temporal), *_codec_endpoint(settings), *webhooks.routes(deps)]
 
 
 def _codec_endpoint(settings: Settings) -> Sequence[BaseRoute]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flytetemporal.config.notifications import NotificationSettings, signing_key
+from flytetemporal.config.notifications import NotificationSettings
+from flytetemporal.config.webhook_keys import signing_key
 
 KEY = base64.b64encode(b"k" * 32).decode()
 

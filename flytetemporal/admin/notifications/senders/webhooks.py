@@ -13,7 +13,8 @@ from flytetemporal.admin.notifications.senders import signatures
 from flytetemporal.admin.notifications.senders.http import Answer, HttpPoster
 from flytetemporal.admin.notifications.senders.protocol import Delivery
 from flytetemporal.admin.outbox import hosts
-from flytetemporal.config.notifications import NotificationSettings, signing_key
+from flytetemporal.config.notifications import NotificationSettings
+from flytetemporal.config.webhook_keys import signing_key
 from flytetemporal.contracts.v1 import notifications_pb2
 from flytetemporal.errors import InvalidRequest, QuotaExceeded, Unavailable
 from flytetemporal.idl import phases

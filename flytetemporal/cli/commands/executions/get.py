@@ -13,17 +13,19 @@ from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.views import artifacts as artifact_views
 from flytetemporal.cli.views import listing, moments
 from flytetemporal.cli.views import schedules as schedule_views
-from flytetemporal.contracts.v1 import artifacts_pb2
+from flytetemporal.cli.views import triggers as trigger_views
+from flytetemporal.contracts.v1 import artifacts_pb2, triggers_pb2
 
 PHASES = core_execution_pb2.WorkflowExecution.Phase
 _STATES = launch_plan_pb2.LaunchPlanState
+OPERATIONS = "/flytetemporal.v1.OperationsService"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
 _ENTITY_TITLES = ("name", "version", "created")
 
 
 @click.group()
 def get() -> None:
-    """List executions, tasks, workflows, launch plans, schedules, artifacts or projects."""
+    """List executions, tasks, workflows, launch plans, schedules, artifacts, projects or triggers."""
 
 
 @get.command()
@@ -140,6 +142,35 @@ def projects(filters: Sequence[str], limit: int, output: str, admin: Admin) -> N
         for found in listed.projects
     )
     _show(output, listed, ("id", "name", "domains", "state"), rows)
+
+
+@get.command()
+@click.argument("launch_plan", default="")
+@click.option("--limit", default=100, show_default=True, help="List at most this many.")
+@printing.option
+@admin_calls.with_admin
+def triggers(launch_plan: str, limit: int, output: str, admin: Admin) -> None:
+    """List what launches launch plans, or LAUNCH_PLAN, besides schedules."""
+    request = triggers_pb2.ListTriggersRequest(
+        project=admin.project, domain=admin.domain, launch_plan=launch_plan, limit=limit
+    )
+    listed = admin.call(f"{OPERATIONS}/ListTriggers", request, triggers_pb2.ListTriggersResponse)
+    printing.show(output, listed, lambda: trigger_views.trigger_lines(listed))
+
+
+@get.command("trigger-events")
+@click.argument("launch_plan")
+@click.argument("trigger")
+@click.option("--limit", default=100, show_default=True, help="List at most this many, newest first.")
+@printing.option
+@admin_calls.with_admin
+def trigger_events(launch_plan: str, trigger: str, limit: int, output: str, admin: Admin) -> None:
+    """List the events of TRIGGER of LAUNCH_PLAN, and what each has launched."""
+    request = triggers_pb2.ListTriggerEventsRequest(
+        project=admin.project, domain=admin.domain, launch_plan=launch_plan, trigger=trigger, limit=limit
+    )
+    listed = admin.call(f"{OPERATIONS}/ListTriggerEvents", request, triggers_pb2.ListTriggerEventsResponse)
+    printing.show(output, listed, lambda: trigger_views.event_lines(listed))
 
 
 def _show(output: str, listed: Message, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from flytetemporal.admin.notifications.senders import signatures
-from flytetemporal.config.notifications import signing_key
+from flytetemporal.config.webhook_keys import signing_key
 from tests.fixtures.notified import KEY
 
 BODY = b'{"type":"test"}'

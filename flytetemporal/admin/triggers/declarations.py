@@ -1,0 +1,108 @@
+"""The triggers of a launch plan, from its annotation ``flytetemporal.io/triggers``.
+
+The value is a YAML (or JSON) list of mappings. Each has a ``name``, exactly one of ``success`` (a launch plan) and
+``webhook`` (the name of a key), and ``inputs``, which maps inputs of the launch plan to what they are taken from.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from flyteidl.admin import common_pb2
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+from flytetemporal.admin.settings import run_policies
+
+TRIGGERS = f"{run_policies.PREFIX}triggers"
+MOST_TRIGGERS = 20
+
+Kind = Literal["success", "webhook"]
+NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+_KEY = r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$"
+_OUTPUT = re.compile(r"outputs\.(?P<name>\w+)")
+_BODY = re.compile(r"body(\.[^.\s]+)*")
+# What an input can be taken from, besides outputs and parts of bodies, by kind.
+_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "success": ("execution", "time"),
+    "webhook": ("delivery", "time"),
+}
+_FORMS = {"success": "execution, time or outputs.NAME", "webhook": "delivery, time, body or body.FIELD"}
+
+
+class Source(BaseModel):
+    """A launch plan, in any version. An empty project or domain is that of the launch plan with the trigger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    launch_plan: str = Field(min_length=1, max_length=255)
+    project: str = Field(default="", max_length=255)
+    domain: str = Field(default="", max_length=255)
+
+
+def _by_name(value: object) -> object:
+    return {"launch_plan": value} if isinstance(value, str) else value
+
+
+class Trigger(BaseModel):
+    """One trigger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(pattern=NAME, max_length=63)
+    success: Annotated[Source, BeforeValidator(_by_name)] | None = None
+    webhook: str | None = Field(default=None, pattern=_KEY, max_length=63)
+    inputs: dict[str, str] = Field(default_factory=dict, max_length=1000)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of its events."""
+        return "success" if self.success is not None else "webhook"
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> "Trigger":
+        if (self.success is None) == (self.webhook is None):
+            raise ValueError("give exactly one of success and webhook")
+        for name, expression in self.inputs.items():
+            if not _is_known(self.kind, expression):
+                raise ValueError(
+                    f"input {name[:100]} cannot be taken from [{expression[:100]}]: give {_FORMS[self.kind]}"
+                )
+        return self
+
+
+def _is_known(kind: str, expression: str) -> bool:
+    if expression in _SOURCES[kind]:
+        return True
+    return bool({"success": _OUTPUT, "webhook": _BODY}[kind].fullmatch(expression))
+
+
+def output_of(expression: str) -> str:
+    """Return the output that an expression names; empty if it names none."""
+    found = _OUTPUT.fullmatch(expression)
+    return found["name"] if found else ""
+
+
+def _distinct(triggers: list[Trigger]) -> list[Trigger]:
+    names = [trigger.name for trigger in triggers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two triggers have the name {name}; give each its own")
+    return triggers
+
+
+_TRIGGERS: TypeAdapter[list[Trigger]] = TypeAdapter(
+    Annotated[list[Trigger], Field(max_length=MOST_TRIGGERS), AfterValidator(_distinct)]
+)
+
+
+def read(annotations: common_pb2.Annotations) -> list[Trigger]:
+    """Return the triggers of a launch plan. Raises ``InvalidRequest`` if the annotation cannot be read."""
+    return run_policies.value_of(("the launch plan", annotations), TRIGGERS, _TRIGGERS) or []
+
+
+def stored(trigger: Trigger) -> str:
+    """Return a trigger as its row holds it; equal for equal triggers."""
+    return trigger.model_dump_json(exclude_defaults=True)
+
+
+def from_stored(text: str) -> Trigger:
+    """Return the trigger that a row holds."""
+    return Trigger.model_validate_json(text)
