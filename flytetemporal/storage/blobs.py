@@ -21,8 +21,9 @@ import fsspec
 from google.protobuf.message import DecodeError, Message
 
 from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound, Unavailable
-from flytetemporal.storage import failures, folders, local_files
+from flytetemporal.storage import failures, folders, listing, local_files
 from flytetemporal.storage.concurrency import for_each
+from flytetemporal.storage.listing import Page
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -125,6 +126,10 @@ class BlobStore:
     async def tree(self, uri: str) -> list[str]:
         """Return the sorted names, relative to ``uri``, of all objects below it; none if there is no such folder."""
         return await self._in_time(uri, self._tree_sync, uri)
+
+    async def page(self, folder: str, after: str, limit: int) -> Page:
+        """Return at most ``limit`` (1,000) objects below a folder that come after a name. Raises ``NotFound``."""
+        return await self._in_time(folder, self._page_sync, folder, after, limit)
 
     async def delete(self, uri: str) -> None:
         """Delete an object, if it exists."""
@@ -287,6 +292,13 @@ class BlobStore:
             base = uri.split("://", 1)[1].strip("/") + "/"
             return sorted(name.lstrip("/").removeprefix(base) for name in self._filesystem(uri).find(uri))
 
+    def _page_sync(self, folder: str, after: str, limit: int) -> Page:
+        with self._translated(folder + "/"):
+            path = self.local_path(folder)
+            if path is not None:
+                return listing.of_files(path, after, limit)
+            return listing.of_objects(self._filesystem(folder), folder, after, limit)
+
     def _delete_sync(self, uri: str) -> None:
         with contextlib.suppress(NotFound), self._translated(uri):
             path = self.local_path(uri)
@@ -360,7 +372,7 @@ class BlobStore:
                 return root
         return path.parent
 
-    def _check_address(self, uri: str) -> None:
+    def check_address(self, uri: str) -> None:
         """Check a URI, parts of which can come from clients and tasks: it must not lead out of the store."""
         if ".." in uri.split("/") or "\0" in uri:
             raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
@@ -384,7 +396,7 @@ class BlobStore:
 
     @contextlib.contextmanager
     def _translated(self, uri: str) -> Any:
-        self._check_address(uri)
+        self.check_address(uri)
         try:
             yield
         except FlyteError:

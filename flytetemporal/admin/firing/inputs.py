@@ -54,6 +54,8 @@ def _value(expression: str, event: TriggerEventRow, body: Any) -> Any:
     match expression:
         case "delivery":
             return event.event_id
+        case "uri":
+            return event.event_id.rsplit("@", 1)[0]
         case "execution":
             return trigger_events.source_of(event.event_id).name
         case _:

@@ -11,6 +11,8 @@ from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events.trigger_events import SUCCESS
 from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
+from flytetemporal.admin.triggers import declarations
+from flytetemporal.admin.triggers.declarations import PREFIX
 from flytetemporal.contracts.v1 import triggers_pb2
 from flytetemporal.db import filters
 from flytetemporal.idl import identifiers, times
@@ -105,6 +107,8 @@ def _message(row: TriggerRow, newest: TriggerEventRow | None, pending: int) -> t
 def _source(row: TriggerRow) -> str:
     if row.kind == SUCCESS:
         return f"{row.source_project}:{row.source_domain}:{row.source_name}"
+    if row.kind == PREFIX:
+        return declarations.from_stored(row.declaration).prefix or ""
     return "/".join((WEBHOOKS, row.project, row.domain, row.launch_plan, row.name))
 
 

@@ -29,6 +29,12 @@ class TriggerRow(Base):
     declaration: Mapped[str] = mapped_column(Text)
     is_active: Mapped[bool]
     active_since: Mapped[datetime]
+    # Of a prefix: the name after which the next page of its list starts, the number of complete lists, and whether one
+    # was complete since the activation.
+    listed_until: Mapped[str] = mapped_column(Text, server_default=text("''"), default="")
+    listed_at: Mapped[datetime | None]
+    passes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
+    is_first_pass: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
     # Of the newest event that launched an execution.
     last_execution: Mapped[str] = mapped_column(server_default=text("''"), default="")
     # Why the newest event that launched nothing did not.
@@ -75,3 +81,15 @@ class TriggerEventRow(Base):
         Index("ix_trigger_events_trigger", "trigger_id", "id"),
         Index("ix_trigger_events_created", "created_at"),
     )
+
+
+class TriggerObjectRow(Base):
+    """An object under the prefix of a trigger, in the version that was seen last."""
+
+    __tablename__ = "trigger_objects"
+    trigger_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    # Below the prefix.
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[str] = mapped_column(Text)
+    # Number of a list that had it; not of the last one, since that would be a write per object and list.
+    seen_in: Mapped[int] = mapped_column(BigInteger)

@@ -7,7 +7,7 @@ from flyteidl.core import identifier_pb2, interface_pb2, types_pb2
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base import stored_messages
+from flytetemporal.admin.base import plain_values, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.events.trigger_events import SUCCESS
@@ -16,7 +16,7 @@ from flytetemporal.admin.triggers import declarations
 from flytetemporal.admin.triggers.declarations import Trigger
 from flytetemporal.config.triggers import TriggerSettings
 from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import types
+from flytetemporal.idl import locations, types
 
 PlanName = tuple[str, str, str]
 """Project, domain and name of a launch plan."""
@@ -39,6 +39,9 @@ async def check(deps: Dependencies, plan: launch_plan_pb2.LaunchPlan, triggers: 
     for trigger in triggers:
         check_inputs(trigger, plan.closure.expected_inputs)
         _check_key(trigger, deps.triggers)
+        if trigger.prefix is not None:
+            _check_folder(deps, trigger)
+            _check_uris(trigger, plan.closure.expected_inputs)
     async with deps.sessions() as session:
         for trigger in triggers:
             if trigger.success is not None:
@@ -85,6 +88,30 @@ def _check_key(trigger: Trigger, settings: TriggerSettings) -> None:
             f"trigger {trigger.name} names the key [{trigger.webhook}], which admin does not have; ask your operator "
             f"to add it to {KEYS}"
         )
+
+
+def _check_folder(deps: Dependencies, trigger: Trigger) -> None:
+    """Refuse a folder that may not be read, and one where executions write files that are nobody's artifacts."""
+    folder, root, raw = trigger.folder, deps.blobs.root, deps.raw_output_prefix
+    deps.blobs.check_address(f"{folder}/")
+    below = [store.removeprefix("file://") for store in (root, raw)]
+    if any(f"{store}/".startswith(f"{folder}/") for store in below) or locations.is_engines(f"{folder}/-", root, raw):
+        raise InvalidRequest(
+            f"trigger {trigger.name} watches [{folder}], where the files of executions are, too; watch another folder"
+        )
+
+
+def _check_uris(trigger: Trigger, expected: interface_pb2.ParameterMap) -> None:
+    for name, expression in sorted(trigger.inputs.items()):
+        wanted = expected.parameters[name].var.type
+        if expression != "uri":
+            continue
+        found = plain_values.literal(f"{trigger.folder}/-", wanted)
+        if found is None or wanted.blob.dimensionality == types_pb2.BlobType.MULTIPART:
+            raise InvalidRequest(
+                f"trigger {trigger.name} takes the input [{name}] from [uri], and the input is {types.text(wanted)}; "
+                "make it a string or a file"
+            )
 
 
 async def _outputs(session: AsyncSession, trigger: Trigger, source: PlanName) -> interface_pb2.VariableMap:

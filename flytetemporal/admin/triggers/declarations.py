@@ -1,7 +1,8 @@
 """The triggers of a launch plan, from its annotation ``flytetemporal.io/triggers``.
 
-The value is a YAML (or JSON) list of mappings. Each has a ``name``, exactly one of ``success`` (a launch plan) and
-``webhook`` (the name of a key), and ``inputs``, which maps inputs of the launch plan to what they are taken from.
+The value is a YAML (or JSON) list of mappings. Each has a ``name``, exactly one of ``success`` (a launch plan),
+``prefix`` (a folder of an object store) and ``webhook`` (the name of a key), and ``inputs``, which maps inputs of the
+launch plan to what they are taken from.
 """
 
 import re
@@ -16,7 +17,8 @@ from flytetemporal.admin.settings import run_policies
 TRIGGERS = f"{run_policies.PREFIX}triggers"
 MOST_TRIGGERS = 20
 
-Kind = Literal["success", "webhook"]
+Kind = Literal["success", "prefix", "webhook"]
+PREFIX = "prefix"
 NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 _KEY = r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$"
 _OUTPUT = re.compile(r"outputs\.(?P<name>\w+)")
@@ -24,9 +26,14 @@ _BODY = re.compile(r"body(\.[^.\s]+)*")
 # What an input can be taken from, besides outputs and parts of bodies, by kind.
 _SOURCES: Mapping[str, tuple[str, ...]] = {
     "success": ("execution", "time"),
+    "prefix": ("uri", "time"),
     "webhook": ("delivery", "time"),
 }
-_FORMS = {"success": "execution, time or outputs.NAME", "webhook": "delivery, time, body or body.FIELD"}
+_FORMS = {
+    "success": "execution, time or outputs.NAME",
+    "prefix": "uri or time",
+    "webhook": "delivery, time, body or body.FIELD",
+}
 
 
 class Source(BaseModel):
@@ -48,18 +55,30 @@ class Trigger(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=NAME, max_length=63)
     success: Annotated[Source, BeforeValidator(_by_name)] | None = None
+    prefix: str | None = Field(default=None, min_length=1, max_length=1024)
+    suffix: str = Field(default="", max_length=255)
+    existing: bool = False
     webhook: str | None = Field(default=None, pattern=_KEY, max_length=63)
     inputs: dict[str, str] = Field(default_factory=dict, max_length=1000)
 
     @property
     def kind(self) -> Kind:
         """The kind of its events."""
-        return "success" if self.success is not None else "webhook"
+        if self.success is not None:
+            return "success"
+        return "prefix" if self.prefix is not None else "webhook"
+
+    @property
+    def folder(self) -> str:
+        """The prefix without a slash at its end, in the form that flytekit reads; empty for other kinds."""
+        return (self.prefix or "").removeprefix("file://").rstrip("/")
 
     @model_validator(mode="after")
     def _has_one_kind(self) -> "Trigger":
-        if (self.success is None) == (self.webhook is None):
-            raise ValueError("give exactly one of success and webhook")
+        if [self.success, self.prefix, self.webhook].count(None) != 2:
+            raise ValueError("give exactly one of success, prefix and webhook")
+        if self.prefix is None and (self.suffix or self.existing):
+            raise ValueError("suffix and existing go with prefix")
         for name, expression in self.inputs.items():
             if not _is_known(self.kind, expression):
                 raise ValueError(
@@ -71,7 +90,8 @@ class Trigger(BaseModel):
 def _is_known(kind: str, expression: str) -> bool:
     if expression in _SOURCES[kind]:
         return True
-    return bool({"success": _OUTPUT, "webhook": _BODY}[kind].fullmatch(expression))
+    pattern = {"success": _OUTPUT, "webhook": _BODY}.get(kind)
+    return pattern is not None and pattern.fullmatch(expression) is not None
 
 
 def output_of(expression: str) -> str:

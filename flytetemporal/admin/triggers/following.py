@@ -59,8 +59,14 @@ def _put(session: AsyncSession, row: TriggerRow | None, plan: PlanName, version:
     if row is None:
         row = TriggerRow(project=project, domain=domain, launch_plan=name, name=trigger.name, is_active=False)
         session.add(row)
-    if not row.is_active:
+    if not row.is_active or _watches(declarations.from_stored(row.declaration)) != _watches(trigger):
         row.active_since = datetime.now(UTC)
+        # What is found by the first pass is compared with this time.
+        row.listed_until, row.is_first_pass = "", True
     row.is_active, row.version, row.kind = True, version, trigger.kind
     row.source_project, row.source_domain, row.source_name = checks.source_of(trigger, plan)
     row.declaration = declarations.stored(trigger)
+
+
+def _watches(trigger: Trigger) -> tuple[str, str, bool]:
+    return trigger.folder, trigger.suffix, trigger.existing

@@ -8,7 +8,7 @@ from flytetemporal.admin.backfills import starting as backfills
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
-from flytetemporal.admin.firing import delivery
+from flytetemporal.admin.firing import delivery, prefixes
 from flytetemporal.admin.notifications import delivering
 from flytetemporal.admin.retention import rounds
 from flytetemporal.admin.retention.finishing import CachedOutputs
@@ -34,6 +34,7 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("retention", MINUTE, partial(rounds.round_, deps, cached_outputs(catalog))),
         Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),
         Loop("triggers", 5 * SECONDS, partial(delivery.deliveries, deps)),
+        Loop("trigger-prefixes", 10 * SECONDS, partial(prefixes.listings, deps)),
         # Lookups do not use what has expired, so it only takes space.
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]

@@ -45,6 +45,15 @@ def test_a_source_can_be_in_another_project_and_domain() -> None:
     assert trigger.success == declarations.Source(launch_plan="load", project="p", domain="production")
 
 
+@pytest.mark.parametrize(
+    ("prefix", "folder"), [("s3://b/in/", "s3://b/in"), ("s3://b", "s3://b"), ("file:///in/", "/in"), ("/in", "/in")]
+)
+def test_a_prefix_is_a_folder(prefix: str, folder: str) -> None:
+    (trigger,) = read(f"[{{name: a, prefix: '{prefix}', suffix: .csv, existing: true, inputs: {{x: uri, at: time}}}}]")
+
+    assert (trigger.kind, trigger.folder) == ("prefix", folder)
+
+
 def test_what_is_stored_reads_back() -> None:
     (trigger,) = read("[{name: a, success: {launch_plan: load, domain: staging}, inputs: {x: execution}}]")
 
@@ -67,6 +76,10 @@ def test_what_is_stored_reads_back() -> None:
         ("[{name: a, success: load, inputs: {x: body.y}}]", "input x cannot be taken from [body.y]: give execution,"),
         ("[{name: a, webhook: k, inputs: {x: outputs.y}}]", "input x cannot be taken from [outputs.y]: give delivery,"),
         ("[{name: a, webhook: k, inputs: {x: body..y}}]", "input x cannot be taken from [body..y]"),
+        ("[{name: a, prefix: ''}]", "at 0.prefix: String should have at least 1 character"),
+        ("[{name: a, prefix: /in, inputs: {x: body}}]", "input x cannot be taken from [body]: give uri or time"),
+        ("[{name: a, webhook: k, suffix: .csv}]", "suffix and existing go with prefix"),
+        ("[{name: a, success: load, existing: true}]", "suffix and existing go with prefix"),
         ("[{name: a, webhook: 'K K'}]", "at 0.webhook: String should match"),
         (json.dumps([{"name": f"t{n}", "success": "load"} for n in range(21)]), "at most 20 items"),
     ],
