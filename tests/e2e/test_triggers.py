@@ -22,6 +22,28 @@ from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
 from tests.fixtures.stack import WEBHOOK_KEY, RunningStack
 from tests.fixtures.waiting import wait_until
 
+WATCHING = """
+from flytekit import Annotations, LaunchPlan, task, workflow
+from flytekit.types.file import FlyteFile
+
+TRIGGERS = "[{{name: arrived, prefix: '{folder}', suffix: .csv, inputs: {{file: uri}}}}]"
+
+
+@task
+def lines(file: FlyteFile) -> int:
+    with open(file) as opened:
+        return len(opened.readlines())
+
+
+@workflow
+def counting(file: FlyteFile) -> int:
+    return lines(file=file)
+
+
+count = LaunchPlan.get_or_create(
+    counting, "count_{version}", annotations=Annotations({{"flytetemporal.io/triggers": TRIGGERS}})
+)
+"""
 EXAMPLE = Path(__file__).parents[2] / "examples" / "triggered.py"
 
 
@@ -109,3 +131,32 @@ def test_a_signed_webhook_launches_the_launch_plan_once(client: Client, register
     (last,) = (found for found in get(client, "triggers", "sum_up")["triggers"] if found["name"] == "pushed")
     assert last["lastEvent"]["id"] == delivery
     assert last["lastExecution"]["name"] == execution.id.name
+
+
+def test_a_file_that_is_written_under_a_prefix_launches_the_launch_plan(client: Client, tmp_path: Path) -> None:
+    version, folder = secrets.token_hex(4), f"{client.stack.store}/incoming/{secrets.token_hex(4)}"
+    (tmp_path / "watching.py").write_text(WATCHING.format(version=version, folder=folder))
+    done = client.stack.pyflyte(
+        "register", "-p", PROJECT, "-d", DOMAIN, "--version", version, "--activate-launchplans", "watching.py",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    incoming = Path(folder.removeprefix("file://"))
+    incoming.mkdir(parents=True)
+    (incoming / "day.csv").write_text("a\nb\nc\n")
+    (incoming / "day.txt").write_text("no csv")
+
+    def event() -> dict[str, Any]:
+        return next(iter(get(client, "trigger-events", f"count_{version}", "arrived").get("events", [])), {})
+
+    wait_until(lambda: event().get("state") == "LAUNCHED")
+
+    execution = launched(client, event()["executionId"]["name"])
+    assert execution.closure.phase == Phase.SUCCEEDED
+    assert client.outputs(execution.id)["o0"] == 3
+    assert event()["id"].startswith(f"{folder.removeprefix('file://')}/day.csv@")
+    request = launch_plan_pb2.LaunchPlanUpdateRequest(
+        id=plan(f"count_{version}", version), state=launch_plan_pb2.INACTIVE
+    )
+    client.admin.UpdateLaunchPlan(request)
