@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flytetemporal import errors
 from flytetemporal.admin.base import models
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.concurrency import places
+from flytetemporal.admin.concurrency.limits import Scope
 from flytetemporal.admin.control import sweep_ended, sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.control.sweeper import MIN_AGE
 from flytetemporal.admin.events import batches, event_rows
 from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
+from flytetemporal.admin.schedules import pausing
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.storage import StorageSettings
@@ -250,6 +254,23 @@ async def test_the_sweeper_reads_open_executions_only(plans: Plans) -> None:
             with contextlib.suppress(errors.Unavailable):
                 await part
         await sweep_ended._terminal(deps, [(PROJECT, DOMAIN, f"e{number}") for number in range(500)])
+
+    assert await plans.read_whole() == set()
+
+
+async def test_places_and_failures_of_a_launch_plan_do_not_cost_other_executions(plans: Plans) -> None:
+    scope, execution_id = Scope(PROJECT, DOMAIN, "w7"), PARENT.node_execution_id.execution_id
+    plan = models.LaunchPlanRow(project=PROJECT, domain=DOMAIN, name="w7", version="v1")
+
+    with plans.watched():
+        async with plans.deps.sessions() as opened:
+            await places.count_running(opened, scope, or_aborting=True)
+            await places.running(opened, replace(scope, scheduled=True))
+            await places.next_ones(opened, scope)
+            await places.scopes_after(opened, [execution_id])
+            await places.above(opened, 7)
+            await pausing._failed_since(opened, plan, datetime.now(UTC))
+        await pausing.after_ends(plans.deps, [execution_id])
 
     assert await plans.read_whole() == set()
 
