@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from flytetemporal.contracts import payloads
 from flytetemporal.contracts.v1 import execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import phases
 from tests.fixtures.engine_runs import EngineRuns, int_map, integer
 from tests.fixtures.waiting import HANG_SECONDS
 from tests.integration.workflows import test_holds, test_pauses
@@ -77,7 +78,7 @@ async def slowly(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemp
 @contextlib.contextmanager
 def unless_ended() -> Iterator[None]:
     """Ignore that a run has ended or continued as new, and that a node is held no more: the loop looks again."""
-    with contextlib.suppress(RPCError, WorkflowUpdateFailedError):
+    with contextlib.suppress(RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
         yield
 
 
@@ -153,10 +154,14 @@ async def run(address: str, given: Operated) -> None:
 
 
 def check(runs: EngineRuns, case: Case, reference: Reference, expected: int | Failure, phase: str) -> None:
-    """Check the ends of the execution and of all nodes, and that no node has ended twice."""
+    """Check the ends of the execution and of all nodes, and that no node has ended in two ways.
+
+    A signal that arrives as a run ends repeats the workflow task, with its last report: as for admin, the first counts.
+    """
     reported = {name: phases for name, phases in runs.phases().items() if not name.endswith("start-node")}
-    assert all(sum(phase in ENDS for phase in phases) == 1 for phases in reported.values()), reported
-    ends = {name: phases[-1] for name, phases in reported.items()}
+    if sum(event.phase in phases.WORKFLOW_TERMINAL for event in runs.workflow_events) == 1:
+        assert all(len(ENDS.intersection(found)) == 1 for found in reported.values()), reported
+    ends = {name: next(end for end in found if end in ENDS) for name, found in reported.items()}
     ends = {name: end for name, end in ends.items() if name in reference.phases or end != "SUCCEEDED"}
     if isinstance(expected, int):
         assert (phase, runs.outputs()) == ("SUCCEEDED", int_map(o0=expected))
