@@ -35,7 +35,7 @@ from flytetemporal.cli.commands import fork, why
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
 from flytetemporal.idl import naming, quantities
-from scripts import backfilled_days, background_stack, paused_run
+from scripts import backfilled_days, background_stack, mail_catcher, notified_run, paused_run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -247,7 +247,8 @@ def main() -> int:
     console.print("Starting Postgres, Temporal, the Flyte API and a worker ...")
     started = time.monotonic()
     outcomes = []
-    with tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="flytetemporal-demo-") as scratch, mail_catcher.catching() as caught:
+        os.environ.update(caught.settings)
         home = Path(scratch) / "home"
         with stack(home) as state:
             console.print(f"Ready in {time.monotonic() - started:.1f} s: {state['grpc_endpoint']} is a Flyte API now.")
@@ -260,6 +261,9 @@ def main() -> int:
             console.print("\n[bold]reporting[/bold], ten days of its schedule after the fact")
             backfill = backfilled_days.run(state)
             console.print(f"  {backfilled_days.line(backfill)}", style="yellow", highlight=False, soft_wrap=True)
+            console.print("\n[bold]notified[/bold], which reports its end to a local mail server")
+            for line in notified_run.run(state, caught):
+                console.print(f"  {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
             console.print("\n[bold]durable[/bold], paused while the whole stack is restarted")
             pause = paused_run.begin(state)
             console.print(f"  {pause}", style="yellow", highlight=False, markup=False, soft_wrap=True)

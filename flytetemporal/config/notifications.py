@@ -20,7 +20,8 @@ def _host(entry: str) -> str:
     return entry
 
 
-def _certificates(path: str) -> str:
+def certificates(path: str) -> str:
+    """Return the path of a file of certificates, or an empty one. Raises ``ValueError`` if it has none."""
     if path:
         try:
             ssl.create_default_context().load_verify_locations(path)
@@ -66,7 +67,7 @@ class NotificationSettings(Part):
     for many. Hosts that only a ``*`` allows must have public addresses."""
     webhook_keys: dict[str, WebhookKey] = Field(default_factory=dict)
     """Keys that sign webhooks, by name: 24 to 64 bytes in base64. A webhook that names no key uses ``default``."""
-    ca_file: Annotated[str, AfterValidator(_certificates)] = ""
+    ca_file: Annotated[str, AfterValidator(certificates)] = ""
     """PEM file of certificates to trust besides the usual ones, for SMTP servers and webhooks of your own."""
     timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5))
     """Limit of one attempt, from the look-up of the host to the end of the answer."""

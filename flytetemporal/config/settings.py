@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
+from flytetemporal.config.events import EventSettings
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
@@ -30,3 +31,4 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     notifications: NotificationSettings = NotificationSettings()
     triggers: TriggerSettings = TriggerSettings()
+    events: EventSettings = EventSettings()

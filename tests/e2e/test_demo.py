@@ -30,5 +30,6 @@ def test_every_example_of_the_demo_ends_as_expected() -> None:
     assert "cause: the demo has seen enough" in done.stdout
     assert "was killed in the middle of the second step" in done.stdout
     assert "3 days at once: 10 of 10 launched, 0 running, 10 succeeded, 0 failed" in done.stdout
+    assert "bob@example.com got an email: Execution flytesnacks/development/demonotified has succeeded" in done.stdout
     assert "execution demopaused is paused by the demo since" in done.stdout
     assert "resumed after the restart: SUCCEEDED" in done.stdout

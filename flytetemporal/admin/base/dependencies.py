@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.events import EventSettings
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.triggers import TriggerSettings
@@ -25,6 +26,7 @@ class Dependencies:
     storage: StorageSettings
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    events: EventSettings = field(default_factory=EventSettings)
 
     @property
     def raw_output_prefix(self) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Identity, Index, Integer, LargeBinary, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flytetemporal.db.orm import Base
@@ -38,3 +38,21 @@ class NotificationRow(Base):
         Index("ix_notifications_due", "destination", "next_attempt_at", postgresql_where="state = 'PENDING'"),
         Index("ix_notifications_execution", "execution_project", "execution_domain", "execution_name", "id"),
     )
+
+
+class CloudEventRow(Base):
+    """An event that waits for the sink of CloudEvents. What the sink has is deleted.
+
+    Rows of an execution are added under its lock, so their ids have the order of its events.
+    """
+
+    __tablename__ = "cloud_events"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    execution_project: Mapped[str]
+    execution_domain: Mapped[str]
+    execution_name: Mapped[str]
+    # "start", "workflow", "node" or "task".
+    kind: Mapped[str]
+    # Serialized CloudEventExecutionStart, or the event that was reported.
+    event: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

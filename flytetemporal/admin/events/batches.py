@@ -10,7 +10,7 @@ from flytetemporal import errors
 from flytetemporal.admin.artifacts import production
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import event_rows, group_commit, inline_data
+from flytetemporal.admin.events import event_merge, event_rows, group_commit, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionId
 from flytetemporal.contracts.v1 import events_pb2
 from flytetemporal.idl import identifiers
@@ -28,22 +28,16 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
     execution_id = _execution_of(request.events)
     # Before the transaction: no lock is held while the object store is written. Repeated writes go to the same URIs.
     for event in request.events:
-        await inline_data.offload(deps, _inner(event))
+        await inline_data.offload(deps, event_merge.inner(event))
     artifacts = await production.of_events(deps, execution_id, request.events)
     applied = await group_commit.apply(deps, execution_id, request.events, artifacts)
     return events_pb2.RecordEventsResponse(applied=applied)
 
 
-def _inner(event: events_pb2.Event) -> inline_data.AnyEvent:
-    if event.HasField("workflow"):
-        return event.workflow
-    return event.node if event.HasField("node") else event.task
-
-
 def _execution_of(events: Sequence[events_pb2.Event]) -> ExecutionId:
     keys = set()
     for position, event in enumerate(events):
-        inner = _inner(event)
+        inner = event_merge.inner(event)
         if not inner.HasField("occurred_at"):
             raise errors.InvalidRequest(f"event {position}: missing occurred_at")
         keys.add(_checked_key(event))

@@ -6,7 +6,7 @@ from flyteidl.admin import execution_pb2, node_execution_pb2, task_execution_pb2
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.event import event_pb2
 
-from flytetemporal.admin.events import event_rows
+from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState, NodeState, TaskKey, TaskState
 from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
 from flytetemporal.idl import identifiers, phases
@@ -100,6 +100,13 @@ class Merge:
     def has_ended(self) -> bool:
         """Whether the execution has ended."""
         return self.execution.closure.phase in phases.WORKFLOW_TERMINAL
+
+
+def inner(event: events_pb2.Event) -> inline_data.AnyEvent:
+    """Return the event of a workflow, a node or a task."""
+    if event.HasField("workflow"):
+        return event.workflow
+    return event.node if event.HasField("node") else event.task
 
 
 def abort_open(nodes: Iterable[NodeState], tasks: Iterable[TaskState], closure: execution_pb2.ExecutionClosure) -> None:

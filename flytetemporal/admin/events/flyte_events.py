@@ -16,6 +16,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.events import event_rows, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionState, NodeState, TaskState
+from flytetemporal.admin.outbox import event_log
 from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.progress import node_events, task_events, workflow_events
 
@@ -44,6 +45,7 @@ async def create_workflow_event(
             await _reassign(session, event, state)
         workflow_events.record(state.closure, event)
         await event_rows.store_executions(session, [(event.execution_id, state)])
+        await event_log.record(session, deps.events, [event])
     return admin_event_pb2.WorkflowExecutionEventResponse()
 
 
@@ -79,6 +81,7 @@ async def create_node_event(
         node_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_nodes(session, [state])
+        await event_log.record(session, deps.events, [event])
     return admin_event_pb2.NodeExecutionEventResponse()
 
 
@@ -112,6 +115,7 @@ async def create_task_event(
         state.phase_version = task_events.record(state.execution, event)
         state.changed = True
         await event_rows.store_tasks(session, [state])
+        await event_log.record(session, deps.events, [event])
     return admin_event_pb2.TaskExecutionEventResponse()
 
 

@@ -16,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.artifacts import rows
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import event_rows, group_rows
+from flytetemporal.admin.events import event_merge, event_rows, group_rows
 from flytetemporal.admin.events.event_merge import Merge
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState
+from flytetemporal.admin.outbox import event_log
+from flytetemporal.config.events import EventSettings
 from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
 from flytetemporal.idl import identifiers
 from flytetemporal.idl.identifiers import ExecutionKey
@@ -40,7 +42,8 @@ class _Batch:
     execution_id: ExecutionId
     events: Sequence[events_pb2.Event]
     root: str
-    artifacts: Sequence[artifacts_pb2.Artifact] = ()
+    artifacts: Sequence[artifacts_pb2.Artifact]
+    settings: EventSettings
     applied: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -61,7 +64,7 @@ async def apply(
     Raises:
         NotFound: the execution does not exist.
     """
-    batch = _Batch(execution_id, events, deps.blobs.root, artifacts)
+    batch = _Batch(execution_id, events, deps.blobs.root, artifacts, deps.events)
     if len(events) > ALONE_EVENTS:
         return await _apply_alone(deps.sessions, batch)
     queue = _queues.get(deps.sessions)
@@ -138,8 +141,10 @@ async def _apply(
     for batch in batches:
         merges[batch.key].expect(batch.events)
     await group_rows.load(session, list(merges.values()))
-    counts = [sum(merges[batch.key].apply(event) for event in batch.events) for batch in batches]
+    accepted = [[event for event in batch.events if merges[batch.key].apply(event)] for batch in batches]
     await group_rows.store(session, list(merges.values()))
     made = [one for batch in batches for one in batch.artifacts if merges[batch.key].has_succeeded(one.source)]
     await rows.insert(session, made)
-    return counts
+    for batch, events in zip(batches, accepted, strict=True):
+        await event_log.record(session, batch.settings, [event_merge.inner(event) for event in events])
+    return [len(events) for events in accepted]

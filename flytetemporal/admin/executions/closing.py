@@ -12,6 +12,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import event_rows, group_rows
+from flytetemporal.admin.outbox import event_log
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import identifiers, phases, times
 from flytetemporal.idl.progress import workflow_events
@@ -35,6 +36,7 @@ async def close(deps: Dependencies, execution_id: ExecutionId, outcome: executio
             state.closure.abort_metadata.cause = outcome.error.message
         workflow_events.advance(state.closure, event)
         await event_rows.store_executions(session, [(execution_id, state)])
+        await event_log.record(session, deps.events, [event])
         await group_rows.close_open(session, {identifiers.execution_key(execution_id): state.closure})
     # After the commit: a parent that reads the child at once must find it ended.
     await _notify_parent(deps, execution_id, event)

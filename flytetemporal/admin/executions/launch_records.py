@@ -6,6 +6,7 @@ from datetime import datetime
 
 from flyteidl.admin import common_pb2, execution_pb2
 from flyteidl.core import artifact_id_pb2, identifier_pb2, literals_pb2, tasks_pb2
+from flyteidl.event import cloudevents_pb2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -230,6 +231,17 @@ async def insert(session: AsyncSession, launch: Launch, argument: contract_pb2.E
     # Flyte stores no tags for the execution of a single task. We do: a failed eager workflow finds its children by
     # their labels, and so does the sweeper.
     session.add_all([*_tags(launch), *launch.taken.rows])
+
+
+def start_event(launch: Launch) -> cloudevents_pb2.CloudEventExecutionStart:
+    """Return the event that an execution has been created."""
+    return cloudevents_pb2.CloudEventExecutionStart(
+        execution_id=launch.id,
+        launch_plan_id=launch.spec.launch_plan,
+        workflow_id=launch.target.workflow_id,
+        artifact_ids=launch.spec.metadata.artifact_ids,
+        principal=launch.linkage.principal,
+    )
 
 
 def _tags(launch: Launch) -> list[ExecutionTagRow]:

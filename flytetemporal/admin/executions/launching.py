@@ -29,6 +29,7 @@ from flytetemporal.admin.executions import (
     single_task,
 )
 from flytetemporal.admin.executions.launch_records import Launch, Linkage, Taken
+from flytetemporal.admin.outbox import event_log
 from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources, webhooks
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations, phases
@@ -226,6 +227,7 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
             claimed = await admission.claim(session, launch)
             await launch_records.insert(session, launch, argument, datetime.now(UTC))
             await launch_references.hold(session, launch, argument.metadata_dir)
+            await event_log.record(session, deps.events, [launch_records.start_event(launch)])
             return None if claimed is None else await admission.queue(deps, session, launch, claimed)
     except (errors.AlreadyExists, errors.QuotaExceeded, errors.FailedPrecondition, launch_references.BeingRemoved):
         await _discard_inputs(deps, launch)

@@ -7,11 +7,10 @@ Several processes may run rounds at the same time.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Counter as CounterMetric
-from prometheus_client import Gauge
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.notifications import queue
@@ -29,8 +28,6 @@ MOST_BATCHES = 20
 Clock = Callable[[], datetime]
 
 ATTEMPTS = CounterMetric("flytetemporal_notifications", "Attempts to deliver a notification.", ["channel", "result"])
-WAITING = Gauge("flytetemporal_notifications_waiting", "Notifications that wait for their delivery.")
-LAG = Gauge("flytetemporal_notifications_lag_seconds", "Age of the oldest notification that waits for its delivery.")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -47,7 +44,6 @@ async def round_of_delivery(deps: Dependencies) -> Found:
             found = await deliver_due(deps, senders)
     else:  # Senders need certificates and clients, too much for every few seconds in which nothing happens.
         found = Counter()
-        await _measure(deps, utc_now())
     return Found(found, more=found["delivered"] >= BATCH * MOST_BATCHES)
 
 
@@ -64,14 +60,7 @@ async def deliver_due(deps: Dependencies, senders: Senders, clock: Clock = utc_n
     async with asyncio.TaskGroup() as group:
         for destination in await queue.due_destinations(deps, clock()):
             group.create_task(serve(destination))
-    await _measure(deps, clock())
     return +found
-
-
-async def _measure(deps: Dependencies, now: datetime) -> None:
-    count, oldest = await queue.waiting(deps)
-    WAITING.set(count)
-    LAG.set(max(now - oldest, timedelta()).total_seconds() if oldest is not None else 0)
 
 
 async def _deliver_to(

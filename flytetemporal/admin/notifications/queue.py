@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, literal_column, select, update
+from sqlalchemy import ColumnElement, literal_column, select, update
 
 from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
@@ -104,14 +104,6 @@ async def give_up_old(deps: Dependencies, now: datetime) -> int:
     )
     async with deps.sessions.begin() as session:
         return len((await session.execute(statement)).all())
-
-
-async def waiting(deps: Dependencies) -> tuple[int, datetime | None]:
-    """Return how many notifications wait, and since when the oldest one does."""
-    query = select(func.count(), func.min(_Row.created_at)).where(_is_pending())
-    async with deps.sessions() as session:
-        count, oldest = (await session.execute(query)).one()
-        return count, oldest
 
 
 def _columns(result: Result, settings: NotificationSettings, now: datetime) -> dict[str, object]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.base.models import ExecutionRow, NodeExecutionRow, TaskExecutionRow
+from flytetemporal.admin.base.outbox_rows import CloudEventRow
 from flytetemporal.admin.retention.models import RemovalRow
 from flytetemporal.admin.retention.trees import Tree
 from flytetemporal.db.orm import Base
@@ -17,8 +18,8 @@ from flytetemporal.idl.identifiers import ExecutionKey
 KEY = ("execution_project", "execution_domain", "execution_name")
 # Many rows, which are removed in batches.
 _LATER = {NodeExecutionRow.__tablename__, TaskExecutionRow.__tablename__}
-# Artifacts outlive the execution that has produced them.
-_KEPT = {NamedArtifactRow.__tablename__}
+# Artifacts outlive the execution that has produced them, and events wait for their sink.
+_KEPT = {NamedArtifactRow.__tablename__, CloudEventRow.__tablename__}
 _AT_ONCE = 1000
 
 

@@ -12,7 +12,7 @@ from flytetemporal.admin.settings import projects
 from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
-from flytetemporal.cli.wiring import configuration, control_plane, control_workers, upkeep_loops
+from flytetemporal.cli.wiring import configuration, control_plane, control_workers, outbox_metrics, upkeep_loops
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -40,7 +40,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         grpc_server = server.grpc_server(methods, settings.admin)
         app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links))
         await grpc_server.start()
-        async with http_port.serving(app, settings.admin), _control(deps, settings, run=control_worker):
+        async with (
+            http_port.serving(app, settings.admin),
+            outbox_metrics.measuring(deps),
+            _control(deps, settings, run=control_worker),
+        ):
             notify("serving", ready=True)
             await stop.wait()
             notify("stopping")

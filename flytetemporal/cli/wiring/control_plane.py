@@ -67,6 +67,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             storage=settings.storage,
             notifications=settings.notifications,
             triggers=settings.triggers,
+            events=settings.events,
         )
     finally:
         await engine.dispose()

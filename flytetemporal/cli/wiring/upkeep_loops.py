@@ -6,6 +6,7 @@ from functools import partial
 
 from flytetemporal.admin.backfills import starting as backfills
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.cloud_events import delivering as events
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
 from flytetemporal.admin.firing import delivery, prefixes
@@ -30,6 +31,7 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         # Temporal's visibility store makes lists of workflows and schedules expensive.
         Loop("workflows", MINUTE, sweeps.end_finished),
         Loop("schedules", MINUTE, sweeps.repair_schedules),
+        Loop("events", 2 * SECONDS, partial(events.round_of_events, deps)),
         Loop("notifications", 5 * SECONDS, partial(delivering.round_of_delivery, deps)),
         Loop("retention", MINUTE, partial(rounds.round_, deps, cached_outputs(catalog))),
         Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 
 from flytetemporal.admin.notifications.senders import ses
 from flytetemporal.admin.notifications.senders.emails import EmailSender
-from flytetemporal.admin.notifications.senders.http import HttpPoster
 from flytetemporal.admin.notifications.senders.protocol import EmailTransport, Sender
 from flytetemporal.admin.notifications.senders.sendgrid import SendGridTransport
 from flytetemporal.admin.notifications.senders.smtp import SmtpTransport
 from flytetemporal.admin.notifications.senders.webhooks import WebhookSender
+from flytetemporal.admin.outbox.http import HttpPoster
 from flytetemporal.config.notifications import NotificationSettings
 
 EMAIL_CHANNELS = ("email", "slack", "pager_duty")

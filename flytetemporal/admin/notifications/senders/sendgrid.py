@@ -1,7 +1,7 @@
 """Emails through SendGrid's API: POST /v3/mail/send."""
 
-from flytetemporal.admin.notifications.senders.http import HttpPoster
 from flytetemporal.admin.notifications.senders.protocol import DELIVERY_HEADER, Email
+from flytetemporal.admin.outbox.http import HttpPoster
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.errors import InvalidRequest, QuotaExceeded, Unavailable
 

@@ -10,9 +10,9 @@ import httpx
 from flyteidl.core import execution_pb2, identifier_pb2
 
 from flytetemporal.admin.notifications.senders import signatures
-from flytetemporal.admin.notifications.senders.http import Answer, HttpPoster
 from flytetemporal.admin.notifications.senders.protocol import Delivery
 from flytetemporal.admin.outbox import hosts
+from flytetemporal.admin.outbox.http import Answer, HttpPoster
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.webhook_keys import signing_key
 from flytetemporal.contracts.v1 import notifications_pb2

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 from flyteidl.core import execution_pb2
-from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.outbox_rows import NotificationRow
 from flytetemporal.admin.notifications import delivering, operations, queue
 from flytetemporal.admin.notifications.senders import choice
 from flytetemporal.admin.notifications.senders.protocol import Delivery
@@ -324,19 +322,6 @@ async def test_a_defect_of_a_sender_is_not_the_end_of_a_round(deps: Dependencies
 
     assert found == {"delivered": 1, "postponed": 1}
     assert (await listed(deps, "e2"))[0].problem == "internal error: RuntimeError"
-
-
-async def test_the_lag_is_a_metric(deps: Dependencies) -> None:
-    clock = Clock()
-    with http_receiver() as receiver:
-        deps = calling(deps, receiver)
-        await failed(deps, receiver)
-    async with deps.sessions.begin() as session:
-        await session.execute(update(NotificationRow).values(created_at=clock.now - MINUTE))
-
-    await deliver(deps, clock)
-
-    assert (delivering.WAITING._value.get(), delivering.LAG._value.get()) == (1, 60)
 
 
 class TestATest:

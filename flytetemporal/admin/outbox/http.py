@@ -1,4 +1,4 @@
-"""The HTTP client of senders: no redirects, no proxies of the environment, and answers that are read only in part."""
+"""The HTTP client of deliveries: no redirects, no proxies of the environment, and answers are read only in part."""
 
 import asyncio
 import ssl

@@ -1,0 +1,1 @@
+"""Where CloudEvents are sent."""
