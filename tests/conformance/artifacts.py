@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from case import ENDED, Case, Run, WorkflowPhase
-from flyteidl.admin import execution_pb2
+from flyteidl.admin import common_pb2, execution_pb2
+from flyteidl.core import interface_pb2
 from flytekit import Artifact, LaunchPlan, task, workflow
 from flytekit.core.artifact import Granularity, Inputs
+from flytekit.models.launch_plan import LaunchPlanState
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 Price = Artifact(name="price", partition_keys=["region"])
 Daily = Artifact(name="daily", time_partitioned=True, time_partition_granularity=Granularity.DAY)
@@ -80,11 +83,84 @@ def are_found_by_launch_plans(run: Run) -> None:
     assert used["daily"].time_partition.value.time_value.ToDatetime(UTC) == NOON.replace(hour=0)
 
 
+def trigger_message() -> Any:
+    """Return the class of flyteidl.artifact.Trigger. flytekit has none; the packages that have OnArtifact bring it."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="flyteidl/artifacts/artifacts.proto",
+        package="flyteidl.artifact",
+        dependency=["flyteidl/core/artifact_id.proto", "flyteidl/core/interface.proto"],
+    )
+    message = file.message_type.add(name="Trigger")
+    message.field.add(name="trigger", number=1, label=1, type=11, type_name=".flyteidl.core.ArtifactID")
+    message.field.add(name="trigger_inputs", number=2, label=1, type=11, type_name=".flyteidl.core.ParameterMap")
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("flyteidl.artifact.Trigger"))
+
+
+class OnPrice:
+    """A trigger as flytekit takes it: each new price launches, with the price and its region."""
+
+    def to_flyte_idl(self, plan: LaunchPlan) -> Any:
+        inputs = {
+            "price": Price.embed_as_query(),
+            "region": Price.embed_as_query(partition="region"),
+        }
+        parameters = {
+            name: interface_pb2.Parameter(var=plan.interface.inputs[name].to_flyte_idl(), artifact_query=query)
+            for name, query in inputs.items()
+        }
+        trigger_inputs = interface_pb2.ParameterMap(parameters=parameters)
+        return trigger_message()(trigger=Price.to_id_idl(), trigger_inputs=trigger_inputs)
+
+
+@task
+def said(region: str, price: int) -> str:
+    return f"{region} {price}"
+
+
+@workflow
+def follower(region: str, price: int) -> str:
+    return said(region=region, price=price)
+
+
+follower_plan = LaunchPlan.get_or_create(follower, "artifacts.follower_plan", trigger=OnPrice())
+
+
+def start_launch_plans(run: Run) -> None:
+    plan = run.remote.fetch_launch_plan(name="artifacts.follower_plan", version=run.version)
+    run.remote.client.update_launch_plan(plan.id, LaunchPlanState.ACTIVE)
+    again = run.remote.execute(
+        run.remote.fetch_launch_plan(name="artifacts.producer", version=run.version),
+        inputs={"region": "LAX", "day": NOON, "price": 9},
+    )
+
+    def found() -> list[execution_pb2.Execution]:
+        scope = common_pb2.NamedEntityIdentifier(project=run.id.project, domain=run.id.domain)
+        mode = execution_pb2.ExecutionMetadata.TRIGGER
+        request = common_pb2.ResourceListRequest(id=scope, limit=100, filters=f"eq(mode,{mode})")
+        return [
+            one
+            for one in run.admin.ListExecutions(request).executions
+            if one.spec.launch_plan.name == "artifacts.follower_plan" and one.closure.phase in ENDED
+        ]
+
+    run.until(lambda: bool(found()), "the launch by the artifact")
+    [one] = found()
+    assert one.spec.metadata.reference_execution.name == again.id.name
+    assert run.remote.sync_execution(run.remote.fetch_execution(name=one.id.name)).outputs["o0"] == "LAX 9"
+
+
+def are_served(run: Run) -> None:
+    are_found_by_launch_plans(run)
+    start_launch_plans(run)
+
+
 CASES = [
     Case(
         producer,
         {"region": "SEA", "day": NOON, "price": 7},
         {"o0": 1007},
-        check=are_found_by_launch_plans,
+        check=are_served,
     ),
 ]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.artifacts import rows
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.events import event_merge, event_rows, group_rows
+from flytetemporal.admin.events import artifact_events, event_merge, event_rows, group_rows
 from flytetemporal.admin.events.event_merge import Merge
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState
 from flytetemporal.admin.outbox import event_log
@@ -145,6 +145,7 @@ async def _apply(
     await group_rows.store(session, list(merges.values()))
     made = [one for batch in batches for one in batch.artifacts if merges[batch.key].has_succeeded(one.source)]
     await rows.insert(session, made)
+    await artifact_events.record(session, made)
     for batch, events in zip(batches, accepted, strict=True):
         await event_log.record(session, batch.settings, [event_merge.inner(event) for event in events])
     return [len(events) for events in accepted]

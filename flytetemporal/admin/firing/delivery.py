@@ -10,21 +10,26 @@ from datetime import timedelta
 
 import structlog
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, project_pb2
-from flyteidl.core import identifier_pb2
+from flyteidl.core import identifier_pb2, interface_pb2
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import conditions
+from flytetemporal.admin.artifacts.queries import Resolved
 from flytetemporal.admin.base import execution_lookup, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, NamedEntityMetadataRow
 from flytetemporal.admin.control import concurrency
-from flytetemporal.admin.events import trigger_events
+from flytetemporal.admin.events import artifact_events, trigger_events
+from flytetemporal.admin.events.artifact_events import ARTIFACT
 from flytetemporal.admin.events.trigger_events import SUCCESS
 from flytetemporal.admin.executions import launching, pausing
+from flytetemporal.admin.executions.launch_records import Taken
 from flytetemporal.admin.firing import chains, inputs
 from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
 from flytetemporal.admin.triggers import declarations
+from flytetemporal.admin.triggers.declarations import Trigger
 from flytetemporal.admin.upkeep.loops import Found
 from flytetemporal.contracts.v1 import triggers_pb2
 from flytetemporal.idl import error_text, identifiers
@@ -114,9 +119,15 @@ async def _launch(deps: Dependencies, trigger: TriggerRow | None, event: Trigger
     closure = stored_messages.parse(launch_plan_pb2.LaunchPlanClosure, plan.closure)
     declared = declarations.from_stored(trigger.declaration)
     request = _request(trigger, event)
-    request.inputs.CopyFrom(await inputs.of_event(deps, declared, event, closure.expected_inputs))
+    taken = Taken()
+    if trigger.kind == ARTIFACT:
+        given = await _artifact_inputs(deps, declared, event, closure.expected_inputs)
+        request.inputs.CopyFrom(given.inputs)
+        taken = Taken(artifact_ids=given.ids)
+    else:
+        request.inputs.CopyFrom(await inputs.of_event(deps, declared, event, closure.expected_inputs))
     try:
-        await launching.create(deps, request)
+        await launching.launch(deps, request, taken)
     except errors.AlreadyExists as e:
         async with deps.sessions() as session:
             if await execution_lookup.find_execution(session, execution_id) is None:
@@ -126,6 +137,21 @@ async def _launch(deps: Dependencies, trigger: TriggerRow | None, event: Trigger
     return Outcome(State.LAUNCHED, "it waits, because the launch plan or the project is paused" if pauses else "")
 
 
+async def _artifact_inputs(
+    deps: Dependencies, trigger: Trigger, event: TriggerEventRow, expected: interface_pb2.ParameterMap
+) -> Resolved:
+    artifact, place = artifact_events.artifact_of(event.payload), (event.project, event.domain)
+    async with deps.sessions() as session:
+        return await conditions.inputs(session, deps.blobs, trigger.artifacts, artifact, expected, place)
+
+
+def _source(trigger: TriggerRow, event: TriggerEventRow) -> identifier_pb2.WorkflowExecutionIdentifier | None:
+    """Return the execution that an event comes from; None if it comes from none."""
+    if trigger.kind == SUCCESS:
+        return trigger_events.source_of(event.event_id)
+    return artifact_events.artifact_of(event.payload).source.execution if trigger.kind == ARTIFACT else None
+
+
 async def _obstacle(deps: Dependencies, session: AsyncSession, trigger: TriggerRow, event: TriggerEventRow) -> str:
     """Return why an event launches nothing; empty if it does."""
     key = (LAUNCH_PLAN, trigger.project, trigger.domain, trigger.launch_plan)
@@ -133,7 +159,8 @@ async def _obstacle(deps: Dependencies, session: AsyncSession, trigger: TriggerR
     if metadata is not None and metadata.state == common_pb2.NAMED_ENTITY_ARCHIVED:
         return f"launch plan {trigger.launch_plan} is archived; make it active again, or deactivate this version"
     limit = deps.triggers.max_depth
-    if trigger.kind == SUCCESS and await chains.length(session, trigger_events.source_of(event.event_id)) >= limit:
+    source = _source(trigger, event)
+    if source is not None and await chains.length(session, source) >= limit:
         return (
             f"triggers have launched {limit} executions one after the other, which is the limit "
             "(FLYTETEMPORAL_TRIGGERS__MAX_DEPTH)"
@@ -144,8 +171,9 @@ async def _obstacle(deps: Dependencies, session: AsyncSession, trigger: TriggerR
 def _request(trigger: TriggerRow, event: TriggerEventRow) -> execution_pb2.ExecutionCreateRequest:
     plan = (trigger.project, trigger.domain, trigger.launch_plan, trigger.version)
     metadata = Mode(mode=Mode.TRIGGER)
-    if trigger.kind == SUCCESS:
-        metadata.reference_execution.CopyFrom(trigger_events.source_of(event.event_id))
+    source = _source(trigger, event)
+    if source is not None:
+        metadata.reference_execution.CopyFrom(source)
     return execution_pb2.ExecutionCreateRequest(
         project=event.project,
         domain=event.domain,

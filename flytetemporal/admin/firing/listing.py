@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flytetemporal import errors
 from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.events.artifact_events import ARTIFACT
 from flytetemporal.admin.events.trigger_events import SUCCESS
 from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
 from flytetemporal.admin.triggers import declarations
@@ -105,7 +106,7 @@ def _message(row: TriggerRow, newest: TriggerEventRow | None, pending: int) -> t
 
 
 def _source(row: TriggerRow) -> str:
-    if row.kind == SUCCESS:
+    if row.kind in (SUCCESS, ARTIFACT):
         return f"{row.source_project}:{row.source_domain}:{row.source_name}"
     if row.kind == PREFIX:
         return declarations.from_stored(row.declaration).prefix or ""

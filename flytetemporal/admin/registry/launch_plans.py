@@ -7,6 +7,7 @@ from flyteidl.core import identifier_pb2, interface_pb2
 from sqlalchemy import ColumnElement, select, update
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import conditions
 from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
@@ -42,7 +43,10 @@ async def create(
     schedule = request.spec.entity_metadata.schedule
     if schedule.ByteSize():
         launch_plan_checks.check_schedule(schedule, plan.closure.expected_inputs)
-    triggers = declarations.read(request.spec.annotations)
+    if plan.spec.entity_metadata.HasField("launch_conditions"):
+        condition = conditions.parse(plan.spec.entity_metadata.launch_conditions)
+        plan.spec.entity_metadata.launch_conditions.Pack(condition)  # As a message that clients over HTTP can read.
+    triggers = declarations.of_plan(plan.spec)
     if triggers:
         await checks.check(deps, plan, triggers)
     # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
@@ -176,8 +180,6 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     setting_checks.check_environment(spec.envs.values)
     launch_plan_checks.check_annotations(spec, deps.notifications)
     validation.check_notifications(spec.entity_metadata.notifications)
-    if spec.entity_metadata.HasField("launch_conditions"):
-        raise errors.InvalidRequest("Launch condition must be empty, found: there is no artifact registry to watch")
 
 
 def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, object]:
@@ -189,5 +191,12 @@ def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, ob
         "workflow_id": workflow_row,
         "state": INACTIVE,
         "schedule_type": launch_plan_checks.schedule_type(schedule),
-        "launch_condition_type": "SCHED" if schedule.ByteSize() else None,
+        "launch_condition_type": _condition_type(plan.spec.entity_metadata),
     }
+
+
+def _condition_type(metadata: launch_plan_pb2.LaunchPlanMetadata) -> str | None:
+    """Return what launches a launch plan. Flyte has only SCHED."""
+    if metadata.schedule.ByteSize():
+        return "SCHED"
+    return "ARTIFACT" if metadata.HasField("launch_conditions") else None

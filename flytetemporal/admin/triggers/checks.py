@@ -7,6 +7,7 @@ from flyteidl.core import identifier_pb2, interface_pb2, types_pb2
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from flytetemporal.admin.artifacts import conditions
 from flytetemporal.admin.base import plain_values, stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow
@@ -37,7 +38,10 @@ async def check(deps: Dependencies, plan: launch_plan_pb2.LaunchPlan, triggers: 
     """
     name = plan_name(plan.id)
     for trigger in triggers:
-        check_inputs(trigger, plan.closure.expected_inputs)
+        if trigger.condition:
+            conditions.check(trigger.artifacts, plan.closure.expected_inputs)
+        else:
+            check_inputs(trigger, plan.closure.expected_inputs)
         _check_key(trigger, deps.triggers)
         if trigger.prefix is not None:
             _check_folder(deps, trigger)
@@ -56,7 +60,10 @@ def plan_name(identifier: identifier_pb2.Identifier) -> PlanName:
 
 
 def source_of(trigger: Trigger, plan: PlanName) -> PlanName:
-    """Return the launch plan whose executions are the events of a trigger; empty names if they are not executions."""
+    """Return the launch plan, or the artifact, that the events of a trigger are about; empty names if it is neither."""
+    if trigger.condition:
+        key = trigger.artifacts.trigger.artifact_key
+        return key.project or plan[0], key.domain or plan[1], key.name
     if trigger.success is None:
         return "", "", ""
     project, domain, _ = plan

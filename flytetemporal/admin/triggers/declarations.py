@@ -5,20 +5,25 @@ The value is a YAML (or JSON) list of mappings. Each has a ``name``, exactly one
 launch plan to what they are taken from.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from flyteidl.admin import common_pb2
+from flyteidl.admin import common_pb2, launch_plan_pb2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
+from flytetemporal.admin.artifacts import conditions
 from flytetemporal.admin.settings import run_policies
+from flytetemporal.contracts.v1 import artifacts_pb2
 
 TRIGGERS = f"{run_policies.PREFIX}triggers"
 MOST_TRIGGERS = 20
 
-Kind = Literal["success", "prefix", "webhook"]
+Kind = Literal["success", "prefix", "webhook", "artifact"]
 PREFIX = "prefix"
+# Of the trigger that a launch condition is.
+CONDITION = "on-artifact"
 NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 _KEY = r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$"
 _OUTPUT = re.compile(r"outputs\.(?P<name>\w+)")
@@ -60,10 +65,14 @@ class Trigger(BaseModel):
     existing: bool = False
     webhook: str | None = Field(default=None, pattern=_KEY, max_length=63)
     inputs: dict[str, str] = Field(default_factory=dict, max_length=1000)
+    # A serialized ArtifactTrigger in base64: a launch condition, never part of the annotation.
+    condition: str = ""
 
     @property
     def kind(self) -> Kind:
         """The kind of its events."""
+        if self.condition:
+            return "artifact"
         if self.success is not None:
             return "success"
         return "prefix" if self.prefix is not None else "webhook"
@@ -73,8 +82,15 @@ class Trigger(BaseModel):
         """The prefix without a slash at its end, in the form that flytekit reads; empty for other kinds."""
         return (self.prefix or "").removeprefix("file://").rstrip("/")
 
+    @property
+    def artifacts(self) -> artifacts_pb2.ArtifactTrigger:
+        """What it waits for, of a launch condition."""
+        return artifacts_pb2.ArtifactTrigger.FromString(base64.b64decode(self.condition))
+
     @model_validator(mode="after")
     def _has_one_kind(self) -> "Trigger":
+        if self.condition:
+            return self
         if [self.success, self.prefix, self.webhook].count(None) != 2:
             raise ValueError("give exactly one of success, prefix and webhook")
         if self.prefix is None and (self.suffix or self.existing):
@@ -102,6 +118,8 @@ def output_of(expression: str) -> str:
 
 def _distinct(triggers: list[Trigger]) -> list[Trigger]:
     names = [trigger.name for trigger in triggers]
+    if CONDITION in names or any(trigger.condition for trigger in triggers):
+        raise ValueError(f"the name {CONDITION} and conditions are those of launch conditions; choose another name")
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two triggers have the name {name}; give each its own")
@@ -116,6 +134,15 @@ _TRIGGERS: TypeAdapter[list[Trigger]] = TypeAdapter(
 def read(annotations: common_pb2.Annotations) -> list[Trigger]:
     """Return the triggers of a launch plan. Raises ``InvalidRequest`` if the annotation cannot be read."""
     return run_policies.value_of(("the launch plan", annotations), TRIGGERS, _TRIGGERS) or []
+
+
+def of_plan(spec: launch_plan_pb2.LaunchPlanSpec) -> list[Trigger]:
+    """Return the triggers of a launch plan, with its launch condition. Raises ``InvalidRequest``."""
+    triggers = read(spec.annotations)
+    if spec.entity_metadata.HasField("launch_conditions"):
+        condition = conditions.parse(spec.entity_metadata.launch_conditions).SerializeToString(deterministic=True)
+        triggers.append(Trigger(name=CONDITION, condition=base64.b64encode(condition).decode()))
+    return triggers
 
 
 def stored(trigger: Trigger) -> str:

@@ -43,7 +43,7 @@ async def follow(session: AsyncSession, plan: PlanName, active: LaunchPlanRow | 
 def _declared(active: LaunchPlanRow | None) -> Sequence[Trigger]:
     if active is None:
         return []
-    return declarations.read(stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, active.spec).annotations)
+    return declarations.of_plan(stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, active.spec))
 
 
 async def _rows(session: AsyncSession, plan: PlanName) -> dict[str, TriggerRow]:
