@@ -106,7 +106,9 @@ async def _postgres(settings: DatabaseSettings) -> str:
     try:
         async with engine.connect() as connection:
             version = (await connection.execute(text("show server_version"))).scalar_one()
-            schema = (await connection.execute(text("select version_num from alembic_version"))).scalar_one()
+            # A database with admin's tables and the catalog's has a revision of each.
+            query = text("select version_num from alembic_version order by version_num")
+            schema = " and ".join((await connection.execute(query)).scalars())
     finally:
         await engine.dispose()
     return f"version {version}, schema {schema}"
