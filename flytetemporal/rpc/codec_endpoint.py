@@ -15,7 +15,8 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
 from flytetemporal.config.admin import AdminSettings
-from flytetemporal.errors import FlyteError
+from flytetemporal.contracts import packing
+from flytetemporal.errors import FlyteError, ValueTooLarge
 from flytetemporal.rpc import bodies, invocation, json_form, status
 from flytetemporal.rpc.bodies import JSON, Bodies
 
@@ -38,7 +39,7 @@ def _handler(translate: Translate, limits: Bodies) -> Callable[[Request], Awaita
         try:
             await limits.read(request, given)
             # In a thread: thousands of payloads take longer than other requests should wait.
-            found = await asyncio.to_thread(asyncio.run, translate(given.payloads))
+            found = await asyncio.to_thread(asyncio.run, _within_bound(translate, given.payloads))
         except bodies.Unreadable as e:
             return _answer(e.status, e.http_status)
         except FlyteError as e:
@@ -50,6 +51,18 @@ def _handler(translate: Translate, limits: Bodies) -> Callable[[Request], Awaita
         return _answer(Payloads(payloads=found), 200)
 
     return handle
+
+
+async def _within_bound(translate: Translate, payloads: Sequence[Payload]) -> list[Payload]:
+    """Translate payloads one by one, since each can become a thousand times as large. Raises ``ValueTooLarge``."""
+    found: list[Payload] = []
+    size = 0
+    for payload in payloads:
+        found += await translate([payload])
+        size += found[-1].ByteSize()
+        if size > packing.MAX_BYTES:
+            raise ValueTooLarge(f"the payloads are larger than {packing.MAX_BYTES} bytes together; send fewer at once")
+    return found
 
 
 def _answer(message: Payloads | status_pb2.Status, http_status: int) -> Response:

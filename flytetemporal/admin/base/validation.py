@@ -17,6 +17,9 @@ from flytetemporal.idl import identifiers, phases
 
 # Each recipient of a notification is a row and an email at the end of every execution.
 MAX_RECIPIENTS = 100
+MAX_RECIPIENT_LENGTH = 320
+# Each recipient has a copy of it.
+MAX_TEMPLATE_LENGTH = 64 * 1024
 MAX_NAME_LENGTH = 255
 
 
@@ -145,7 +148,7 @@ def check_labels(labels: common_pb2.Labels) -> None:
 
 
 def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_pb2.Notification]") -> None:
-    """Refuse notifications without recipients or with very many, and phases that are not terminal.
+    """Refuse notifications without recipients or with very many, texts that are too long, and phases before the end.
 
     Raises:
         InvalidRequest: names what is wrong.
@@ -158,6 +161,9 @@ def check_notifications(notifications: "RepeatedCompositeFieldContainer[common_p
         recipients = getattr(notification, kind).recipients_email
         if not recipients or not all(recipients):
             raise missing("recipients")
+        for recipient in recipients:
+            check_length(recipient, "recipients", MAX_RECIPIENT_LENGTH)
+        check_length(notification.email.template, "template of a notification", MAX_TEMPLATE_LENGTH)
         count += len(recipients)
         if not all(phase in phases.WORKFLOW_TERMINAL for phase in notification.phases):
             raise invalid("phase")

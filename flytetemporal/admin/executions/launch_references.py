@@ -6,44 +6,33 @@ Recorded and locked in the transaction that records the launch, so that none of 
 from collections.abc import Iterable
 
 from flyteidl.core import literals_pb2
-from sqlalchemy import select
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions.launch_records import Launch
-from flytetemporal.admin.retention.models import RemovalRow, ValueReferenceRow
+from flytetemporal.admin.retention.models import OCCUPIES_NAME, RemovalRow, ValueReferenceRow
+from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import identifiers, locations, offloading
 from flytetemporal.idl.identifiers import ExecutionKey
 
 
 class BeingRemoved(errors.Unavailable):
-    """An execution of the name of a launch is being removed."""
+    """An execution that a launch depends on, by its name or by its inputs, is being removed."""
 
 
-async def hold(session: AsyncSession, launch: Launch, metadata_dir: str) -> None:
+async def hold(session: AsyncSession, launch: Launch, argument: contract_pb2.ExecutionInput) -> None:
     """Refuse a launch whose name or source is being removed, and record what its inputs refer to.
 
     The row of the launch has been inserted: if the name was free because it is being removed, that is visible now.
 
     Raises:
-        BeingRemoved: an execution of this name is being removed.
-        FailedPrecondition: the execution that is recovered or forked was removed.
+        BeingRemoved: an execution of this name, or one with values among the inputs, is being removed.
+        FailedPrecondition: the execution that is recovered or forked was removed, or one of this name left files.
     """
-    project, domain, name = identifiers.execution_key(launch.id)
-    removal = select(RemovalRow.id).where(
-        RemovalRow.project == project,
-        RemovalRow.domain == domain,
-        RemovalRow.name == name,
-        RemovalRow.kind == "execution",
-        RemovalRow.finished_at.is_(None),
-    )
-    if await session.scalar(removal) is not None:
-        # Not AlreadyExists: that would tell the parent of a child that it had launched it before.
-        raise BeingRemoved(
-            f"execution {name} was deleted and its files are still being removed: try again in a minute, or choose "
-            "another name"
-        )
+    key = identifiers.execution_key(launch.id)
+    await _refuse_occupied(session, key)
     linkage = launch.linkage
     # The parent of a child runs, so it is not removed.
     if linkage.source_row and not linkage.parent_node_row:
@@ -54,18 +43,62 @@ async def hold(session: AsyncSession, launch: Launch, metadata_dir: str) -> None
         )
         if await session.scalar(source) is None:
             raise errors.FailedPrecondition("the execution that is repeated was deleted meanwhile, with its outputs")
-    for source_key in sorted(sources(launch.inputs, metadata_dir)):
-        source_project, source_domain, source_name = source_key
-        session.add(
-            ValueReferenceRow(
-                source_project=source_project,
-                source_domain=source_domain,
-                source_name=source_name,
-                execution_project=project,
-                execution_domain=domain,
-                execution_name=name,
-            )
+    needed = sources(launch.inputs, argument.metadata_dir)
+    if linkage.parent_node_row and argument.HasField("recovered_from"):
+        # The source in the row of a child is its parent, so nothing else says what it reuses.
+        needed.add(identifiers.execution_key(argument.recovered_from))
+    await _refer(session, key, sorted(needed))
+
+
+async def _refuse_occupied(session: AsyncSession, key: ExecutionKey) -> None:
+    row = RemovalRow
+    query = select(row.finished_at).where(tuple_(row.project, row.domain, row.name) == key, text(OCCUPIES_NAME))
+    finished = (await session.scalars(query)).all()
+    *_, name = key
+    if None in finished:
+        # Not AlreadyExists: that would tell the parent of a child that it had launched it before.
+        raise BeingRemoved(
+            f"execution {name} was deleted and its files are still being removed: try again in a minute, or choose "
+            "another name"
         )
+    if finished:
+        raise errors.FailedPrecondition(
+            f"execution {name} was deleted, but others can use files of it, which a new execution of this name would "
+            "overwrite: choose another name"
+        )
+
+
+async def _refer(session: AsyncSession, reader: ExecutionKey, needed: list[ExecutionKey]) -> None:
+    """Record what an execution needs, with locks that a removal at the same time waits for."""
+    if not needed:
+        return
+    row, removal = ExecutionRow, RemovalRow
+    key = tuple_(row.execution_project, row.execution_domain, row.execution_name)
+    lock = select(row.id).where(key.in_(needed)).order_by(row.id).with_for_update(key_share=True, read=True)
+    await session.execute(lock)
+    removed = select(removal.name).where(
+        tuple_(removal.project, removal.domain, removal.name).in_(needed),
+        text(OCCUPIES_NAME),
+        removal.finished_at.is_(None),
+    )
+    found = await session.scalar(removed.limit(1))
+    if found is not None:
+        raise BeingRemoved(
+            f"execution {found} was deleted and is still being removed, and inputs are stored as its values: try again "
+            "in a minute, or launch with other inputs"
+        )
+    project, domain, name = reader
+    session.add_all(
+        ValueReferenceRow(
+            source_project=source_project,
+            source_domain=source_domain,
+            source_name=source_name,
+            execution_project=project,
+            execution_domain=domain,
+            execution_name=name,
+        )
+        for source_project, source_domain, source_name in needed
+    )
 
 
 def sources(inputs: literals_pb2.LiteralMap, metadata_dir: str) -> set[ExecutionKey]:

@@ -213,8 +213,8 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
     Raises:
         AlreadyExists: the name is taken, or the limit of the launch plan is reached.
         QuotaExceeded: the queue of the launch plan is full.
-        FailedPrecondition: the execution that it repeats was deleted.
-        BeingRemoved: what had its name was deleted, and its files are still being removed.
+        FailedPrecondition: the execution that it repeats was deleted, or one of its name, of which files are kept.
+        BeingRemoved: what had its name, or has values among its inputs, was deleted and is still being removed.
     """
     # The inputs are written before the transaction, which must not hold a connection while the store is slow. Their
     # directory belongs to this launch alone: if the name is taken, the inputs of its execution stay as they are.
@@ -226,7 +226,7 @@ async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.Exe
         async with deps.sessions.begin() as session:
             claimed = await admission.claim(session, launch)
             await launch_records.insert(session, launch, argument, datetime.now(UTC))
-            await launch_references.hold(session, launch, argument.metadata_dir)
+            await launch_references.hold(session, launch, argument)
             await event_log.record(session, deps.events, [launch_records.start_event(launch)])
             return None if claimed is None else await admission.queue(deps, session, launch, claimed)
     except (errors.AlreadyExists, errors.QuotaExceeded, errors.FailedPrecondition, launch_references.BeingRemoved):

@@ -12,6 +12,8 @@ from flytetemporal.contracts.v1 import notifications_pb2
 from flytetemporal.idl import phases
 
 MAX_SUBJECT = 500
+# A template can contain a long value thousands of times. The rest is cut.
+MAX_BODY = 512 * 1024
 _VARIABLE = re.compile(r"\{\{ ?([a-z_.]+) ?\}\}")
 
 
@@ -26,7 +28,15 @@ def body(template: str, notice: notifications_pb2.Notice) -> str:
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: values.get(match[1], match[0]), template)
+    parts: list[str] = []
+    length = end = 0
+    for match in _VARIABLE.finditer(template):
+        parts += [template[end : match.start()], values.get(match[1], match[0])]
+        length += len(parts[-2]) + len(parts[-1])
+        end = match.end()
+        if length > MAX_BODY:
+            break
+    return "".join([*parts, template[end:]])[:MAX_BODY]
 
 
 def _values(notice: notifications_pb2.Notice) -> dict[str, str]:

@@ -5,6 +5,8 @@ starts again from the first step that finds something left. Files come last, as 
 them others may use.
 """
 
+import contextlib
+import posixpath
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +15,13 @@ from flyteidl.admin import task_execution_pb2
 from flyteidl.core import catalog_pb2, identifier_pb2
 from sqlalchemy import Delete, delete, func, select, tuple_, update
 
+from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.retention.models import RemovalRow
 from flytetemporal.admin.upkeep.loops import Found
+from flytetemporal.contracts.v1 import artifacts_pb2
 from flytetemporal.idl import identifiers, locations
 from flytetemporal.storage.concurrency import for_each
 
@@ -147,7 +151,11 @@ async def _delete_files(deps: Dependencies, removal: RemovalRow, execution_id: E
     async with deps.sessions() as session:
         query = select(RemovalRow.keeps_values).where(RemovalRow.id == removal.id)
         keeps_values = (await session.execute(query)).scalar_one()
-    keep = locations.is_offloaded if keeps_values else _nothing
+    names = await _artifact_files(deps, execution_id)
+
+    def keep(name: str) -> bool:
+        return name in names or (keeps_values and locations.is_offloaded(name))
+
     kept = 0
     for folder in locations.execution_dirs(deps.blobs.root, execution_id):
         found = await deps.blobs.remove_below(folder, keep, FILES)
@@ -160,8 +168,19 @@ async def _delete_files(deps: Dependencies, removal: RemovalRow, execution_id: E
     return True
 
 
-def _nothing(_: str) -> bool:
-    return False
+async def _artifact_files(deps: Dependencies, execution_id: ExecutionId) -> set[str]:
+    """Return the names of the files that contain the artifacts of an execution, which outlive it."""
+    row = NamedArtifactRow
+    key = tuple_(row.execution_project, row.execution_domain, row.execution_name)
+    async with deps.sessions() as session:
+        stored = (
+            await session.scalars(select(row.artifact).where(key == identifiers.execution_key(execution_id)))
+        ).all()
+    names = set()
+    for one in stored:
+        with contextlib.suppress(stored_messages.UnreadableRow):  # Nothing can read its value either.
+            names.add(posixpath.basename(stored_messages.parse(artifacts_pb2.Artifact, one).outputs_uri))
+    return names - {""}
 
 
 async def _add(deps: Dependencies, removal: RemovalRow, **changed: object) -> None:

@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flytetemporal.admin.base.models import NAME
 from flytetemporal.db.orm import Base
 
+OCCUPIES_NAME = "kind = 'execution' AND (finished_at IS NULL OR kept_files > 0)"
+"""The condition on removals of executions whose name cannot be used again: files of theirs are left."""
+
 
 class RetentionPolicyRow(Base):
     """How long the executions of a project and domain are kept."""
@@ -58,6 +61,7 @@ class RemovalRow(Base):
             unique=True,
             postgresql_where="finished_at IS NULL AND kind = 'execution'",
         ),
+        Index("ix_removals_occupying", "project", "domain", "name", postgresql_where=OCCUPIES_NAME),
     )
 
 

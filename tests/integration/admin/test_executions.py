@@ -1,5 +1,6 @@
 """Executions are checked, recorded, started, read and stopped."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.retention import deleting
+from flytetemporal.admin.retention.models import RemovalRow
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.contracts.v1 import retention_pb2
 from flytetemporal.idl import locations
@@ -660,19 +662,80 @@ async def test_a_name_is_free_again_once_what_had_it_is_removed_with_all_its_fil
     assert len(engine.started) == 2
 
 
-async def test_an_execution_whose_values_are_inputs_of_another_one_is_not_deleted(deps: Dependencies) -> None:
+async def test_a_name_whose_files_others_can_use_is_never_free_again(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
     await workflow_executions.create(deps, launch())
+    await remove(deps)
+    async with deps.sessions.begin() as session:
+        await session.execute(text("update removals set finished_at = now(), kept_files = 1"))
+
+    with pytest.raises(errors.FailedPrecondition, match="e1 was deleted, but others can use files of it"):
+        await workflow_executions.create(deps, launch())
+    assert len(engine.started) == 1
+
+
+def value_of(deps: Dependencies, name: str = "e1") -> literals_pb2.Literal:
+    """Return a reference to a value that an execution has stored."""
     value = literals_pb2.Literal()
-    folder = locations.metadata_dir(deps.blobs.root, execution_id())
+    folder = locations.metadata_dir(deps.blobs.root, execution_id(name))
     value.offloaded_metadata.uri = f"{folder}/n0/data/0/o0_offloaded_metadata.pb"
     value.offloaded_metadata.inferred_type.CopyFrom(INT)
-    await workflow_executions.create(deps, launch("e2", literals(a=value)))
+    return value
+
+
+async def test_an_execution_whose_values_are_inputs_of_another_one_is_not_deleted(deps: Dependencies) -> None:
+    await workflow_executions.create(deps, launch())
+    await workflow_executions.create(deps, launch("e2", literals(a=value_of(deps))))
 
     with pytest.raises(errors.FailedPrecondition, match="e2 has inputs that are stored as its values"):
         await remove(deps)
 
     await remove(deps, "e2")
     await remove(deps)
+
+
+async def test_values_of_an_execution_that_is_being_deleted_are_no_inputs(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await workflow_executions.create(deps, launch())
+    async with deps.sessions.begin() as session:
+        # As a removal that has not been committed: the launch waits for it instead of reading what was there before.
+        await session.execute(text("select 1 from executions where execution_name = 'e1' for update"))
+        launching = asyncio.create_task(workflow_executions.create(deps, launch("e2", literals(a=value_of(deps)))))
+        done, _ = await asyncio.wait([launching], timeout=0.5)
+        assert not done
+        await session.execute(text("delete from executions where execution_name = 'e1'"))
+        session.add(
+            RemovalRow(
+                kind="execution",
+                project="flytesnacks",
+                domain="development",
+                name="e1",
+                removed_by="ann",
+                reason="deleted",
+            )
+        )
+
+    with pytest.raises(errors.Unavailable, match="e1 was deleted and is still being removed"):
+        await launching
+    assert len(engine.started) == 1
+
+
+async def test_what_is_recovered_below_another_execution_is_not_deleted(deps: Dependencies) -> None:
+    await workflow_executions.create(deps, launch())
+    await workflow_executions.create(deps, launch("parent"))
+    node_id = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=execution_id("parent"))
+    running = event_pb2.NodeExecutionEvent(id=node_id, phase="RUNNING", occurred_at=timestamp_pb2.Timestamp(seconds=1))
+    await flyte_events.create_node_event(deps, admin_event_pb2.NodeExecutionEventRequest(event=running))
+    async with deps.sessions.begin() as session:
+        await session.execute(text("update executions set phase = 'FAILED'"))
+    recovery = execution_pb2.ExecutionRecoverRequest(id=execution_id(), name="e2")
+    recovery.metadata.parent_node_execution.CopyFrom(node_id)
+    await workflow_executions.recover(deps, recovery)
+
+    with pytest.raises(errors.FailedPrecondition, match="e2 has inputs that are stored as its values"):
+        await remove(deps)
 
 
 async def test_what_is_recovered_is_not_deleted_meanwhile(deps: Dependencies) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from flyteidl.admin import execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from flytetemporal import errors
+from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
 from flytetemporal.admin.base.outbox_rows import NotificationRow
@@ -31,7 +32,7 @@ from flytetemporal.catalog.models import ArtifactRow, DatasetRow
 from flytetemporal.cli.wiring import upkeep_loops
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
-from flytetemporal.contracts.v1 import retention_pb2
+from flytetemporal.contracts.v1 import artifacts_pb2, retention_pb2
 from flytetemporal.idl import identifiers, locations, naming
 from tests.fixtures.installation import Installation
 from tests.fixtures.registrations import DOMAIN, PROJECT
@@ -253,10 +254,17 @@ async def _owe(kept: Kept, execution_id: ExecutionId) -> None:
         session.add(row)
 
 
-async def test_artifacts_outlive_their_execution_and_so_do_its_values(kept: Kept) -> None:
+async def test_artifacts_outlive_their_execution_and_so_do_their_values(kept: Kept) -> None:
     execution_id = await kept.execution()
     project, domain, name = _key(execution_id)
-    artifact = NamedArtifactRow(
+    artifact = artifacts_pb2.Artifact(
+        type=types_pb2.LiteralType(simple=types_pb2.INTEGER),
+        outputs_uri=f"{locations.metadata_dir(kept.deps.blobs.root, execution_id)}/n0/data/0/outputs.pb",
+        output="o0",
+    )
+    literal = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=42)))
+    await kept.deps.blobs.write_message(artifact.outputs_uri, literals_pb2.LiteralMap(literals={"o0": literal}))
+    row = NamedArtifactRow(
         project=project,
         domain=domain,
         name="model",
@@ -266,17 +274,18 @@ async def test_artifacts_outlive_their_execution_and_so_do_its_values(kept: Kept
         execution_project=project,
         execution_domain=domain,
         execution_name=name,
-        artifact=b"",
+        artifact=artifact.SerializeToString(),
     )
     async with kept.deps.sessions.begin() as session:
-        session.add(artifact)
+        session.add(row)
 
     await kept.delete(execution_id)
     await kept.finish()
 
     async with kept.deps.sessions() as session:
         assert await session.scalar(text("select count(*) from artifacts")) == 1
-    assert await kept.left(execution_id) == {"files": 4}
+    assert set(await kept.files(execution_id)) == {"n0/data/0/o0_offloaded_metadata.pb", "n0/data/0/outputs.pb"}
+    assert await queries.value(kept.deps.blobs, "a", artifact, artifact.type) == literal
 
 
 async def _refer(kept: Kept, source: ExecutionId, reader: ExecutionId) -> None:

@@ -246,6 +246,14 @@ class TestWhichNotificationsAnExecutionHas:
         with pytest.raises(errors.InvalidRequest, match="the notifications have 101 recipients, more than 100"):
             await launch_plans.create(deps, plan("many", notifications=many))
 
+    async def test_texts_of_notifications_that_are_too_long_are_refused(self, deps: Dependencies) -> None:
+        long = [email("a@example.com", template="x" * 65_537)]
+        with pytest.raises(errors.InvalidRequest, match="template of a notification cannot exceed 65536 characters"):
+            await launch_plans.create(deps, plan("long", notifications=long))
+
+        with pytest.raises(errors.InvalidRequest, match="recipients cannot exceed 320 characters"):
+            await launch_plans.create(deps, plan("long", notifications=[email("a" * 321)]))
+
 
 def test_no_webhook_is_allowed_by_default() -> None:
     assert NotificationSettings().webhook_hosts == ()

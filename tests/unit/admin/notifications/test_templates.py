@@ -55,3 +55,10 @@ def test_a_subject_is_one_line() -> None:
     subject = templates.subject("{{ error }}", failed("a\r\nBcc: eve@example.com"))
 
     assert subject == "The execution failed with error: [a Bcc: eve@example.com]."
+
+
+def test_a_template_that_repeats_a_long_value_is_cut() -> None:
+    body = templates.body("{{error}}" * 7000, failed('"' * 4000))
+
+    assert len(body) == templates.MAX_BODY
+    assert body.startswith(" The execution failed with error: [&quot;&quot;")
