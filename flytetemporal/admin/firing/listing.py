@@ -72,15 +72,18 @@ async def list_trigger_events(
 
 
 def event_message(row: TriggerEventRow) -> triggers_pb2.TriggerEvent:
-    """Return an event as clients read it."""
-    return triggers_pb2.TriggerEvent(
+    """Return an event as clients read it. One that launches nothing names no execution."""
+    message = triggers_pb2.TriggerEvent(
         id=row.event_id,
         occurred_at=times.timestamp(row.occurred_at),
         state=row.state,
-        execution_id=identifiers.execution_identifier((row.project, row.domain, row.execution_name)),
         message=row.message,
         tries=row.tries,
     )
+    if row.state not in ("SKIPPED", "FAILED"):
+        execution = (row.project, row.domain, row.execution_name)
+        message.execution_id.CopyFrom(identifiers.execution_identifier(execution))
+    return message
 
 
 def _message(row: TriggerRow, newest: TriggerEventRow | None, pending: int) -> triggers_pb2.Trigger:

@@ -3,6 +3,9 @@
 Mirrors flyteadmin's pkg/manager/impl/validation/launch_plan_validator.go.
 """
 
+import difflib
+from collections.abc import Iterable
+
 from flyteidl.admin import launch_plan_pb2, schedule_pb2
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 
@@ -15,6 +18,20 @@ from flytetemporal.admin.triggers import declarations
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import interfaces, types
+
+ANNOTATIONS = (
+    concurrency_policies.CONCURRENCY,
+    run_policies.MAP_BATCH,
+    run_policies.MEMORY,
+    run_policies.ON_FAILURE,
+    run_policies.PRIORITY,
+    run_policies.RETRY,
+    policies.SCHEDULE,
+    run_policies.TIMEOUT,
+    declarations.TRIGGERS,
+    webhooks.WEBHOOKS,
+)
+"""The annotations of a launch plan that have a meaning here."""
 
 
 def expected_inputs(
@@ -55,7 +72,8 @@ def check_schedule(schedule: schedule_pb2.Schedule, expected: interface_pb2.Para
 
 
 def check_annotations(spec: launch_plan_pb2.LaunchPlanSpec, notifications: NotificationSettings) -> None:
-    """Refuse annotations of ours that cannot be read. Raises ``InvalidRequest``."""
+    """Refuse annotations of ours that cannot be read, or are unknown. Raises ``InvalidRequest``."""
+    _check_known(spec.annotations.values)
     run_policies.check(("the launch plan", spec.annotations))
     policies.read(spec.annotations)
     concurrency_policies.check(spec)
@@ -69,6 +87,17 @@ def schedule_type(schedule: schedule_pb2.Schedule) -> str:
     if kind == "rate":
         return "RATE"
     return "CRON" if kind else "NONE"
+
+
+def _check_known(annotations: Iterable[str]) -> None:
+    """Refuse names that begin as ours do: a misspelt one would have no effect, and nobody would notice."""
+    for name in sorted(annotations):
+        if name.startswith(run_policies.PREFIX) and name not in ANNOTATIONS:
+            # Without the prefix, which all have in common, so that only names that are alike are found.
+            names = {known.removeprefix(run_policies.PREFIX): known for known in ANNOTATIONS}
+            alike = difflib.get_close_matches(name.removeprefix(run_policies.PREFIX)[:100], names, n=1)
+            hint = f"; did you mean {names[alike[0]]}?" if alike else f"; known are {', '.join(ANNOTATIONS)}"
+            raise InvalidRequest(f"annotation {name[:100]} of the launch plan is unknown{hint}")
 
 
 def _check_fixed(fixed: literals_pb2.LiteralMap, inputs: interface_pb2.VariableMap) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,14 @@ from flytetemporal.cli.serving.notifications import NotificationSocket
 EXTERNAL_DATABASE_SECONDS = 5.0
 PASSWORD_VARIABLE = "FLYTETEMPORAL_DEV_DATABASE_PASSWORD"  # noqa: S105  a name
 """The password of the embedded database, for users who want to log in; by default a new one that only admin gets."""
+
+
+TLS_VARIABLES = (
+    "FLYTETEMPORAL_ADMIN__TLS_CERTIFICATE",
+    "FLYTETEMPORAL_ADMIN__TLS_KEY",
+    "FLYTETEMPORAL_WORKER__ADMIN_TLS",
+    "FLYTETEMPORAL_TEMPORAL__TLS",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ def run(options: Options) -> None:
         CommandError: the stack cannot start, or one of its processes keeps dying.
     """
     privacy.hide_memory()
+    _refuse_tls(os.environ)
     folder = StateFolder(options.home.expanduser().absolute())
     with state_folder.locked(folder):
         if options.reset:
@@ -123,6 +132,15 @@ def run(options: Options) -> None:
             asyncio.run(_supervise(stack, notes))
         finally:
             folder.state.unlink(missing_ok=True)
+
+
+def _refuse_tls(environment: Mapping[str, str]) -> None:
+    """Refuse settings with which the processes of a stack would not find each other. Raises ``CommandError``."""
+    if given := [name for name in TLS_VARIABLES if environment.get(name)]:
+        raise CommandError(
+            f"a development stack has no TLS, and listens on this machine only: unset {', '.join(given)}, or run "
+            "`flytetemporal admin` and `flytetemporal worker` with them"
+        )
 
 
 def _endpoints(options: Options) -> Endpoints:

@@ -151,6 +151,18 @@ async def test_what_cannot_fire_is_refused(deps: Dependencies, metadata: dict[st
         await launch_plans.create(deps, plan(**metadata))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("schedul", r"did you mean flytetemporal\.io/schedule\?"), ("zzz", r"known are flytetemporal\.io")],
+)
+async def test_an_annotation_that_is_misspelt_is_refused(deps: Dependencies, name: str, hint: str) -> None:
+    request = plan()
+    request.spec.annotations.values[f"flytetemporal.io/{name}"] = "{}"
+
+    with pytest.raises(errors.InvalidRequest, match=rf"flytetemporal\.io/{name} of the launch plan is unknown; {hint}"):
+        await launch_plans.create(deps, request)
+
+
 async def test_policies_that_would_refuse_every_execution_refuse_the_launch_plan(deps: Dependencies) -> None:
     request = plan()
     request.spec.annotations.values["flytetemporal.io/timeout"] = "soon"

@@ -214,6 +214,7 @@ async def test_a_body_without_what_the_inputs_need_is_a_failure_that_is_recorded
 
     assert answer.status_code == 400
     assert answer.json()["state"] == "FAILED"
+    assert answer.json()["execution_id"] is None  # There is none.
     (event,) = await events(deps, "train")
     assert says in event.message
     assert await count(deps) == 0

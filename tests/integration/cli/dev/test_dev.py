@@ -56,6 +56,15 @@ def test_a_second_stack_on_the_same_folder_is_refused(stack: RunningStack) -> No
     assert f"runs on {stack.home} already (pid {stack.pid})" in refused.stderr
 
 
+def test_tls_is_refused_with_the_variable_that_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTETEMPORAL_ADMIN__TLS_CERTIFICATE", "/own.crt")
+
+    refused = dev("--home", str(tmp_path), *background_stack.FREE_PORTS)
+
+    assert refused.returncode == 1
+    assert "unset FLYTETEMPORAL_ADMIN__TLS_CERTIFICATE" in refused.stderr
+
+
 def test_a_port_in_use_is_named_with_its_option(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
