@@ -7,6 +7,7 @@ from typing import Any
 
 from flyteidl.core import interface_pb2, literals_pb2, types_pb2
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from flytetemporal.errors import InvalidRequest
 from flytetemporal.idl import bounds, times, types
@@ -54,11 +55,20 @@ def parsed(text: str | bytes) -> Any:
 
 
 def literal(value: Any, wanted: LiteralType) -> Literal | None:
-    """Return a JSON value as a literal; None if it is not of the type, or the type has no plain form."""
+    """Return a JSON value as a literal; None if it is not of the type, or the type has no plain form.
+
+    Raises:
+        InvalidRequest: it is nested too deeply.
+    """
     try:
-        return _literal(value, wanted)
+        found = _literal(value, wanted)
+        if found is None or not bounds.is_too_deep(found):
+            return found
     except OverflowError:  # A number is too large for a float, or a time is before the year 1.
         return None
+    except DecodeError:  # Protobuf copies by writing and reading again, and gives up where it could not read.
+        pass
+    raise InvalidRequest(f"a value is nested too deeply: literals have at most {bounds.MAX_DEPTH} levels")
 
 
 def _literal(value: Any, wanted: LiteralType) -> Literal | None:

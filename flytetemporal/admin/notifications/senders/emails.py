@@ -1,5 +1,7 @@
 """Notifications by email; in Flyte, and so here, those to Slack and PagerDuty are emails, too."""
 
+from email.utils import getaddresses
+
 from flytetemporal.admin.notifications import templates
 from flytetemporal.admin.notifications.senders.protocol import Delivery, Email, EmailTransport
 from flytetemporal.config.notifications import NotificationSettings
@@ -21,6 +23,9 @@ class EmailSender:
         local, at, domain = delivery.recipient.rpartition("@")
         if not (local and at and domain) or not delivery.recipient.isprintable():
             raise InvalidRequest(f"{delivery.recipient!r} is not an address")
+        if len(getaddresses([delivery.recipient])) != 1:
+            # Only the first one would get the email.
+            raise InvalidRequest(f"{delivery.recipient!r} is not an address but several; name each as a recipient")
         await self._transport.send(self._email(delivery))
 
     def _email(self, delivery: Delivery) -> Email:

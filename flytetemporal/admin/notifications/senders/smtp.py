@@ -31,7 +31,7 @@ class SmtpTransport:
         try:
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
                 await client.connect()
-                await client.send_message(message, sender=email.sender, recipients=[email.recipient])
+                await self._send(client, message, email)
         except TimeoutError as e:  # aiosmtplib's are TimeoutErrors, too.
             raise Unavailable(f"{self._place} took longer than {self._settings.timeout.total_seconds():g} s") from e
         except aiosmtplib.SMTPException as e:
@@ -44,6 +44,13 @@ class SmtpTransport:
                     await client.quit()
         finally:
             client.close()
+
+    async def _send(self, client: aiosmtplib.SMTP, message: EmailMessage, email: Email) -> None:
+        try:
+            await client.send_message(message, sender=email.sender, recipients=[email.recipient])
+        except (ValueError, aiosmtplib.SMTPNotSupported) as e:
+            # The address has characters that SMTP, or this server, does not know. The server is not down.
+            raise InvalidRequest(f"{email.recipient!r} is not an address that {self._place} takes: {e}") from e
 
     def _client(self) -> aiosmtplib.SMTP:
         settings = self._settings

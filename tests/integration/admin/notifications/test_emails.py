@@ -166,7 +166,20 @@ async def test_a_server_that_is_gone_is_an_outage(deps: Dependencies, tmp_path: 
     assert f"the SMTP server 127.0.0.1:{mail.port}" in (await listed(deps))[0].problem
 
 
-@pytest.mark.parametrize("address", ["nobody", "@example.com", "ada@", "a\r\nBcc: eve@example.com", "<>@", "a b@c d@"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nobody",
+        "@example.com",
+        "ada@",
+        "a\r\nBcc: eve@example.com",
+        "<>@",
+        "a b@c d@",
+        "a b@example.com",
+        "ada@example.com, bob@example.com",
+        "\u00e4da@example.com",  # The server does not offer SMTPUTF8.
+    ],
+)
 async def test_what_is_no_address_is_recorded_and_not_sent(deps: Dependencies, tmp_path: Path, address: str) -> None:
     async with mail_server(tmp_path) as mail:
         deps = over(deps, mail)

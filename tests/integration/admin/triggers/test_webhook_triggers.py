@@ -205,6 +205,7 @@ async def test_a_body_that_is_not_json_is_refused(deps: Dependencies, sender: Se
         ({"names": [1]}, "[body.names] is no collection_type:{simple:STRING}"),
         ({"more": float("nan")}, "nan cannot be part of a Struct"),
         ({"n": 10**30}, "[body.n] is no simple:INTEGER"),
+        ({"more": json.loads('{"a":' * 40 + "1" + "}" * 40)}, "a value is nested too deeply"),
     ],
 )
 async def test_a_body_without_what_the_inputs_need_is_a_failure_that_is_recorded(
