@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.backfills import claims, records
-from flytetemporal.admin.backfills.models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, ExecutionTagRow, LaunchPlanRow
 from flytetemporal.admin.executions import aborting, launching, scheduled_launching
 from flytetemporal.admin.executions.launch_records import Taken
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.registry import entity_rows
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import backfills_pb2, control_pb2

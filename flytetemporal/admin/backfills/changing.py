@@ -2,9 +2,9 @@
 
 from flytetemporal import errors
 from flytetemporal.admin.backfills import planning, records, starting
-from flytetemporal.admin.backfills.models import BackfillRow
 from flytetemporal.admin.base import operator_actions, validation
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.outbox.backfill_models import BackfillRow
 from flytetemporal.contracts.v1 import backfills_pb2
 
 State = backfills_pb2.Backfill

@@ -12,10 +12,10 @@ from sqlalchemy import ARRAY, Select, Text, func, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal.admin.backfills import records
-from flytetemporal.admin.backfills.models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, PauseRow
 from flytetemporal.admin.executions import scheduled_launching
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
 from flytetemporal.contracts.v1 import backfills_pb2
 
 DIGITS = 3

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
-from flytetemporal.admin.backfills.models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
 from flytetemporal.contracts.v1 import backfills_pb2
 from flytetemporal.idl import identifiers, times
 

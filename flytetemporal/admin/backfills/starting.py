@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from flyteidl.core import identifier_pb2
 from sqlalchemy import ARRAY, ColumnElement, DateTime, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.backfills import planning, records
-from flytetemporal.admin.backfills.models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.backfills.planning import Plan
 from flytetemporal.admin.base import operator_actions
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import LaunchPlanRow
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
+from flytetemporal.admin.registry import entity_rows
 from flytetemporal.admin.upkeep.loops import Found
 from flytetemporal.contracts.v1 import backfills_pb2
 from flytetemporal.idl import identifiers, times
@@ -125,6 +128,10 @@ async def _earlier(session: AsyncSession, plan: Plan, request: Request) -> Backf
 
 async def _record(session: AsyncSession, plan: Plan, request: Request) -> BackfillRow:
     digest, number = _digest(plan, request), len(plan.times)
+    # The lock keeps the version from being deleted before the backfill is committed, which keeps it from then on.
+    version = identifiers.entity_key(plan.launch_plan)
+    if await session.get(LaunchPlanRow, version, with_for_update={"key_share": True, "read": True}) is None:
+        raise entity_rows.missing(identifier_pb2.LAUNCH_PLAN, plan.launch_plan)
     before = await session.scalar(select(func.count()).select_from(BackfillRow).where(_is_same(plan, digest)))
     name = f"b{digest[:NAME_DIGITS]}" + (f"-{before}" if before else "")
     row = BackfillRow(

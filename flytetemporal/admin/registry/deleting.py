@@ -17,6 +17,7 @@ from flytetemporal.admin.base.models import (
     WorkflowRow,
     is_open,
 )
+from flytetemporal.admin.outbox.backfill_models import BackfillRow
 from flytetemporal.admin.registry import entity_rows
 from flytetemporal.admin.retention.models import RemovalRow
 from flytetemporal.contracts.v1 import retention_pb2
@@ -37,7 +38,7 @@ async def delete_version(
 
     Raises:
         NotFound: the version does not exist.
-        FailedPrecondition: it is active, a running execution uses it, or a launch plan launches it.
+        FailedPrecondition: it is active, a running execution or backfill uses it, or a launch plan launches it.
     """
     identifier = request.id
     if not request.HasField("id") or identifier.resource_type not in _ROWS:
@@ -59,12 +60,13 @@ async def delete_version(
 
 
 async def _refuse_launched(deps: Dependencies, identifier: identifier_pb2.Identifier) -> None:
-    """Refuse a version that a workflow refers to which an active launch plan of the project launches."""
+    """Refuse a version that is part of what an active launch plan, or a backfill, of the project launches."""
     plan, row = LaunchPlanRow, WorkflowRow
+    is_active = plan.state == launch_plan_pb2.ACTIVE
     query = (
-        select(plan.name, plan.version, row.remote_closure_identifier)
+        select(plan.name, plan.version, is_active.label("is_active"), row.remote_closure_identifier)
         .join(row, row.id == plan.workflow_id)
-        .where(plan.state == launch_plan_pb2.ACTIVE, plan.project == identifier.project)
+        .where(is_active | _backfills(plan).exists(), plan.project == identifier.project)
         .order_by(plan.id.desc())
         .limit(MOST_READ)
     )
@@ -73,14 +75,29 @@ async def _refuse_launched(deps: Dependencies, identifier: identifier_pb2.Identi
     # As part of a message it has the same bytes.
     sought = identifier.SerializeToString(deterministic=True)
 
-    async def check(found: Row[str, str, str]) -> None:
+    async def check(found: Row[str, str, bool, str]) -> None:
         if sought in await deps.blobs.read(found.remote_closure_identifier):
+            use = (
+                ("is active", "deactivate that") if found.is_active else ("a backfill launches", "cancel the backfill")
+            )
             raise errors.FailedPrecondition(
-                f"{_text(identifier)} is used by the workflow of launch plan {found.name}, which is active in version "
-                f"{found.version}, and cannot be deleted: deactivate that first"
+                f"{_text(identifier)} is used by the workflow of launch plan {found.name}, which {use[0]} in version "
+                f"{found.version}, and cannot be deleted: {use[1]} first"
             )
 
     await for_each(check, active, _READS_AT_ONCE)
+
+
+def _backfills(plan: type[LaunchPlanRow]) -> Select[str]:
+    """Select the backfills that are not over and launch a version of a launch plan."""
+    row = BackfillRow
+    return select(row.name).where(
+        row.project == plan.project,
+        row.domain == plan.domain,
+        row.launch_plan_name == plan.name,
+        row.launch_plan_version == plan.version,
+        row.ended_at.is_(None),
+    )
 
 
 async def _refuse_used(
@@ -89,6 +106,13 @@ async def _refuse_used(
     name = _text(identifier)
     if isinstance(found, LaunchPlanRow) and found.state == launch_plan_pb2.ACTIVE:
         raise errors.FailedPrecondition(f"{name} is active and cannot be deleted: deactivate it first")
+    if isinstance(found, LaunchPlanRow):
+        plan = LaunchPlanRow
+        backfill = await session.scalar(_backfills(plan).where(plan.id == found.id).limit(1))
+        if backfill is not None:
+            raise errors.FailedPrecondition(
+                f"{name} is launched by backfill {backfill} and cannot be deleted: wait for its end or cancel it"
+            )
     if isinstance(found, WorkflowRow):
         plan = LaunchPlanRow
         plans = select(plan.name, plan.version).where(plan.workflow_id == found.id).order_by(plan.state.desc())

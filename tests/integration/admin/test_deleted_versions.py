@@ -1,16 +1,20 @@
 """One version of a task, a workflow or a launch plan is deleted, unless something still uses it."""
 
+from datetime import UTC, datetime
+
 import pytest
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, schedule_pb2
 from sqlalchemy import text
 
 from flytetemporal import errors
+from flytetemporal.admin.backfills import advancing, changing, starting
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.registry import deleting, launch_plans, tasks, workflows
 from flytetemporal.admin.retention import deleting as removals
 from flytetemporal.admin.settings import projects
-from flytetemporal.contracts.v1 import retention_pb2
+from flytetemporal.contracts.v1 import backfills_pb2, retention_pb2
+from flytetemporal.idl import times
 from tests.fixtures.registrations import DOMAIN, PROJECT, VERSION, identifier, integer, plan, task, workflow
 
 ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
@@ -99,6 +103,29 @@ async def test_what_a_running_execution_uses_is_not_deleted(deps: Dependencies) 
     async with deps.sessions.begin() as session:
         await session.execute(text("update executions set phase = 'SUCCEEDED'"))
     await delete(deps, "LAUNCH_PLAN")
+
+
+async def test_what_a_backfill_launches_is_not_deleted_until_it_is_over(deps: Dependencies) -> None:
+    daily = schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule="0 12 * * *"))
+    await launch_plans.create(deps, plan("daily", fixed={"a": integer(1)}, schedule=daily))
+    daily_plan = identifier("LAUNCH_PLAN", "daily")
+    start, end = (times.timestamp(datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 3))
+    request = backfills_pb2.StartBackfillRequest(launch_plan=daily_plan, start=start, end=end)
+    backfill = (await starting.start(deps, request)).backfill.id
+    deletion = retention_pb2.DeleteVersionRequest(id=daily_plan)
+
+    with pytest.raises(errors.FailedPrecondition, match=f"is launched by backfill {backfill.name} and cannot be"):
+        await deleting.delete_version(deps, deletion)
+    with pytest.raises(errors.FailedPrecondition, match="launch plan daily, which a backfill launches in version"):
+        await delete(deps, "TASK")
+
+    cancelled = backfills_pb2.SetBackfillStateRequest(id=backfill, state=backfills_pb2.Backfill.CANCELLED)
+    await changing.set_state(deps, cancelled)
+    await advancing.advance(deps, backfill)
+    await delete(deps, "TASK")
+    await deleting.delete_version(deps, deletion)
+    with pytest.raises(errors.NotFound):
+        await starting.start(deps, request)
 
 
 async def test_only_versions_are_deleted(deps: Dependencies) -> None:

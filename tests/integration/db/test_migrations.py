@@ -7,8 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 
-from flytetemporal.admin.backfills.models import BackfillRow
 from flytetemporal.admin.base import models, outbox_rows
+from flytetemporal.admin.outbox.backfill_models import BackfillRow
 from flytetemporal.admin.upkeep.models import UpkeepLoopRow
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.db import migrate
