@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from flyteidl.core import literals_pb2
 from sqlalchemy import select, text, tuple_
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -47,7 +48,7 @@ async def hold(session: AsyncSession, launch: Launch, argument: contract_pb2.Exe
     if linkage.parent_node_row and argument.HasField("recovered_from"):
         # The source in the row of a child is its parent, so nothing else says what it reuses.
         needed.add(identifiers.execution_key(argument.recovered_from))
-    await _refer(session, key, sorted(needed))
+    await refer(session, key, sorted(needed))
 
 
 async def _refuse_occupied(session: AsyncSession, key: ExecutionKey) -> None:
@@ -68,7 +69,7 @@ async def _refuse_occupied(session: AsyncSession, key: ExecutionKey) -> None:
         )
 
 
-async def _refer(session: AsyncSession, reader: ExecutionKey, needed: list[ExecutionKey]) -> None:
+async def refer(session: AsyncSession, reader: ExecutionKey, needed: list[ExecutionKey]) -> None:
     """Record what an execution needs, with locks that a removal at the same time waits for."""
     if not needed:
         return
@@ -87,18 +88,11 @@ async def _refer(session: AsyncSession, reader: ExecutionKey, needed: list[Execu
             f"execution {found} was deleted and is still being removed, and inputs are stored as its values: try again "
             "in a minute, or launch with other inputs"
         )
-    project, domain, name = reader
-    session.add_all(
-        ValueReferenceRow(
-            source_project=source_project,
-            source_domain=source_domain,
-            source_name=source_name,
-            execution_project=project,
-            execution_domain=domain,
-            execution_name=name,
-        )
-        for source_project, source_domain, source_name in needed
-    )
+    names = ("project", "domain", "name")
+    own = {f"execution_{name}": part for name, part in zip(names, reader, strict=True)}
+    values = [own | {f"source_{name}": part for name, part in zip(names, one, strict=True)} for one in needed]
+    # Of an execution of this name that is gone, the same reference can be left.
+    await session.execute(postgresql.insert(ValueReferenceRow).on_conflict_do_nothing(), values)
 
 
 def sources(inputs: literals_pb2.LiteralMap, metadata_dir: str) -> set[ExecutionKey]:

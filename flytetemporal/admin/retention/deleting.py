@@ -19,6 +19,8 @@ _REFUSALS = {
     "child": "it was launched by a node of another execution: delete that one, which deletes both",
     "recently_ended": "{because} has ended just now and may still be reported on: try again in a minute",
     "owes_notifications": "a notification of {because} waits for its delivery: see `flytetemporal describe {because}`",
+    "counted_by_backfill": "backfill {because} has not counted it yet: try again in a minute, or cancel the backfill",
+    "launches_soon": "a trigger is about to launch {because} from it: see `flytetemporal get triggers`",
     "recovered_or_forked": "{because} was recovered or forked from it and uses its outputs: delete {because} first",
     "values_in_use": "{because} has inputs that are stored as its values: delete {because} first",
 }

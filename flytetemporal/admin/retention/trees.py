@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flyteidl.admin import execution_pb2
-from sqlalchemy import Row, exists, func, select, tuple_
+from sqlalchemy import Row, Select, bindparam, exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from flytetemporal.admin.artifacts.models import NamedArtifactRow
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow
 from flytetemporal.admin.base.outbox_rows import NotificationRow
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
+from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
 from flytetemporal.admin.retention.models import ValueReferenceRow
 from flytetemporal.idl.identifiers import ExecutionKey
 
@@ -70,33 +73,75 @@ async def _kept(session: AsyncSession, tree: Tree) -> tuple[str, str]:
     running = next((member for member in tree.members if member[4] not in TERMINAL), None)
     if running is not None:
         return "running", running[3]
+    for kept, query in _reasons(tree):
+        found = await session.scalar(query.limit(1))
+        if found is not None:
+            return kept, found
+    return "", ""
+
+
+def _reasons(tree: Tree) -> list[tuple[str, Select[str]]]:
+    """Return queries of what keeps a tree, with the names of the reasons."""
     ids = [member[0] for member in tree.members]
-    row = ExecutionRow
+    row, notification = ExecutionRow, NotificationRow
     recent = select(row.execution_name).where(row.id.in_(ids), row.updated_at > func.now() - SETTLED_AFTER)
     derived = select(row.execution_name).where(
         row.source_execution_id.in_(ids), row.mode == RECOVERED, row.id.not_in(ids)
     )
-    reference = ValueReferenceRow
-    source = tuple_(reference.source_project, reference.source_domain, reference.source_name)
-    reader = tuple_(reference.execution_project, reference.execution_domain, reference.execution_name)
-    read_by = select(reference.execution_name).where(source.in_(tree.keys), reader.not_in(tree.keys))
-    notification = NotificationRow
     owed = select(notification.execution_name).where(
         tuple_(notification.execution_project, notification.execution_domain, notification.execution_name).in_(
             tree.keys
         ),
         notification.state == "PENDING",
     )
-    for kept, query in (
+    return [
         ("recently_ended", recent),
         ("owes_notifications", owed),
+        ("counted_by_backfill", _uncounted(tree)),
+        *(("launches_soon", query) for query in _launching(tree)),
         ("recovered_or_forked", derived),
-        ("values_in_use", read_by),
-    ):
-        found = await session.scalar(query.limit(1))
-        if found is not None:
-            return kept, found
-    return "", ""
+        ("values_in_use", _readers(tree)),
+    ]
+
+
+def _readers(tree: Tree) -> Select[str]:
+    """Select the executions that have values of a tree as inputs. References of those that are gone do not count."""
+    reference, row = ValueReferenceRow, ExecutionRow
+    source = tuple_(reference.source_project, reference.source_domain, reference.source_name)
+    reader = tuple_(reference.execution_project, reference.execution_domain, reference.execution_name)
+    key = tuple_(row.execution_project, row.execution_domain, row.execution_name)
+    return (
+        select(reference.execution_name).join(row, key == reader).where(source.in_(tree.keys), reader.not_in(tree.keys))
+    )
+
+
+def _uncounted(tree: Tree) -> Select[str]:
+    """Select the backfills that have launched executions of a tree and do not know yet how they have ended."""
+    backfill, run = BackfillRow, BackfillRunRow
+    return (
+        select(backfill.name)
+        .join(run, run.backfill_id == backfill.id)
+        .where(
+            backfill.ended_at.is_(None),
+            run.state.in_(("CLAIMED", "RUNNING")),
+            tuple_(backfill.project, backfill.domain, run.execution_name).in_(tree.keys),
+        )
+    )
+
+
+def _launching(tree: Tree) -> list[Select[str]]:
+    """Select the executions that a success, or an artifact, of a tree is about to launch."""
+    event, trigger, artifact = TriggerEventRow, TriggerRow, NamedArtifactRow
+    # As a literal, so that the partial index can be used.
+    waits = event.state == bindparam("state", "PENDING", literal_execute=True)
+    pending = select(event.execution_name).join(trigger, trigger.id == event.trigger_id).where(waits, trigger.is_active)
+    key = tuple_(artifact.execution_project, artifact.execution_domain, artifact.execution_name)
+    name = func.concat_ws(":", artifact.project, artifact.domain, artifact.name)
+    produced = select(func.concat(name, "@", artifact.version)).where(key.in_(tree.keys))
+    return [
+        pending.where(trigger.kind == "success", event.event_id.in_([":".join(key) for key in tree.keys])),
+        pending.where(trigger.kind == "artifact", event.event_id.in_(produced)),
+    ]
 
 
 def _key(member: Member) -> ExecutionKey:

@@ -21,9 +21,11 @@ from temporalio.service import RPCError
 from flytetemporal import errors
 from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
-from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
+from flytetemporal.admin.base.models import NodeExecutionRow, PauseRow, TaskExecutionRow
 from flytetemporal.admin.base.outbox_rows import NotificationRow
 from flytetemporal.admin.executions import launch_references
+from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
+from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
 from flytetemporal.admin.retention import deleting, finishing, policies, rounds
 from flytetemporal.admin.retention.models import ValueReferenceRow
 from flytetemporal.admin.settings import projects
@@ -286,6 +288,126 @@ async def test_artifacts_outlive_their_execution_and_so_do_their_values(kept: Ke
         assert await session.scalar(text("select count(*) from artifacts")) == 1
     assert set(await kept.files(execution_id)) == {"n0/data/0/o0_offloaded_metadata.pb", "n0/data/0/outputs.pb"}
     assert await queries.value(kept.deps.blobs, "a", artifact, artifact.type) == literal
+
+
+async def _produce(kept: Kept, execution_id: ExecutionId) -> None:
+    project, domain, name = _key(execution_id)
+    uri = f"{locations.metadata_dir(kept.deps.blobs.root, execution_id)}/n0/data/0/outputs.pb"
+    row = NamedArtifactRow(
+        project=project,
+        domain=domain,
+        name="model",
+        version=name,
+        partitions={},
+        granularity=0,
+        execution_project=project,
+        execution_domain=domain,
+        execution_name=name,
+        artifact=artifacts_pb2.Artifact(outputs_uri=uri, output="o0").SerializeToString(),
+    )
+    async with kept.deps.sessions.begin() as session:
+        session.add(row)
+
+
+@pytest.mark.parametrize("through", ["inputs", "recovery", "child"])
+async def test_values_that_an_artifact_can_contain_outlive_all_executions(kept: Kept, through: str) -> None:
+    source = await kept.execution()
+    number = await kept.row(source)
+    match through:
+        case "recovery":
+            producer = await kept.execution(source_execution_id=number, mode=RECOVERED)
+        case "child":
+            producer = await kept.execution(source_execution_id=number, mode=CHILD, parent_node_execution_id=1)
+        case _:
+            producer = await kept.execution()
+    await _produce(kept, producer)
+    if through == "inputs":
+        await _refer(kept, source, producer)
+
+    for execution_id in (source,) if through == "child" else (producer, source):
+        await kept.delete(execution_id)
+    await kept.finish()
+
+    assert set(await kept.files(source)) == {"n0/data/0/o0_offloaded_metadata.pb"}
+    assert "executions" not in await kept.left(source)
+
+
+async def test_an_execution_is_kept_until_its_backfill_has_counted_it(kept: Kept) -> None:
+    execution_id = await kept.execution()
+    project, domain, name = _key(execution_id)
+    now = datetime.now(UTC)
+    words = ("digest", "launch_plan_name", "launch_plan_version", "waits_for", "started_by", "reason")
+    counts = ("total", "pending", "running", "succeeded", "failed", "skipped", "cancelled")
+    backfill = BackfillRow(project=project, domain=domain, name="b1", start_at=now, end_at=now, parallel=1)
+    backfill.newest_first = backfill.failed_only = backfill.abort_running = False
+    for column, value in (dict.fromkeys(words, "x") | dict.fromkeys(counts, 1) | {"state": "RUNNING"}).items():
+        setattr(backfill, column, value)
+    async with kept.deps.sessions.begin() as session:
+        session.add(backfill)
+        await session.flush()
+        run = {"backfill_id": backfill.id, "scheduled_at": now, "execution_name": name, "problem": ""}
+        session.add(BackfillRunRow(state="RUNNING", **run))
+
+    with pytest.raises(errors.FailedPrecondition, match="backfill b1 has not counted it yet"):
+        await kept.delete(execution_id)
+
+    async with kept.deps.sessions.begin() as session:
+        await session.execute(text("update backfill_runs set state = 'SUCCEEDED'"))
+    await kept.delete(execution_id)
+
+
+@pytest.mark.parametrize("kind", ["success", "artifact"])
+async def test_an_execution_is_kept_until_its_triggers_have_launched(kept: Kept, kind: str) -> None:
+    execution_id = await kept.execution()
+    await _produce(kept, execution_id)
+    project, domain, name = _key(execution_id)
+    now = datetime.now(UTC)
+    event_id = f"{project}:{domain}:{name}" if kind == "success" else f"{project}:{domain}:model@{name}"
+    sources = {"source_project": project, "source_domain": domain, "source_name": "w"}
+    trigger = TriggerRow(project=project, domain=domain, launch_plan="p", name="t", version="v", kind=kind, **sources)
+    trigger.declaration, trigger.is_active, trigger.active_since = "{}", True, now
+    async with kept.deps.sessions.begin() as session:
+        session.add(trigger)
+        await session.flush()
+        event = {"trigger_id": trigger.id, "event_id": event_id, "occurred_at": now}
+        session.add(TriggerEventRow(project=project, domain=domain, execution_name="tr1", **event))
+
+    with pytest.raises(errors.FailedPrecondition, match="a trigger is about to launch tr1 from it"):
+        await kept.delete(execution_id)
+
+    async with kept.deps.sessions.begin() as session:
+        await session.execute(text("update trigger_events set state = 'LAUNCHED'"))
+    await kept.delete(execution_id)
+
+
+async def test_pauses_of_an_execution_end_with_it_and_revisions_still_grow(kept: Kept) -> None:
+    execution_id, other = await kept.execution(), await kept.execution()
+    now = datetime.now(UTC)
+    async with kept.deps.sessions.begin() as session:
+        for revision, one in enumerate((other, execution_id), 1):
+            project, domain, name = _key(one)
+            pause = PauseRow(kind="EXECUTION", project=project, domain=domain, name=name, node_id="", reason="")
+            pause.revision, pause.is_active, pause.stop_running, pause.undelivered = revision, True, False, True
+            pause.paused_by, pause.paused_at = "ann", now
+            session.add(pause)
+
+    await kept.delete(execution_id)
+
+    async with kept.deps.sessions() as session:
+        found = await session.execute(text("select revision, is_active, undelivered from pauses order by revision"))
+        assert found.all() == [(1, True, True), (2, False, False)]
+
+
+async def test_an_execution_of_a_name_that_is_free_again_can_have_the_same_inputs(kept: Kept) -> None:
+    source, reader = await kept.execution(), await kept.execution()
+    await _produce(kept, reader)
+    await _refer(kept, source, reader)
+    await kept.delete(reader)
+
+    async with kept.deps.sessions.begin() as session:
+        await launch_references.refer(session, _key(reader), [_key(source)])
+
+    assert (await kept.left(reader))["value_references"] == 1
 
 
 async def _refer(kept: Kept, source: ExecutionId, reader: ExecutionId) -> None:
