@@ -40,6 +40,8 @@ PRIORITY = f"{PREFIX}priority"
 DEFAULT_PRIORITY = 3
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
+# Parsing this much takes about a quarter of a second, in which admin answers no other request.
+MAX_YAML_LENGTH = 64 * 1024
 
 Level: TypeAlias = tuple[str, common_pb2.Annotations]
 """The name of a level in error texts, and its annotations."""
@@ -214,6 +216,8 @@ def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> lis
 
 
 def _yaml(place: str, text: str) -> object:
+    if len(text) > MAX_YAML_LENGTH:
+        raise InvalidRequest(f"{place} has {len(text)} characters, more than {MAX_YAML_LENGTH}; shorten it")
     try:
         return yaml.safe_load(text)
     # PyYAML raises ValueError for an impossible date, and recurses into nested lists.

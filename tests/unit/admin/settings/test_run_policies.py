@@ -63,6 +63,7 @@ def test_rules_of_all_levels_add_up_the_specific_first() -> None:
         ("retry", "{", "annotation flytetemporal.io/retry of a level is not YAML"),
         ("retry", "[{task: 2020-99-99}]", "annotation flytetemporal.io/retry of a level is not YAML: month"),
         ("retry", "[" * 5000, "annotation flytetemporal.io/retry of a level is not YAML"),
+        ("retry", "[" + "1," * 40_000 + "]", "retry of a level has 80002 characters, more than 65536; shorten it"),
         ("retry", "", "annotation flytetemporal.io/retry of a level: .*list"),
         ("retry", "often", "annotation flytetemporal.io/retry of a level: .*list"),
         ("retry", "[{retries: -1}]", "annotation flytetemporal.io/retry of a level at 0.retries"),
