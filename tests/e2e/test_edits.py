@@ -65,6 +65,11 @@ def test_a_held_node_is_skipped_with_outputs(client: Client, held: tuple[str, Pa
     answer = json.loads(run(client, "skip", name, "n1", "--outputs", str(outputs), "-o", "json"))
     execution = client.wait(execution_id(name))
 
+    described = " ".join(run(client, "describe", name).split())
+    assert "outputs given by " in described
+    assert "ends with given outputs" in described
+    assert "skipped: outputs given by " in " ".join(run(client, "describe", name, "n1").split())
+    assert "skipped:" not in run(client, "describe", name, "n0")
     assert "INVALID_ARGUMENT" in refusal
     assert "the outputs of node n1: o0 is no simple:INTEGER" in refusal
     assert answer == {"revision": "1"}
@@ -81,6 +86,9 @@ def test_an_execution_that_no_longer_holds_fails(client: Client, held: tuple[str
     assert run(client, "edit", name, "--on-failure", "fail") == f"{name} is changed (revision 3)\n"
     execution = client.wait(execution_id(name))
 
+    described = run(client, "describe", name)
+    for changes in ("retries 2, cpu 1", "max parallelism 3", "on failure fail"):
+        assert changes in described
     assert execution.closure.phase == W.FAILED
     assert "FileNotFoundError" in execution.closure.error.message
 

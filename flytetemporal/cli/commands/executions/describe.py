@@ -1,6 +1,6 @@
 """``flytetemporal describe``: an execution with its nodes, or a node with its attempts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,10 +15,8 @@ from flytetemporal.contracts.v1 import edits_pb2, fork_pb2, notifications_pb2, p
 
 LINEAGE = "/flytetemporal.v1.OperationsService/GetLineage"
 LIST_PAUSES = "/flytetemporal.v1.OperationsService/ListPauses"
-LIST_ACTIONS = "/flytetemporal.v1.OperationsService/ListOperatorActions"
 LIST_NOTIFICATIONS = "/flytetemporal.v1.OperationsService/ListNotifications"
 ROWS = 500
-ACTIONS = 50
 ELEMENTS = 100
 # They run nothing.
 _ENDS = ("start-node", "end-node")
@@ -61,11 +59,7 @@ def _execution(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentif
             ),
             pauses_pb2.ListPausesResponse,
         ),
-        "actions": admin.call(
-            LIST_ACTIONS,
-            edits_pb2.ListOperatorActionsRequest(execution_id=identifier, limit=ACTIONS),
-            edits_pb2.ListOperatorActionsResponse,
-        ),
+        "actions": operator_actions.read(admin, identifier),
         "notifications": admin.call(
             LIST_NOTIFICATIONS,
             notifications_pb2.ListNotificationsRequest(execution_id=identifier),
@@ -92,6 +86,7 @@ def _node(admin: Admin, identifier: identifier_pb2.WorkflowExecutionIdentifier, 
             admin, "ListTaskExecutions", attempts, task_execution_pb2.TaskExecutionList(), listing.DEFAULT_ROWS
         ),
         "nodes": _nodes(admin, identifier, node_id),
+        "actions": operator_actions.read(admin, identifier),
     }
 
 
@@ -120,7 +115,7 @@ def _execution_lines(found: dict[str, Any]) -> Iterator[str]:
     )
     yield from _values(found["data"])
     yield from _error(closure)
-    yield from _node_table(found["nodes"])
+    yield from _node_table(found["nodes"], found["actions"])
     yield from notifications.section(found["notifications"])
     yield from operator_actions.actions(found["actions"])
 
@@ -148,6 +143,7 @@ def _node_lines(found: dict[str, Any]) -> Iterator[str]:
             ("node", node.id.node_id),
             ("name", node.metadata.spec_node_id),
             ("phase", _NODE_PHASES.Name(closure.phase)),
+            ("skipped", _note(node, operator_actions.given_outputs(found["actions"].actions))),
             ("cache", _cache_status(closure.task_node_metadata.cache_status)),
             ("computed by", _cache_source(closure.task_node_metadata)),
             ("execution", _qualified(child) if child.name else ""),
@@ -163,7 +159,7 @@ def _node_lines(found: dict[str, Any]) -> Iterator[str]:
     if attempts:
         yield from ("", "attempts")
         yield from _attempt_table(sorted(attempts, key=lambda attempt: attempt.id.retry_attempt))
-    yield from _node_table(found["nodes"])
+    yield from _node_table(found["nodes"], found["actions"])
 
 
 def _values(data: Any) -> Iterator[str]:
@@ -184,7 +180,10 @@ def _error(closure: Any) -> Iterator[str]:
         yield from (f"  {printing.printable(line)}" for line in text.splitlines())
 
 
-def _node_table(listed: node_execution_pb2.NodeExecutionList) -> Iterator[str]:
+def _node_table(
+    listed: node_execution_pb2.NodeExecutionList, actions: edits_pb2.ListOperatorActionsResponse
+) -> Iterator[str]:
+    given = operator_actions.given_outputs(actions.actions)
     shown = [node for node in listed.node_executions if node.metadata.spec_node_id not in _ENDS]
     nodes = sorted(shown, key=lambda node: (node.closure.created_at.ToNanoseconds(), node.id.node_id))
     if not nodes:
@@ -198,12 +197,17 @@ def _node_table(listed: node_execution_pb2.NodeExecutionList) -> Iterator[str]:
             moments.moment(node.closure.started_at),
             moments.duration(node.closure),
             _cache_status(node.closure.task_node_metadata.cache_status),
-            moments.error(node.closure),
+            moments.error(node.closure) or _note(node, given),
         )
         for node in nodes
     ]
-    yield from printing.table(("node", "name", "phase", "started", "duration", "cache", "error"), rows)
+    yield from printing.table(("node", "name", "phase", "started", "duration", "cache", "error or note"), rows)
     yield from listing.more(listed)
+
+
+def _note(node: node_execution_pb2.NodeExecution, given: Mapping[str, str]) -> str:
+    """Return who has given the outputs of a node that was skipped; empty if it has run."""
+    return given.get(node.id.node_id, "") if node.closure.phase == _NODE_PHASES.Value("SUCCEEDED") else ""
 
 
 def _attempt_table(attempts: Sequence[task_execution_pb2.TaskExecution]) -> Iterator[str]:
