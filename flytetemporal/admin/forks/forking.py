@@ -191,9 +191,10 @@ async def _plan(
     deps: Dependencies, source: Source, target: LaunchTarget, request: fork_pb2.ForkRequest, changed: list[str]
 ) -> Plan:
     has_version = target.workflow_row != source.row.workflow_id
-    asked = Asked(source.id.name, frozenset(request.from_nodes), changed, has_version)
     version = request.version or source.spec.launch_plan.version
     definition = await definitions.load(deps, target.workflow_row, version, with_interfaces=has_version)
+    request.from_nodes[:] = planning.named_nodes(request.from_nodes, definition, source.nodes)  # Ids are recorded.
+    asked = Asked(source.id.name, frozenset(request.from_nodes), changed, has_version)
     earlier = definition
     if has_version:
         before = source.spec.launch_plan.version

@@ -6,7 +6,7 @@ node that has not succeeded, or below which a node is asked for, is entered: wha
 """
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,6 +188,11 @@ class Planner:
                 f"node {node_id} does not exist in execution {source}, which reuses {above} of the execution that it "
                 f"recovers or forks; fork that one, or fork from {above}"
             )
+        named = [node.node_id for node in self._plan.nodes.values() if node.name == node_id]
+        if named:
+            return errors.NotFound(
+                f"node {node_id} does not exist in execution {source}: this is a name; you mean {' or '.join(named)}"
+            )
         return errors.NotFound(
             f"node {node_id} does not exist in execution {source}; see its nodes with: "
             f"flytetemporal fork {source} --dry-run"
@@ -231,6 +236,25 @@ class Planner:
             self._level(levels.of_workflow(generated, generated, below=(node.id, attempt)))
         elif closure.task_node_metadata.checkpoint_uri:
             reused.nodes.append(_trace(node, checkpoint_uri=closure.task_node_metadata.checkpoint_uri))
+
+
+def named_nodes(from_nodes: Iterable[str], definition: fitting.Definition, nodes: SourceNodes) -> list[str]:
+    """Return the ids of the nodes to start from, some of which are given by name.
+
+    A name stands for a node of the top level, if no other one there has it. What is no such name is left as it is.
+    """
+    top = levels.of_workflow(definition, definition).nodes.values()
+    ids = {node.id for node in top}
+    named: dict[str, list[str]] = {}
+    for node in top:
+        named.setdefault(node.name, []).append(node.id)
+
+    def node_id(given: str) -> str:
+        if given in ids or nodes.get(given) is not None or len(named.get(given, ())) != 1:
+            return given
+        return named[given][0]
+
+    return list(dict.fromkeys(node_id(given) for given in from_nodes))
 
 
 def entered_nodes(asked: Asked, nodes: SourceNodes) -> frozenset[str]:

@@ -17,12 +17,15 @@ from flytetemporal.cli.errors import CommandError
 from flytetemporal.contracts.v1 import fork_pb2
 
 FORK = "/flytetemporal.v1.OperationsService/Fork"
+NOTHING_RUNS = "all nodes are reused, so nothing runs; to run a node again, and what follows it, name it: --from NODE"
 _SETTING = re.compile(r"(?P<node>[^=]+)\.(?P<resource>[a-z-]+)=(?P<quantity>.+)")
 
 
 @click.command()
 @admin_calls.execution_argument
-@click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="Run NODE and what follows again.")
+@click.option(
+    "--from", "from_nodes", multiple=True, metavar="NODE", help="Run NODE, an id or a name, and what follows again."
+)
 @click.option("--inputs", "path", type=click.Path(path_type=Path), metavar="FILE", help="New inputs, JSON or YAML.")
 @click.option("--version", default="", help="Version of the launch plan or task to run; default: the same.")
 @click.option("--set", "settings", multiple=True, metavar="NODE.RESOURCE=QUANTITY", help="As in n3.memory=8Gi.")
@@ -62,6 +65,8 @@ def fork(
     request.request_id = _request_id(request)
     answer = admin.call(FORK, request, fork_pb2.ForkResponse)
     printing.show(output, answer, lambda: lines(request.execution_id.name, answer))
+    if answer.reused and not answer.run_again:
+        click.echo(NOTHING_RUNS, err=True)
 
 
 def lines(source: str, answer: fork_pb2.ForkResponse) -> Iterator[str]:

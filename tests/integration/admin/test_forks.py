@@ -199,6 +199,22 @@ async def test_a_node_that_is_named_runs_again_with_all_that_follows(
     assert [node.node_id for node in await reused(succeeded, engine)] == ["n0", "m0"]
 
 
+async def test_a_node_can_be_named_by_its_name(deps: Dependencies) -> None:
+    load, first, second = spec("n0", "", "a", "v1"), spec("n1", "n0", "o0", "v1"), spec("n2", "n1", "o0", "v1")
+    load.metadata.name, first.metadata.name, second.metadata.name = "load", "step", "step"
+    await register(deps, "v1", load, first, second)
+    await launch(deps)
+    await report(deps, n0="SUCCEEDED", n1="SUCCEEDED", n2="SUCCEEDED")
+
+    by_name = await fork(deps, "load", name="e2", request_id="r")
+    lineage = await records.get_lineage(deps, fork_pb2.LineageRequest(execution_id=execution_id("e2")))
+
+    assert answers(by_name) == answers(await fork(deps, "n0", dry_run=True))
+    assert list(lineage.forked_from.from_nodes) == ["n0"], "the id is recorded"
+    with pytest.raises(errors.NotFound, match=r"node step does not exist .* this is a name; you mean n1 or n2$"):
+        await fork(deps, "step")
+
+
 async def test_a_running_source_is_forked_as_it_is_at_one_moment(deps: Dependencies, engine: RecordingEngine) -> None:
     await register(deps)
     await launch(deps)

@@ -77,7 +77,7 @@ def test_the_same_command_is_the_same_call_only_if_it_has_a_name(sent: list[fork
 
 
 def test_nodes_that_are_not_listed_are_counted(sent: list[fork_pb2.ForkRequest]) -> None:
-    assert fork("--dry-run").splitlines()[1:] == [
+    assert fork("--dry-run").splitlines()[1:4] == [
         "n0          reused",
         "and 2 more nodes",
         "a fork of e1: 3 reused, 0 to run; nothing was started",
@@ -93,3 +93,12 @@ def test_a_plan_says_which_elements_are_reused() -> None:
     lines = list(fork_command.lines("e1", fork_pb2.ForkResponse(nodes=[node], run_again=1)))
 
     assert lines[1].endswith("it is FAILED in e1; 3 elements reused: 0-1, 4")
+
+
+def test_a_fork_that_runs_nothing_points_to_the_option_that_makes_nodes_run(sent: list[fork_pb2.ForkRequest]) -> None:
+    result = CliRunner().invoke(main.main, ["fork", "e1", "--endpoint", "127.0.0.1:1", "-o", "json"])
+
+    assert result.exit_code == 0
+    assert len(sent) == 1
+    assert "name it: --from NODE" in result.stderr
+    assert json.loads(result.stdout)["reused"] == 3, "stdout has the answer alone"
