@@ -49,10 +49,14 @@ def test_a_run_stays_paused_while_the_whole_stack_is_restarted(
         run(client, "resume", execution_id.name)
         execution = client.wait(execution_id)
         after = described(client, execution_id)
+        times = json.loads(run(client, "metrics", execution_id.name, "-o", "json"))
+        shown = run(client, "metrics", execution_id.name)
 
     assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
     assert (tmp_path / "first").read_text() == "started\n"
     assert "paused:" not in after
+    assert 0 < times["pausedSeconds"] < times["totalSeconds"]
+    assert "paused by an operator: " in shown
     assert "pause ann look first" in after
 
 

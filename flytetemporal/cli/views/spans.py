@@ -1,5 +1,6 @@
 """The spans of an execution as a tree, and the part of its time that is the engine's own."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,22 +8,26 @@ from flyteidl.core import metrics_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal.cli.views import moments
-from flytetemporal.contracts.v1 import records_pb2
+from flytetemporal.contracts.v1 import edits_pb2, records_pb2
 
 # The spans in which the user's code ran, or the execution waited for what the user had asked it to wait for.
 _USERS = ("TASK_RUNTIME", "NODE_IDLE")
 _SECOND = 1_000_000_000
+# What pauses are recorded to be of. Wider pauses, and those of single nodes, have other kinds.
+_EXECUTION = "EXECUTION"
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Where the time of an execution went, in seconds: ``starting`` and ``engine`` are parts of ``total``.
+    """Where the time of an execution went, in seconds: ``starting``, ``paused`` and ``engine`` are parts of ``total``.
 
-    In ``starting`` nothing ran, but processes of tasks started and imported their code. In ``engine`` not even that.
+    In ``starting`` nothing ran, but processes of tasks started and imported their code. In ``paused`` not even that,
+    while an operator kept the execution from going on. ``engine`` is the rest of the time in which nothing ran.
     """
 
     total: float
     starting: float
+    paused: float
     engine: float
 
     @property
@@ -87,18 +92,45 @@ def since(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> str:
     return moments.seconds((end.ToNanoseconds() - start.ToNanoseconds()) / _SECOND)
 
 
-def engine_share(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes], *, is_running: bool = False) -> Share:
+def engine_share(
+    span: metrics_pb2.Span,
+    times: Sequence[records_pb2.NodeTimes],
+    actions: Iterable[edits_pb2.OperatorAction] = (),
+    *,
+    is_running: bool = False,
+) -> Share:
     """Return how long the engine alone was busy: no attempt had been taken by a worker, no gate waited for the user.
 
-    The span of an execution that ``is_running`` ends with its start, so there the time is that until its newest event.
+    The execution itself was not paused either, according to ``actions`` of operators, newest first. The span of an
+    execution that ``is_running`` ends with its start, so there the time is that until its newest event.
     """
     begin = span.start_time.ToNanoseconds()
     end = _latest(span, times) if is_running else span.end_time.ToNanoseconds()
     waited = list(_users(span))
     running = _covered([*waited, *_attempts(times, end, from_start=False)], begin, end)
-    taken = _covered([*waited, *_attempts(times, end, from_start=True)], begin, end)
+    busy = [*waited, *_attempts(times, end, from_start=True)]
+    taken = _covered(busy, begin, end)
+    explained = _covered([*busy, *_pauses(actions, begin, end)], begin, end)
     total = max(0, end - begin)
-    return Share(total / _SECOND, (taken - running) / _SECOND, (total - taken) / _SECOND)
+    parts = (total, taken - running, explained - taken, total - explained)
+    return Share(*(part / _SECOND for part in parts))
+
+
+def _pauses(actions: Iterable[edits_pb2.OperatorAction], begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield when the execution as a whole was paused; a pause that was not ended lasts until ``end``."""
+    since: int | None = None
+    for action in reversed(list(actions)):
+        at = action.at.ToNanoseconds()
+        # Records outlive an execution that was removed, and another one can have its name.
+        if at < begin or not action.details or json.loads(action.details).get("kind") != _EXECUTION:
+            continue
+        if action.action == "pause" and since is None:  # A pause that is repeated only has another reason.
+            since = at
+        elif action.action == "resume" and since is not None:
+            yield since, at
+            since = None
+    if since is not None:
+        yield since, end
 
 
 def _latest(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes]) -> int:

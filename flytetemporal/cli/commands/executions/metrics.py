@@ -8,7 +8,7 @@ from flyteidl.core import identifier_pb2
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import listing, moments, spans
+from flytetemporal.cli.views import listing, moments, operator_actions, spans
 from flytetemporal.contracts.v1 import records_pb2
 from flytetemporal.idl import phases
 
@@ -35,12 +35,14 @@ def metrics(execution: str, depth: int, output: str, admin: Admin, *, elements: 
     request = records_pb2.NodeTimesRequest(execution_id=identifier, elements=elements)
     times = admin.call(GET_NODE_TIMES, request, records_pb2.NodeTimesResponse)
     is_running = _is_running(admin, identifier)
-    share = spans.engine_share(tree.span, times.nodes, is_running=is_running)
+    actions = operator_actions.read(admin, identifier).actions
+    share = spans.engine_share(tree.span, times.nodes, actions, is_running=is_running)
     found = {
         "span": printing.document(tree.span),
         **printing.document(times),
         "totalSeconds": share.total,
         "startingSeconds": share.starting,
+        "pausedSeconds": share.paused,
         "engineSeconds": share.engine,
     }
     printing.show(output, found, lambda: _lines(tree, times, share, depth, is_running=is_running))
@@ -70,4 +72,6 @@ def _lines(
         yield "the execution still runs: all times end with its newest event"
     yield f"time of the execution:             {moments.seconds(share.total)}"
     yield f"only processes of tasks started:   {moments.seconds(share.starting)}"
+    if share.paused:
+        yield f"paused by an operator:             {moments.seconds(share.paused)}"
     yield f"only the engine was busy:          {moments.seconds(share.engine)} ({share.percent:.0f}%)"

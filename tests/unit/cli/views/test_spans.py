@@ -5,7 +5,7 @@ from flyteidl.core import identifier_pb2, metrics_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal.cli.views import spans
-from flytetemporal.contracts.v1 import records_pb2
+from flytetemporal.contracts.v1 import edits_pb2, records_pb2
 
 
 def at(second: float) -> timestamp_pb2.Timestamp:
@@ -91,3 +91,32 @@ def test_the_time_of_an_execution_that_runs_ends_with_its_newest_event() -> None
     share = spans.engine_share(started, times, is_running=True)
 
     assert (share.total, share.starting, share.engine) == (9, 2, 3)
+
+
+def action(verb: str, second: float, kind: str = "EXECUTION") -> edits_pb2.OperatorAction:
+    return edits_pb2.OperatorAction(action=verb, at=at(second), details=f'{{"kind": "{kind}"}}')
+
+
+@pytest.mark.parametrize(
+    ("actions", "paused", "engine"),
+    [
+        ([action("pause", 4), action("resume", 9)], 3, 3),
+        ([action("pause", 7), action("pause", 8), action("resume", 9)], 2, 4),
+        ([action("pause", 7)], 3, 3),
+        ([action("pause", 3), action("resume", 5)], 0, 6),
+        ([action("pause", 6), action("resume", 7), action("pause", 8), action("resume", 9)], 2, 4),
+        (
+            [action("pause", 7, "NODE"), action("pause", 7, "LAUNCH_PLAN"), edits_pb2.OperatorAction(action="edit")],
+            0,
+            6,
+        ),
+        # Left by a removed execution of the same name.
+        ([action("pause", -5)], 0, 6),
+    ],
+)
+def test_the_time_in_which_an_operator_had_paused_the_execution_is_not_that_of_the_engine(
+    actions: list[edits_pb2.OperatorAction], paused: float, engine: float
+) -> None:
+    share = spans.engine_share(execution(), [attempt("n0", started=2, running=2, ended=6)], actions[::-1])
+
+    assert (share.total, share.paused, share.engine) == (10, paused, engine)
