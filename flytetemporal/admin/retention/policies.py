@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from flytetemporal import errors
@@ -38,7 +38,9 @@ async def set_retention(
             return retention_pb2.SetRetentionResponse()
         values = {"max_age": max_age, "max_count": policy.max_count or None, "updated_by": policy.updated_by}
         added = insert(row).values(project=policy.project, domain=policy.domain, **values)
-        changed = added.on_conflict_do_update(index_elements=["project", "domain"], set_={**values, "position": 0})
+        # The time by name: SQLAlchemy's ``onupdate`` does not apply here.
+        reset = {**values, "position": 0, "updated_at": func.now()}
+        changed = added.on_conflict_do_update(index_elements=["project", "domain"], set_=reset)
         await session.execute(changed)
     return retention_pb2.SetRetentionResponse()
 

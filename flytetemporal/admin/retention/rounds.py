@@ -83,11 +83,20 @@ async def look(
         page = await _page(session, policy, position)
     for root in page:
         async with deps.sessions.begin() as session:
-            # The policy is checked again with the lock: the execution may have changed, or be removed by another call.
+            if not await _is_in_force(session, policy):
+                return looked
+            # Read again with its lock: the execution may have changed, or be removed by another call.
             tree = await trees.read(session, root)
             await _take(session, policy, tree, looked, removed_by or REMOVED_BY, dry_run=dry_run)
     looked.position = page[-1] if len(page) == PAGE else 0
     return looked
+
+
+async def _is_in_force(session: AsyncSession, policy: RetentionPolicyRow) -> bool:
+    """Whether the policy is still the one that was read. Until the transaction ends nobody changes it."""
+    row = RetentionPolicyRow
+    query = select(row.updated_at).where(row.project == policy.project, row.domain == policy.domain)
+    return await session.scalar(query.with_for_update(read=True)) == policy.updated_at
 
 
 async def _take(

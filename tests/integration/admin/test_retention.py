@@ -27,7 +27,7 @@ from flytetemporal.admin.executions import launch_references
 from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
 from flytetemporal.admin.retention import deleting, finishing, policies, rounds
-from flytetemporal.admin.retention.models import ValueReferenceRow
+from flytetemporal.admin.retention.models import RetentionPolicyRow, ValueReferenceRow
 from flytetemporal.admin.settings import projects
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.catalog.models import ArtifactRow, DatasetRow
@@ -553,6 +553,21 @@ async def test_a_policy_without_limits_is_removed(kept: Kept) -> None:
     await _set(kept)
 
     assert not (await policies.get_retention(kept.deps, request)).policies
+
+
+async def test_nothing_is_removed_any_more_once_a_policy_was_changed(kept: Kept) -> None:
+    execution_id = await kept.execution()
+    await _set(kept, timedelta(minutes=1))
+    async with kept.deps.sessions() as session:
+        policy = await session.get_one(RetentionPolicyRow, (PROJECT, DOMAIN))
+
+    # A round that has read the policy before an operator has changed it.
+    await _set(kept, timedelta(days=1))
+    assert (await rounds.look(kept.deps, policy, 0)).executions == 0
+    await _set(kept)
+    assert (await rounds.look(kept.deps, policy, 0)).executions == 0
+
+    assert (await kept.left(execution_id))["executions"] == 1
 
 
 @pytest.mark.parametrize("step", ["_forget_cached", "_delete_histories", "_delete_files", "_add"])
