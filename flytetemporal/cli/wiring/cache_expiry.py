@@ -1,6 +1,5 @@
 """Removes expired cached outputs: a loop of the control worker does, and a catalog that is served alone."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -10,7 +9,6 @@ from flytetemporal.admin.upkeep.loops import Found
 from flytetemporal.catalog import expiry
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving import background
-from flytetemporal.errors import FlyteError
 
 # Lookups do not use what has expired, so it only takes space.
 INTERVAL_SECONDS = 60.0
@@ -21,7 +19,9 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 @contextlib.asynccontextmanager
 async def removing_expired(deps: Catalog) -> AsyncIterator[None]:
     """Remove what has expired every ``INTERVAL_SECONDS`` while the context is open."""
-    async with background.running(_keep_removing(deps)):
+    async with background.running(
+        background.repeat(lambda: remove_expired(deps), INTERVAL_SECONDS, "cache_expiry_failed")
+    ):
         yield
 
 
@@ -32,15 +32,3 @@ async def remove_expired(deps: Catalog) -> Found:
         return Found()
     _log.info("cache_expired", removed=removed)
     return Found({"cache_expired": removed})
-
-
-async def _keep_removing(deps: Catalog) -> None:
-    while True:
-        try:
-            await remove_expired(deps)
-        except FlyteError as e:
-            _log.warning("cache_expiry_failed", problem=e.message)
-        except Exception:
-            # The loop has to outlive a defect: only the next process would start it again.
-            _log.exception("cache_expiry_failed")
-        await asyncio.sleep(INTERVAL_SECONDS)

@@ -1,29 +1,24 @@
 """Measures what waits for delivery, while a process runs that has /metrics."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from prometheus_client import Gauge
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.outbox import waiting
 from flytetemporal.cli.serving import background
-from flytetemporal.errors import FlyteError
 
 INTERVAL_SECONDS = 15.0
 WAITING = Gauge("flytetemporal_outbox_waiting", "What waits for its delivery; in events about how many.", ["outbox"])
 LAG = Gauge("flytetemporal_outbox_lag_seconds", "Age of the oldest of what waits for its delivery.", ["outbox"])
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
 
 @contextlib.asynccontextmanager
 async def measuring(deps: Dependencies) -> AsyncIterator[None]:
     """Measure every ``INTERVAL_SECONDS`` while the context is open."""
-    async with background.running(_keep_measuring(deps)):
+    async with background.running(background.repeat(lambda: measure(deps), INTERVAL_SECONDS, "outbox_not_measured")):
         yield
 
 
@@ -33,15 +28,3 @@ async def measure(deps: Dependencies) -> None:
     for outbox, (count, oldest) in (await waiting.measured(deps)).items():
         WAITING.labels(outbox).set(count)
         LAG.labels(outbox).set(max(now - oldest, timedelta()).total_seconds() if oldest is not None else 0)
-
-
-async def _keep_measuring(deps: Dependencies) -> None:
-    while True:
-        try:
-            await measure(deps)
-        except FlyteError as e:
-            _log.warning("outbox_not_measured", problem=e.message)
-        except Exception:
-            # The loop has to outlive a defect: only the next process would start it again.
-            _log.exception("outbox_not_measured")
-        await asyncio.sleep(INTERVAL_SECONDS)
