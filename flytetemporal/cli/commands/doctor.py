@@ -17,7 +17,6 @@ from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
-from temporalio.client import Client
 
 from flytetemporal.cli import endpoints, problems
 from flytetemporal.cli.dev import state_folder
@@ -121,12 +120,7 @@ async def _rows(settings: WorkerSettings) -> str:
 
 
 async def _temporal(settings: TemporalSettings) -> str:
-    client = await Client.connect(
-        settings.address,
-        namespace=settings.namespace,
-        tls=connections.temporal_tls(settings),
-        api_key=settings.api_key.get_secret_value() or None,
-    )
+    client = await connections.connect(settings)
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
     namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=settings.namespace))
     missing = await search_attributes.missing(client, settings)

@@ -55,6 +55,22 @@ def data_converter(settings: TemporalSettings) -> DataConverter:
         raise CommandError(f"the payloads cannot be encrypted: {e.message}") from e
 
 
+async def connect(settings: TemporalSettings) -> Client:
+    """Return a client; does not wait for a server that does not answer yet.
+
+    Raises:
+        CommandError: the TLS files or the encryption keys cannot be used.
+        RuntimeError: the server does not answer.
+    """
+    return await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        data_converter=data_converter(settings),
+        tls=temporal_tls(settings),
+        api_key=settings.api_key.get_secret_value() or None,
+    )
+
+
 async def temporal(settings: TemporalSettings) -> Client:
     """Return a client when the namespace answers.
 
@@ -62,21 +78,14 @@ async def temporal(settings: TemporalSettings) -> Client:
         CommandError: server or namespace do not answer within ``readiness.WAIT_SECONDS``, or the TLS files cannot be
             used.
     """
-    tls, converter = temporal_tls(settings), data_converter(settings)
 
-    async def connect() -> Client:
-        client = await Client.connect(
-            settings.address,
-            namespace=settings.namespace,
-            data_converter=converter,
-            tls=tls,
-            api_key=settings.api_key.get_secret_value() or None,
-        )
+    async def answering() -> Client:
+        client = await connect(settings)
         await client.count_workflows()  # The port is open a moment before the namespace exists.
         return client
 
     try:
-        return await wait_until_ready("temporal", connect, RPCError, RuntimeError)
+        return await wait_until_ready("temporal", answering, RPCError, RuntimeError)
     except (RPCError, RuntimeError) as e:
         server = f"Temporal at {settings.address}, namespace {settings.namespace},"
         raise CommandError(problems.answer(server, e)) from e
