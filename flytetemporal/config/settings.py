@@ -7,6 +7,7 @@ Environment variables ``FLYTETEMPORAL_<PART>__<FIELD>`` set fields; options of t
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.auth import AuthSettings
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.events import EventSettings
@@ -32,3 +33,4 @@ class Settings(BaseSettings):
     notifications: NotificationSettings = NotificationSettings()
     triggers: TriggerSettings = TriggerSettings()
     events: EventSettings = EventSettings()
+    auth: AuthSettings = AuthSettings()

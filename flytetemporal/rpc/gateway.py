@@ -18,17 +18,25 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from flytetemporal.config.admin import AdminSettings
-from flytetemporal.rpc import bodies, browsers, invocation, json_form, openapi, status, transcoding
+from flytetemporal.rpc import bodies, browsers, callers, invocation, json_form, openapi, status, transcoding
 from flytetemporal.rpc.bodies import JSON, PROTOBUF, Bodies
+from flytetemporal.rpc.callers import OPEN, Guard
 from flytetemporal.rpc.methods import Method
 from flytetemporal.rpc.transcoding import Route
 
+# The sentence that says why is in the body. flyteadmin sends it here, too, but it is no challenge as HTTP defines it.
+CHALLENGE = 'Bearer realm="flyte"'
 VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 
 
-def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+def http_app(
+    methods: Sequence[Method],
+    settings: AdminSettings,
+    extra_routes: Sequence[BaseRoute] = (),
+    guard: Guard = OPEN,
+) -> Starlette:
     """Return the ASGI application of admin's HTTP port; ``extra_routes`` take precedence over the methods."""
-    gateway = Gateway(methods, settings)
+    gateway = Gateway(methods, settings, guard)
     description = openapi.document(gateway.routes)
     app = Starlette(
         routes=[
@@ -47,7 +55,8 @@ def http_app(methods: Sequence[Method], settings: AdminSettings, extra_routes: S
 class Gateway:
     """Finds the method of a request, decodes the request, invokes the method, encodes the response."""
 
-    def __init__(self, methods: Sequence[Method], settings: AdminSettings) -> None:
+    def __init__(self, methods: Sequence[Method], settings: AdminSettings, guard: Guard) -> None:
+        self._guard = guard
         self._bodies = Bodies(settings.max_message_bytes, settings.body_timeout)
         self.routes = transcoding.routes(methods)
         # By verb and number of segments, so that few patterns have to be matched per request.
@@ -67,7 +76,7 @@ class Gateway:
                 variables = route.match(raw_path)
                 if variables is not None:
                     message = await self._request_message(request, route, variables)
-                    answer = await invocation.invoke(route.method, message, "http")
+                    answer = await invocation.invoke(route.method, message, callers.of_http(request), self._guard)
                     return await _answer_off_loop(answer, encoding)
         except invocation.Refused as refused:
             return _refusal(refused.answer, encoding)
@@ -111,7 +120,10 @@ def _answer(message: Message, encoding: str, http_status: int) -> Response:
 
 
 def _refusal(answer: status_pb2.Status, encoding: str) -> Response:
-    return _answer(answer, encoding, status.HTTP_STATUS.get(answer.code, 500))
+    response = _answer(answer, encoding, status.HTTP_STATUS.get(answer.code, 500))
+    if answer.code == code_pb2.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response
 
 
 async def _health(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Invoke a method the same way for gRPC and HTTP: log context, metrics, checks, errors."""
+"""Invoke a method the same way for gRPC and HTTP: log context, metrics, checks, sign-in, errors."""
 
 import asyncio
 import time
@@ -12,6 +12,7 @@ from prometheus_client import Counter, Histogram
 from flytetemporal.errors import FlyteError, Internal, InvalidRequest
 from flytetemporal.idl import bounds
 from flytetemporal.rpc import status
+from flytetemporal.rpc.callers import Guard, Presented
 from flytetemporal.rpc.methods import Method
 
 # Checking a message of this size takes a few milliseconds of the event loop.
@@ -49,8 +50,8 @@ async def _check(request: Message) -> None:
         bounds.check(request)
 
 
-async def invoke(method: Method, request: Message, transport: str) -> Message:
-    """Run a method's handler.
+async def invoke(method: Method, request: Message, presented: Presented, guard: Guard) -> Message:
+    """Run a method's handler if the guard admits the call.
 
     Raises:
         Refused: the handler failed; carries the status for the client, which is never UNKNOWN.
@@ -60,17 +61,18 @@ async def invoke(method: Method, request: Message, transport: str) -> Message:
     with structlog.contextvars.bound_contextvars(method=method.name):
         try:
             await _check(request)
-            return await method.handler(request)
+            async with guard.admitting(method, request, presented):
+                return await method.handler(request)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED.name
             raise
         except Exception as e:
             code = status.code(e).name
             if not isinstance(e, FlyteError) or isinstance(e, Internal):
-                log.exception("call_failed", transport=transport)
+                log.exception("call_failed", transport=presented.transport, request_id=presented.request_id)
             raise Refused(status.status(e)) from e
         finally:
-            CALLS.labels(transport, method.name, code).inc()
+            CALLS.labels(presented.transport, method.name, code).inc()
             SECONDS.labels(method.name).observe(time.perf_counter() - started)
 
 

@@ -11,7 +11,8 @@ from grpc_status import rpc_status
 
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.errors import InvalidRequest, Unavailable
-from flytetemporal.rpc import invocation, reflection
+from flytetemporal.rpc import callers, invocation, reflection
+from flytetemporal.rpc.callers import OPEN, Guard
 from flytetemporal.rpc.methods import Method
 from flytetemporal.rpc.tls import ServerFiles
 
@@ -26,8 +27,10 @@ OPTIONS = (
 )
 
 
-def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.Server:
+def grpc_server(methods: Sequence[Method], settings: AdminSettings, guard: Guard = OPEN) -> grpc.aio.Server:
     """Return a server that is bound to the configured host and port, but not started.
+
+    Health and reflection are served to everybody, like in Flyte.
 
     Raises:
         InvalidRequest: the TLS files are unusable.
@@ -40,7 +43,7 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     )
     by_service: dict[str, dict[str, grpc.RpcMethodHandler]] = defaultdict(dict)
     for method in methods:
-        by_service[method.service][method.name] = _handler(method)
+        by_service[method.service][method.name] = _handler(method, guard)
     server.add_generic_rpc_handlers(
         tuple(grpc.method_handlers_generic_handler(name, handlers) for name, handlers in by_service.items())
     )
@@ -63,17 +66,17 @@ def grpc_server(methods: Sequence[Method], settings: AdminSettings) -> grpc.aio.
     return server
 
 
-def _handler(method: Method) -> grpc.RpcMethodHandler:
+def _handler(method: Method, guard: Guard) -> grpc.RpcMethodHandler:
     # No deserializer is passed: if one fails, gRPC answers INTERNAL, but a malformed request is INVALID_ARGUMENT.
-    handler: grpc.RpcMethodHandler = grpc.unary_unary_rpc_method_handler(_behaviour(method))
+    handler: grpc.RpcMethodHandler = grpc.unary_unary_rpc_method_handler(_behaviour(method, guard))
     return handler
 
 
-def _behaviour(method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
+def _behaviour(method: Method, guard: Guard) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def behaviour(data: bytes, context: Any) -> bytes:
         try:
             request = _decoded(method, data)
-            response = await invocation.invoke(method, request, "grpc")
+            response = await invocation.invoke(method, request, callers.of_grpc(context), guard)
         except invocation.Refused as refused:
             await context.abort_with_status(rpc_status.to_status(refused.answer))
             raise

@@ -13,6 +13,7 @@ from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers, outbox_metrics, upkeep_loops
+from flytetemporal.cli.wiring.sign_in import guards
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -37,8 +38,9 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         await projects.register_defaults(deps)
         links = control_plane.signer(deps)
         methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog))
-        grpc_server = server.grpc_server(methods, settings.admin)
-        app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links))
+        guard = guards.guard(settings)
+        grpc_server = server.grpc_server(methods, settings.admin, guard)
+        app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links), guard)
         await grpc_server.start()
         async with (
             http_port.serving(app, settings.admin),

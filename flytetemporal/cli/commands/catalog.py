@@ -11,6 +11,7 @@ from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import cache_expiry, configuration, control_plane
+from flytetemporal.cli.wiring.sign_in import guards
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -32,10 +33,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> No
     listening = settings.admin.model_copy(update=ports)
     async with control_plane.catalog(settings, migrate=migrate) as deps:
         methods = control_plane.catalog_methods(deps)
-        grpc_server = server.grpc_server(methods, listening)
+        guard = guards.guard(settings)
+        grpc_server = server.grpc_server(methods, listening, guard)
         await grpc_server.start()
         async with (
-            http_port.serving(gateway.http_app(methods, listening), listening),
+            http_port.serving(gateway.http_app(methods, listening, guard=guard), listening),
             cache_expiry.removing_expired(deps),
         ):
             notify("serving", ready=True)

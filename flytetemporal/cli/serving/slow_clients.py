@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from flytetemporal.rpc.callers import CERTIFICATE_STATE
+
 # As uvicorn answers what it cannot parse: plain text, since no request was read that could name another form.
 _TOO_SLOW = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
@@ -29,8 +31,11 @@ class TimedProtocol(H11Protocol):
         self._reading_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the headers of the first request."""
+        """Note the certificate of the client, and start to wait for the headers of the first request."""
         super().connection_made(transport)
+        if (encrypted := transport.get_extra_info("ssl_object")) is not None:
+            # uvicorn copies this state into the scope of each request of the connection.
+            self.app_state = {**self.app_state, CERTIFICATE_STATE: encrypted.getpeercert(binary_form=True)}
         self._expect()
 
     def data_received(self, data: bytes) -> None:

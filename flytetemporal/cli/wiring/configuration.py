@@ -26,5 +26,6 @@ def load() -> Settings:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    """Return the name of the variable that sets a field: FLYTETEMPORAL_<PART>__<FIELD>."""
-    return PREFIX + "__".join(str(part).upper() for part in location[:2])
+    """Return the name of the variable that sets a field: FLYTETEMPORAL_<PART>__<FIELD>, with a section in ``auth``."""
+    depth = 3 if location[0] == "auth" else 2
+    return PREFIX + "__".join(str(part).upper() for part in location[:depth])

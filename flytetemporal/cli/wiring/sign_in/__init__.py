@@ -1,0 +1,1 @@
+"""Sign-in of a server process, built from settings."""

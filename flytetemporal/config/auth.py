@@ -1,0 +1,59 @@
+"""Settings of sign-in. Everything is off by default: a server on loopback serves its own machine without sign-in."""
+
+from flytetemporal.config.part import Part
+
+
+class OidcSettings(Part):
+    """Tokens and logins of an external issuer, by OpenID Connect."""
+
+    issuer: str = ""
+    """URL of the issuer, exactly as in its tokens; empty: off."""
+
+
+class ServerSettings(Part):
+    """Our own authorization server."""
+
+    enabled: bool = False
+    """Whether it is on."""
+
+
+class BasicSettings(Part):
+    """Users with passwords, for test environments."""
+
+    password_file: str = ""
+    """File with a line ``user:hash`` per user; empty: off."""
+
+
+class ApiKeySettings(Part):
+    """API keys, which `flytetemporal access keys` makes."""
+
+    enabled: bool = False
+    """Whether it is on."""
+
+
+class CertificateSettings(Part):
+    """Certificates of clients, which TLS has verified (``admin.tls_client_ca``)."""
+
+    enabled: bool = False
+    """Whether it is on."""
+
+
+class AuthSettings(Part):
+    """Who may call. Sign-in is required as soon as one section is on."""
+
+    oidc: OidcSettings = OidcSettings()
+    """Tokens and logins of an external issuer."""
+    server: ServerSettings = ServerSettings()
+    """Our own authorization server."""
+    basic: BasicSettings = BasicSettings()
+    """Users with passwords."""
+    api_keys: ApiKeySettings = ApiKeySettings()
+    """API keys."""
+    certificates: CertificateSettings = CertificateSettings()
+    """Certificates of clients."""
+
+    @property
+    def required(self) -> bool:
+        """Whether callers have to sign in."""
+        sections = (self.server, self.api_keys, self.certificates)
+        return bool(self.oidc.issuer or self.basic.password_file) or any(section.enabled for section in sections)
