@@ -2,9 +2,10 @@
 
 import json
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from flytetemporal.admin.base.models import OperatorActionRow
+from flytetemporal.admin.base.models import ExecutionRow, OperatorActionRow
 
 
 def record(
@@ -37,4 +38,15 @@ def row(
         name=name,
         node_id=node_id,
         details=json.dumps(details, sort_keys=True),
+    )
+
+
+def of_execution(execution: ExecutionRow) -> ColumnElement[bool]:
+    """Return the condition that an action concerns an execution, and not a removed one that had its name before."""
+    action = OperatorActionRow
+    return (
+        (action.project == execution.execution_project)
+        & (action.domain == execution.execution_domain)
+        & (action.name == execution.execution_name)
+        & (action.created_at >= execution.created_at)
     )

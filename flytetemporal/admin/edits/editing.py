@@ -11,13 +11,13 @@ from flyteidl.admin import execution_pb2 as admin_execution_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.base import execution_lookup, stored_messages, validation
+from flytetemporal.admin.base import execution_lookup, operator_actions, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow, OperatorActionRow
 from flytetemporal.admin.edits import changing, records, skipping
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import edits_pb2
-from flytetemporal.idl import identifiers, phases
+from flytetemporal.idl import phases
 
 MAX_REASON_LENGTH = 4096
 LISTED, MOST_LISTED = 100, 1000
@@ -37,7 +37,7 @@ async def edit(deps: Dependencies, request: edits_pb2.EditRequest) -> edits_pb2.
     _check(request)
     async with deps.sessions() as session:
         row = await execution_lookup.execution(session, request.execution_id)
-    record = await records.find(deps, request)
+    record = await records.find(deps, row, request)
     if record is not None and record.revision:
         return edits_pb2.EditResponse(revision=record.revision)
     if record is None:  # Otherwise the workflow may have applied it before it ended, and its answer was lost.
@@ -67,12 +67,11 @@ async def list_operator_actions(
     if request.token and not re.fullmatch(r"\d{1,18}", request.token, re.ASCII):
         raise errors.InvalidRequest("invalid value for token: pass the token of the page before")
     limit, row = request.limit or LISTED, OperatorActionRow
-    project, domain, name = identifiers.execution_key(request.execution_id)
-    query = select(row).where(row.project == project, row.domain == domain, row.name == name)
-    if request.token:
-        query = query.where(row.id < int(request.token))
     async with deps.sessions() as session:
-        await execution_lookup.execution(session, request.execution_id)
+        execution = await execution_lookup.execution(session, request.execution_id)
+        query = select(row).where(operator_actions.of_execution(execution))
+        if request.token:
+            query = query.where(row.id < int(request.token))
         rows = (await session.scalars(query.order_by(row.id.desc()).limit(limit))).all()
     token = str(rows[-1].id) if len(rows) == limit else ""
     return edits_pb2.ListOperatorActionsResponse(actions=[records.message(found) for found in rows], token=token)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from flytetemporal import errors
 from flytetemporal.admin.base import operator_actions
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import OperatorActionRow
+from flytetemporal.admin.base.models import ExecutionRow, OperatorActionRow
 from flytetemporal.contracts.v1 import edits_pb2
 from flytetemporal.idl import identifiers, times
 
@@ -38,8 +38,8 @@ def asked(request: edits_pb2.EditRequest) -> Message:
     return found
 
 
-async def find(deps: Dependencies, request: edits_pb2.EditRequest) -> Record | None:
-    """Return the record of an earlier call with the same request id; None if there is none.
+async def find(deps: Dependencies, execution: ExecutionRow, request: edits_pb2.EditRequest) -> Record | None:
+    """Return the record of an earlier call with the same request id for the execution; None if there is none.
 
     Raises:
         InvalidRequest: that call asked for something else.
@@ -47,11 +47,8 @@ async def find(deps: Dependencies, request: edits_pb2.EditRequest) -> Record | N
     if not request.request_id:
         return None
     row = OperatorActionRow
-    project, domain, name = identifiers.execution_key(request.execution_id)
-    query = select(row).where(
-        # Forks have request ids, too.
-        row.project == project, row.domain == domain, row.name == name, row.action.in_(set(_ACTIONS.values()))
-    )  # fmt: skip
+    # Forks have request ids, too.
+    query = select(row).where(operator_actions.of_execution(execution), row.action.in_(set(_ACTIONS.values())))
     async with deps.sessions() as session:
         is_it = cast(row.details, JSONB)["request_id"].astext == request.request_id
         found = (await session.scalars(query.where(is_it).order_by(row.id).limit(1))).first()

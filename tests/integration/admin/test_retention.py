@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flyteidl.admin import execution_pb2
@@ -21,8 +22,10 @@ from temporalio.service import RPCError
 from flytetemporal import errors
 from flytetemporal.admin.artifacts import queries
 from flytetemporal.admin.artifacts.models import NamedArtifactRow
+from flytetemporal.admin.base import operator_actions
 from flytetemporal.admin.base.models import NodeExecutionRow, PauseRow, TaskExecutionRow
 from flytetemporal.admin.base.outbox_rows import NotificationRow
+from flytetemporal.admin.edits import editing
 from flytetemporal.admin.executions import launch_references
 from flytetemporal.admin.outbox.backfill_models import BackfillRow, BackfillRunRow
 from flytetemporal.admin.outbox.trigger_models import TriggerEventRow, TriggerRow
@@ -34,7 +37,7 @@ from flytetemporal.catalog.models import ArtifactRow, DatasetRow
 from flytetemporal.cli.wiring import upkeep_loops
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
-from flytetemporal.contracts.v1 import artifacts_pb2, retention_pb2
+from flytetemporal.contracts.v1 import artifacts_pb2, edits_pb2, retention_pb2
 from flytetemporal.idl import identifiers, locations, naming
 from tests.fixtures.installation import Installation
 from tests.fixtures.registrations import DOMAIN, PROJECT
@@ -410,6 +413,28 @@ async def test_an_execution_of_a_name_that_is_free_again_can_have_the_same_input
     assert (await kept.left(reader))["value_references"] == 1
 
 
+async def test_what_operators_did_to_a_removed_execution_is_not_listed_for_another_one_of_its_name(
+    kept: Kept,
+) -> None:
+    execution_id = await kept.execution()
+    for request_id in ("before", "after"):
+        async with kept.deps.sessions.begin() as session:
+            target = _key(execution_id)
+            operator_actions.record(session, "ann", "retry", target, "n0", request_id=request_id, digest="", revision=1)
+        if request_id == "before":
+            await kept.delete(execution_id)
+            await kept.finish()
+            await kept.installation.record("succeeds", "SUCCEEDED", None, execution_id=execution_id)
+    request = edits_pb2.ListOperatorActionsRequest(execution_id=execution_id)
+
+    listed = (await editing.list_operator_actions(kept.deps, request)).actions
+
+    assert [action.request_id for action in listed] == ["after"]
+    again = edits_pb2.EditRequest(execution_id=execution_id, request_id="before", retry={"node_id": "n0"})
+    with pytest.raises(errors.FailedPrecondition, match="has ended"):  # And not the answer to the earlier request.
+        await editing.edit(kept.deps, again)
+
+
 async def _refer(kept: Kept, source: ExecutionId, reader: ExecutionId) -> None:
     names = (
         "source_project",
@@ -604,6 +629,7 @@ async def test_a_removal_that_died_at_any_step_is_finished_by_the_next_round(
 _DYING = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from typing import Any
 from pydantic import SecretStr
 from temporalio.client import Client
 from flytetemporal.admin.retention import finishing
