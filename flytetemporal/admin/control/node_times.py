@@ -1,4 +1,4 @@
-"""When each node of an execution was queued, dispatched, started, running, ended and reported.
+"""When each node of an execution was queued, dispatched, started, running, ended and reported, and what was paused.
 
 Rows know when a node was ready, ran and ended; only Temporal's history knows when its activity was scheduled, and when
 a worker took it. ``flytetemporal metrics`` shows the times; Flyte's API has no place for them.
@@ -18,6 +18,7 @@ from flytetemporal import errors
 from flytetemporal.admin.base import execution_lookup, execution_rows
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import NodeExecutionRow, TaskExecutionRow
+from flytetemporal.admin.control import pause_times
 from flytetemporal.admin.events import event_rows
 from flytetemporal.contracts.v1 import records_pb2
 from flytetemporal.idl import naming, phases, times
@@ -54,7 +55,7 @@ class _Recorded:
 
 
 async def get_node_times(deps: Dependencies, request: records_pb2.NodeTimesRequest) -> records_pb2.NodeTimesResponse:
-    """Return the times of the nodes and of their attempts, in the order in which they were queued.
+    """Return the times of the nodes and of their attempts, in the order in which they were queued, and of pauses.
 
     Raises:
         NotFound: the execution does not exist.
@@ -71,6 +72,8 @@ async def get_node_times(deps: Dependencies, request: records_pb2.NodeTimesReque
     if len(rows) > ROWS:
         response.notes.append(f"only {ROWS} of {len(rows)} nodes and attempts are listed")
     response.nodes.extend(rows[:ROWS])
+    async with deps.sessions() as session:
+        response.pauses.extend(await pause_times.read(session, request.execution_id))
     return response
 
 

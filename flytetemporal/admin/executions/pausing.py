@@ -6,6 +6,7 @@ its own, so deliveries can be repeated, be late, and overtake each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from flyteidl.core import identifier_pb2
@@ -27,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ancestor:
+class Ancestor:
     """An execution, or one above it. ``nodes`` are the nodes of it that the execution is below; None: it itself.
 
     Which node of an eager workflow has launched an execution is not known, so ``nodes`` is empty then.
@@ -36,6 +37,7 @@ class _Ancestor:
     key: Key
     launch_plan: Key | None
     nodes: frozenset[str] | None
+    created_at: datetime
 
 
 def newest_revision() -> ScalarSelect[int]:
@@ -64,7 +66,7 @@ async def effective(session: AsyncSession, execution_id: ExecutionId) -> pauses_
     revision = int(found.revision)
     if not found.is_any:  # As good as always: the executions above need not be read.
         return pauses_pb2.Pauses(revision=revision)
-    above = await _ancestors(session, identifiers.execution_key(execution_id))
+    above = await ancestors(session, identifiers.execution_key(execution_id))
     if not above:
         return pauses_pb2.Pauses(revision=revision)
     rows = (await session.execute(_candidates(above))).all()
@@ -72,7 +74,7 @@ async def effective(session: AsyncSession, execution_id: ExecutionId) -> pauses_
     return pauses_pb2.Pauses(revision=rows[0][1] if rows else revision, pauses=pauses)
 
 
-def _candidates(above: Sequence[_Ancestor]) -> Select[PauseRow, int]:
+def _candidates(above: Sequence[Ancestor]) -> Select[PauseRow, int]:
     keys = [(kind, *found.key) for found in above for kind in ("EXECUTION", "NODE")]
     keys += [("LAUNCH_PLAN", *found.launch_plan) for found in above if found.launch_plan is not None]
     row = PauseRow
@@ -81,7 +83,7 @@ def _candidates(above: Sequence[_Ancestor]) -> Select[PauseRow, int]:
     return select(row, newest_revision()).where(row.is_active, or_(named, whole)).order_by(row.revision)
 
 
-def _covers(row: PauseRow, above: Sequence[_Ancestor]) -> bool:
+def _covers(row: PauseRow, above: Sequence[Ancestor]) -> bool:
     if row.kind == "PROJECT":
         return any(row.project == found.key[0] and row.domain in ("", found.key[1]) for found in above)
     if row.kind != "NODE":
@@ -90,7 +92,7 @@ def _covers(row: PauseRow, above: Sequence[_Ancestor]) -> bool:
     return any(found.key == key and (found.nodes is None or row.node_id in found.nodes) for found in above)
 
 
-async def _ancestors(session: AsyncSession, key: Key) -> list[_Ancestor]:
+async def ancestors(session: AsyncSession, key: Key) -> list[Ancestor]:
     """Return an execution and those above it; empty if it does not exist."""
     row, plan = ExecutionRow, LaunchPlanRow
     columns = select(
@@ -100,12 +102,13 @@ async def _ancestors(session: AsyncSession, key: Key) -> list[_Ancestor]:
         row.source_execution_id,
         row.parent_node_execution_id,
         row.launch_plan_id,
+        row.created_at,
         plan.project,
         plan.domain,
         plan.name,
     ).outerjoin(plan, plan.id == row.launch_plan_id)
     names = tuple_(row.execution_project, row.execution_domain, row.execution_name)
-    found: list[_Ancestor] = []
+    found: list[Ancestor] = []
     nodes: frozenset[str] | None = None
     condition = names == tuple_(*key)
     seen: set[Key] = set()
@@ -113,7 +116,7 @@ async def _ancestors(session: AsyncSession, key: Key) -> list[_Ancestor]:
         # An execution of a single task has no launch plan, so the joined columns can be NULL.
         plan_key = (read.project, read.domain, read.name) if read.launch_plan_id else None
         own = (read.execution_project, read.execution_domain, read.execution_name)
-        found.append(_Ancestor(own, plan_key, nodes))
+        found.append(Ancestor(own, plan_key, nodes, read.created_at))
         seen.add(own)
         if read.parent_node_execution_id:
             condition = row.id == read.source_execution_id

@@ -1,20 +1,17 @@
 """The spans of an execution as a tree, and the part of its time that is the engine's own."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from flyteidl.core import metrics_pb2
+from flyteidl.core import identifier_pb2, metrics_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal.cli.views import moments
-from flytetemporal.contracts.v1 import edits_pb2, records_pb2
+from flytetemporal.contracts.v1 import pauses_pb2, records_pb2
 
 # The spans in which the user's code ran, or the execution waited for what the user had asked it to wait for.
 _USERS = ("TASK_RUNTIME", "NODE_IDLE")
 _SECOND = 1_000_000_000
-# What pauses are recorded to be of. Wider pauses, and those of single nodes, have other kinds.
-_EXECUTION = "EXECUTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,7 @@ class Share:
     """Where the time of an execution went, in seconds: ``starting``, ``paused`` and ``engine`` are parts of ``total``.
 
     In ``starting`` nothing ran, but processes of tasks started and imported their code. In ``paused`` not even that,
-    while an operator kept the execution from going on. ``engine`` is the rest of the time in which nothing ran.
+    while an operator kept what was next from starting. ``engine`` is the rest of the time in which nothing ran.
     """
 
     total: float
@@ -92,45 +89,57 @@ def since(start: timestamp_pb2.Timestamp, end: timestamp_pb2.Timestamp) -> str:
     return moments.seconds((end.ToNanoseconds() - start.ToNanoseconds()) / _SECOND)
 
 
-def engine_share(
-    span: metrics_pb2.Span,
-    times: Sequence[records_pb2.NodeTimes],
-    actions: Iterable[edits_pb2.OperatorAction] = (),
-    *,
-    is_running: bool = False,
-) -> Share:
+def engine_share(span: metrics_pb2.Span, times: records_pb2.NodeTimesResponse, *, is_running: bool = False) -> Share:
     """Return how long the engine alone was busy: no attempt had been taken by a worker, no gate waited for the user.
 
-    The execution itself was not paused either, according to ``actions`` of operators, newest first. The span of an
-    execution that ``is_running`` ends with its start, so there the time is that until its newest event.
+    No operator had paused what would have run either. The span of an execution that ``is_running`` ends with its start,
+    so there the time is that until its newest event.
     """
     begin = span.start_time.ToNanoseconds()
-    end = _latest(span, times) if is_running else span.end_time.ToNanoseconds()
+    end = _latest(span, times.nodes) if is_running else span.end_time.ToNanoseconds()
     waited = list(_users(span))
-    running = _covered([*waited, *_attempts(times, end, from_start=False)], begin, end)
-    busy = [*waited, *_attempts(times, end, from_start=True)]
+    running = _covered([*waited, *_attempts(times.nodes, end, from_start=False)], begin, end)
+    busy = [*waited, *_attempts(times.nodes, end, from_start=True)]
     taken = _covered(busy, begin, end)
-    explained = _covered([*busy, *_pauses(actions, begin, end)], begin, end)
+    explained = _covered([*busy, *_paused(span.workflow_id, times, end)], begin, end)
     total = max(0, end - begin)
     parts = (total, taken - running, explained - taken, total - explained)
     return Share(*(part / _SECOND for part in parts))
 
 
-def _pauses(actions: Iterable[edits_pb2.OperatorAction], begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield when the execution as a whole was paused; a pause that was not ended lasts until ``end``."""
-    since: int | None = None
-    for action in reversed(list(actions)):
-        at = action.at.ToNanoseconds()
-        # Records outlive an execution that was removed, and another one can have its name.
-        if at < begin or not action.details or json.loads(action.details).get("kind") != _EXECUTION:
-            continue
-        if action.action == "pause" and since is None:  # A pause that is repeated only has another reason.
-            since = at
-        elif action.action == "resume" and since is not None:
-            yield since, at
-            since = None
-    if since is not None:
-        yield since, end
+def _paused(
+    execution: identifier_pb2.WorkflowExecutionIdentifier, times: records_pb2.NodeTimesResponse, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yield when pauses kept what was next from starting; a pause that was not ended lasts until ``end``."""
+    for pause in times.pauses:
+        of = pause.target
+        since = pause.since.ToNanoseconds()
+        until = pause.until.ToNanoseconds() if pause.HasField("until") else end
+        is_own = (of.project, of.domain, of.name) == (execution.project, execution.domain, execution.name)
+        if of.kind == pauses_pb2.PauseTarget.NODE and is_own:  # A node of an execution above is this one as a whole.
+            yield from _without(since, until, _on_their_way(times.nodes, of.node_id))
+        else:
+            yield since, until
+
+
+def _on_their_way(times: Iterable[records_pb2.NodeTimes], paused: str) -> Iterator[tuple[int, int]]:
+    """Yield when the engine was bringing a node to run that is neither the paused one nor below it."""
+    for row in times:
+        if row.node_id != paused and not row.node_id.startswith(f"{paused}-") and not row.HasField("element"):
+            following = row.started if row.HasField("started") else row.running
+            if row.HasField("queued") and following.ByteSize():
+                yield row.queued.ToNanoseconds(), following.ToNanoseconds()
+
+
+def _without(begin: int, end: int, others: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the parts of the time from ``begin`` to ``end`` that are in none of the other intervals."""
+    for first, last in sorted(others):
+        if first > begin:
+            yield begin, min(first, end)
+        begin = max(begin, last)
+        if begin >= end:
+            return
+    yield begin, end
 
 
 def _latest(span: metrics_pb2.Span, times: Sequence[records_pb2.NodeTimes]) -> int:

@@ -23,24 +23,27 @@ _sym_db = _symbol_database.Default()
 
 
 from flyteidl.core import identifier_pb2 as flyteidl_dot_core_dot_identifier__pb2
+from flytetemporal.contracts.v1 import pauses_pb2 as flytetemporal_dot_v1_dot_pauses__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/records.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x10NodeTimesRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x10\n\x08\x65lements\x18\x02 \x01(\x08\"N\n\x11NodeTimesResponse\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x1b.flytetemporal.v1.NodeTimes\x12\r\n\x05notes\x18\x02 \x03(\t\"\xef\x02\n\tNodeTimes\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x07\x61ttempt\x18\x02 \x01(\rH\x00\x88\x01\x01\x12*\n\x06queued\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndispatched\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07running\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reported\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07\x65lement\x18\t \x01(\rH\x01\x88\x01\x01\x42\n\n\x08_attemptB\n\n\x08_element\"\xbd\x01\n\x0eHistoryRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05shard\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x13\n\x0bwith_values\x18\x04 \x01(\x08\x12\x14\n\x0cwith_numbers\x18\x05 \x01(\x08\x12\x0c\n\x04kept\x18\x06 \x03(\t\x12\x12\n\nfiller_key\x18\x07 \x01(\x0c\"_\n\x0bHistoryPage\x12\x0f\n\x07history\x18\x01 \x01(\x0c\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0e\n\x06shards\x18\x04 \x03(\t\x12\x10\n\x08left_out\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lytetemporal/v1/records.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1d\x66lytetemporal/v1/pauses.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x10NodeTimesRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x10\n\x08\x65lements\x18\x02 \x01(\x08\"|\n\x11NodeTimesResponse\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x1b.flytetemporal.v1.NodeTimes\x12\r\n\x05notes\x18\x02 \x03(\t\x12,\n\x06pauses\x18\x03 \x03(\x0b\x32\x1c.flytetemporal.v1.PausedTime\"\x91\x01\n\nPausedTime\x12-\n\x06target\x18\x01 \x01(\x0b\x32\x1d.flytetemporal.v1.PauseTarget\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x02\n\tNodeTimes\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x07\x61ttempt\x18\x02 \x01(\rH\x00\x88\x01\x01\x12*\n\x06queued\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndispatched\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07running\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reported\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07\x65lement\x18\t \x01(\rH\x01\x88\x01\x01\x42\n\n\x08_attemptB\n\n\x08_element\"\xbd\x01\n\x0eHistoryRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05shard\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x13\n\x0bwith_values\x18\x04 \x01(\x08\x12\x14\n\x0cwith_numbers\x18\x05 \x01(\x08\x12\x0c\n\x04kept\x18\x06 \x03(\t\x12\x12\n\nfiller_key\x18\x07 \x01(\x0c\"_\n\x0bHistoryPage\x12\x0f\n\x07history\x18\x01 \x01(\x0c\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0e\n\x06shards\x18\x04 \x03(\t\x12\x10\n\x08left_out\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flytetemporal.v1.records_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NODETIMESREQUEST']._serialized_start=117
-  _globals['_NODETIMESREQUEST']._serialized_end=219
-  _globals['_NODETIMESRESPONSE']._serialized_start=221
-  _globals['_NODETIMESRESPONSE']._serialized_end=299
-  _globals['_NODETIMES']._serialized_start=302
-  _globals['_NODETIMES']._serialized_end=669
-  _globals['_HISTORYREQUEST']._serialized_start=672
-  _globals['_HISTORYREQUEST']._serialized_end=861
-  _globals['_HISTORYPAGE']._serialized_start=863
-  _globals['_HISTORYPAGE']._serialized_end=958
+  _globals['_NODETIMESREQUEST']._serialized_start=148
+  _globals['_NODETIMESREQUEST']._serialized_end=250
+  _globals['_NODETIMESRESPONSE']._serialized_start=252
+  _globals['_NODETIMESRESPONSE']._serialized_end=376
+  _globals['_PAUSEDTIME']._serialized_start=379
+  _globals['_PAUSEDTIME']._serialized_end=524
+  _globals['_NODETIMES']._serialized_start=527
+  _globals['_NODETIMES']._serialized_end=894
+  _globals['_HISTORYREQUEST']._serialized_start=897
+  _globals['_HISTORYREQUEST']._serialized_end=1086
+  _globals['_HISTORYPAGE']._serialized_start=1088
+  _globals['_HISTORYPAGE']._serialized_end=1183
 # @@protoc_insertion_point(module_scope)

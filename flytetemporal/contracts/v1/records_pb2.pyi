@@ -1,6 +1,7 @@
 import datetime
 
 from flyteidl.core import identifier_pb2 as _identifier_pb2
+from flytetemporal.contracts.v1 import pauses_pb2 as _pauses_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -19,12 +20,24 @@ class NodeTimesRequest(_message.Message):
     def __init__(self, execution_id: _Optional[_Union[_identifier_pb2.WorkflowExecutionIdentifier, _Mapping]] = ..., elements: _Optional[bool] = ...) -> None: ...
 
 class NodeTimesResponse(_message.Message):
-    __slots__ = ("nodes", "notes")
+    __slots__ = ("nodes", "notes", "pauses")
     NODES_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    PAUSES_FIELD_NUMBER: _ClassVar[int]
     nodes: _containers.RepeatedCompositeFieldContainer[NodeTimes]
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, nodes: _Optional[_Iterable[_Union[NodeTimes, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    pauses: _containers.RepeatedCompositeFieldContainer[PausedTime]
+    def __init__(self, nodes: _Optional[_Iterable[_Union[NodeTimes, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., pauses: _Optional[_Iterable[_Union[PausedTime, _Mapping]]] = ...) -> None: ...
+
+class PausedTime(_message.Message):
+    __slots__ = ("target", "since", "until")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    target: _pauses_pb2.PauseTarget
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, target: _Optional[_Union[_pauses_pb2.PauseTarget, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class NodeTimes(_message.Message):
     __slots__ = ("node_id", "attempt", "queued", "dispatched", "started", "running", "ended", "reported", "element")

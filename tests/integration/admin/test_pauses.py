@@ -21,7 +21,7 @@ from flytetemporal.admin.base.models import (
     PauseRow,
     ProjectRow,
 )
-from flytetemporal.admin.control import operations, pauses, sweep_pending
+from flytetemporal.admin.control import operations, pause_times, pauses, sweep_pending
 from flytetemporal.admin.control.findings import Findings
 from flytetemporal.admin.executions import delivery, pausing
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
@@ -476,3 +476,52 @@ async def test_a_resumption_says_whether_anything_was_paused_and_which_nodes_sti
 
     assert (first.was_paused, again.was_paused) == (True, False)
     assert [left.target for left in first.remaining] == [of_node]
+
+
+async def paused_times(deps: Dependencies, name: str) -> list[tuple[str, str, bool]]:
+    """Return kind and node of the pauses that an execution had, and whether they have ended."""
+    async with deps.sessions() as session:
+        found = await pause_times.read(session, identifier(name))
+    assert all(not time.HasField("until") or time.since.ToNanoseconds() <= time.until.ToNanoseconds() for time in found)
+    return [(Target.Kind.Name(time.target.kind), time.target.node_id, time.HasField("until")) for time in found]
+
+
+async def test_the_times_of_an_execution_have_every_pause_that_applied_to_it(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    async with deps.sessions.begin() as session:
+        plan = LaunchPlanRow(
+            project=PROJECT, domain=DOMAIN, name="lp", version="v1", digest="", spec=b"", closure=b""
+        )  # fmt: skip
+        session.add(plan)
+        await session.flush()
+        number = int(plan.id)
+    parent = await record(deps, engine, "e1", launch_plan_id=number)
+    above = await add_node(deps, "e1", "n0")
+    await add_node(deps, "e1", "n1")
+    await record(deps, engine, "child", source_execution_id=parent, parent_node_execution_id=above)
+    plan_target = Target(kind=Target.LAUNCH_PLAN, project=PROJECT, domain=DOMAIN, name="lp")
+    for target in (of_project(), of_project(DOMAIN), plan_target, of_execution(), of_node("n0"), of_node("n1")):
+        await pause(deps, target)
+        await pause(deps, target, reason="another one")
+        await resume(deps, target)
+    await pause(deps, of_project("production"))
+    await pause(deps, of_execution())
+
+    wide = [("PROJECT", "", True), ("PROJECT", "", True), ("LAUNCH_PLAN", "", True), ("EXECUTION", "", True)]
+    assert await paused_times(deps, "e1") == [
+        *wide, ("NODE", "n0", True), ("NODE", "n1", True), ("EXECUTION", "", False)
+    ]  # fmt: skip
+    assert await paused_times(deps, "child") == [*wide, ("NODE", "n0", True), ("EXECUTION", "", False)]
+
+
+async def test_pauses_of_a_removed_execution_are_not_those_of_another_one_of_its_name(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await record(deps, engine, "e1")
+    await pause(deps, of_execution())
+    async with deps.sessions.begin() as session:
+        await session.execute(text("DELETE FROM executions"))
+    await record(deps, engine, "e1")
+
+    assert await paused_times(deps, "e1") == []

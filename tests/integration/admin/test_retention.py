@@ -56,7 +56,7 @@ class Kept:
         self.catalog = Catalog(self.deps.sessions, self.deps.blobs, CatalogSettings())
         self.cached_outputs = upkeep_loops.cached_outputs(self.catalog)
 
-    async def execution(self, phase: str = "SUCCEEDED", **columns: object) -> ExecutionId:
+    async def execution(self, phase: str = "SUCCEEDED", **columns: Any) -> ExecutionId:
         """Record an execution that ended an hour ago, with a node, a task and files."""
         execution_id = await self.installation.record("succeeds", phase, None, **columns)
         key = dict(zip(("execution_project", "execution_domain", "execution_name"), _key(execution_id), strict=True))

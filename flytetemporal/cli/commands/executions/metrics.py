@@ -8,7 +8,7 @@ from flyteidl.core import identifier_pb2
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.views import listing, moments, operator_actions, spans
+from flytetemporal.cli.views import listing, moments, spans
 from flytetemporal.contracts.v1 import records_pb2
 from flytetemporal.idl import phases
 
@@ -35,8 +35,7 @@ def metrics(execution: str, depth: int, output: str, admin: Admin, *, elements: 
     request = records_pb2.NodeTimesRequest(execution_id=identifier, elements=elements)
     times = admin.call(GET_NODE_TIMES, request, records_pb2.NodeTimesResponse)
     is_running = _is_running(admin, identifier)
-    actions = operator_actions.read(admin, identifier).actions
-    share = spans.engine_share(tree.span, times.nodes, actions, is_running=is_running)
+    share = spans.engine_share(tree.span, times, is_running=is_running)
     found = {
         "span": printing.document(tree.span),
         **printing.document(times),

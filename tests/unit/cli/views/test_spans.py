@@ -5,7 +5,7 @@ from flyteidl.core import identifier_pb2, metrics_pb2
 from google.protobuf import timestamp_pb2
 
 from flytetemporal.cli.views import spans
-from flytetemporal.contracts.v1 import edits_pb2, records_pb2
+from flytetemporal.contracts.v1 import pauses_pb2, records_pb2
 
 
 def at(second: float) -> timestamp_pb2.Timestamp:
@@ -59,7 +59,8 @@ def test_an_element_is_named_with_its_map_task_and_starts_when_it_is_dispatched(
     element.element = 4
 
     assert list(spans.time_rows([element], at(0))) == [("n0 [4]", "0", "+2.0s", "", "1.0s", "", "6.0s", "")]
-    assert spans.engine_share(execution(), [element]).engine == 10, "it counts with its map task"
+    alone = records_pb2.NodeTimesResponse(nodes=[element])
+    assert spans.engine_share(execution(), alone).engine == 10, "it counts with its map task"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_an_element_is_named_with_its_map_task_and_starts_when_it_is_dispatched(
 def test_the_engine_has_the_time_in_which_nothing_of_the_user_ran(
     children: list[metrics_pb2.Span], times: list[records_pb2.NodeTimes], starting: float, engine: float
 ) -> None:
-    share = spans.engine_share(execution(*children), times)
+    share = spans.engine_share(execution(*children), records_pb2.NodeTimesResponse(nodes=times))
 
     assert (share.total, share.starting, share.engine) == (10, starting, engine)
 
@@ -88,35 +89,41 @@ def test_the_time_of_an_execution_that_runs_ends_with_its_newest_event() -> None
     started = metrics_pb2.Span(start_time=at(0), end_time=at(0), spans=[operation("NODE_SETUP", 0, 1)])
     times = [attempt("n0", started=1, running=2, ended=6), attempt("n1", started=8, running=9)]
 
-    share = spans.engine_share(started, times, is_running=True)
+    share = spans.engine_share(started, records_pb2.NodeTimesResponse(nodes=times), is_running=True)
 
     assert (share.total, share.starting, share.engine) == (9, 2, 3)
 
 
-def action(verb: str, second: float, kind: str = "EXECUTION") -> edits_pb2.OperatorAction:
-    return edits_pb2.OperatorAction(action=verb, at=at(second), details=f'{{"kind": "{kind}"}}')
+def paused(since: float, until: float | None = None, **target: str) -> records_pb2.PausedTime:
+    of = pauses_pb2.PauseTarget(**{"kind": "EXECUTION", "name": "e1", **target})
+    return records_pb2.PausedTime(target=of, since=at(since), until=at(until) if until is not None else None)
 
 
 @pytest.mark.parametrize(
-    ("actions", "paused", "engine"),
+    ("pauses", "seconds", "engine"),
     [
-        ([action("pause", 4), action("resume", 9)], 3, 3),
-        ([action("pause", 7), action("pause", 8), action("resume", 9)], 2, 4),
-        ([action("pause", 7)], 3, 3),
-        ([action("pause", 3), action("resume", 5)], 0, 6),
-        ([action("pause", 6), action("resume", 7), action("pause", 8), action("resume", 9)], 2, 4),
-        (
-            [action("pause", 7, "NODE"), action("pause", 7, "LAUNCH_PLAN"), edits_pb2.OperatorAction(action="edit")],
-            0,
-            6,
-        ),
-        # Left by a removed execution of the same name.
-        ([action("pause", -5)], 0, 6),
+        ([paused(4, 9)], 3, 3),
+        ([paused(7)], 3, 3),
+        ([paused(-5, 1)], 1, 5),
+        ([paused(6, 7), paused(8, 9)], 2, 4),
+        # Two pauses at the same time count once.
+        ([paused(6, 9), paused(8, 10, kind="LAUNCH_PLAN", name="p")], 4, 2),
+        ([paused(6, 9, kind="PROJECT", name="")], 3, 3),
+        ([paused(6, 9, kind="NODE", node_id="n1")], 3, 3),
+        # Its own attempt cannot start meanwhile; the engine is not what holds it.
+        ([paused(0, 2, kind="NODE", node_id="n0")], 2, 4),
+        # Another node was on its way for a second.
+        ([paused(0, 2, kind="NODE", node_id="n1")], 1, 5),
+        # A node of the execution above, which has launched this one.
+        ([paused(0, 2, kind="NODE", node_id="n1", name="e0")], 2, 4),
     ],
 )
-def test_the_time_in_which_an_operator_had_paused_the_execution_is_not_that_of_the_engine(
-    actions: list[edits_pb2.OperatorAction], paused: float, engine: float
+def test_the_time_in_which_an_operator_had_paused_what_was_next_is_not_that_of_the_engine(
+    pauses: list[records_pb2.PausedTime], seconds: float, engine: float
 ) -> None:
-    share = spans.engine_share(execution(), [attempt("n0", started=2, running=2, ended=6)], actions[::-1])
+    ran = attempt("n0", queued=1, started=2, running=2, ended=6)
+    times = records_pb2.NodeTimesResponse(nodes=[ran], pauses=pauses)
 
-    assert (share.total, share.paused, share.engine) == (10, paused, engine)
+    share = spans.engine_share(execution(), times)
+
+    assert (share.total, share.paused, share.engine) == (10, seconds, engine)
