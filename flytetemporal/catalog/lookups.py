@@ -1,7 +1,7 @@
 """Lookups of many artifacts at once, by their tags: one statement, whatever their number."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,13 +45,12 @@ async def look_up(deps: Catalog, request: operations.LookUpRequest) -> operation
     _check(request)
     async with deps.sessions() as session:
         rows = await _rows(session, request)
-    room = _Room(_MAX_BYTES)
     found = await concurrency.for_each(
-        lambda number: _first(deps, request.keys[number], rows.get(number, {}), room),
+        lambda number: _first(deps, request.keys[number], rows.get(number, {})),
         range(len(request.keys)),
         _READS_AT_ONCE,
     )
-    return operations.LookUpResponse(found=found)
+    return operations.LookUpResponse(found=_fitting(found))
 
 
 def _check(request: operations.LookUpRequest) -> None:
@@ -65,19 +64,16 @@ def _check(request: operations.LookUpRequest) -> None:
             checks.check_given(tag, "tagName")
 
 
-@dataclass(slots=True)
-class _Room:
-    """The bytes that are left in a response."""
-
-    left: int
-
-    def take(self, data: datacatalog.Artifact) -> bool:
-        """Take the room for an artifact's data; return whether there is enough."""
-        size = data.ByteSize()
-        if size > self.left:
-            return False
-        self.left -= size
-        return True
+def _fitting(found: Iterable[operations.LookedUp]) -> Iterator[operations.LookedUp]:
+    """Yield what is found, in the order of the keys, without the artifacts for which a response has no room."""
+    left = _MAX_BYTES
+    for one in found:
+        size = one.artifact.ByteSize()
+        if size > left:
+            yield operations.LookedUp(left_out=True)
+            continue
+        left -= size
+        yield one
 
 
 async def _rows(session: AsyncSession, request: operations.LookUpRequest) -> Mapping[int, Mapping[str, _Found]]:
@@ -130,9 +126,7 @@ def _query() -> Select[Any]:
     return select(wanted.c.position, *found.c).select_from(wanted).join(found, onclause=true())
 
 
-async def _first(
-    deps: Catalog, key: operations.LookUpKey, found: Mapping[str, _Found], room: _Room
-) -> operations.LookedUp:
+async def _first(deps: Catalog, key: operations.LookUpKey, found: Mapping[str, _Found]) -> operations.LookedUp:
     """Return the artifact of the first tag that names one that can be used."""
     for tag in key.tags:
         if tag not in found:
@@ -140,11 +134,9 @@ async def _first(
         try:
             artifact = await _artifact(deps, key.dataset, tag, found[tag])
         except errors.ValueTooLarge:
-            artifact = None
+            return operations.LookedUp(left_out=True)
         except errors.NotFound:
             continue
-        if artifact is None or not room.take(artifact):
-            return operations.LookedUp(left_out=True)
         dataset = datacatalog.Metadata(key_map=found[tag].dataset_key_map)
         return operations.LookedUp(tag=tag, artifact=artifact, dataset_metadata=dataset)
     return operations.LookedUp()
