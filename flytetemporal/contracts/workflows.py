@@ -18,6 +18,8 @@ EDIT = "edit"
 PAUSES = "pauses"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
+# Why a worker refuses a query; see ``cli/wiring/workflow_runner``.
+QUERY_IS_AHEAD = "the query came with events that no workflow task has handled yet; repeat it"
 SWEEPER_WORKFLOW = "SweeperWorkflow"
 # The rounds of one loop of the control worker.
 UPKEEP_WORKFLOW = "UpkeepWorkflow"

@@ -78,6 +78,10 @@ _ACTIVITY_STATES = {
 }
 
 
+class _QueryIsAhead(Unavailable):
+    """A query brought events to the workflow that no workflow task has handled yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class PendingActivity:
     """An activity of a running workflow that has not ended.
@@ -274,14 +278,23 @@ class Engine:
             NotFound: the workflow does not run.
             Unavailable: Temporal or every worker fails to answer in time, or the query fails.
         """
-        handle = self._handle(execution_id)
-        query = handle.query(
+        try:
+            return await self._query_waits(execution_id, node_id)
+        except _QueryIsAhead:
+            # Temporal keeps this one until the workflow task has handled the events.
+            return await self._query_waits(execution_id, node_id)
+
+    async def _query_waits(
+        self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, node_id: str
+    ) -> operations_pb2.Waits:
+        query = self._handle(execution_id).query(
             workflows.QUERY_WAITS, node_id, result_type=operations_pb2.Waits, rpc_timeout=QUERY_TIMEOUT
         )
         try:
             return await _answer(query, execution_id)
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as e:
-            raise Unavailable(f"the workflow of {execution_id.name} does not answer queries: {e}") from e
+            failure = _QueryIsAhead if workflows.QUERY_IS_AHEAD in str(e) else Unavailable
+            raise failure(f"the workflow of {execution_id.name} does not answer queries: {e}") from e
 
     async def edit(
         self, execution_id: identifier_pb2.WorkflowExecutionIdentifier, command: edits_pb2.EditCommand

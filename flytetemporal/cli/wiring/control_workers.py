@@ -8,7 +8,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from flytetemporal.activities.heartbeats import HeartbeatInterceptor
 from flytetemporal.activities.interceptor import ErrorInterceptor
@@ -21,6 +21,7 @@ from flytetemporal.admin.upkeep.loops import Loop, UpkeepActivities
 from flytetemporal.cli.serving import background
 from flytetemporal.cli.wiring import connections, deployments
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
+from flytetemporal.cli.wiring.workflow_runner import WorkflowRunner
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import upkeep_pb2
@@ -50,7 +51,7 @@ async def control_worker(deps: Dependencies, settings: TemporalSettings, loops: 
             *ScheduledLaunchActivities(deps).all(),
             *BackfillActivities(deps).all(),
         ],
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        unsandboxed_workflow_runner=WorkflowRunner(),
         interceptors=[ErrorInterceptor(), HeartbeatInterceptor()],
         deployment_config=deployments.unversioned(settings),
     )

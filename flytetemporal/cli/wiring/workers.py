@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkerTuner
+from temporalio.worker import Interceptor, Worker, WorkerTuner
 
 from flytetemporal.activities.arrays import ArrayActivities
 from flytetemporal.activities.caching.dynamic_outputs import DynamicOutputs
@@ -27,6 +27,7 @@ from flytetemporal.activities.tasks import TaskActivities
 from flytetemporal.cli.wiring import connections, deployments, lost_workers, plugins, slots
 from flytetemporal.cli.wiring.deadlock_timeout import set_deadlock_timeout
 from flytetemporal.cli.wiring.held_work import HeldWorkInterceptor
+from flytetemporal.cli.wiring.workflow_runner import WorkflowRunner
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
 from flytetemporal.rpc.admin_client import AdminClient
@@ -104,8 +105,7 @@ def _engine_worker(
         task_queue=workflows.engine_queue(settings.temporal.cluster),
         workflows=[ExecutionWorkflow, ArrayWorkflow],
         activities=activities,
-        # The interpreter is our own pure code (see the import contracts); the sandbox would cost half its speed.
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        unsandboxed_workflow_runner=WorkflowRunner(),
         interceptors=[notes, ErrorInterceptor(), HeartbeatInterceptor()],
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
