@@ -3,10 +3,10 @@ BIN := $(VENV)/bin
 PROTO_CHECK := .state/generated
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz protos format clean
+.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz k8s-build protos format clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.complete: pyproject.toml constraints.txt scripts/create_env.sh
 	@echo "Creating $(VENV) ..."
@@ -22,6 +22,7 @@ dev: env ## Start everything and leave it running
 	@$(BIN)/flytetemporal dev
 
 test: env ## Run all tests
+	@$(BIN)/python -m clusters build --if-possible etcd kube-apiserver
 	@$(BIN)/pytest
 
 check: lint types imports generated docs ## Run all checks except the tests
@@ -55,6 +56,9 @@ faults: env ## Kill every process at random during a thousand executions, and ch
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
 	@$(BIN)/python -m tests.fuzz
+
+k8s-build: env ## Build the programs of Kubernetes from Go modules, into ~/.cache/flytetemporal
+	@$(BIN)/python -m clusters build
 
 protos: env ## Generate flytetemporal/contracts/v1
 	$(BIN)/python scripts/generate_protos.py

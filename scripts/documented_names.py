@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("flytetemporal", "tests", "protos", "docs", "scripts", "examples", "bench", "faults")
+FOLDERS = ("flytetemporal", "tests", "protos", "docs", "scripts", "examples", "bench", "clusters", "faults")
 _CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("flytetemporal/*/__init__.py")))
 _REFERENCE = re.compile(rf"`((?:{'|'.join((*FOLDERS, *PACKAGES))})/[\w./-]*)(?:::([\w.]+))?`")

@@ -9,7 +9,7 @@ settings.load_profile("untimed")
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("container_engines", "engine", "installation", "postgres", "s3", "stack", "temporal")
+    for name in ("container_engines", "engine", "installation", "kubernetes", "postgres", "s3", "stack", "temporal")
 ]
 
 
