@@ -1,6 +1,7 @@
 """A task attempt as the workflow has scheduled it: its names, its places, and the context for its plugin. Pure."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
@@ -9,7 +10,7 @@ from flytetemporal.contracts import memory_rules
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest, ValueTooLarge
 from flytetemporal.idl import locations, offloading, quantities, times
-from flytetemporal.plugins import command_template, environment, resources
+from flytetemporal.plugins import command_template, environment, pod_targets, resources
 from flytetemporal.plugins.protocol import BAD_SPECIFICATION, Rejected, TaskContext, specification_checked
 
 # Linux accepts no longer argument of a process (MAX_ARG_STRLEN, which includes the byte that terminates it).
@@ -26,7 +27,9 @@ class Attempt:
     @property
     def resources(self) -> tasks_pb2.Resources:
         """The resources of the attempt: the container's, the overrides of its node, and memory that was raised."""
-        merged = resources.merged(self.task.container.resources, self.request.overrides.resources)
+        own = self._pod if pod_targets.has_pod(self.task) else None
+        given = self.task.container.resources if own is None else pod_targets.primary_resources(own)
+        merged = resources.merged(given, self.request.overrides.resources)
         raised = self.request.memory_bytes
         return resources.with_memory(merged, raised) if raised else merged
 
@@ -68,8 +71,25 @@ class Attempt:
 
     @property
     def arguments(self) -> list[str]:
-        """The command of the container and its arguments, not yet rendered."""
+        """The commands of all containers and their arguments, not yet rendered."""
+        own = self._pod
+        containers = () if own is None else own.containers()
+        parts = (one.get(part) or () for one in containers for part in ("command", "args"))
+        return [*self._command, *(str(argument) for part in parts for argument in part)]
+
+    @property
+    def _command(self) -> list[str]:
         return [*self.task.container.command, *self.task.container.args]
+
+    @property
+    def _pod(self) -> pod_targets.PodTarget | None:
+        """The pod that the task or its node describes; None if the task has a container, or a pod that is refused."""
+        with contextlib.suppress(Rejected):  # The plugin says why.
+            if self.request.overrides.pod_template.HasField("pod_spec"):
+                return pod_targets.overriding(self.request.overrides.pod_template, self.task.id.name)
+            if pod_targets.has_pod(self.task):
+                return pod_targets.of(self.task)
+        return None
 
     @property
     def reads_whole_inputs(self) -> bool:
@@ -115,8 +135,12 @@ class Attempt:
             Rejected: the command cannot be rendered, or no process accepts it.
         """
         request, task = self.request, self.task
-        with specification_checked():
-            command = command_template.render(self.arguments, self.places, inputs)
+
+        def render(arguments: Iterable[str]) -> tuple[str, ...]:
+            with specification_checked():
+                return command_template.render(arguments, self.places, inputs)
+
+        command = render(self._command)
         self._check_arguments(command, inputs)
         variables = environment.attempt_environment(request, task)
         if min_offloaded_bytes and offloading.reads_references(task):
@@ -135,6 +159,8 @@ class Attempt:
             raw_output_dir=request.raw_output_dir,
             timeout=times.limit(request.timeout),
             interruptible=request.interruptible,
+            request=request,
+            render=render,
         )
 
     def describe(self, problem: ValueTooLarge) -> str:

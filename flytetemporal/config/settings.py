@@ -12,6 +12,7 @@ from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.database import DatabaseSettings
 from flytetemporal.config.events import EventSettings
 from flytetemporal.config.notifications import NotificationSettings
+from flytetemporal.config.pods import PodSettings
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.triggers import TriggerSettings
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     catalog: CatalogSettings = CatalogSettings()
     worker: WorkerSettings = WorkerSettings()
+    pods: PodSettings = PodSettings()
     notifications: NotificationSettings = NotificationSettings()
     triggers: TriggerSettings = TriggerSettings()
     events: EventSettings = EventSettings()

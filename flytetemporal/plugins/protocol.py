@@ -7,14 +7,15 @@ outputs belong to the activity, not to the plugin.
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2, tasks_pb2
 
+from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import InvalidRequest
 
 TaskPhase = core_execution_pb2.TaskExecution
@@ -68,6 +69,13 @@ class TaskContext:
     timeout: timedelta
     """Zero: no limit. The activity enforces it; a plugin can pass it on to what it starts."""
     interruptible: bool
+    request: execution_pb2.TaskAttempt = field(default_factory=execution_pb2.TaskAttempt)
+    """The request of the workflow, with settings and overrides that only some plugins need."""
+    render: Callable[[Iterable[str]], tuple[str, ...]] = tuple
+    """Replaces the templates in arguments that are not those of the container.
+
+    Raises ``Rejected`` if an argument names an input that does not exist or has no text form.
+    """
 
     @property
     def key(self) -> str:

@@ -1,0 +1,80 @@
+"""Names, labels and annotations of pods. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flytetemporal.config.pods import PodSettings
+from flytetemporal.plugins.pod_targets import PRIMARY, SIDECAR, Json, PodTarget
+from flytetemporal.plugins.pods import naming
+from flytetemporal.plugins.protocol import TaskContext
+from flytetemporal.plugins.registry import RAW_CONTAINER
+
+MANAGED_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "flytetemporal"
+LEASE_LABEL = "flytetemporal.io/lease"
+ATTEMPT_ANNOTATION = "flytetemporal.io/attempt"
+START_ANNOTATION = "flytetemporal.io/start"
+SELECTOR = f"{MANAGED_LABEL}={MANAGED_BY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The worker and the call that make a pod."""
+
+    lease: str
+    start: str
+    """Unique to one call of the plugin, so that it recognizes a pod whose creation it was not told of."""
+
+
+def of_pod(context: TaskContext, target: PodTarget, settings: PodSettings, owner: Owner, base: Json) -> Json:
+    """Return the metadata of an attempt's pod; ``base`` is that of the pod template it is based on."""
+    task, settings_of_run = context.template, context.request.settings
+    own = task.metadata.metadata
+    annotations: dict[str, str] = {
+        **(base.get("annotations") or {}),
+        **settings.default_annotations,
+        **target.annotations,
+        **_primary(context, target),
+        **own.annotations,
+        **settings_of_run.annotations.values,
+        ATTEMPT_ANNOTATION: context.key,
+        START_ANNOTATION: owner.start,
+    }
+    labels: dict[str, str] = {
+        **(base.get("labels") or {}),
+        **settings.default_labels,
+        **target.labels,
+        **own.labels,
+        **_of_execution(context),
+        MANAGED_LABEL: MANAGED_BY,
+        LEASE_LABEL: owner.lease,
+    }
+    return {
+        "name": naming.pod_name(context.name),
+        "namespace": context.request.settings.namespace,
+        "labels": labels,
+        "annotations": annotations,
+    }
+
+
+def _primary(context: TaskContext, target: PodTarget) -> Mapping[str, str]:
+    """Return the annotation of pods that end with their primary container."""
+    kind, count = context.template.type, len(target.spec["containers"])
+    ends_with_primary = kind == SIDECAR or (count == 1 and kind != RAW_CONTAINER)
+    return {PRIMARY: target.primary} if ends_with_primary else {}
+
+
+def _of_execution(context: TaskContext) -> Mapping[str, str]:
+    node = context.node_execution_id
+    names = {
+        "domain": node.execution_id.domain,
+        "execution-id": node.execution_id.name,
+        "project": node.execution_id.project,
+        "workflow-name": context.request.workflow_id.name,
+        "node-id": node.node_id,
+        "task-name": context.template.id.name,
+    }
+    return {
+        **context.request.settings.labels.values,
+        **{name: naming.label_value(value) for name, value in names.items()},
+        "interruptible": "true" if context.interruptible else "false",
+    }
