@@ -1,6 +1,4 @@
-"""The object store: bytes and protobuf messages by URI. The only door to fsspec.
-
-Absolute paths, ``file://``, ``s3://`` and ``gs://`` work; errors of the store's libraries become ours here.
+"""The object store: bytes and protobuf messages by URI. ``addresses`` says which URIs it has, and what opens them.
 
 Methods that touch the store run in threads, because fsspec and files block. Cancelling one does not stop its thread:
 a write can still complete afterwards, but readers never see a part of it.
@@ -17,11 +15,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar
 
-import fsspec
 from google.protobuf.message import DecodeError, Message
 
-from flytetemporal.errors import AlreadyExists, FlyteError, Internal, InvalidRequest, NotFound, Unavailable
-from flytetemporal.storage import failures, folders, listing, local_files
+from flytetemporal.errors import AlreadyExists, Internal, InvalidRequest, NotFound, Unavailable
+from flytetemporal.storage import folders, listing, local_files
+from flytetemporal.storage.addresses import Addresses, is_below, local_path
 from flytetemporal.storage.concurrency import for_each
 from flytetemporal.storage.listing import Page
 
@@ -32,17 +30,8 @@ P = ParamSpec("P")
 MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
 # The store's own timeouts are shorter; this one is for calls that hang nevertheless.
 READ_SECONDS = 300
-# By default botocore makes up to five tries of 60 s each, and presigns links in version 2, which leaves out headers.
-S3_CONFIG = {
-    "connect_timeout": 10,
-    "read_timeout": 30,
-    "retries": {"max_attempts": 2},
-    "signature_version": "s3v4",
-}
 # Messages from this size on are parsed in threads.
 _LARGE_BYTES = 256 * 1024
-# Of Linux; S3 and GCS have 1,024.
-_MAX_URI_BYTES = 4095
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
@@ -60,10 +49,8 @@ class BlobStore:
             confined_to: Prefixes of allowed URIs besides the root; all others are refused. None allows every URI, which
                 is safe only if no URI comes from clients or tasks.
         """
-        self.root = root.rstrip("/")
-        self._options = dict(options or {})
-        self._prefixes = None if confined_to is None else [self.root, *(p.rstrip("/") for p in confined_to if p)]
-        self._scheme = root.split("://", 1)[0]
+        self._addresses = Addresses(root, options, confined_to)
+        self.root = self._addresses.root
 
     async def read(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
         """Return the object's bytes.
@@ -120,7 +107,7 @@ class BlobStore:
             with path.open("rb") as source:
                 self._copy_sync(uri, source)
 
-        with self._translated(str(path)):
+        with self._addresses.translated(str(path)):
             await asyncio.to_thread(copy)
 
     async def tree(self, uri: str) -> list[str]:
@@ -137,7 +124,7 @@ class BlobStore:
 
     async def delete_all(self, folder: str, names: Sequence[str]) -> None:
         """Delete a few objects of one folder, as far as they exist."""
-        if self.local_path(folder) is not None:
+        if local_path(folder) is not None:
             await asyncio.to_thread(self._delete_all_sync, folder, names)  # A thread each costs more than the files.
         else:
             await for_each(self.delete, [f"{folder}/{name}" for name in names], at_once=max(1, len(names)))
@@ -152,7 +139,7 @@ class BlobStore:
         Raises:
             LinkedFolder: the folder is a link.
         """
-        if self.local_path(folder) is None:
+        if local_path(folder) is None:
             return set(names)
         return await self._in_time(folder, self._present_sync, folder, names)
 
@@ -185,7 +172,7 @@ class BlobStore:
 
     async def write_messages(self, files: Sequence[tuple[str, Message]]) -> None:
         """Write a few messages, each as ``write_message`` does."""
-        if all(self.local_path(uri) is not None for uri, _ in files):
+        if all(local_path(uri) is not None for uri, _ in files):
             await asyncio.to_thread(self._write_messages_sync, files)  # A thread each costs more than small files.
         else:
             await for_each(lambda file: self.write_message(*file), files, at_once=max(1, len(files)))
@@ -198,11 +185,15 @@ class BlobStore:
 
     def owns(self, uri: str) -> bool:
         """Whether ``uri`` is below the root, without ``..`` in its path."""
-        return _is_below(uri, self.root)
+        return is_below(uri, self.root)
 
     def local_path(self, uri: str) -> Path | None:
         """Return the path of an absolute path or ``file://`` URI, None for URIs of other stores."""
-        return Path(uri.removeprefix("file://")) if uri.startswith(("file://", "/")) else None
+        return local_path(uri)
+
+    def check_address(self, uri: str) -> None:
+        """Check a URI, parts of which can come from clients and tasks. Raises ``InvalidRequest``."""
+        self._addresses.check(uri)
 
     async def _in_time(self, uri: str, operation: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Run a blocking read in a thread, and wait at most ``READ_SECONDS`` for it."""
@@ -214,14 +205,14 @@ class BlobStore:
 
     def read_sync(self, uri: str, limit_bytes: int = MAX_READ_BYTES) -> bytes:
         """Read an object, blocking; call it in threads only."""
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is not None:
                 try:
-                    return local_files.read(path, self._local_root(path), limit_bytes)
+                    return local_files.read(path, self._addresses.local_root(path), limit_bytes)
                 except IsADirectoryError as e:
                     raise InvalidRequest(f"{uri} is a directory, not a file") from e
-            filesystem = self._filesystem(uri)
+            filesystem = self._addresses.filesystem(uri)
             if limit_bytes < MAX_READ_BYTES and filesystem.size(uri) > limit_bytes:
                 raise local_files.too_large(uri, limit_bytes)
             data: bytes = filesystem.cat_file(uri)
@@ -229,12 +220,12 @@ class BlobStore:
 
     def write_sync(self, uri: str, data: bytes) -> None:
         """Write an object, blocking; call it in threads only."""
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is None:
-                self._filesystem(uri).pipe_file(uri, data)
+                self._addresses.filesystem(uri).pipe_file(uri, data)
                 return
-            with local_files.replacing(path, self._local_root(path)) as file:
+            with local_files.replacing(path, self._addresses.local_root(path)) as file:
                 file.write(data)
 
     def _write_message_sync(self, uri: str, message: Message) -> None:
@@ -246,108 +237,111 @@ class BlobStore:
 
     def _create_sync(self, uri: str, source: IO[bytes]) -> bool:
         """Write an object, blocking; return whether it is new. What exists stays as it is, in a store of files."""
-        path = self.local_path(uri)
+        path = local_path(uri)
         if path is None:
             self._copy_sync(uri, source)
             return True
-        with self._translated(uri):
+        with self._addresses.translated(uri):
             try:
-                with local_files.creating(path, self._local_root(path)) as target:
+                with local_files.creating(path, self._addresses.local_root(path)) as target:
                     shutil.copyfileobj(source, target)
             except FileExistsError:
                 return False
         return True
 
     def _md5_sync(self, uri: str) -> bytes:
-        with self._open_sync(uri) as file, self._translated(uri):
+        with self._open_sync(uri) as file, self._addresses.translated(uri):
             # The type of opened files has no readinto, which every one of them has.
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))  # type: ignore[arg-type]
         return found.digest()
 
     def _copy_sync(self, uri: str, source: IO[bytes]) -> None:
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is None:
-                with self._filesystem(uri).open(uri, "wb") as target:
+                with self._addresses.filesystem(uri).open(uri, "wb") as target:
                     shutil.copyfileobj(source, target)
                 return
-            with local_files.replacing(path, self._local_root(path)) as target:
+            with local_files.replacing(path, self._addresses.local_root(path)) as target:
                 shutil.copyfileobj(source, target)
 
     def _download_sync(self, uri: str, path: Path) -> None:
-        with self._translated(uri):
-            source = self.local_path(uri)
+        with self._addresses.translated(uri):
+            source = local_path(uri)
             if source is not None:
-                with local_files.open_regular(source, self._local_root(source)) as file, path.open("wb") as target:
+                with (
+                    local_files.open_regular(source, self._addresses.local_root(source)) as file,
+                    path.open("wb") as target,
+                ):
                     shutil.copyfileobj(file, target)
             else:
-                self._filesystem(uri).get_file(uri, str(path))
+                self._addresses.filesystem(uri).get_file(uri, str(path))
 
     def _tree_sync(self, uri: str) -> list[str]:
-        with self._translated(uri):
-            folder = self.local_path(uri)
+        with self._addresses.translated(uri):
+            folder = local_path(uri)
             if folder is not None:
                 found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
                 return sorted(path.relative_to(folder).as_posix() for path in found)
             base = uri.split("://", 1)[1].strip("/") + "/"
-            return sorted(name.lstrip("/").removeprefix(base) for name in self._filesystem(uri).find(uri))
+            return sorted(name.lstrip("/").removeprefix(base) for name in self._addresses.filesystem(uri).find(uri))
 
     def _page_sync(self, folder: str, after: str, limit: int) -> Page:
-        with self._translated(folder + "/"):
-            path = self.local_path(folder)
+        with self._addresses.translated(folder + "/"):
+            path = local_path(folder)
             if path is not None:
                 return listing.of_files(path, after, limit)
-            return listing.of_objects(self._filesystem(folder), folder, after, limit)
+            return listing.of_objects(self._addresses.filesystem(folder), folder, after, limit)
 
     def _delete_sync(self, uri: str) -> None:
-        with contextlib.suppress(NotFound), self._translated(uri):
-            path = self.local_path(uri)
+        with contextlib.suppress(NotFound), self._addresses.translated(uri):
+            path = local_path(uri)
             if path is not None:
-                local_files.delete(path, self._local_root(path))
+                local_files.delete(path, self._addresses.local_root(path))
             else:
-                self._filesystem(uri).rm_file(uri)
+                self._addresses.filesystem(uri).rm_file(uri)
 
     def _delete_all_sync(self, folder: str, names: Sequence[str]) -> None:
-        with contextlib.suppress(NotFound), self._translated(folder):
+        with contextlib.suppress(NotFound), self._addresses.translated(folder):
             path = Path(folder.removeprefix("file://"))
-            local_files.delete_all(path, names, self._local_root(path))
+            local_files.delete_all(path, names, self._addresses.local_root(path))
 
     def _remove_below_sync(self, folder: str, keep: folders.Keep, limit: int) -> folders.Removed:
-        with self._translated(folder):
-            path = self.local_path(folder)
+        with self._addresses.translated(folder):
+            path = local_path(folder)
             if path is None:
-                return folders.remove_remote(self._filesystem(folder), folder, keep, limit)
-            return folders.remove_local(path, self._local_root(path), keep, limit)
+                return folders.remove_remote(self._addresses.filesystem(folder), folder, keep, limit)
+            return folders.remove_local(path, self._addresses.local_root(path), keep, limit)
 
     def _present_sync(self, folder: str, names: Collection[str]) -> set[str]:
-        with self._translated(folder):
+        with self._addresses.translated(folder):
             path = Path(folder.removeprefix("file://"))
             try:
-                return local_files.present(path, names, self._local_root(path))
+                return local_files.present(path, names, self._addresses.local_root(path))
             except FileNotFoundError:
                 return set()
             except NotADirectoryError:  # Reading says what that means.
                 return set(names)
 
     def _exists_sync(self, uri: str) -> bool:
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is not None:
-                return local_files.is_regular(path, self._local_root(path))
-            return bool(self._filesystem(uri).exists(uri))
+                return local_files.is_regular(path, self._addresses.local_root(path))
+            return bool(self._addresses.filesystem(uri).exists(uri))
 
     def _size_sync(self, uri: str) -> int:
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is not None:
-                return local_files.size_bytes(path, self._local_root(path))
-            return int(self._filesystem(uri).size(uri))
+                return local_files.size_bytes(path, self._addresses.local_root(path))
+            return int(self._addresses.filesystem(uri).size(uri))
 
     def _presign_sync(self, verb: str, uri: str, lifetime: timedelta, md5: bytes, only_new: bool) -> str:
         seconds = int(lifetime.total_seconds())
         encoded = base64.b64encode(md5).decode()
-        with self._translated(uri):
-            filesystem = self._filesystem(uri)
+        with self._addresses.translated(uri):
+            filesystem = self._addresses.filesystem(uri)
             if uri.startswith("s3://"):
                 method = "put_object" if verb == "PUT" else "get_object"
                 extra = {"ContentMD5": encoded} if md5 else {}
@@ -357,58 +351,9 @@ class BlobStore:
             return str(filesystem.sign(uri, expiration=seconds, method=verb, **extra))
 
     def _open_sync(self, uri: str) -> IO[bytes]:
-        with self._translated(uri):
-            path = self.local_path(uri)
+        with self._addresses.translated(uri):
+            path = local_path(uri)
             if path is not None:
-                return local_files.open_regular(path, self._local_root(path))
-            file: IO[bytes] = self._filesystem(uri).open(uri, "rb")
+                return local_files.open_regular(path, self._addresses.local_root(path))
+            file: IO[bytes] = self._addresses.filesystem(uri).open(uri, "rb")
             return file
-
-    def _local_root(self, path: Path) -> Path:
-        """Return the folder below which links on the way to ``path`` are not followed."""
-        for prefix in self._prefixes or [self.root]:
-            root = self.local_path(prefix)
-            if root is not None and path.is_relative_to(root):
-                return root
-        return path.parent
-
-    def check_address(self, uri: str) -> None:
-        """Check a URI, parts of which can come from clients and tasks: it must not lead out of the store."""
-        if ".." in uri.split("/") or "\0" in uri:
-            raise InvalidRequest(f"invalid address [{uri}]: it must not contain '..' or NUL")
-        # Files are opened folder by folder, so the kernel does not refuse what other programs cannot open.
-        if len(uri.encode()) > _MAX_URI_BYTES:
-            raise InvalidRequest(f"invalid address [{uri[:100]}...]: it has more than {_MAX_URI_BYTES} bytes")
-        if self._prefixes is not None and not any(_is_below(uri, prefix) for prefix in self._prefixes):
-            raise InvalidRequest(
-                f"address [{uri}] is outside of the object store [{self.root}] and of "
-                "FLYTETEMPORAL_STORAGE__READABLE_PREFIXES"
-            )
-
-    def _filesystem(self, uri: str) -> Any:
-        scheme = uri.split("://", 1)[0] if "://" in uri else ""
-        if scheme not in ("s3", "gs", "gcs", "memory"):
-            raise InvalidRequest(f"the object store cannot read [{uri}]: use an absolute path, file://, s3:// or gs://")
-        options = self._options if scheme == self._scheme else {}
-        if scheme == "s3":
-            options = {**options, "config_kwargs": {**S3_CONFIG, **options.get("config_kwargs", {})}}
-        return fsspec.filesystem(scheme, **options)
-
-    @contextlib.contextmanager
-    def _translated(self, uri: str) -> Any:
-        self.check_address(uri)
-        try:
-            yield
-        except FlyteError:
-            raise
-        except Exception as e:
-            meaning = failures.translated(e, uri)
-            if meaning is None:
-                raise
-            raise meaning from e
-
-
-def _is_below(uri: str, prefix: str) -> bool:
-    # flytekit writes file URIs as plain paths.
-    root, path = prefix.removeprefix("file://"), uri.removeprefix("file://")
-    return path.startswith(root + "/") and ".." not in path.split("/")

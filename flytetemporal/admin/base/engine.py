@@ -1,16 +1,12 @@
 """The only door from admin to Temporal: start, signal, query, cancel and terminate ``ExecutionWorkflow``."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import temporalio.exceptions
-from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
@@ -29,14 +25,13 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytetemporal.admin.base import sent_edits
 from flytetemporal.admin.base.backfill_workflows import BackfillWorkflows
 from flytetemporal.admin.base.histories import Histories
+from flytetemporal.admin.base.temporal_answers import PendingActivity, decrypt, outcome, pending_activity
 from flytetemporal.admin.base.temporal_answers import answer as _answer
-from flytetemporal.admin.base.temporal_answers import decrypt
 from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, operations_pb2, pauses_pb2
 from flytetemporal.errors import NotFound, StartRefused, Unavailable
@@ -71,33 +66,10 @@ _LASTING = frozenset(
         RPCStatusCode.UNIMPLEMENTED,
     }
 )
-_ACTIVITY_STATES = {
-    PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED: operations_pb2.AttemptWait.SCHEDULED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED: operations_pb2.AttemptWait.RUNNING,
-    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED: operations_pb2.AttemptWait.CANCEL_REQUESTED,
-}
 
 
 class _QueryIsAhead(Unavailable):
     """A query brought events to the workflow that no workflow task has handled yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingActivity:
-    """An activity of a running workflow that has not ended.
-
-    ``tries`` counts Temporal's tries, the current one included. ``due_at`` is when a worker may take the next try.
-    ``last_failure`` is the text of the last try's error, None if no try has failed.
-    ``waits_for`` is what the activity says that it waits for, ``remark`` what else it says of the attempt that runs.
-    """
-
-    state: operations_pb2.AttemptWait.State
-    due_at: datetime
-    started_at: datetime | None = None
-    tries: int = 1
-    last_failure: str | None = None
-    waits_for: str = ""
-    remark: str = ""
 
 
 class Engine:
@@ -233,7 +205,7 @@ class Engine:
         except WorkflowContinuedAsNewError:  # The run was closed by Continue-As-New: the workflow still runs.
             return None
         except WorkflowFailureError as e:
-            return _outcome(e.cause)
+            return outcome(e.cause)
 
     async def running_executions(
         self, page_size: int
@@ -323,51 +295,6 @@ class Engine:
 
     def _handle(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(naming.temporal_workflow_id(execution_id))
-
-
-def pending_activity(found: PendingActivityInfo) -> PendingActivity:
-    """Return a pending activity without Temporal's types."""
-    # Temporal clears the planned time once it has passed. The time of scheduling is the best that is left.
-    planned = found.HasField("next_attempt_schedule_time")
-    return PendingActivity(
-        state=_ACTIVITY_STATES.get(found.state, operations_pb2.AttemptWait.UNKNOWN),
-        due_at=times.moment(found.next_attempt_schedule_time if planned else found.scheduled_time),
-        started_at=times.moment(found.last_started_time) if found.HasField("last_started_time") else None,
-        tries=max(1, found.attempt),
-        last_failure=found.last_failure.message if found.HasField("last_failure") else None,
-        waits_for=_note(found.heartbeat_details.payloads, 1),
-        remark=_note(found.heartbeat_details.payloads, 2),
-    )
-
-
-def _note(details: Sequence[Payload], position: int) -> str:
-    """Return what a task's activity has noted with its last heartbeat (``activities/task_runs``)."""
-    noted = details[position : position + 1]
-    is_plain = any(payload.metadata.get("encoding") == b"binary/plain" for payload in noted)
-    return noted[0].data.decode(errors="replace") if is_plain else ""
-
-
-def _outcome(cause: BaseException) -> execution_pb2.ExecutionOutcome:
-    match cause:
-        case CancelledError():
-            return _aborted("The workflow was cancelled in Temporal.")
-        case TerminatedError():
-            return _aborted(f"The workflow was terminated in Temporal: {cause}")
-        case ApplicationError():
-            return failed(cause.type or "Unknown", cause.message)
-        case _:
-            return failed(type(cause).__name__, str(cause))
-
-
-def _aborted(text: str) -> execution_pb2.ExecutionOutcome:
-    error = core_execution_pb2.ExecutionError(message=text)
-    return execution_pb2.ExecutionOutcome(phase=core_execution_pb2.WorkflowExecution.ABORTED, error=error)
-
-
-def failed(code: str, text: str) -> execution_pb2.ExecutionOutcome:
-    """Return the outcome of an execution that failed with a system error."""
-    error = core_execution_pb2.ExecutionError(code=code, message=text, kind=core_execution_pb2.ExecutionError.SYSTEM)
-    return execution_pb2.ExecutionOutcome(phase=core_execution_pb2.WorkflowExecution.FAILED, error=error)
 
 
 def _is_ours(found: WorkflowExecution) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from flyteidl.core import execution_pb2 as core_execution_pb2
 from google.protobuf import timestamp_pb2
 
-from flytetemporal.admin.base.engine import PendingActivity
+from flytetemporal.admin.base.temporal_answers import PendingActivity
 from flytetemporal.contracts.v1 import operations_pb2, pauses_pb2
 from flytetemporal.idl import error_text, times, types
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from flytetemporal import errors
-from flytetemporal.admin.base import engine
+from flytetemporal.admin.base import temporal_answers
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import TERMINAL, ExecutionRow, ExecutionTagRow, is_open
 from flytetemporal.admin.concurrency import places
@@ -56,7 +56,7 @@ async def _close_if_ended(
     except (errors.NotFound, errors.InvalidRequest):  # No workflow can have an id that Temporal refuses.
         if phase == NOT_STARTED:  # start_recorded takes care of it.
             return
-        outcome = engine.failed(
+        outcome = temporal_answers.failed(
             "WorkflowNotFound", "Temporal no longer knows the workflow of this execution; relaunch it"
         )
     if outcome is not None and await closing.close(deps, execution_id, outcome):

@@ -8,7 +8,7 @@ from flyteidl.core import identifier_pb2
 from sqlalchemy import select
 
 from flytetemporal import errors
-from flytetemporal.admin.base import engine, execution_rows
+from flytetemporal.admin.base import execution_rows, temporal_answers
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ExecutionRow
 from flytetemporal.admin.executions import closing, launch_targets, pausing
@@ -51,7 +51,7 @@ async def fail(
 ) -> bool:
     """Record that an execution which cannot start has failed; return whether it was open."""
     _log.error("execution_cannot_start", execution=_text(execution_id), code=code, error=text)
-    return await closing.close(deps, execution_id, engine.failed(code, text))
+    return await closing.close(deps, execution_id, temporal_answers.failed(code, text))
 
 
 async def cancel(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, reason: str) -> None:

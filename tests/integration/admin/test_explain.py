@@ -18,10 +18,10 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from flytetemporal import errors
 from flytetemporal.admin import service
-from flytetemporal.admin.base import engine as engine_module
+from flytetemporal.admin.base import temporal_answers
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.engine import PendingActivity
 from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.base.temporal_answers import PendingActivity
 from flytetemporal.admin.control import operations
 from flytetemporal.admin.events import batches
 from flytetemporal.cli.dev import ports
@@ -79,7 +79,7 @@ def activity(state: str, **fields: Any) -> PendingActivity:
         last_started_time=times.timestamp(datetime(2026, 1, 2, 12, tzinfo=UTC)),
         **fields,
     )
-    return engine_module.pending_activity(found)
+    return temporal_answers.pending_activity(found)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.converter import default
 
-from flytetemporal.admin.base import engine
-from flytetemporal.admin.base.engine import PendingActivity
+from flytetemporal.admin.base import temporal_answers
+from flytetemporal.admin.base.temporal_answers import PendingActivity
 from flytetemporal.admin.control import explanations
 from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import times
@@ -134,7 +134,7 @@ def activity(
         found.heartbeat_details.payloads.extend(default().payload_converter.to_payloads(details))
     if planned is not None:
         found.next_attempt_schedule_time.CopyFrom(times.timestamp(planned))
-    return engine.pending_activity(found)
+    return temporal_answers.pending_activity(found)
 
 
 @pytest.mark.parametrize(
