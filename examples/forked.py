@@ -16,7 +16,8 @@ def train(numbers: list[int]) -> int:
 @task
 def report(score: int, limit: int) -> str:
     if score > limit:
-        raise ValueError(f"a score of {score} is above the limit of {limit}")
+        message = f"a score of {score} is above the limit of {limit}"
+        raise ValueError(message)
     return f"score {score}"
 
 

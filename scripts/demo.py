@@ -31,11 +31,11 @@ from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from rich.console import Console
 from rich.table import Table
 
-from flytetemporal.cli.commands import fork, why
+from flytetemporal.cli.commands import why
 from flytetemporal.cli.errors import CommandError
-from flytetemporal.contracts.v1 import fork_pb2, operations_pb2
+from flytetemporal.contracts.v1 import operations_pb2
 from flytetemporal.idl import naming, quantities
-from scripts import backfilled_days, background_stack, mail_catcher, notified_run, paused_run
+from scripts import backfilled_days, background_stack, forked_run, mail_catcher, notified_run, paused_run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -136,21 +136,11 @@ class Running:
         return f"attempts had {', '.join(sorted(had, key=quantities.parse))}; each but the last ran out of memory"
 
     def fork(self) -> str:
-        """Fork it with an input that works, once it has failed."""
+        """Fork it into a version in which its bug is fixed, once it has failed."""
         self._wait_until(lambda: self._execution_phase(self.id) == FAILED)
-        call = self._channel.unary_unary(
-            fork.FORK,
-            request_serializer=fork_pb2.ForkRequest.SerializeToString,
-            response_deserializer=fork_pb2.ForkResponse.FromString,
-        )
-        limit = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=100)))
-        inputs = literals_pb2.LiteralMap(literals={"limit": limit})
-        made = call(fork_pb2.ForkRequest(execution_id=self.id, inputs=inputs))
-        self._wait_until(lambda: self._execution_phase(made.execution_id) == SUCCEEDED)
-        return (
-            f"forked with limit = 100 as {made.execution_id.name}, which SUCCEEDED: {made.reused} nodes were reused, "
-            f"{made.run_again} ran"
-        )
+        made, nodes = forked_run.begin(self._state, self.id)
+        self._wait_until(lambda: self._execution_phase(made) == SUCCEEDED)
+        return f"after a fix, forked into version {forked_run.VERSION} as {made.name}, which SUCCEEDED: {nodes}"
 
     def _execution_phase(self, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> int | None:
         try:

@@ -23,6 +23,7 @@ def test_every_example_of_the_demo_ends_as_expected() -> None:
     assert "o0 = hi, Ada; hi, Grace" in done.stdout
     assert "o0 = 11" in done.stdout
     assert 'n1 waits for signal "publish"' in done.stdout
+    assert "after a fix, forked into version fixed as" in done.stdout
     assert "which SUCCEEDED: 2 nodes were reused, 1 ran" in done.stdout
     assert "its schedule, every two seconds, launched f" in done.stdout
     assert "attempts had 64Mi, 128Mi, 256Mi" in done.stdout
