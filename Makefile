@@ -42,6 +42,9 @@ generated: env
 	$(BIN)/python scripts/generate_protos.py $(PROTO_CHECK)
 	@diff -ru -x __init__.py -x __pycache__ $(PROTO_CHECK)/flytetemporal/contracts/v1 flytetemporal/contracts/v1 \
 		|| { echo "generated code is stale: run make protos"; exit 1; }
+	$(BIN)/python -m tests.unit.auth.matrix $(PROTO_CHECK)/security-matrix.md
+	@diff -u $(PROTO_CHECK)/security-matrix.md docs/security-matrix.md \
+		|| { echo "docs/security-matrix.md is stale: run python -m tests.unit.auth.matrix"; exit 1; }
 
 docs: env
 	$(BIN)/python scripts/check_docs.py

@@ -52,6 +52,12 @@ class AuthSettings(Part):
     certificates: CertificateSettings = CertificateSettings()
     """Certificates of clients."""
 
+    platform_admins: tuple[str, ...] = ()
+    """Subjects that are administrators of the platform, whatever is in the database: ``user:ada@example.com``,
+    ``group:operators``, ``service:deployer``. The first one, who grants the roles of others, comes from here."""
+    engines: tuple[str, ...] = ()
+    """Subjects with the role ``engine``: those as which workers sign in, such as ``service:flytepropeller``."""
+
     @property
     def required(self) -> bool:
         """Whether callers have to sign in."""

@@ -24,6 +24,8 @@ ENGINE_FOLDERS = ("metadata", "logs", "doctor")
 _METADATA_FOLDERS = ("propeller", "admin", "catalog")
 _OFFLOADED = "_offloaded_metadata.pb"
 _SHARD_LENGTH = 2
+# Of an uploaded file: project, domain, folder and name.
+_LEAST_PARTS = 4
 # Names of files have at most 255 bytes.
 _VARIABLE_BYTES = 200
 
@@ -110,6 +112,29 @@ def owner(uri: str, metadata: str) -> identifiers.ExecutionKey | None:
         return None
     project, domain, name = parts
     return project, domain, name
+
+
+def place(uri: str, store: str, raw_output_prefix: str) -> tuple[str, str] | None:
+    """Return project and domain of a file below ``store``; None if its URI does not name them, as that of raw data."""
+    path = uri.removeprefix("file://").removeprefix(store.removeprefix("file://") + "/")
+    parts = path.split("/")
+    if not is_plain(uri, store) or len(parts) < _LEAST_PARTS:
+        return None
+    if parts[0] in ENGINE_FOLDERS:
+        folder = join(store, "logs") if parts[0] == "logs" else join(store, METADATA_PREFIX)
+        found = owner(uri, folder)
+        return found[:2] if found is not None else _admins_place(parts)
+    return None if is_engines(uri, store, raw_output_prefix) else (parts[0], parts[1])
+
+
+def _admins_place(parts: list[str]) -> tuple[str, str] | None:
+    """Return project and domain of a file of admin: ``metadata[/admin]/<project>/<domain>/...``."""
+    match parts:
+        case ["metadata", "admin", project, domain, _, *_]:
+            return project, domain
+        case ["metadata", project, domain, _, *_] if project not in _METADATA_FOLDERS:
+            return project, domain
+    return None
 
 
 def execution_dirs(store: str, execution_id: identifier_pb2.WorkflowExecutionIdentifier) -> list[str]:

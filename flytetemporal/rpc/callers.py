@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from google.protobuf.message import Message
 from starlette.requests import Request
+from starlette.routing import Route
 
 from flytetemporal.rpc.methods import Method
 
@@ -52,11 +53,20 @@ class Guard(Protocol):
         """
         ...
 
+    def admitting_route(
+        self, route: str, parameters: Mapping[str, Any], presented: Presented
+    ) -> AbstractAsyncContextManager[None]:
+        """Return the context in which an HTTP route runs that is no method; like ``admitting``."""
+        ...
+
 
 class _Open:
     """The guard of a server without sign-in, which serves every call."""
 
     def admitting(self, _: Method, __: Message, ___: Presented) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
+    def admitting_route(self, _: str, __: Mapping[str, Any], ___: Presented) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()
 
 
@@ -87,6 +97,12 @@ def of_http(request: Request) -> Presented:
         transport="http",
         request_id=_request_id(request.headers.get(REQUEST_ID, "")),
     )
+
+
+def route_name(route: Route) -> str:
+    """Return the name by which a guard knows a route: GET, or else its only verb, and its path."""
+    verbs = sorted(route.methods or ())
+    return f"{'GET' if 'GET' in verbs else verbs[0]} {route.path}"
 
 
 def _authorization(pairs: Iterable[tuple[str, str]]) -> str:

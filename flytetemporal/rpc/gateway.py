@@ -14,10 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.errors import PermissionDenied, Unauthenticated
 from flytetemporal.rpc import bodies, browsers, callers, invocation, json_form, openapi, status, transcoding
 from flytetemporal.rpc.bodies import JSON, PROTOBUF, Bodies
 from flytetemporal.rpc.callers import OPEN, Guard
@@ -32,7 +32,7 @@ VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 def http_app(
     methods: Sequence[Method],
     settings: AdminSettings,
-    extra_routes: Sequence[BaseRoute] = (),
+    extra_routes: Sequence[StarletteRoute] = (),
     guard: Guard = OPEN,
 ) -> Starlette:
     """Return the ASGI application of admin's HTTP port; ``extra_routes`` take precedence over the methods."""
@@ -44,7 +44,7 @@ def http_app(
             StarletteRoute("/healthz", _health),
             StarletteRoute("/metrics", _metrics),
             StarletteRoute("/api/v1/openapi", _fixed(description)),
-            *extra_routes,
+            *(_guarded(route, guard) for route in extra_routes),
             StarletteRoute("/{path:path}", gateway.handle, methods=VERBS),
         ]
     )
@@ -97,6 +97,21 @@ class Gateway:
         for name, value in variables.items():
             transcoding.set_path(message, name, value)
         return message
+
+
+def _guarded(route: StarletteRoute, guard: Guard) -> StarletteRoute:
+    """Return a route that serves only calls which the guard admits."""
+    name = callers.route_name(route)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            async with guard.admitting_route(name, request.path_params, callers.of_http(request)):
+                answer: Response = await route.endpoint(request)
+                return answer
+        except (Unauthenticated, PermissionDenied) as e:
+            return _refusal(invocation.refusal("http", e), _encoding(request))
+
+    return StarletteRoute(route.path, endpoint, methods=route.methods)
 
 
 def _encoding(request: Request) -> str:

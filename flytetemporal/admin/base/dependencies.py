@@ -6,7 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
+from flytetemporal.auth.policies import Policies
 from flytetemporal.config.admin import AdminSettings
+from flytetemporal.config.auth import AuthSettings
 from flytetemporal.config.events import EventSettings
 from flytetemporal.config.notifications import NotificationSettings
 from flytetemporal.config.storage import StorageSettings
@@ -27,6 +29,8 @@ class Dependencies:
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     events: EventSettings = field(default_factory=EventSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    policies: Policies = field(default_factory=Policies)
 
     @property
     def raw_output_prefix(self) -> str:

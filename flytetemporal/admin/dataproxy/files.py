@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound
@@ -39,7 +39,7 @@ IDLE_TIMEOUT = timedelta(minutes=1)
 _HUNG_UP = 499
 
 
-def routes(blobs: BlobStore, signer: Signer, idle_timeout: timedelta = IDLE_TIMEOUT) -> list[BaseRoute]:
+def routes(blobs: BlobStore, signer: Signer, idle_timeout: timedelta = IDLE_TIMEOUT) -> list[Route]:
     """Return the routes, to be served next to the methods. An upload that stalls for ``idle_timeout`` is dropped."""
     files = Files(blobs, signer, idle_timeout.total_seconds())
     return [

@@ -16,6 +16,8 @@ from google.protobuf import duration_pb2
 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import node_executions, task_executions
+from flytetemporal.auth import access
+from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.errors import AlreadyExists, InvalidRequest, NotFound
 from flytetemporal.idl import identifiers, locations, times
 from flytetemporal.storage.signing import Signer
@@ -79,6 +81,8 @@ class DataProxy:
         raw_prefix = self._deps.raw_output_prefix
         if not self._deps.blobs.owns(uri) and not (uri.startswith(raw_prefix + "/") and ".." not in uri.split("/")):
             raise InvalidRequest(f"invalid native_url [{uri}]: only objects of this installation's store can be linked")
+        place = locations.place(uri, self._deps.blobs.root, raw_prefix)
+        access.require(Permission.READ, Scope(*place) if place else Scope())
         return dataproxy_pb2.CreateDownloadLocationResponse(
             signed_url=await self._signer.link("GET", uri, lifetime),
             expires_at=times.timestamp(datetime.now(UTC) + lifetime),

@@ -31,6 +31,9 @@ from flytetemporal.admin.executions import (
 from flytetemporal.admin.executions.launch_records import Launch, Linkage, Taken
 from flytetemporal.admin.outbox import event_log
 from flytetemporal.admin.settings import execution_settings, run_policies, setting_checks, task_resources, webhooks
+from flytetemporal.auth import access
+from flytetemporal.auth import identity as identities
+from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.contracts.v1 import execution_pb2 as contract_pb2
 from flytetemporal.idl import interfaces, locations, phases
 
@@ -135,6 +138,8 @@ async def _prepare(
 ) -> Launch:
     spec, given = request.spec, request.inputs if request.inputs.literals else request.spec.inputs
     is_task = spec.launch_plan.resource_type == identifier_pb2.TASK
+    # That of an execution which is repeated can be in another project.
+    access.require(Permission.LAUNCH, Scope(spec.launch_plan.project, spec.launch_plan.domain))
     # Outside the session below: the first launch of a task registers its wrapper in transactions of its own.
     target = await single_task.target(deps, spec.launch_plan) if is_task else None
     async with deps.sessions() as session:
@@ -189,7 +194,7 @@ async def _prepare(
 
 
 async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetadata) -> Linkage:
-    """Return the origin of a launch. As in Flyte, a child inherits its parent's user and cluster label."""
+    """Return the origin of a launch. As in Flyte, a child inherits its parent's principal and cluster label."""
     if metadata.HasField("parent_node_execution"):
         node = await execution_lookup.node(session, metadata.parent_node_execution)
         parent = await execution_lookup.execution(session, metadata.parent_node_execution.execution_id)
@@ -203,8 +208,14 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
         )
     if metadata.HasField("reference_execution"):
         reference = await execution_lookup.find_execution(session, metadata.reference_execution)
-        return Linkage(source_row=reference.id if reference is not None else 0)
-    return Linkage()
+        return Linkage(source_row=reference.id if reference is not None else 0, principal=_caller())
+    return Linkage(principal=_caller())
+
+
+def _caller() -> str:
+    """Return the principal of an execution that has no parent; empty without sign-in."""
+    caller = identities.current()
+    return caller.subject if caller is not None else ""
 
 
 async def _record(deps: Dependencies, launch: Launch, argument: contract_pb2.ExecutionInput) -> admission.Queued | None:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from flytetemporal.admin.base import plain_values
 from flytetemporal.admin.base.dependencies import Dependencies
@@ -32,7 +32,7 @@ _HTTP_STATUS = {"LAUNCHED": 200, "SKIPPED": 200, "PENDING": 202, "FAILED": 400}
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def routes(deps: Dependencies) -> list[BaseRoute]:
+def routes(deps: Dependencies) -> list[Route]:
     """Return the route, to be served next to the methods."""
     return [Route(PATH, Webhooks(deps).receive, methods=["POST"])]
 

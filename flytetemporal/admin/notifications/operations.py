@@ -14,6 +14,8 @@ from flytetemporal.admin.notifications.queue import PENDING
 from flytetemporal.admin.outbox import notices
 from flytetemporal.admin.outbox.notices import Recipient
 from flytetemporal.admin.settings import webhooks
+from flytetemporal.auth import access
+from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.contracts.v1 import notifications_pb2
 from flytetemporal.idl import identifiers, times
 
@@ -53,7 +55,7 @@ async def get_notification(
     validation.check_length(request.delivery_id, "delivery_id", validation.MAX_NAME_LENGTH)
     async with deps.sessions() as session:
         row = await session.scalar(select(_Row).where(_Row.delivery_id == request.delivery_id))
-    if row is None:
+    if row is None or not access.allows(Permission.READ, Scope(row.execution_project, row.execution_domain)):
         raise errors.NotFound(f"no notification has the delivery id {request.delivery_id}")
     return message(row)
 

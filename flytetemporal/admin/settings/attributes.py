@@ -16,6 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
+from flytetemporal.admin.access import readable
 from flytetemporal.admin.base import stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import MatchableAttributesRow
@@ -171,7 +172,7 @@ async def list_all(
     row = MatchableAttributesRow
     query = (
         select(row)
-        .where(row.resource_type == request.resource_type)
+        .where(row.resource_type == request.resource_type, readable.rows(row.project, row.domain))
         .order_by(row.workflow == "", row.domain == "", row.id)
     )
     async with deps.sessions() as session:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
 from flytetemporal import errors
+from flytetemporal.admin.access import readable
 from flytetemporal.admin.base import kubernetes_labels, list_requests, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import ProjectRow
@@ -68,6 +69,7 @@ async def list_projects(deps: Dependencies, request: project_pb2.ProjectListRequ
     query = select(ProjectRow)
     if not request.filters:
         query = query.where(ProjectRow.state != project_pb2.Project.ARCHIVED)
+    query = query.where(readable.projects(ProjectRow.identifier))
     async with deps.sessions() as session:
         rows = (await session.scalars(page.apply(query))).all()
     found = stored_messages.readable(

@@ -38,9 +38,10 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         await projects.register_defaults(deps)
         links = control_plane.signer(deps)
         methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog))
-        guard = guards.guard(settings)
+        routes = control_plane.routes(deps, settings, links)
+        guard = guards.guard(settings.auth, deps.policies, methods, routes)
         grpc_server = server.grpc_server(methods, settings.admin, guard)
-        app = gateway.http_app(methods, settings.admin, control_plane.routes(deps, settings, links), guard)
+        app = gateway.http_app(methods, settings.admin, routes, guard)
         await grpc_server.start()
         async with (
             http_port.serving(app, settings.admin),

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 
 from flytetemporal.admin import identity, service
 from flytetemporal.admin.base.dependencies import Dependencies
@@ -29,6 +29,7 @@ from flytetemporal.catalog import service as catalog_service
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
+from flytetemporal.cli.wiring.sign_in import guards
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
@@ -68,6 +69,8 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             notifications=settings.notifications,
             triggers=settings.triggers,
             events=settings.events,
+            auth=settings.auth,
+            policies=guards.policies(settings.auth),
         )
     finally:
         await engine.dispose()
@@ -127,13 +130,13 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
     return services[name]
 
 
-def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[BaseRoute]:
+def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[Route]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
     return [*transfers, *console_links.routes(settings.temporal), *_codec_endpoint(settings), *webhooks.routes(deps)]
 
 
-def _codec_endpoint(settings: Settings) -> Sequence[BaseRoute]:
+def _codec_endpoint(settings: Settings) -> Sequence[Route]:
     if not settings.temporal.encryption_keys:
         return []
     codec = connections.data_converter(settings.temporal).payload_codec

@@ -17,6 +17,7 @@ from flytetemporal.auth import identity as identities
 from flytetemporal.auth.authentication import Chain, Presented
 from flytetemporal.auth.guard import SignInGuard
 from flytetemporal.auth.identity import Identity, Kind
+from flytetemporal.auth.policies import Policies
 from flytetemporal.cli.dev import ports
 from flytetemporal.cli.serving import http_port
 from flytetemporal.config.admin import AdminSettings
@@ -82,7 +83,7 @@ class Served:
 async def serving(**settings: str) -> AsyncIterator[Served]:
     found = AdminSettings(grpc_port=ports.free(), http_port=ports.free(), **settings)  # type: ignore[arg-type]
     authenticator = Recording()
-    guard = SignInGuard(Chain([authenticator]))
+    guard = SignInGuard(Chain([authenticator]), Policies())
     bound = methods.bind(ADMIN, FUNCTIONS, None, unserved=ADMIN.methods_by_name.keys() - FUNCTIONS.keys())
     grpc_server = server.grpc_server(bound, found, guard)
     await grpc_server.start()

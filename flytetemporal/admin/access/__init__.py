@@ -1,0 +1,1 @@
+"""Who may do what, as it is stored: roles, API keys and the audit log."""

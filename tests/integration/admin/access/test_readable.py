@@ -1,0 +1,187 @@
+"""What handlers show and allow to whom, beyond what the fields of a request say."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from flyteidl.admin import execution_pb2, matchable_resource_pb2, project_attributes_pb2, project_pb2
+from flyteidl.admin import project_domain_attributes_pb2 as domain_attributes
+from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.service import dataproxy_pb2
+
+from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.admin.executions import workflow_executions
+from flytetemporal.admin.notifications import operations
+from flytetemporal.admin.registry import tasks
+from flytetemporal.admin.settings import attributes, projects
+from flytetemporal.auth import access
+from flytetemporal.auth import identity as identities
+from flytetemporal.auth.access import Access
+from flytetemporal.auth.identity import Identity, Kind
+from flytetemporal.auth.policies import Policies
+from flytetemporal.auth.roles import Binding, Role, Scope, Subject
+from flytetemporal.contracts.v1 import notifications_pb2
+from flytetemporal.errors import NotFound, PermissionDenied
+from flytetemporal.storage.signing import Signer
+from tests.fixtures import registrations
+
+ADA = Identity("ada", "test", Kind.USER)
+OWN = Scope("flytesnacks", "development")
+
+
+@contextlib.contextmanager
+def acting(role: Role = Role.VIEWER, *scopes: Scope) -> Iterator[None]:
+    bindings = [Binding(Subject.parse("user:ada"), role, scope) for scope in scopes]
+    with identities.acting_as(ADA), access.of(Access(ADA, Policies(bindings))):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        ([], []),
+        ([OWN], ["flytesnacks"]),
+        ([OWN, Scope("flytetester")], ["flytesnacks", "flytetester"]),
+        ([Scope()], ["flyteexamples", "flytesnacks", "flytetester"]),
+    ],
+)
+async def test_projects_are_listed_of_which_a_domain_is_readable(
+    deps: Dependencies, scopes: list[Scope], expected: list[str]
+) -> None:
+    await projects.register_defaults(deps)
+
+    with acting(Role.VIEWER, *scopes):
+        listed = await projects.list_projects(deps, project_pb2.ProjectListRequest(limit=10))
+
+    assert [project.id for project in listed.projects] == expected
+
+
+async def test_pages_of_projects_are_full(deps: Dependencies) -> None:
+    """Because what may not be read is left out by the query."""
+    await projects.register_defaults(deps)
+
+    with acting(Role.VIEWER, OWN, Scope("flytetester")):
+        first = await projects.list_projects(deps, project_pb2.ProjectListRequest(limit=1))
+        second = await projects.list_projects(deps, project_pb2.ProjectListRequest(limit=1, token=first.token))
+
+    assert [project.id for page in (first, second) for project in page.projects] == ["flytesnacks", "flytetester"]
+
+
+async def test_attributes_of_foreign_projects_and_domains_are_not_listed(deps: Dependencies) -> None:
+    await projects.register_defaults(deps)
+    matching = matchable_resource_pb2.MatchingAttributes(
+        workflow_execution_config=matchable_resource_pb2.WorkflowExecutionConfig(max_parallelism=3)
+    )
+    for project in ("flytesnacks", "flytetester"):
+        of_project = project_attributes_pb2.ProjectAttributes(project=project, matching_attributes=matching)
+        await attributes.update_project(
+            deps, project_attributes_pb2.ProjectAttributesUpdateRequest(attributes=of_project)
+        )
+        for domain in ("development", "production"):
+            of_domain = domain_attributes.ProjectDomainAttributes(
+                project=project, domain=domain, matching_attributes=matching
+            )
+            update = domain_attributes.ProjectDomainAttributesUpdateRequest(attributes=of_domain)
+            await attributes.update_project_domain(deps, update)
+    everything = matchable_resource_pb2.ListMatchableAttributesRequest(resource_type="WORKFLOW_EXECUTION_CONFIG")
+
+    async def listed(*scopes: Scope) -> set[tuple[str, str]]:
+        with acting(Role.VIEWER, *scopes):
+            found = await attributes.list_all(deps, everything)
+        return {(one.project, one.domain) for one in found.configurations}
+
+    assert await listed(OWN) == {("flytesnacks", ""), ("flytesnacks", "development")}
+    assert await listed(Scope("flytesnacks")) == {
+        ("flytesnacks", domain) for domain in ("", "development", "production")
+    }
+    assert len(await listed(Scope())) == 6
+    assert await listed() == set()
+
+
+async def test_a_notification_of_a_foreign_execution_reads_like_none(deps: Dependencies) -> None:
+    request = notifications_pb2.SendTestNotificationRequest(email="ada@example.com")
+    sent = await operations.send_test_notification(deps, request)
+    wanted = notifications_pb2.GetNotificationRequest(delivery_id=sent.delivery_id)
+
+    with acting(Role.VIEWER, OWN), pytest.raises(NotFound, match="no notification has the delivery id"):
+        await operations.get_notification(deps, wanted)
+    with acting(Role.VIEWER, Scope()):
+        assert (await operations.get_notification(deps, wanted)).delivery_id == sent.delivery_id
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("flytesnacks/development/root/file", True),
+        ("flytesnacks/production/root/file", False),
+        ("flytetester/development/root/file", False),
+        ("metadata/propeller/flytesnacks-development-f1/n0/data/0/outputs.pb", True),
+        ("metadata/propeller/flytetester-development-f1/n0/data/0/outputs.pb", False),
+        ("metadata/propeller/flytesnacks.my-domain.f1/n0/data/0/outputs.pb", False),
+        ("metadata/flytesnacks/development/f1/inputs", True),
+        ("metadata/admin/flytesnacks/development/f1/v", True),
+        ("metadata/admin/flytetester/development/f1/v", False),
+        ("metadata/catalog/flytesnacks/development/f1", False),
+        ("metadata/flytesnacks", False),
+        ("logs/flytesnacks-development-f1/n0/0.log", True),
+        ("logs/flytetester-development-f1/n0/0.log", False),
+        ("data/ab/f1-n0-0/file", False),
+        ("flytesnacks//development/root/file", False),
+        ("doctor/flytesnacks/development/file", False),
+    ],
+)
+async def test_links_need_the_right_on_what_they_name(deps: Dependencies, path: str, *, allowed: bool) -> None:
+    proxy = DataProxy(deps, Signer(deps.blobs, b"key", "http://localhost"))
+    request = dataproxy_pb2.CreateDownloadLocationRequest(native_url=f"{deps.blobs.root}/{path}")
+
+    with acting(Role.VIEWER, OWN), contextlib.nullcontext() if allowed else pytest.raises(PermissionDenied):
+        assert (await proxy.create_download_location(request)).signed_url
+    with acting(Role.VIEWER, Scope()):
+        assert (await proxy.create_download_location(request)).signed_url
+
+
+def launch(name: str) -> execution_pb2.ExecutionCreateRequest:
+    return execution_pb2.ExecutionCreateRequest(
+        project=registrations.PROJECT,
+        domain=registrations.DOMAIN,
+        name=name,
+        spec=execution_pb2.ExecutionSpec(launch_plan=registrations.identifier("TASK", "t")),
+        inputs=literals_pb2.LiteralMap(literals={"a": registrations.integer(1)}),
+    )
+
+
+async def test_the_principal_of_an_execution_is_who_launched_it(deps: Dependencies) -> None:
+    await projects.register_defaults(deps)
+    await tasks.create(deps, registrations.task("t"))
+
+    with acting(Role.LAUNCHER, Scope(registrations.PROJECT)):
+        await workflow_executions.create(deps, launch("f1"))
+        first = identifier_pb2.WorkflowExecutionIdentifier(
+            project=registrations.PROJECT, domain=registrations.DOMAIN, name="f1"
+        )
+    bob = Identity("bob", "test", Kind.USER)
+    with identities.acting_as(bob):
+        await workflow_executions.relaunch(deps, execution_pb2.ExecutionRelaunchRequest(id=first, name="f2"))
+    found = []
+    for name in ("f1", "f2"):
+        first.name = name
+        read = await workflow_executions.get(deps, execution_pb2.WorkflowExecutionGetRequest(id=first))
+        found.append(read.spec.metadata.principal)
+
+    assert found == ["ada", "bob"]
+
+
+async def test_what_is_relaunched_from_a_foreign_project_needs_the_right_there(deps: Dependencies) -> None:
+    await projects.register_defaults(deps)
+    await tasks.create(deps, registrations.task("t"))
+    request = launch("f1")
+    request.project = "flytetester"
+    await workflow_executions.create(deps, request)
+    again = execution_pb2.ExecutionRelaunchRequest(name="f2")
+    again.id.project, again.id.domain, again.id.name = "flytetester", registrations.DOMAIN, "f1"
+
+    with acting(Role.LAUNCHER, Scope("flytetester")), pytest.raises(PermissionDenied, match=registrations.PROJECT):
+        await workflow_executions.relaunch(deps, again)
+    with acting(Role.LAUNCHER, Scope("flytetester"), Scope(registrations.PROJECT)):
+        assert (await workflow_executions.relaunch(deps, again)).id.name == "f2"
