@@ -16,6 +16,8 @@ CHILD_ENDED = "child_ended"
 EDIT = "edit"
 # Argument: pauses.Pauses, those that apply to the execution now.
 PAUSES = "pauses"
+# To a shard of an array. Argument: edits.Edits with the changes of the array's node.
+ARRAY_CHANGED = "array_changed"
 # Argument: a node id, empty for all nodes; result: operations.Waits.
 QUERY_WAITS = "waits"
 # Why a worker refuses a query; see ``cli/wiring/workflow_runner``.

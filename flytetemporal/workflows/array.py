@@ -6,7 +6,7 @@ import contextlib
 from temporalio import workflow
 
 from flytetemporal.contracts import workflows
-from flytetemporal.contracts.v1 import arrays_pb2, graph_pb2, operations_pb2, pauses_pb2
+from flytetemporal.contracts.v1 import arrays_pb2, edits_pb2, graph_pb2, operations_pb2, pauses_pb2
 from flytetemporal.idl import locations
 from flytetemporal.workflows import cancellation
 from flytetemporal.workflows.abort import Abort
@@ -31,12 +31,18 @@ class ArrayWorkflow:
     def __init__(self) -> None:
         self._waits = WaitRegistry()
         self._pauses = Pauses()
+        self._edits = Edits()
 
     @workflow.signal(name=workflows.PAUSES)
     def pauses(self, given: pauses_pb2.Pauses) -> None:
         """Take over the pauses that the execution passes on."""
         if workflow.patched(Patch.PAUSES):
             self._pauses.update(given)
+
+    @workflow.signal(name=workflows.ARRAY_CHANGED)
+    def changed(self, given: edits_pb2.Edits) -> None:
+        """Take over what an operator has changed of the array."""
+        self._edits.take_over(given)
 
     @workflow.query(name=workflows.QUERY_WAITS)
     def waits(self, node_id: str) -> operations_pb2.Waits:
@@ -51,15 +57,17 @@ class ArrayWorkflow:
             signals=SignalCounts(),
             children=ChildOutcomes(),
             waits=self._waits,
-            edits=Edits(),
+            edits=self._edits,
             pauses=self._pauses,
         )
         shard = _shard(argument, run)
         report = ArrayReport(shard.node, argument.task.id)
         run.reports.start()
         try:
-            async with report.reporting():
-                outcome = await Elements(shard, report, Abort()).run()
+            elements_ = Elements(shard, report, Abort())
+            with self._edits.followed(shard.node.id, lambda: elements_.change(_window(shard.node, argument.window))):
+                async with report.reporting():
+                    outcome = await elements_.run()
         finally:
             report.flush()
             # A cancellation must not cut off the last events.
@@ -69,6 +77,11 @@ class ArrayWorkflow:
             uri = locations.part_uri(shard.node.output_dir(), shard.first)
             await elements.gather(shard.node, argument.task.output_names, shard.first, outcome.attempts, uri)
         return outcome
+
+
+def _window(node: NodeRun, given: int) -> int:
+    """Return how many elements run at once; ``given`` is the number that the shard was started with."""
+    return node.changes.max_parallelism.value if node.changes.HasField("max_parallelism") else given
 
 
 def _shard(argument: arrays_pb2.ArrayInput, run: Run) -> ArrayShard:
@@ -89,5 +102,5 @@ def _shard(argument: arrays_pb2.ArrayInput, run: Run) -> ArrayShard:
         first=argument.first,
         count=argument.count,
         tolerated=argument.tolerated,
-        window=argument.window,
+        window=_window(node, argument.window),
     )

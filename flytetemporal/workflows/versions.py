@@ -26,6 +26,7 @@ Patch                            Since     Removable  What runs without the mark
 ``PAUSES``                       0.1.0     0.2.0      Pauses that arrive have no effect.
 ``SWEEPER_IS_A_LOOP``            0.1.0     0.2.0      The sweeper has a workflow type of its own, and runs for ever.
 ``CACHE_LOOKUPS``                0.1.0     0.2.0      Only the activity of an attempt looks for cached outputs.
+``EDITS_OF_RUNNING_ARRAYS``      0.1.0     0.2.0      An edit of an array that runs is refused.
 ``RECOVERY_BY_NAME``             0.1.0     0.2.0      A recovered node takes the outputs of the one that had its id.
 ===============================  ========  =========  ==============================================================
 
@@ -59,4 +60,5 @@ class Patch(enum.StrEnum):
     PAUSES = "pauses"
     SWEEPER_IS_A_LOOP = "sweeper-is-a-loop"
     CACHE_LOOKUPS = "cache-lookups"
+    EDITS_OF_RUNNING_ARRAYS = "edits-of-running-arrays"
     RECOVERY_BY_NAME = "recovery-by-name"

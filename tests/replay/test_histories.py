@@ -88,6 +88,8 @@ async def test_recorded_history_replays(path: Path) -> None:
         ("failed_or_was_slow", "slow"), ("map_are_looked_up",), ("elements_are_in_no_batch",),
         ("large_map_are_looked_up",),
         ("without_cached_outputs",), ("lookups_return_is_bounded",), ("cached_nodes_continue", "run1"),
+        ("while_their_map_runs", "alone"), ("while_their_map_runs", "in_batches"), ("limit_of_their_map",),
+        ("large_map_are_changed", "run-0"), ("large_map_are_changed", "run-1"),
         ("backfill_advances",), ("notifies_the_backfill",),
     ],
     ids="-".join,

@@ -33,6 +33,12 @@ async def command(deps: Dependencies, row: ExecutionRow, edit: edits_pb2.NodeEdi
         changes.retries.CopyFrom(edit.retries)
     if edit.HasField("timeout"):
         changes.timeout.CopyFrom(_timeout(edit.timeout))
+    if edit.HasField("max_parallelism"):
+        if not node.HasField("array_node"):
+            raise errors.InvalidRequest(
+                f"node {edit.node_id} is no map task; leave out max_parallelism, or set that of the execution"
+            )
+        changes.max_parallelism.CopyFrom(edit.max_parallelism)
     if edit.resources:
         changes.resources.CopyFrom(_resources(deps, node, edit))
     return changes

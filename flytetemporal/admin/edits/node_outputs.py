@@ -84,8 +84,8 @@ async def _search(
                 yield level, node
             elif node.HasField("array_node") and re.fullmatch(rf"{re.escape(node_id)}-\d+-n\d+", wanted, re.ASCII):
                 raise errors.NotFound(
-                    f"{wanted} is an element of map task {node_id}, and elements cannot be changed one by one; change "
-                    f"{node_id} before it starts, or while it is held"
+                    f"{wanted} is an element of map task {node_id}, and elements cannot be changed one by one; what is "
+                    f"changed of {node_id} counts for all attempts of its elements that have not started"
                 )
             elif wanted.startswith(f"{node_id}-") or _HASHED.fullmatch(wanted):
                 async for below in _below(deps, row, level, node, node_id):

@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lytetemporal/v1/edits.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x19\x66lyteidl/core/tasks.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\x83\x03\n\x0b\x45\x64itRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x37\n\x11\x65xpected_revision\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12\x11\n\tedited_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x34\n\texecution\x18\x06 \x01(\x0b\x32\x1f.flytetemporal.v1.ExecutionEditH\x00\x12*\n\x04node\x18\x07 \x01(\x0b\x32\x1a.flytetemporal.v1.NodeEditH\x00\x12,\n\x05retry\x18\x08 \x01(\x0b\x32\x1b.flytetemporal.v1.RetryNodeH\x00\x12*\n\x04skip\x18\t \x01(\x0b\x32\x1a.flytetemporal.v1.SkipNodeH\x00\x42\x06\n\x04\x65\x64it\"Z\n\rExecutionEdit\x12\x35\n\x0fmax_parallelism\x18\x01 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x12\n\non_failure\x18\x02 \x01(\t\"\xe6\x01\n\x08NodeEdit\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x07retries\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\tresources\x18\x04 \x03(\x0b\x32).flytetemporal.v1.NodeEdit.ResourcesEntry\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1c\n\tRetryNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"e\n\x08SkipNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x0e\n\x04json\x18\x03 \x01(\tH\x00\x42\t\n\x07outputs\" \n\x0c\x45\x64itResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\xa4\x02\n\x0b\x45\x64itCommand\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x11\x65xpected_revision\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12\x34\n\texecution\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ExecutionEditH\x00\x12-\n\x04node\x18\x04 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeChangesH\x00\x12,\n\x05retry\x18\x05 \x01(\x0b\x32\x1b.flytetemporal.v1.RetryNodeH\x00\x12-\n\x04skip\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.SkippedNodeH\x00\x42\x06\n\x04\x65\x64it\"\xa6\x01\n\x0bNodeChanges\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x07retries\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\tresources\x18\x04 \x01(\x0b\x32\x18.flyteidl.core.Resources\"X\n\x0bSkippedNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12+\n\x08literals\x18\x03 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x85\x02\n\x05\x45\x64its\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x12\n\non_failure\x18\x02 \x01(\t\x12\x0f\n\x07retries\x18\x03 \x03(\t\x12,\n\x05skips\x18\x04 \x03(\x0b\x32\x1d.flytetemporal.v1.SkippedNode\x12\x35\n\x0fmax_parallelism\x18\x06 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12.\n\x07\x63hanges\x18\x07 \x03(\x0b\x32\x1d.flytetemporal.v1.NodeChanges\x12\x30\n\x08\x61nswered\x18\x05 \x03(\x0b\x32\x1e.flytetemporal.v1.AnsweredEdit\"d\n\x0c\x41nsweredEdit\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x1e.flytetemporal.v1.EditResponse\"\xb4\x01\n\x0eOperatorAction\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x06 \x01(\t\x12\x12\n\nunanswered\x18\x07 \x01(\x08\x12\x0f\n\x07node_id\x18\x08 \x01(\t\"|\n\x1aListOperatorActionsRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"_\n\x1bListOperatorActionsResponse\x12\x31\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.OperatorAction\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lytetemporal/v1/edits.proto\x12\x10\x66lytetemporal.v1\x1a\x1e\x66lyteidl/core/identifier.proto\x1a\x1c\x66lyteidl/core/literals.proto\x1a\x19\x66lyteidl/core/tasks.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\x83\x03\n\x0b\x45\x64itRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x37\n\x11\x65xpected_revision\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12\x11\n\tedited_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x34\n\texecution\x18\x06 \x01(\x0b\x32\x1f.flytetemporal.v1.ExecutionEditH\x00\x12*\n\x04node\x18\x07 \x01(\x0b\x32\x1a.flytetemporal.v1.NodeEditH\x00\x12,\n\x05retry\x18\x08 \x01(\x0b\x32\x1b.flytetemporal.v1.RetryNodeH\x00\x12*\n\x04skip\x18\t \x01(\x0b\x32\x1a.flytetemporal.v1.SkipNodeH\x00\x42\x06\n\x04\x65\x64it\"Z\n\rExecutionEdit\x12\x35\n\x0fmax_parallelism\x18\x01 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12\x12\n\non_failure\x18\x02 \x01(\t\"\x9d\x02\n\x08NodeEdit\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x07retries\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\tresources\x18\x04 \x03(\x0b\x32).flytetemporal.v1.NodeEdit.ResourcesEntry\x12\x35\n\x0fmax_parallelism\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1c\n\tRetryNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"e\n\x08SkipNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x08literals\x18\x02 \x01(\x0b\x32\x19.flyteidl.core.LiteralMapH\x00\x12\x0e\n\x04json\x18\x03 \x01(\tH\x00\x42\t\n\x07outputs\" \n\x0c\x45\x64itResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\xa4\x02\n\x0b\x45\x64itCommand\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x11\x65xpected_revision\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12\x34\n\texecution\x18\x03 \x01(\x0b\x32\x1f.flytetemporal.v1.ExecutionEditH\x00\x12-\n\x04node\x18\x04 \x01(\x0b\x32\x1d.flytetemporal.v1.NodeChangesH\x00\x12,\n\x05retry\x18\x05 \x01(\x0b\x32\x1b.flytetemporal.v1.RetryNodeH\x00\x12-\n\x04skip\x18\x06 \x01(\x0b\x32\x1d.flytetemporal.v1.SkippedNodeH\x00\x42\x06\n\x04\x65\x64it\"\xdd\x01\n\x0bNodeChanges\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x07retries\x18\x02 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\tresources\x18\x04 \x01(\x0b\x32\x18.flyteidl.core.Resources\x12\x35\n\x0fmax_parallelism\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\"X\n\x0bSkippedNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12+\n\x08literals\x18\x03 \x01(\x0b\x32\x19.flyteidl.core.LiteralMap\"\x85\x02\n\x05\x45\x64its\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x12\n\non_failure\x18\x02 \x01(\t\x12\x0f\n\x07retries\x18\x03 \x03(\t\x12,\n\x05skips\x18\x04 \x03(\x0b\x32\x1d.flytetemporal.v1.SkippedNode\x12\x35\n\x0fmax_parallelism\x18\x06 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12.\n\x07\x63hanges\x18\x07 \x03(\x0b\x32\x1d.flytetemporal.v1.NodeChanges\x12\x30\n\x08\x61nswered\x18\x05 \x03(\x0b\x32\x1e.flytetemporal.v1.AnsweredEdit\"d\n\x0c\x41nsweredEdit\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x1e.flytetemporal.v1.EditResponse\"\xb4\x01\n\x0eOperatorAction\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x06 \x01(\t\x12\x12\n\nunanswered\x18\x07 \x01(\x08\x12\x0f\n\x07node_id\x18\x08 \x01(\t\"|\n\x1aListOperatorActionsRequest\x12@\n\x0c\x65xecution_id\x18\x01 \x01(\x0b\x32*.flyteidl.core.WorkflowExecutionIdentifier\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"_\n\x1bListOperatorActionsResponse\x12\x31\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32 .flytetemporal.v1.OperatorAction\x12\r\n\x05token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,29 +44,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONEDIT']._serialized_start=626
   _globals['_EXECUTIONEDIT']._serialized_end=716
   _globals['_NODEEDIT']._serialized_start=719
-  _globals['_NODEEDIT']._serialized_end=949
-  _globals['_NODEEDIT_RESOURCESENTRY']._serialized_start=901
-  _globals['_NODEEDIT_RESOURCESENTRY']._serialized_end=949
-  _globals['_RETRYNODE']._serialized_start=951
-  _globals['_RETRYNODE']._serialized_end=979
-  _globals['_SKIPNODE']._serialized_start=981
-  _globals['_SKIPNODE']._serialized_end=1082
-  _globals['_EDITRESPONSE']._serialized_start=1084
-  _globals['_EDITRESPONSE']._serialized_end=1116
-  _globals['_EDITCOMMAND']._serialized_start=1119
-  _globals['_EDITCOMMAND']._serialized_end=1411
-  _globals['_NODECHANGES']._serialized_start=1414
-  _globals['_NODECHANGES']._serialized_end=1580
-  _globals['_SKIPPEDNODE']._serialized_start=1582
-  _globals['_SKIPPEDNODE']._serialized_end=1670
-  _globals['_EDITS']._serialized_start=1673
-  _globals['_EDITS']._serialized_end=1934
-  _globals['_ANSWEREDEDIT']._serialized_start=1936
-  _globals['_ANSWEREDEDIT']._serialized_end=2036
-  _globals['_OPERATORACTION']._serialized_start=2039
-  _globals['_OPERATORACTION']._serialized_end=2219
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=2221
-  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=2345
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=2347
-  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=2442
+  _globals['_NODEEDIT']._serialized_end=1004
+  _globals['_NODEEDIT_RESOURCESENTRY']._serialized_start=956
+  _globals['_NODEEDIT_RESOURCESENTRY']._serialized_end=1004
+  _globals['_RETRYNODE']._serialized_start=1006
+  _globals['_RETRYNODE']._serialized_end=1034
+  _globals['_SKIPNODE']._serialized_start=1036
+  _globals['_SKIPNODE']._serialized_end=1137
+  _globals['_EDITRESPONSE']._serialized_start=1139
+  _globals['_EDITRESPONSE']._serialized_end=1171
+  _globals['_EDITCOMMAND']._serialized_start=1174
+  _globals['_EDITCOMMAND']._serialized_end=1466
+  _globals['_NODECHANGES']._serialized_start=1469
+  _globals['_NODECHANGES']._serialized_end=1690
+  _globals['_SKIPPEDNODE']._serialized_start=1692
+  _globals['_SKIPPEDNODE']._serialized_end=1780
+  _globals['_EDITS']._serialized_start=1783
+  _globals['_EDITS']._serialized_end=2044
+  _globals['_ANSWEREDEDIT']._serialized_start=2046
+  _globals['_ANSWEREDEDIT']._serialized_end=2146
+  _globals['_OPERATORACTION']._serialized_start=2149
+  _globals['_OPERATORACTION']._serialized_end=2329
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_start=2331
+  _globals['_LISTOPERATORACTIONSREQUEST']._serialized_end=2455
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_start=2457
+  _globals['_LISTOPERATORACTIONSRESPONSE']._serialized_end=2552
 # @@protoc_insertion_point(module_scope)

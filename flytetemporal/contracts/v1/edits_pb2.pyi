@@ -45,7 +45,7 @@ class ExecutionEdit(_message.Message):
     def __init__(self, max_parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., on_failure: _Optional[str] = ...) -> None: ...
 
 class NodeEdit(_message.Message):
-    __slots__ = ("node_id", "retries", "timeout", "resources")
+    __slots__ = ("node_id", "retries", "timeout", "resources", "max_parallelism")
     class ResourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -57,11 +57,13 @@ class NodeEdit(_message.Message):
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     retries: _wrappers_pb2.UInt32Value
     timeout: _duration_pb2.Duration
     resources: _containers.ScalarMap[str, str]
-    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    max_parallelism: _wrappers_pb2.UInt32Value
+    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Mapping[str, str]] = ..., max_parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class RetryNode(_message.Message):
     __slots__ = ("node_id",)
@@ -102,16 +104,18 @@ class EditCommand(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., expected_revision: _Optional[_Union[_wrappers_pb2.UInt64Value, _Mapping]] = ..., execution: _Optional[_Union[ExecutionEdit, _Mapping]] = ..., node: _Optional[_Union[NodeChanges, _Mapping]] = ..., retry: _Optional[_Union[RetryNode, _Mapping]] = ..., skip: _Optional[_Union[SkippedNode, _Mapping]] = ...) -> None: ...
 
 class NodeChanges(_message.Message):
-    __slots__ = ("node_id", "retries", "timeout", "resources")
+    __slots__ = ("node_id", "retries", "timeout", "resources", "max_parallelism")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     retries: _wrappers_pb2.UInt32Value
     timeout: _duration_pb2.Duration
     resources: _tasks_pb2.Resources
-    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Union[_tasks_pb2.Resources, _Mapping]] = ...) -> None: ...
+    max_parallelism: _wrappers_pb2.UInt32Value
+    def __init__(self, node_id: _Optional[str] = ..., retries: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resources: _Optional[_Union[_tasks_pb2.Resources, _Mapping]] = ..., max_parallelism: _Optional[_Union[_wrappers_pb2.UInt32Value, _Mapping]] = ...) -> None: ...
 
 class SkippedNode(_message.Message):
     __slots__ = ("node_id", "uri", "literals")

@@ -6,17 +6,14 @@ pkg/controller/nodes/array/handler.go.
 """
 
 import asyncio
-import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from temporalio import exceptions, workflow
-from temporalio.workflow import ParentClosePolicy
 
-from flytetemporal.contracts import activities, workflows
-from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2, pauses_pb2
-from flytetemporal.idl import error_text, locations, naming
+from flytetemporal.contracts import activities
+from flytetemporal.contracts.v1 import arrays_pb2, execution_pb2, graph_pb2, operations_pb2
+from flytetemporal.idl import error_text, locations
 from flytetemporal.workflows import cancellation, engine_activities
 from flytetemporal.workflows.array_report import ArrayReport, TaskPhase
 from flytetemporal.workflows.node.node_run import NodeRun, Phase
@@ -28,9 +25,8 @@ from flytetemporal.workflows.node.outcomes import (
     system_failure,
     user_failure,
 )
-from flytetemporal.workflows.nodes import elements, inline_tasks
+from flytetemporal.workflows.nodes import array_shards, elements, inline_tasks
 from flytetemporal.workflows.nodes.elements import DATA_TIMEOUT, SHARD_SIZE, ArrayShard, Elements
-from flytetemporal.workflows.operators.pauses import Pauses
 from flytetemporal.workflows.walk import Walk
 
 # If there are several shards: elements of one that run at once, and shards that run at once.
@@ -55,7 +51,9 @@ async def run(walk: Walk, node: NodeRun, inputs: execution_pb2.NodeInputs) -> Va
         node.report(node.phase_event(Phase.RUNNING))
     report.phase(TaskPhase.RUNNING)
     try:
-        outputs = await _Array(walk, node, task, plan, report).run()
+        array = _Array(walk, node, task, plan, report)
+        with node.scope.run.edits.followed(node.id, array.change):
+            outputs = await array.run()
     except NodeFailure as failure:
         report.phase(TaskPhase.FAILED, error=failure.error)
         raise
@@ -89,6 +87,12 @@ class _Array:
         self._tolerated = max(plan.size - _least(node, plan.size), -1)
         self._outcomes: dict[int, arrays_pb2.ElementsOutcome] = {}
         self._running: dict[int, Callable[[], Sequence[str]]] = {}
+        self._changed: dict[int, Callable[[int], None]] = {}
+        self._lanes: list[asyncio.Task[None]] = []
+        self._firsts = iter(range(0, plan.size, SHARD_SIZE))
+        # Whether shards may start.
+        self._is_open = False
+        self._window, self._at_once = self._concurrency()
 
     async def run(self) -> execution_pb2.NodeOutputs:
         """Run all elements and return the lists of their outputs.
@@ -114,24 +118,41 @@ class _Array:
 
     async def _run_shards(self) -> None:
         """Run the shards in order, several at once, until all have ended or too many elements have failed."""
-        # All lanes share the iterator, so each takes the next shard when it is done with one.
-        firsts = iter(range(0, self._plan.size, SHARD_SIZE))
-        window, at_once = self._concurrency()
-        lanes = [asyncio.create_task(self._lane(firsts, window)) for _ in range(at_once)]
+        self._is_open = True
+        self._fill_lanes()
         try:
-            while pending := [lane for lane in lanes if not lane.done()]:
+            while pending := [lane for lane in self._lanes if not lane.done()]:
                 await workflow.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                if self._is_over() or any(lane.done() and (lane.cancelled() or lane.exception()) for lane in lanes):
+                ended = [lane for lane in self._lanes if lane.done()]
+                if self._is_over() or any(lane.cancelled() or lane.exception() for lane in ended):
                     break
         finally:
-            await cancellation.cancel_and_wait(lanes)
+            self._is_open = False
+            await cancellation.cancel_and_wait(self._lanes)
         if self._is_over():
             return
-        for lane in lanes:
+        for lane in self._lanes:
             _raise(lane)
 
-    async def _lane(self, firsts: Iterator[int], window: int) -> None:
-        for first in firsts:
+    def _fill_lanes(self) -> None:
+        """Start the lanes that may run and do not, unless one has failed."""
+        for number in range(self._at_once):
+            if number == len(self._lanes):
+                self._lanes.append(asyncio.create_task(self._lane(number)))
+            elif (lane := self._lanes[number]).done() and not lane.cancelled() and lane.exception() is None:
+                self._lanes[number] = asyncio.create_task(self._lane(number))
+
+    def change(self) -> None:
+        """Take over what an operator has changed, in the shards that run and in those that follow."""
+        self._window, self._at_once = self._concurrency()
+        for change in list(self._changed.values()):
+            change(self._window)
+        if self._is_open:
+            self._fill_lanes()
+
+    async def _lane(self, number: int) -> None:
+        # All lanes share the iterator, so each takes the next shard when it is done with one.
+        while number < self._at_once and not self._is_over() and (first := next(self._firsts, None)) is not None:
             tolerated = max(self._tolerated - self._failed(), 0)
             shard = ArrayShard(
                 node=self._node,
@@ -140,26 +161,28 @@ class _Array:
                 first=first,
                 count=min(SHARD_SIZE, self._plan.size - first),
                 tolerated=SHARD_SIZE if self._node.node.array.runs_all else tolerated,
-                window=window,
+                window=self._window,
             )
             self._outcomes[first] = await self._run_shard(shard)
-            if self._is_over():
-                return
 
     async def _run_shard(self, shard: ArrayShard) -> arrays_pb2.ElementsOutcome:
         try:
             if self._task is None or self._plan.size <= SHARD_SIZE:
                 running = Elements(shard, self._report, self._walk.abort)
-                self._running[shard.first] = running.running
+                self._running[shard.first], self._changed[shard.first] = running.running, running.change
                 return await running.run()
             self._running[shard.first] = lambda: [f"{self._node.id}-{self._node.attempt}-n{shard.first}"]
-            return await _child(shard, self._task, self._is_interruptible())
+            telling = array_shards.Telling(self._node, shard.first, self._changed, lambda: self._window)
+            return await array_shards.run(shard, self._task, telling, interruptible=self._is_interruptible())
         finally:
             self._running.pop(shard.first, None)
+            self._changed.pop(shard.first, None)
 
     def _concurrency(self) -> tuple[int, int]:
         """Return how many elements of a shard run at once, and how many shards; 0 elements: all."""
-        most = self._node.node.array.parallelism.value
+        changes = self._node.changes
+        own = self._node.node.array.parallelism.value
+        most = changes.max_parallelism.value if changes.HasField("max_parallelism") else own
         if self._plan.size <= SHARD_SIZE:
             return most or (EXECUTIONS_AT_ONCE if self._task is None else 0), 1
         if self._task is None:
@@ -270,71 +293,3 @@ def _least(node: NodeRun, size: int) -> int:
             return math.ceil(float(f"{array.min_success_ratio:.6g}") * size - 1e-6)
         case _:
             return size
-
-
-async def _child(shard: ArrayShard, task: graph_pb2.TaskSummary, interruptible: bool) -> arrays_pb2.ElementsOutcome:
-    """Run a shard in its own workflow."""
-    node = shard.node
-    execution = execution_pb2.ExecutionInput()
-    execution.CopyFrom(node.scope.run.argument)
-    for name in ("inline_graph", "stored_graph", "inputs", "parent", "reused"):
-        execution.ClearField(name)
-    if not node.scope.run.recovery.reuses_elements(node.scope.parent_id, node.id):
-        execution.ClearField("recovered_from")
-    execution.tasks.CopyFrom(node.scope.program.tasks)
-    execution.edits.CopyFrom(node.scope.run.edits.of_shard(node.id))
-    execution.settings.interruptible.value = interruptible
-    pauses = node.scope.run.pauses
-    if pauses.message.revision:
-        execution.pauses.CopyFrom(pauses.message)
-    argument = arrays_pb2.ArrayInput(
-        execution=execution,
-        node=node.node,
-        node_id=node.id,
-        data_dir=node.data_dir,
-        attempt=node.attempt,
-        node_event=node.event,
-        task=task,
-        plan=shard.plan,
-        first=shard.first,
-        count=shard.count,
-        tolerated=shard.tolerated,
-        window=shard.window,
-        ancestors=node.scope.ancestors,
-    )
-    handle = await workflow.start_child_workflow(
-        workflows.ARRAY_WORKFLOW,
-        argument,
-        result_type=arrays_pb2.ElementsOutcome,
-        id=f"{naming.temporal_workflow_id(node.execution_id)}:{node.id}:{node.attempt}:{shard.first}",
-        # Only a parent that was terminated leaves shards behind; otherwise it waits until they have reported their end.
-        parent_close_policy=ParentClosePolicy.TERMINATE,
-        cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        task_timeout=workflow.info().task_timeout,
-        static_summary=f"{node.id} elements {shard.first} to {shard.first + shard.count - 1}",
-    )
-    async with _told_of_pauses(pauses, handle, execution.pauses.revision):
-        outcome: arrays_pb2.ElementsOutcome = await handle
-    return outcome
-
-
-@contextlib.asynccontextmanager
-async def _told_of_pauses(
-    pauses: Pauses, shard: workflow.ChildWorkflowHandle[Any, Any], sent: int
-) -> AsyncIterator[None]:
-    """Pass on changes of the pauses to a shard's workflow while the block runs. ``sent`` is the revision it has."""
-    telling: list[asyncio.Task[None]] = []
-
-    def tell() -> None:
-        telling.append(asyncio.create_task(_tell(shard, pauses.message)))
-
-    if pauses.message.revision > sent:  # It changed before the shard had started.
-        tell()
-    with pauses.followed(tell):
-        yield
-    await cancellation.wait_until_done(telling)
-
-
-async def _tell(shard: workflow.ChildWorkflowHandle[Any, Any], message: pauses_pb2.Pauses) -> None:
-    with contextlib.suppress(exceptions.FailureError):  # The shard has ended.
-        await shard.signal(workflows.PAUSES, message)

@@ -6,7 +6,7 @@ differs. Which elements form a batch depends on nothing but their order, so that
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from temporalio import exceptions, workflow
@@ -41,6 +41,9 @@ class _Queued:
 
     node: NodeRun
     attempt: execution_pb2.TaskAttempt
+    # Builds the attempt again, after an operator has changed the array; ``changes`` were there when it was built last.
+    rebuilt: Callable[[], execution_pb2.TaskAttempt]
+    changes: int
     ended: asyncio.Future[None]
     batch: asyncio.Task[None] | None = None
     result: execution_pb2.TaskAttemptResult | None = None
@@ -68,19 +71,23 @@ class ElementBatches:
     _size: int = 0
     _largest: int = 0
     _number: int = 0
+    # How often an operator has changed the array since the shard started.
+    _changes: int = 0
     _queue: list[_Queued] = field(default_factory=list)
     _open: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._size = self._largest = min(self.most, -(-self.count // LEAST_BATCHES))
 
-    async def run(self, node: NodeRun, attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult | None:
+    async def run(
+        self, node: NodeRun, attempt: Callable[[], execution_pb2.TaskAttempt]
+    ) -> execution_pb2.TaskAttemptResult | None:
         """Run an attempt in a batch and return its result, or None if it cannot share a process.
 
         Raises:
             Stopped: a pause has stopped it.
         """
-        queued = _Queued(node, attempt, asyncio.get_running_loop().create_future())
+        queued = _Queued(node, attempt(), attempt, self._changes, asyncio.get_running_loop().create_future())
         self._queue.append(queued)
         try:
             await asyncio.shield(queued.ended)
@@ -103,10 +110,18 @@ class ElementBatches:
         while True:
             await workflow.wait_condition(lambda: bool(self._queue) and self.node.pause is None and self._has_room())
             batch, self._queue = self._queue[: self._size], self._queue[self._size :]
+            for queued in batch:
+                if queued.changes != self._changes:
+                    queued.attempt, queued.changes = queued.rebuilt(), self._changes
             running = asyncio.create_task(self._run(batch))
             for queued in batch:
                 queued.batch = running
             self._open.append(running)
+
+    def change(self, at_once: int) -> None:
+        """Take over what an operator has changed, in the batches that have not started."""
+        self._changes += 1
+        self.at_once = at_once
 
     def _has_room(self) -> bool:
         self._open = [batch for batch in self._open if not batch.done()]

@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flyteidl.core import execution_pb2 as core_execution_pb2
-from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.core import identifier_pb2, literals_pb2, tasks_pb2
 from temporalio import exceptions, workflow
 
 from flytetemporal.contracts import activities
@@ -95,6 +96,8 @@ class Elements:
         self._window = Slots("concurrency", 0 if self._batches else shard.window)
         self._alone = Slots("concurrency", shard.window if self._batches else 0)
         self._attempts = [0] * shard.count
+        self._budgets: dict[int, attempts.Budget] = {}
+        self._memory = _memory(shard.node)
         self._failures: dict[int, str] = {}
         self._open: dict[str, None] = {}
         self._left = shard.count
@@ -148,6 +151,21 @@ class Elements:
         if self._left == 0:
             self._done.set_result(None)
 
+    def change(self, window: int) -> None:
+        """Take over what an operator has changed; it counts for attempts that have not started.
+
+        ``window`` is the number of elements, or of batches of them, that run at once; 0: all.
+        """
+        if self._batches is not None:
+            self._batches.change(window)
+            self._alone.resize(window)
+        else:
+            self._window.resize(window)
+        memory, self._memory = self._memory, _memory(self._shard.node)
+        if self._memory != memory:  # It counts instead of what elements got after they had run out of it.
+            for budget in self._budgets.values():
+                budget.progress.ClearField("memory_bytes")
+
     def running(self) -> list[str]:
         """Return the ids of the elements that run."""
         return list(self._open)
@@ -170,6 +188,7 @@ class Elements:
                 self._done.set_exception(e)
         finally:
             self._open.pop(node.id, None)
+            self._budgets.pop(index, None)
         self._left -= 1
         if (self._left == 0 or len(self._failures) > self._shard.tolerated) and not self._done.done():
             self._done.set_result(None)
@@ -183,7 +202,7 @@ class Elements:
         return await self._task(node, index, self._shard.task)
 
     async def _task(self, node: NodeRun, index: int, summary: graph_pb2.TaskSummary) -> int:
-        budget = attempts.budget_of(node, summary.retries, summary.id.name)
+        budget = self._budgets[index] = attempts.budget_of(node, summary.retries, summary.id.name)
         inputs = execution_pb2.NodeInputs(element=self._shard.inputs(index))
         while True:
             number = budget.attempt
@@ -206,6 +225,9 @@ class Elements:
             if cancellation.is_cancelled():
                 raise asyncio.CancelledError
             failure = result.failure
+            # Operators can have changed it. The counts of an element are in its budget only.
+            changed = attempts.budget_of(node, summary.retries, summary.id.name)
+            budget = self._budgets[index] = dataclasses.replace(changed, progress=budget.progress)
             retry = budget.after(
                 failure.error, recoverable=failure.recoverable, next_memory_bytes=failure.next_memory_bytes
             )
@@ -258,12 +280,13 @@ class Elements:
             return found.hit
         # One whose memory was raised has other limits than the rest of its batch.
         if self._batches is not None and not budget.progress.memory_bytes:
-            result = await self._batches.run(node, task.task_attempt(node, inputs, budget, element, found))
+            attempt = functools.partial(task.task_attempt, node, inputs, budget, element, found)
+            result = await self._batches.run(node, attempt)
             if result is not None:
                 return result
         async with self._alone.held(node.id), element_batches.placed(node):
-            attempt = task.task_attempt(node, inputs, budget, element, found)
-            return await task.run_attempt(node, summary, attempt, stop)
+            own = task.task_attempt(node, inputs, budget, element, found)
+            return await task.run_attempt(node, summary, own, stop)
 
     async def _sleep(self, node: NodeRun, index: int, durations: literals_pb2.LiteralMap) -> int:
         await node.wait_for_resume()
@@ -311,6 +334,12 @@ class Elements:
             summary=f"inputs of elements of {self._shard.node.id}",
         )
         return found.literals
+
+
+def _memory(node: NodeRun) -> str:
+    """Return the memory that an operator has given to the elements; empty if none has."""
+    entries = node.changes.resources.requests
+    return next((entry.value for entry in entries if entry.name == tasks_pb2.Resources.MEMORY), "")
 
 
 def _batches(shard: ArrayShard) -> ElementBatches | None:

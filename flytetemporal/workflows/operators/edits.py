@@ -4,18 +4,21 @@ Temporal delivers an edit as an update. It repeats none within a run; a client t
 finds the answer among those that the run has kept.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from flyteidl.core import tasks_pb2
 from google.protobuf import wrappers_pb2
+from temporalio import workflow
 
 from flytetemporal.contracts import resources
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2
 from flytetemporal.errors import Conflict, FailedPrecondition, InvalidRequest, NotFound
 from flytetemporal.workflows.operators.holds import FAIL, HOLD, Holds
 from flytetemporal.workflows.run_state import Standing
+from flytetemporal.workflows.versions import Patch
 
 # Answers that are kept for requests that are repeated in a later run.
 ANSWERS = 100
@@ -26,6 +29,7 @@ MAX_BYTES = 64 * 1024
 StandingOf: TypeAlias = Callable[[str], Standing]
 """Returns where a node stands."""
 _UNCHANGED = edits_pb2.NodeChanges()
+_CHANGEABLE = ("retries", "timeout", "resources", "max_parallelism")
 _EDITABLE = (Standing.WAITING, Standing.PAUSING, Standing.HELD)
 _TEXTS = {
     Standing.WAITING: "has not started",
@@ -51,10 +55,14 @@ class Edits:
         self._standing: StandingOf | None = None
         self._resize: Callable[[int], None] = _ignore
         self._forget_memory: Callable[[str], None] = _ignore
+        # Lists, not sets: arrays take over changes in the same order on every replay.
+        self._followers: dict[str, list[Callable[[], None]]] = {}
 
     def begin(self, argument: execution_pb2.ExecutionInput) -> None:
         """Start with what earlier runs of the execution were asked to do."""
         earlier = argument.edits
+        if earlier.revision < self._revision:  # A shard that heard of a change before it started.
+            return
         self._revision = earlier.revision
         self._on_failure = earlier.on_failure or argument.settings.on_failure
         self._max_parallelism = earlier.max_parallelism if earlier.HasField("max_parallelism") else None
@@ -93,9 +101,37 @@ class Edits:
             answered=list(self._answered.values()),
         )
 
-    def of_shard(self, node_id: str) -> edits_pb2.Edits:
-        """Return what a shard of an array needs to know."""
-        return edits_pb2.Edits(changes=[self._changes[node_id]] if node_id in self._changes else [])
+    def of_shard(self, node_id: str, window: int) -> edits_pb2.Edits:
+        """Return what a shard of an array needs to know; ``window`` of its elements run at once."""
+        found = edits_pb2.Edits(revision=self._revision)
+        if node_id in self._changes:
+            found.changes.add().CopyFrom(self._changes[node_id])
+            found.changes[0].max_parallelism.value = window
+        return found
+
+    def take_over(self, given: edits_pb2.Edits) -> None:
+        """Take over what the execution passes on to a shard; late and repeated deliveries change nothing."""
+        if given.revision > self._revision:
+            self._revision = given.revision
+            self._changes = {changes.node_id: changes for changes in given.changes}
+            for changes in given.changes:
+                self._notify(changes.node_id)
+
+    @contextlib.contextmanager
+    def followed(self, node_id: str, follow: Callable[[], None]) -> Iterator[None]:
+        """Accept changes of an array while it runs, and call ``follow`` after each, while the block runs."""
+        followers = self._followers.setdefault(node_id, [])
+        followers.append(follow)
+        try:
+            yield
+        finally:
+            followers.remove(follow)
+            if not followers:
+                del self._followers[node_id]
+
+    def _notify(self, node_id: str) -> None:
+        for follow in list(self._followers.get(node_id, ())):
+            follow()
 
     # What nodes ask.
 
@@ -180,6 +216,7 @@ class Edits:
             case "execution":
                 self._apply_execution(command.execution)
             case "node":
+                self._check_patch(command.node.node_id)
                 self._apply_node(command.node)
             case "retry":
                 self._retries[command.retry.node_id] = None
@@ -190,6 +227,8 @@ class Edits:
             case _:  # ``check`` has refused it.
                 pass
         self._revision += 1
+        if command.HasField("node"):
+            self._notify(command.node.node_id)
         return self._answer(command)
 
     def _apply_execution(self, edit: edits_pb2.ExecutionEdit) -> None:
@@ -202,7 +241,7 @@ class Edits:
 
     def _apply_node(self, edit: edits_pb2.NodeChanges) -> None:
         changes = self._changes.setdefault(edit.node_id, edits_pb2.NodeChanges(node_id=edit.node_id))
-        for name in ("retries", "timeout"):
+        for name in ("retries", "timeout", "max_parallelism"):
             if edit.HasField(name):
                 getattr(changes, name).CopyFrom(getattr(edit, name))
         if edit.HasField("resources"):
@@ -227,14 +266,23 @@ class Edits:
 
     def _check_node(self, edit: edits_pb2.NodeChanges) -> None:
         standing = self._known(edit.node_id)
-        if not any(edit.HasField(name) for name in ("retries", "timeout", "resources")):
+        if not any(edit.HasField(name) for name in _CHANGEABLE):
             raise InvalidRequest(f"the edit changes nothing of node {edit.node_id}; set retries, timeout or resources")
-        if standing not in _EDITABLE:
-            raise FailedPrecondition(
-                f"node {edit.node_id} {_TEXTS[standing]}; only nodes that have not started, are held or wait for their "
-                "next attempt can be changed"
-            )
+        if standing not in _EDITABLE and edit.node_id not in self._followers:
+            raise self._not_editable(edit.node_id, standing)
         self._check_room(edit.ByteSize(), edit.node_id)
+
+    def _check_patch(self, node_id: str) -> None:
+        """Refuse what a worker without the patch has refused: a replay must not change the array then."""
+        standing = self._known(node_id)
+        if standing not in _EDITABLE and not workflow.patched(Patch.EDITS_OF_RUNNING_ARRAYS):
+            raise self._not_editable(node_id, standing)
+
+    def _not_editable(self, node_id: str, standing: Standing) -> FailedPrecondition:
+        return FailedPrecondition(
+            f"node {node_id} {_TEXTS[standing]}; only nodes that have not started, are held or wait for their next "
+            "attempt, and map tasks that run, can be changed"
+        )
 
     def _check_room(self, size: int, node_id: str) -> None:
         if self.message.ByteSize() + size > MAX_BYTES:

@@ -273,6 +273,15 @@ async def test_a_node_that_runs_a_task_is_changed(running: Dependencies, engine:
     }  # fmt: skip
 
 
+async def test_the_elements_of_a_map_task_that_run_at_once_are_changed(
+    running: Dependencies, engine: RecordingEngine
+) -> None:
+    await edit(running, node=edits_pb2.NodeEdit(node_id="m0", max_parallelism=wrappers_pb2.UInt32Value(value=7)))
+
+    assert engine.edits[0].node.max_parallelism.value == 7
+    assert json.loads((await actions(running))[0].details) == {"max_parallelism": 7, "revision": 1}
+
+
 async def test_large_outputs_do_not_travel_with_the_edit(running: Dependencies, engine: RecordingEngine) -> None:
     await edit(running, skip=skip("m0", json.dumps({"o0": list(range(2000))})))
 
@@ -296,7 +305,8 @@ async def test_large_outputs_do_not_travel_with_the_edit(running: Dependencies, 
         ({"retry": {"node_id": "n0"}, "reason": "x" * 4097}, errors.InvalidRequest, "reason cannot exceed 4096"),
         ({"node": {"node_id": "n9", "retries": {"value": 1}}}, errors.NotFound, "execution e1 has no node n9"),
         ({"node": {"node_id": "m0-0-n1", "retries": {"value": 1}}}, errors.NotFound,
-         "m0-0-n1 is an element of map task m0, and elements cannot be changed one by one; change m0 before it starts"),
+         "m0-0-n1 is an element of map task m0, and elements cannot be changed one by one; what is changed of m0"),
+        ({"node": {"node_id": "n0", "max_parallelism": {"value": 1}}}, errors.InvalidRequest, "n0 is no map task"),
         ({"node": {"node_id": "start-node", "retries": {"value": 1}}}, errors.InvalidRequest, "nothing to change"),
         ({"node": {"node_id": "n0", "retries": {"value": 10_001}}}, errors.InvalidRequest, "the limit is 10000"),
         ({"node": {"node_id": "n0", "timeout": {"seconds": -1}}}, errors.InvalidRequest, "timeout must be between"),

@@ -7,6 +7,7 @@ from flyteidl.core import tasks_pb2
 from google.protobuf import duration_pb2, wrappers_pb2
 
 from flytetemporal.contracts.v1 import edits_pb2, execution_pb2, graph_pb2
+from flytetemporal.workflows.execution import ExecutionWorkflow
 from tests.fixtures.engine_runs import (
     EngineRuns,
     bind,
@@ -215,6 +216,130 @@ async def test_the_elements_of_a_map_that_has_not_started_are_changed(engine_run
     assert {tuple(asked(attempt)) for attempt in runs.attempts[1:]} == {("2Gi",)}
 
 
+BATCHES = execution_pb2.ExecutionSettings(map_batch=number(2))
+
+
+@pytest.mark.parametrize("settings", [None, BATCHES], ids=["alone", "in batches"])
+async def test_elements_that_have_not_started_are_changed_while_their_map_runs(
+    engine_runs: EngineRuns, settings: execution_pb2.ExecutionSettings | None
+) -> None:
+    runs = engine_runs
+    door = Door(then=_first_attempt_fails)
+    runs.scripts["n0"] = door
+
+    async with runs.workers():
+        handle = await runs.start(array(parallelism=number(1)), lists(a=range(6)), settings=settings)
+        editor = Editor(handle)
+        await bounded(attempts(runs, 1))
+        changes = {"timeout": duration_pb2.Duration(seconds=90), "resources": memory("2Gi")}
+        await editor.node("n0", retries=number(1), max_parallelism=number(2), **changes)
+        await bounded(attempts(runs, 2))  # The second one waits for the door, too.
+        door.opened.set()
+        phase = await runs.wait(handle)
+
+    assert phase == "SUCCEEDED"
+    before = 1 if settings is None else 2  # A batch has two.
+    changed = {(tuple(asked(attempt)), attempt.timeout.seconds) for attempt in runs.attempts[before:]}
+    assert changed == {(("2Gi",), 90)}
+    assert asked(runs.attempts[0]) == []
+    assert sorted((attempt.element.index, attempt.attempt) for attempt in runs.attempts) == [
+        (index, number_) for index in range(6) for number_ in range(2)
+    ]
+
+
+async def _first_attempt_fails(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+    if not attempt.attempt:
+        return failed("USER:Boom", recoverable=True)
+    return execution_pb2.TaskAttemptResult(outputs=execution_pb2.NodeOutputs(literals=int_map(o0=1)))
+
+
+async def test_the_shards_of_a_large_map_are_changed_while_they_run(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    runs.scripts["n0"] = door = Door(then=_first_attempt_fails)
+
+    async with runs.workers():
+        handle = await runs.start(array(parallelism=number(2)), lists(a=range(510)))
+        runs.handles.append(runs.client.get_workflow_handle_for(ExecutionWorkflow.run, f"{handle.id}:n0:0:0"))
+        editor = Editor(handle)
+        await bounded(attempts(runs, 2))
+        await editor.node("n0", max_parallelism=number(20), resources=memory("2Gi"))
+        await bounded(attempts(runs, 20))
+        await editor.node("n0", retries=number(1), max_parallelism=number(400))
+        await bounded(_shards(editor, 2))
+        door.opened.set()
+        phase = await runs.wait(handle)
+
+    assert (phase, len(runs.attempts)) == ("SUCCEEDED", 2 * 510)
+    assert [asked(attempt) for attempt in runs.attempts[:2]] == [[], []]
+    assert {tuple(asked(attempt)) for attempt in runs.attempts[2:]} == {("2Gi",)}
+
+
+async def _shards(editor: Editor, number_: int) -> None:
+    """Return when that many shards of a map run at once."""
+    while True:
+        waits = [wait for wait in (await editor.waits()).waits if wait.HasField("nested")]
+        if waits and len(waits[0].nested.node_ids) == number_:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def test_fewer_elements_run_at_once_after_the_limit_of_their_map_was_lowered(engine_runs: EngineRuns) -> None:
+    runs = engine_runs
+    opened, now, others = asyncio.Event(), 0, list[int]()
+
+    async def counted(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        nonlocal now
+        others.append(now)
+        now += 1
+        await opened.wait()
+        await asyncio.sleep(0.02)  # Time for another one to start, if one may.
+        now -= 1
+        return execution_pb2.TaskAttemptResult(outputs=execution_pb2.NodeOutputs(literals=int_map(o0=1)))
+
+    runs.scripts["n0"] = counted
+
+    async with runs.workers():
+        handle = await runs.start(array(parallelism=number(4)), lists(a=range(12)))
+        await bounded(attempts(runs, 4))
+        await Editor(handle).node("n0", max_parallelism=number(1))
+        opened.set()
+        phase = await runs.wait(handle)
+
+    assert (phase, others) == ("SUCCEEDED", [0, 1, 2, 3, *[0] * 8])
+
+
+async def test_memory_that_is_set_by_hand_counts_instead_of_what_a_running_element_got(
+    engine_runs: EngineRuns,
+) -> None:
+    runs = engine_runs
+    door = Door()
+
+    async def third_succeeds(attempt: execution_pb2.TaskAttempt) -> execution_pb2.TaskAttemptResult:
+        if attempt.attempt == 0:
+            result = failed("OOMKilled", recoverable=True)
+            result.failure.next_memory_bytes = 1 << 30
+            return result
+        if attempt.attempt == 1:
+            await door.opened.wait()
+            return failed("USER:Boom", recoverable=True)
+        return execution_pb2.TaskAttemptResult(outputs=execution_pb2.NodeOutputs(literals=int_map(o0=1)))
+
+    runs.scripts["n0"] = third_succeeds
+    ladder = execution_pb2.ExecutionSettings(memory_rules=[execution_pb2.MemoryRule(steps=3)])
+
+    async with runs.workers():
+        handle = await runs.start(array(), lists(a=[1]), settings=ladder)
+        await bounded(attempts(runs, 2))
+        await Editor(handle).node("n0", retries=number(3), resources=memory("4Gi"))
+        door.opened.set()
+        phase = await runs.wait(handle)
+
+    assert phase == "SUCCEEDED"
+    assert [(attempt.memory_bytes, asked(attempt)) for attempt in runs.attempts] == [
+        (0, []), (1 << 30, []), (0, ["4Gi"]),
+    ]  # fmt: skip
+
+
 async def test_a_sleep_that_got_a_timeout_times_out(engine_runs: EngineRuns) -> None:
     runs = engine_runs
     runs.scripts["n0"] = door = Door()
@@ -291,7 +416,10 @@ async def test_what_cannot_be_changed_is_refused(engine_runs: EngineRuns) -> Non
         await handle.cancel()
         await runs.wait(handle)
 
-    only = "only nodes that have not started, are held or wait for their next attempt can be changed"
+    only = (
+        "only nodes that have not started, are held or wait for their next attempt, and map tasks that run, "
+        "can be changed"
+    )
     assert refusals[:3] == [
         ("FailedPrecondition", f"node n0 has ended; {only}"),
         ("FailedPrecondition", f"node n1 runs; {only}"),

@@ -98,7 +98,7 @@ def test_an_execution_is_not_completed_while_nobody_answers() -> None:
         ([], "change either the execution"),
         (["--node", "n0"], "--node goes with what changes of it"),
         (["--retries", "1"], "--node goes with what changes of it"),
-        (["--node", "n0", "--retries", "1", "--max-parallelism", "2"], "change either the execution"),
+        (["--node", "n0", "--retries", "1", "--on-failure", "hold"], "change either the execution"),
         (["--node", "n0", "--timeout", "soon"], "is not a duration"),
         (["--on-failure", "wait"], "is not one of"),
     ],
@@ -112,7 +112,12 @@ def test_an_edit_that_does_not_say_what_to_change_is_called_wrongly(arguments: l
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--max-parallelism", "2"], ["--on-failure", "hold"], ["--node", "n0", "--retries", "1", "--memory", "1Gi"]],
+    [
+        ["--max-parallelism", "2"],
+        ["--on-failure", "hold"],
+        ["--node", "n0", "--retries", "1", "--memory", "1Gi"],
+        ["--node", "n0", "--max-parallelism", "2"],
+    ],
 )
 def test_an_edit_that_says_what_to_change_is_sent(arguments: list[str]) -> None:
     """It fails only because nothing listens."""

@@ -18,8 +18,16 @@ from flytetemporal.idl import times
     type=click.Choice(["hold", "fail"]),
     help="hold: nodes that would fail wait for `retry` or `skip`. fail: they fail, also those that are held.",
 )
-@click.option("--max-parallelism", type=click.IntRange(0, 2**32 - 1), help="Nodes that run at once; 0: no limit.")
-@click.option("--node", default="", help="The node to change: it has not started, is held or waits for an attempt.")
+@click.option(
+    "--max-parallelism",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Nodes that run at once, or with --node elements of a map task; 0: no limit.",
+)
+@click.option(
+    "--node",
+    default="",
+    help="The node to change: a map task, or one that has not started, is held or waits for an attempt.",
+)
 @click.option("--retries", type=click.IntRange(0, 2**32 - 1), help="User retries of the node.")
 @click.option("--timeout", default="", help="Timeout of the node's attempts, such as 90s or 2h30m; 0: none.")
 @click.option("--memory", default="", help="Memory of the node's task, such as 8Gi.")
@@ -40,8 +48,10 @@ def edit(
 ) -> None:
     """Change EXECUTION, or one of its nodes, while it runs."""
     edit.execution_id.CopyFrom(admin.execution_id(execution))
-    of_execution = on_failure is not None or max_parallelism is not None
+    of_execution = on_failure is not None or (max_parallelism is not None and not node)
     given = {name: value for name, value in of_node.items() if value not in (None, "")}
+    if node and max_parallelism is not None:
+        given["max_parallelism"] = max_parallelism
     if bool(node) != bool(given):
         raise click.UsageError("--node goes with what changes of it: --retries, --timeout, --memory, --cpu ...")
     if bool(of_execution) == bool(given):
@@ -58,8 +68,8 @@ def edit(
 def _of_node(node: str, given: Mapping[str, str | int | None]) -> edits_pb2.NodeEdit:
     changes = edits_pb2.NodeEdit(node_id=node)
     for name, value in given.items():
-        if name == "retries":
-            changes.retries.value = int(value or 0)
+        if name in ("retries", "max_parallelism"):
+            getattr(changes, name).value = int(value or 0)
         elif name == "timeout":
             changes.timeout.CopyFrom(_duration(str(value)))
         else:
