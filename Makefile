@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PROTO_CHECK := .state/generated
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz k8s-build protos format clean
+.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz k8s-build k8s-up k8s-down e2e-k8s protos format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,16 @@ fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and j
 k8s-build: env ## Build the programs of Kubernetes from Go modules, into ~/.cache/flytetemporal
 	@$(BIN)/python -m clusters build
 
+k8s-up: env ## Start a real Kubernetes on this machine, as root and without Docker
+	@$(BIN)/python -m clusters up
+
+k8s-down: ## Stop it, and remove all that it has left
+	@test ! -e .state/kubernetes || $(BIN)/python -m clusters down
+
+e2e-k8s: env ## Run the tests whose pods really run, on a cluster of their own
+	@$(BIN)/python -m clusters build etcd kube-apiserver kube-controller-manager kube-scheduler kubelet
+	@$(BIN)/pytest --with-node tests/e2e_k8s
+
 protos: env ## Generate flytetemporal/contracts/v1
 	$(BIN)/python scripts/generate_protos.py
 
@@ -70,5 +80,5 @@ format: env ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## Remove the environment, caches and everything else that was generated
+clean: k8s-down ## Remove the environment, caches and everything else that was generated
 	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,12 +26,10 @@ WITHOUT_CONTROLLERS = ("--disable-admission-plugins=ServiceAccount",)
 class ApiServer:
     """An API server on a free port. What it stores survives ``kill`` and ``start``."""
 
-    def __init__(
-        self, folder: Path, *, options: Sequence[str] = WITHOUT_CONTROLLERS, port: int = 0, detached: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, *, options: Sequence[str] = WITHOUT_CONTROLLERS, detached: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.identities = Identities(folder / "identities")
-        self._etcd_port, self._port = ports.free(), port or ports.free()
+        self._etcd_port, self._port = ports.free(), ports.free()
         self.identities.write_kubeconfigs(self.url)
         self._etcd = Server(self._etcd_command(folder), folder / "etcd.log", detached=detached)
         self._server = Server([*self._command(), *options], folder / "kube-apiserver.log", detached=detached)
@@ -39,10 +37,6 @@ class ApiServer:
     @property
     def url(self) -> str:
         return f"https://{LOOPBACK}:{self._port}"
-
-    @property
-    def servers(self) -> list[Server]:
-        return [self._etcd, self._server]
 
     def kubeconfig(self, user: str = "admin") -> Path:
         """Return a kubeconfig file of a user of ``identities.users``."""

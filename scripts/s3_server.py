@@ -58,6 +58,10 @@ class S3Server:
             "config_kwargs": {"connect_timeout": 1, "read_timeout": 2, "retries": {"max_attempts": 0}},
         }
 
+    def filesystem(self, key: str = "OWNER") -> Any:
+        """Return a filesystem of fsspec that is not shared with other callers."""
+        return fsspec.filesystem("s3", skip_instance_cache=True, **self.options(key))
+
     def settings(self) -> dict[str, str]:
         """Return the options as ``FLYTETEMPORAL_STORAGE__OPTIONS`` takes them, for an installation."""
         return {"key": "OWNER", "secret": SECRET, "endpoint_url": self.url}
@@ -149,7 +153,7 @@ class S3Server:
             assert self._process is not None
             assert self._process.poll() is None, (self._folder / "weed.log").read_text()[-2000:]
             try:
-                filesystem = fsspec.filesystem("s3", skip_instance_cache=True, **self.options(key))
+                filesystem = self.filesystem(key)
                 if not filesystem.exists(BUCKET):
                     filesystem.mkdir(BUCKET)
                 filesystem.pipe_file(f"s3://{BUCKET}/ready", b"ready")

@@ -15,3 +15,4 @@ pytest_plugins = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-histories", action="store_true", help="keep Temporal histories as the replay corpus")
+    parser.addoption("--with-node", action="store_true", help="run the tests whose pods really run: make e2e-k8s")
