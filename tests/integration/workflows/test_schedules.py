@@ -1,6 +1,7 @@
 """Schedules on a real Temporal server: when they fire, and what each of their times starts."""
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -30,19 +31,28 @@ from tests.integration.workflows.conftest import record
 YEAR = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def schedule(expression: str, zone: str = "UTC", delay: timedelta = timedelta()) -> Schedule:
-    timing = grammar.parse(schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule=expression)))
+def cron(expression: str, offset: str = "") -> schedule_pb2.Schedule:
+    return schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule=expression, offset=offset))
+
+
+def schedule(
+    registered: schedule_pb2.Schedule | str,
+    zone: str = "UTC",
+    delay: timedelta = timedelta(),
+    anchor: timedelta = timedelta(),
+) -> Schedule:
+    timing = grammar.parse(cron(registered) if isinstance(registered, str) else registered)
     assert timing is not None
     plan = identifier_pb2.Identifier(
         resource_type="LAUNCH_PLAN", project="p", domain="d", name=uuid.uuid4().hex, version="v"
     )
     waits = Duration()
-    waits.FromTimedelta(delay)
+    waits.FromTimedelta(delay or timing.delay)
     return Schedule(
         argument=control_pb2.LaunchSchedule(launch_plan=plan, delay=waits),
         crons=timing.crons,
         every=timing.every,
-        anchor=timedelta(),
+        anchor=anchor,
         time_zone=timing.time_zone or zone,
         catch_up=timedelta(days=1),
         jitter=timedelta(),
@@ -90,6 +100,11 @@ async def matching(client: Client, identifier: str) -> list[datetime]:
         ("0 0 29 2 *", "0 0 29 2 *"),
         ("0 0 31 * *", "0 0 31 * *"),
         ("*/20 8-10 1-7/3 */4 *", "*/20 8-10 1,4,7 1,5,9 *"),
+        ("@annually", "0 0 1 1 *"),
+        ("@midnight", "0 0 * * *"),
+        ("monthly", "0 0 1 * *"),
+        ("weeks", "0 0 * * 0"),
+        ("1-59/29 3,21 * JAN-mar sun", "1,30,59 3,21 * 1-3 0"),
     ],
 )
 async def test_a_year_of_times_is_that_of_flytes_grammar(
@@ -98,12 +113,92 @@ async def test_a_year_of_times_is_that_of_flytes_grammar(
     made = schedule(expression)
     await schedules.put(made)
 
+    assert await matching(temporal, made.id) == year_of(oracle, "UTC")
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "oracle", "in_zone"),
+    [
+        ("CRON_TZ=America/New_York 30 6 * * 1-5", "UTC", "30 6 * * 1-5", "America/New_York"),
+        # The zone of the expression wins over that of the annotation.
+        ("TZ=Asia/Kathmandu @daily", "Europe/Berlin", "0 0 * * *", "Asia/Kathmandu"),
+        ("TZ=Europe/Berlin 0 12 13 * 5", "UTC", "0 12 13 * 5", "Europe/Berlin"),
+        ("45 23 * * *", "Australia/Lord_Howe", "45 23 * * *", "Australia/Lord_Howe"),
+        ("@monthly", "Pacific/Kiritimati", "0 0 1 * *", "Pacific/Kiritimati"),
+        ("15 9 * * 0", "Africa/Casablanca", "15 9 * * 0", "Africa/Casablanca"),
+        ("*/30 4-20 * * *", "America/Santiago", "*/30 4-20 * * *", "America/Santiago"),
+    ],
+)
+async def test_a_year_of_times_in_a_zone_is_that_of_flytes_grammar(
+    temporal: Client, schedules: TemporalSchedules, expression: str, zone: str, oracle: str, in_zone: str
+) -> None:
+    made = schedule(expression, zone)
+    await schedules.put(made)
+
+    assert await matching(temporal, made.id) == year_of(oracle, in_zone)
+
+
+@pytest.mark.parametrize(
+    ("expression", "oracle"),
+    [
+        ("cron(0 12 * * ? *)", "0 12 * * *"),
+        ("0 18 ? * MON-FRI 2026", "0 18 * * 1-5"),
+        ("15 6 ? * 1 2025-2027", "15 6 * * 0"),
+        ("0/10 8 1 * ? *", "0-59/10 8 1 * *"),
+        ("0 12 * * ? 2027", None),
+    ],
+)
+async def test_a_year_of_times_of_six_fields_is_that_of_aws(
+    temporal: Client, schedules: TemporalSchedules, expression: str, oracle: str | None
+) -> None:
+    made = schedule(schedule_pb2.Schedule(cron_expression=expression))
+    await schedules.put(made)
+
+    assert await matching(temporal, made.id) == (year_of(oracle, "UTC") if oracle else [])
+
+
+@pytest.mark.parametrize(
+    ("registered", "every"),
+    [
+        (schedule_pb2.Schedule(rate=schedule_pb2.FixedRate(value=45, unit=schedule_pb2.MINUTE)), timedelta(minutes=45)),
+        (schedule_pb2.Schedule(rate=schedule_pb2.FixedRate(value=7, unit=schedule_pb2.HOUR)), timedelta(hours=7)),
+        (schedule_pb2.Schedule(rate=schedule_pb2.FixedRate(value=3, unit=schedule_pb2.DAY)), timedelta(days=3)),
+        (cron("@every 5h30m"), timedelta(hours=5, minutes=30)),
+    ],
+    ids=["minutes", "hours", "days", "@every"],
+)
+async def test_a_year_of_times_of_a_rate_is_counted_from_the_activation(
+    temporal: Client, schedules: TemporalSchedules, registered: schedule_pb2.Schedule, every: timedelta
+) -> None:
+    activated = datetime(2025, 11, 3, 10, 17, 23, tzinfo=UTC)
+    made = schedule(registered, anchor=(activated - datetime(1970, 1, 1, tzinfo=UTC)) % every)
+    await schedules.put(made)
+
+    first = activated + (YEAR[0] - activated) // every * every + every
+    expected = [first + every * number for number in range(math.ceil((YEAR[1] - first) / every))]
+    assert await matching(temporal, made.id) == expected
+
+
+@pytest.mark.parametrize(("offset", "delay"), [("PT1H", timedelta(hours=1)), ("P2D", timedelta(days=2))])
+async def test_an_offset_changes_the_launch_of_a_year_of_times_and_not_the_times(
+    temporal: Client, schedules: TemporalSchedules, offset: str, delay: timedelta
+) -> None:
+    made = schedule(cron("0 6 * * MON", offset))
+    await schedules.put(made)
+
+    assert await matching(temporal, made.id) == year_of("0 6 * * 1", "UTC")
+    assert made.argument.delay.ToTimedelta() == delay
+
+
+def year_of(expression: str, zone: str) -> list[datetime]:
+    """Return the times of a year as croniter computes them."""
+    start = (YEAR[0] - timedelta(seconds=1)).astimezone(ZoneInfo(zone))
     expected = []
-    for moment in croniter(oracle, YEAR[0] - timedelta(seconds=1), ret_type=datetime, max_years_between_matches=9):
+    for moment in croniter(expression, start, ret_type=datetime, max_years_between_matches=9):
         if moment >= YEAR[1]:
             break
-        expected.append(moment)
-    assert await matching(temporal, made.id) == expected
+        expected.append(moment.astimezone(UTC))
+    return expected
 
 
 async def test_a_time_that_does_not_exist_is_skipped_and_one_that_exists_twice_fires_once(
