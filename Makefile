@@ -56,6 +56,7 @@ faults: env ## Kill every process at random during a thousand executions, and ch
 	@$(BIN)/python -m faults $(if $(STORE),--store $(STORE))
 	@$(BIN)/python -m faults.single_flight
 	@$(BIN)/python -m faults.schedules
+	@$(BIN)/python -m faults.deliveries
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
 	@$(BIN)/python -m tests.fuzz

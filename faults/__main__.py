@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from faults import judge
 from faults.calls import DOMAIN, PROJECT
+from faults.environment import variables
 from faults.executions import Executions, Run, chosen, with_followers
 from faults.judge import Records, Verdict
 from faults.killer import Killer
@@ -205,16 +206,8 @@ def _troubled(folder: Path, rate: float, store: S3Server | None) -> Iterator[Non
     }
     if store is not None:
         changed["FLYTETEMPORAL_STORAGE__OPTIONS"] = json.dumps(store.settings())
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    try:
+    with variables(changed):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def register(state: dict[str, Any]) -> str:

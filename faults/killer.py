@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from flytetemporal.cli.dev import state_folder
@@ -16,6 +17,8 @@ from scripts.s3_server import S3Server
 FORK_SERVER = "fork server"
 # The weight of each choice, and the deaths per minute that its supervisor tolerates before it gives up.
 TARGETS = {"worker": (4, 4), "admin": (3, 4), "temporal": (1, 2), "postgres": (1, 2), FORK_SERVER: (3, 20)}
+# Of the parts of the suite in which the control plane does the work. Its control worker runs in the process of admin.
+CONTROL_PLANE = {name: TARGETS[name] for name in ("admin", "temporal", "postgres")}
 STORE = "store"
 # flytekit itself repeats its calls for half a minute; a store that starts again takes a few seconds more.
 STORE_WEIGHT, STORE_DEATHS, STORE_AWAY_SECONDS = 2, 2, 40.0
@@ -28,12 +31,19 @@ class Killer:
     A supervisor starts again what it kills; it starts the store itself, some time later.
     """
 
-    def __init__(self, folder: Path, dice: random.Random, mean_seconds: float, store: S3Server | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dice: random.Random,
+        mean_seconds: float,
+        store: S3Server | None = None,
+        targets: Mapping[str, tuple[int, int]] = TARGETS,
+    ) -> None:
         self._home = StateFolder(folder)
         self._dice = dice
         self._mean = mean_seconds
         self._store = store
-        self._targets = {**TARGETS, **({STORE: (STORE_WEIGHT, STORE_DEATHS)} if store is not None else {})}
+        self._targets = {**targets, **({STORE: (STORE_WEIGHT, STORE_DEATHS)} if store is not None else {})}
         self._recent: dict[str, deque[float]] = {name: deque() for name in self._targets}
         self._store_starts: asyncio.Task[None] | None = None
         self.kills: Counter[str] = Counter()

@@ -3,7 +3,7 @@
 import pytest
 
 from faults import __main__ as suite
-from faults import schedules, single_flight
+from faults import deliveries, schedules, single_flight
 
 
 @pytest.mark.timeout(900)
@@ -43,5 +43,12 @@ def test_every_time_of_an_active_schedule_launches_one_execution_whatever_dies(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clean = schedules.run(rounds=2, seed=3, kill_every=4.0)
+
+    assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_every_end_is_notified_and_every_event_sent_in_order_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
+    clean = deliveries.run(runs=15, seed=5, kill_every=4.0)
 
     assert clean, capsys.readouterr().out
