@@ -1,13 +1,7 @@
 """Settings of sign-in. Everything is off by default: a server on loopback serves its own machine without sign-in."""
 
+from flytetemporal.config.oidc import OidcSettings
 from flytetemporal.config.part import Part
-
-
-class OidcSettings(Part):
-    """Tokens and logins of an external issuer, by OpenID Connect."""
-
-    issuer: str = ""
-    """URL of the issuer, exactly as in its tokens; empty: off."""
 
 
 class ServerSettings(Part):

@@ -39,7 +39,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         links = control_plane.signer(deps)
         methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog))
         routes = control_plane.routes(deps, settings, links)
-        guard = guards.guard(settings.auth, deps.policies, methods, routes)
+        guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, methods, routes)
         grpc_server = server.grpc_server(methods, settings.admin, guard)
         app = gateway.http_app(methods, settings.admin, routes, guard)
         await grpc_server.start()

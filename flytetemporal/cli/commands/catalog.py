@@ -33,7 +33,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> No
     listening = settings.admin.model_copy(update=ports)
     async with control_plane.catalog(settings, migrate=migrate) as deps:
         methods = control_plane.catalog_methods(deps)
-        guard = guards.guard(settings.auth, guards.policies(settings.auth), methods)
+        guard = guards.guard(settings.auth, settings.admin.public_url, guards.policies(settings.auth), methods)
         grpc_server = server.grpc_server(methods, listening, guard)
         await grpc_server.start()
         async with (

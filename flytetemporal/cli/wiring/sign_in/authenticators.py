@@ -1,9 +1,13 @@
 """The authenticators that the settings turn on."""
 
 from flytetemporal.auth.authentication import Authenticator
+from flytetemporal.cli.wiring.sign_in import oidc
 from flytetemporal.config.auth import AuthSettings
 
 
-def authenticators(_: AuthSettings) -> list[Authenticator]:
-    """Return one for each kind of credential that is accepted, in the order in which they are asked."""
-    return []
+def authenticators(settings: AuthSettings, public_url: str) -> list[Authenticator]:
+    """Return one for each kind of credential that is accepted, in the order in which they are asked.
+
+    ``public_url`` is that of this server.
+    """
+    return oidc.authenticators(settings.oidc, public_url)

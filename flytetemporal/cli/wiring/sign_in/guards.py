@@ -27,9 +27,15 @@ def policies(settings: AuthSettings) -> Policies:
 
 
 def guard(
-    settings: AuthSettings, known: Policies, methods: Sequence[Method], extra_routes: Sequence[Route] = ()
+    settings: AuthSettings,
+    public_url: str,
+    known: Policies,
+    methods: Sequence[Method],
+    extra_routes: Sequence[Route] = (),
 ) -> Guard:
     """Return the guard that the settings ask for: one that serves every call unless a kind of sign-in is on.
+
+    ``public_url`` is that of this server.
 
     Raises:
         TypeError: a method or a route has no rule.
@@ -38,4 +44,4 @@ def guard(
     rules.check_complete((callers.route_name(route) for route in extra_routes), routes.ROUTES)
     if not settings.required:
         return OPEN
-    return SignInGuard(Chain(authenticators.authenticators(settings)), known)
+    return SignInGuard(Chain(authenticators.authenticators(settings, public_url)), known)

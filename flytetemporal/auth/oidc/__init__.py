@@ -1,0 +1,1 @@
+"""OpenID Connect: tokens of an external issuer, and logins in the browser."""
