@@ -12,6 +12,7 @@ from flytetemporal.admin.base import version
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.control import history_pages, node_times, operations, pauses, schedule_list
 from flytetemporal.admin.dataproxy.links import DataProxy
+from flytetemporal.admin.deletions import projects as project_deletions
 from flytetemporal.admin.edits import editing
 from flytetemporal.admin.events import flyte_events
 from flytetemporal.admin.executions import admission, node_executions, signals, task_executions, workflow_executions
@@ -122,6 +123,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "RunRetention": rounds.run,
     "DeleteExecution": executions_deleting.delete_execution,
     "DeleteVersion": registry_deleting.delete_version,
+    "DeleteProject": project_deletions.delete_project,
     "ListRemovals": executions_deleting.list_removals,
     "ListArtifacts": listing.list_artifacts,
     "ListLoops": statuses.list_loops,

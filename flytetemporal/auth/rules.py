@@ -191,6 +191,8 @@ _OPERATIONS: Mapping[str, Rule] = {
     "RunRetention": _administer(at()),
     "DeleteExecution": _administer(_EXECUTION),
     "DeleteVersion": _administer(at("id")),
+    # Not for those who administer the project alone: the name is free then, and a refusal names what uses it elsewhere.
+    "DeleteProject": _PLATFORM,
     "ListRemovals": _read(at()),
     "ListArtifacts": _read(at()),
     "ListLoops": _read(platform),

@@ -32,7 +32,7 @@ COMMANDS = {
     "export": "Write the history, rows and graph of EXECUTION to one file, without values unless asked.",
     "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
     "retention": "Show or set how long executions are kept, remove older ones now, or list what was removed.",
-    "delete": "Delete an execution that has ended, or one version of a task, a workflow or a launch plan, for ever.",
+    "delete": "Delete an execution, a version of a task, a workflow or a launch plan, or a project, for ever.",
     "cache": "List or evict cached outputs, or set how old they may be.",
     "notify": "Send a test notification and say what became of it.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",

@@ -57,6 +57,11 @@ def fields(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name + ':':{width}} {printable(value)}" for name, value in shown]
 
 
+def number(count: int, noun: str) -> str:
+    """Return a count with its noun, "1 node" or "2 nodes"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def printable(text: str) -> str:
     """Return the text on one line, with control characters escaped: a task could move the cursor of who reads it."""
     return "".join(

@@ -149,6 +149,22 @@ def execution_dirs(store: str, execution_id: identifier_pb2.WorkflowExecutionIde
     return folders
 
 
+def project_dirs(store: str, project: str) -> list[str]:
+    """Return the directories in which admin stores files of a project, and none of another one."""
+    if project in _METADATA_FOLDERS:  # Those of admin, next to which the engine has its own.
+        return []
+    return [join(store, "metadata", project), join(store, "metadata", "admin", project)]
+
+
+def uploads_dir(store: str, project: str, raw_output_prefix: str) -> str:
+    """Return the directory of what clients have uploaded to a project; empty if the engine or tasks write there."""
+    directory, raw = join(store, project), raw_output_prefix.rstrip("/")
+    is_shard = raw == store.rstrip("/") and len(project) == _SHARD_LENGTH
+    if is_shard or is_engines(join(directory, "file"), store, raw) or f"{raw}/".startswith(f"{directory}/"):
+        return ""
+    return directory
+
+
 def parent(uri: str) -> str:
     """Return the directory of a file."""
     return posixpath.dirname(uri)

@@ -42,7 +42,7 @@ class _NumberedRow:
 
 
 class _DeletableRow(_NumberedRow):
-    """As in Flyte, filters may name ``deleted_at``. Rows are not deleted, so it is empty."""
+    """As in Flyte, filters may name ``deleted_at``. It is empty, but for projects that are being deleted."""
 
     deleted_at: Mapped[datetime | None]
 

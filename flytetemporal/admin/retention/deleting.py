@@ -13,7 +13,7 @@ from flytetemporal.contracts.v1 import retention_pb2
 from flytetemporal.idl import identifiers, times
 
 LISTED, MOST_LISTED = 100, 1000
-_COUNTS = ("nodes", "tasks", "cached_outputs", "histories", "files", "kept_files")
+_COUNTS = ("executions", "versions", "nodes", "tasks", "cached_outputs", "histories", "files", "kept_files")
 _REFUSALS = {
     "running": "{because} runs: end it first with `flytetemporal terminate {because}`",
     "child": "it was launched by a node of another execution: delete that one, which deletes both",
@@ -60,7 +60,7 @@ async def list_removals(
     row, limit = RemovalRow, request.limit or LISTED
     query = select(row).where(row.project == request.project)
     if request.domain:
-        query = query.where(row.domain == request.domain)
+        query = query.where(row.domain.in_((request.domain, "")))  # A project has no domain.
     if request.token:
         query = query.where(row.id < _before(request.token))
     async with deps.sessions() as session:

@@ -11,6 +11,9 @@ from flytetemporal.db.orm import Base
 OCCUPIES_NAME = "kind = 'execution' AND (finished_at IS NULL OR kept_files > 0)"
 """The condition on removals of executions whose name cannot be used again: files of theirs are left."""
 
+UNFINISHED_PROJECT = "finished_at IS NULL AND kind = 'project'"
+"""The condition on removals of projects that are not finished."""
+
 
 class RetentionPolicyRow(Base):
     """How long the executions of a project and domain are kept."""
@@ -45,6 +48,9 @@ class RemovalRow(Base):
     finished_at: Mapped[datetime | None]
     # The execution has used the cache or produced artifacts, so values of its own can be in use elsewhere.
     keeps_values: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Of a project: its executions, and the versions of its tasks, workflows and launch plans.
+    executions: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    versions: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     nodes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     tasks: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     cached_outputs: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
@@ -61,6 +67,7 @@ class RemovalRow(Base):
             unique=True,
             postgresql_where="finished_at IS NULL AND kind = 'execution'",
         ),
+        Index("ix_removals_projects", "id", postgresql_where=UNFINISHED_PROJECT),
         Index("ix_removals_occupying", "project", "domain", "name", postgresql_where=OCCUPIES_NAME),
     )
 

@@ -1,7 +1,7 @@
-"""What becomes of the rows of every table when an execution, or a version of an entity, is removed.
+"""What becomes of the rows of every table when an execution, a version of an entity, or a project is removed.
 
-A new table needs a line here; a test names those without one. Projects have no column: they are archived and never
-removed, so no row goes with one. Tables of the catalog are here by name only, as admin does not import the catalog.
+A new table needs a line here; a test names those without one. Tables of the catalog are here by name only, as admin
+does not import the catalog.
 """
 
 from collections.abc import Mapping
@@ -30,15 +30,17 @@ class Fates:
     execution: Fate = Fate.NONE
     version: Fate = Fate.NONE
     because: str = ""
+    project: Fate = Fate.LATER
 
 
 _AT_ONCE = Fates(Fate.AT_ONCE)
+_KEPT = Fate.KEPT
 _SETTINGS = "they are settings of names, not of versions"
 _RECORD = "they are records for operators, of what is gone, too"
 
 TABLES: Mapping[str, Fates] = {
     "projects": Fates(),
-    "upkeep_loops": Fates(),
+    "upkeep_loops": Fates(project=Fate.NONE),
     "retention_policies": Fates(),
     # Entities.
     "tasks": Fates(version=Fate.AT_ONCE),
@@ -58,12 +60,12 @@ TABLES: Mapping[str, Fates] = {
     "value_references": Fates(
         Fate.AT_ONCE, because="those of executions whose values are kept say which other values these refer to"
     ),
-    "pauses": Fates(Fate.KEPT, Fate.KEPT, "revisions only grow; those of an execution end with it"),
-    "operator_actions": Fates(Fate.KEPT, Fate.KEPT, _RECORD),
-    "removals": Fates(Fate.KEPT, Fate.KEPT, _RECORD),
+    "pauses": Fates(Fate.KEPT, Fate.KEPT, "revisions only grow; those of what is removed end with it", project=_KEPT),
+    "operator_actions": Fates(Fate.KEPT, Fate.KEPT, _RECORD, project=_KEPT),
+    "removals": Fates(Fate.KEPT, Fate.KEPT, _RECORD, project=_KEPT),
     # What executions have produced or caused.
     "notifications": Fates(Fate.AT_ONCE, because="those that wait for their delivery refuse the removal before"),
-    "cloud_events": Fates(Fate.KEPT, because="they wait for their sink, which has them in full"),
+    "cloud_events": Fates(Fate.KEPT, because="they wait for their sink, which has them in full", project=_KEPT),
     "artifacts": Fates(Fate.KEPT, Fate.KEPT, "others query them; the files of their values are kept, too"),
     # What launches executions.
     "backfills": Fates(version=Fate.REFUSED, because="those that are over are records"),
@@ -78,10 +80,19 @@ TABLES: Mapping[str, Fates] = {
     "catalog_datasets": Fates(Fate.KEPT, Fate.KEPT, "other executions and versions share them"),
     "catalog_reservations": Fates(Fate.KEPT, because="they expire"),
     "catalog_policies": Fates(version=Fate.KEPT, because=_SETTINGS),
-    "catalog_cached_outputs": Fates(Fate.KEPT, Fate.KEPT, "clients of CacheService remove them by their keys"),
+    "catalog_cached_outputs": Fates(
+        Fate.KEPT, Fate.KEPT, "clients of CacheService remove them by their keys", project=_KEPT
+    ),
 }
 """The fates by table. A version is removed only if no workflow of an active launch plan, or of a running backfill,
 contains it; that is read from the compiled workflows and has no table."""
+
+
+def removed_with_project() -> list[str]:
+    """Return the tables whose rows are removed with their project, as opposed to their execution or by the catalog."""
+    own = (name for name, fates in TABLES.items() if fates.project is Fate.LATER and not name.startswith("catalog_"))
+    with_execution = {Fate.AT_ONCE, Fate.LATER}
+    return sorted(name for name in own if TABLES[name].execution not in with_execution and name != "projects")
 
 
 def removed_with_execution(fate: Fate) -> list[str]:

@@ -23,6 +23,7 @@ async def register(
 
     Raises:
         AlreadyExists: the id is taken.
+        FailedPrecondition: a project of this id is being deleted.
     """
     if not request.HasField("project"):
         raise validation.missing("project")
@@ -31,6 +32,8 @@ async def register(
     if not project.name:
         raise validation.missing("project_name")
     if not await _insert(deps, project):
+        async with deps.sessions() as session:
+            _refuse_deleted(await session.get(ProjectRow, project.id))
         raise errors.AlreadyExists(
             'value with matching already exists (duplicate key value violates unique constraint "projects_pkey")'
         )
@@ -38,12 +41,18 @@ async def register(
 
 
 async def update(deps: Dependencies, request: project_pb2.Project) -> project_pb2.ProjectUpdateResponse:
-    """Change a project. As in Flyte, an empty field leaves the old value, but the state is always written."""
+    """Change a project. As in Flyte, an empty field leaves the old value, but the state is always written.
+
+    Raises:
+        NotFound: the project does not exist.
+        FailedPrecondition: it is being deleted.
+    """
     async with deps.sessions.begin() as session:
         row = await session.get(ProjectRow, request.id, with_for_update=True)
         # As in Flyte, an unknown project is reported before wrong fields.
         if row is None:
-            raise _unknown(request.id)
+            raise unknown(request.id)
+        _refuse_deleted(row)
         _check(request)
         row.name = request.name or row.name
         row.description = request.description or row.description
@@ -59,7 +68,7 @@ async def get(deps: Dependencies, request: project_pb2.ProjectGetRequest) -> pro
     async with deps.sessions() as session:
         row = await session.get(ProjectRow, request.id)
     if row is None:
-        raise _unknown(request.id)
+        raise unknown(request.id)
     return _message(deps, row)
 
 
@@ -91,6 +100,11 @@ async def register_defaults(deps: Dependencies) -> None:
         )
 
 
+def unknown(identifier: str) -> errors.NotFound:
+    """Return the error of a project that does not exist."""
+    return errors.NotFound(f"project [{identifier}] not found")
+
+
 async def _insert(deps: Dependencies, project: project_pb2.Project) -> bool:
     statement = postgresql.insert(ProjectRow).values(
         identifier=project.id,
@@ -120,8 +134,12 @@ def _check(project: project_pb2.Project) -> None:
         raise validation.invalid("state")
 
 
-def _unknown(identifier: str) -> errors.NotFound:
-    return errors.NotFound(f"project [{identifier}] not found")
+def _refuse_deleted(row: ProjectRow | None) -> None:
+    if row is not None and row.deleted_at is not None:
+        raise errors.FailedPrecondition(
+            f"project {row.identifier} is being deleted: `flytetemporal retention log -p {row.identifier}` shows when "
+            "that is finished"
+        )
 
 
 def _domains(deps: Dependencies) -> list[project_pb2.Domain]:

@@ -1,4 +1,4 @@
-"""``flytetemporal delete``: removes an execution, or a version of a task, a workflow or a launch plan, for ever."""
+"""``flytetemporal delete``: removes an execution, a version of an entity, or a whole project, for ever."""
 
 import getpass
 
@@ -7,6 +7,7 @@ from flyteidl.core import identifier_pb2
 
 from flytetemporal.cli import admin_calls
 from flytetemporal.cli.admin_calls import Admin
+from flytetemporal.cli.views import removals
 from flytetemporal.contracts.v1 import retention_pb2
 
 SERVICE = "/flytetemporal.v1.OperationsService/"
@@ -14,7 +15,7 @@ SERVICE = "/flytetemporal.v1.OperationsService/"
 
 @click.group()
 def delete() -> None:
-    """Delete an execution that has ended, or one version of a task, a workflow or a launch plan, for ever."""
+    """Delete an execution, a version of a task, a workflow or a launch plan, or a project, for ever."""
 
 
 @delete.command()
@@ -28,7 +29,7 @@ def execution(execution: str, admin: Admin, *, dry_run: bool) -> None:
     )
     answer = admin.call(f"{SERVICE}DeleteExecution", request, retention_pb2.DeleteExecutionResponse)
     verb = "would be deleted" if dry_run else "deleted"
-    click.echo(f"{answer.executions} executions with {answer.nodes} nodes and {answer.tasks} tasks {verb}")
+    click.echo(f"{removals.executions(answer)} {verb}")
 
 
 @delete.command()
@@ -56,6 +57,32 @@ def workflow(name: str, version: str, admin: Admin) -> None:
 def launch_plan(name: str, version: str, admin: Admin) -> None:
     """Delete VERSION of the launch plan NAME."""
     _delete(admin, identifier_pb2.LAUNCH_PLAN, name, version)
+
+
+@delete.command()
+@click.argument("project_id", metavar="PROJECT")
+@click.option("--dry-run", is_flag=True, help="Only check and count.")
+@click.option("--terminate", is_flag=True, help="End what runs in it, and its schedules, triggers and backfills, too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@admin_calls.with_admin
+def project(project_id: str, admin: Admin, *, dry_run: bool, terminate: bool, yes: bool) -> None:
+    """Delete PROJECT with everything in all its domains: executions, versions, cached outputs, settings and files."""
+    request = retention_pb2.DeleteProjectRequest(
+        project=project_id, deleted_by=getpass.getuser(), dry_run=True, terminate=terminate
+    )
+    found = admin.call(f"{SERVICE}DeleteProject", request, retention_pb2.DeleteProjectResponse)
+    for line in removals.project(found):
+        click.echo(line)
+    if dry_run:
+        click.echo("would be deleted")
+        return
+    if not yes:
+        click.confirm(f"Delete project {project_id} with all of this, for ever?", abort=True)
+    request.dry_run = False
+    admin.call(f"{SERVICE}DeleteProject", request, retention_pb2.DeleteProjectResponse)
+    click.echo(
+        f"project {project_id} is being deleted: `flytetemporal retention log -p {project_id}` shows how far it is"
+    )
 
 
 def _delete(admin: Admin, kind: identifier_pb2.ResourceType, name: str, version: str) -> None:

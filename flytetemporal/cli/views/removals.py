@@ -34,9 +34,41 @@ def policies(found: retention_pb2.GetRetentionResponse) -> list[str]:
 
 def counted(found: retention_pb2.RunRetentionResponse, *, dry_run: bool) -> list[str]:
     """Return what is removed, and how many executions are kept, and why."""
-    verb = "would be removed" if dry_run else "are removed"
-    removed = f"{found.executions} executions with {found.nodes} nodes and {found.tasks} tasks {verb}"
-    return [removed, *(f"{count} kept: they {_KEPT.get(why, why)}" for why, count in sorted(found.kept.items()))]
+    verb = "would be removed" if dry_run else "removed"
+    return [
+        f"{executions(found)} {verb}",
+        *(f"{count} kept: they {_KEPT.get(why, why)}" for why, count in sorted(found.kept.items())),
+    ]
+
+
+def executions(found: retention_pb2.RunRetentionResponse | retention_pb2.DeleteExecutionResponse) -> str:
+    """Return how many executions are removed, and what with them."""
+    nodes, tasks = printing.number(found.nodes, "node"), printing.number(found.tasks, "task")
+    return f"{printing.number(found.executions, 'execution')} with {nodes} and {tasks}"
+
+
+def project(found: retention_pb2.DeleteProjectResponse) -> list[str]:
+    """Return what a project contains, a line each."""
+    running = f" ({found.running} not ended)" if found.running else ""
+    versions = (
+        printing.number(found.workflows, "workflow version"),
+        printing.number(found.launch_plans, "launch plan version"),
+        printing.number(found.tasks, "task version"),
+    )
+    return [
+        printing.number(found.executions, "execution") + running,
+        ", ".join(versions),
+        printing.number(found.artifacts, "artifact"),
+        *(
+            printing.number(count, noun)
+            for count, noun in (
+                (found.schedules, "active schedule"),
+                (found.triggers, "active trigger"),
+                (found.backfills, "open backfill"),
+            )
+            if count
+        ),
+    ]
 
 
 def lines(found: retention_pb2.ListRemovalsResponse) -> list[str]:

@@ -9,12 +9,13 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.cloud_events import delivering as events
 from flytetemporal.admin.control import sweeper
 from flytetemporal.admin.control.sweeper import Sweeper
+from flytetemporal.admin.deletions import rounds as project_deletions
 from flytetemporal.admin.firing import delivery, prefixes
 from flytetemporal.admin.notifications import delivering
 from flytetemporal.admin.retention import rounds
 from flytetemporal.admin.retention.finishing import CachedOutputs
 from flytetemporal.admin.upkeep.loops import Loop
-from flytetemporal.catalog import evictions
+from flytetemporal.catalog import evictions, projects
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.wiring import cache_expiry, control_plane
 from flytetemporal.config.settings import Settings
@@ -34,6 +35,11 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("events", 2 * SECONDS, partial(events.round_of_events, deps)),
         Loop("notifications", 5 * SECONDS, partial(delivering.round_of_delivery, deps)),
         Loop("retention", MINUTE, partial(rounds.round_, deps, cached_outputs(catalog))),
+        Loop(
+            "project-deletions",
+            10 * SECONDS,
+            partial(project_deletions.round_, deps, project_deletions.ProjectCache(partial(projects.remove, catalog))),
+        ),
         Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),
         Loop("triggers", 5 * SECONDS, partial(delivery.deliveries, deps)),
         Loop("trigger-prefixes", 10 * SECONDS, partial(prefixes.listings, deps)),

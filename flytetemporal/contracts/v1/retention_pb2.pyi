@@ -118,6 +118,40 @@ class DeleteVersionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class DeleteProjectRequest(_message.Message):
+    __slots__ = ("project", "deleted_by", "dry_run", "terminate")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_BY_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    TERMINATE_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    deleted_by: str
+    dry_run: bool
+    terminate: bool
+    def __init__(self, project: _Optional[str] = ..., deleted_by: _Optional[str] = ..., dry_run: _Optional[bool] = ..., terminate: _Optional[bool] = ...) -> None: ...
+
+class DeleteProjectResponse(_message.Message):
+    __slots__ = ("executions", "running", "tasks", "workflows", "launch_plans", "schedules", "triggers", "backfills", "artifacts")
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOWS_FIELD_NUMBER: _ClassVar[int]
+    LAUNCH_PLANS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULES_FIELD_NUMBER: _ClassVar[int]
+    TRIGGERS_FIELD_NUMBER: _ClassVar[int]
+    BACKFILLS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    executions: int
+    running: int
+    tasks: int
+    workflows: int
+    launch_plans: int
+    schedules: int
+    triggers: int
+    backfills: int
+    artifacts: int
+    def __init__(self, executions: _Optional[int] = ..., running: _Optional[int] = ..., tasks: _Optional[int] = ..., workflows: _Optional[int] = ..., launch_plans: _Optional[int] = ..., schedules: _Optional[int] = ..., triggers: _Optional[int] = ..., backfills: _Optional[int] = ..., artifacts: _Optional[int] = ...) -> None: ...
+
 class ListRemovalsRequest(_message.Message):
     __slots__ = ("project", "domain", "limit", "token")
     PROJECT_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,4 @@
-"""Every table has a decision about its rows when an execution or a version of an entity is removed."""
+"""Every table has a decision about its rows when an execution, a version of an entity, or a project is removed."""
 
 import importlib
 import pkgutil
@@ -7,6 +7,7 @@ import pytest
 
 import flytetemporal.admin
 import flytetemporal.catalog
+from flytetemporal.admin.deletions import rows
 from flytetemporal.admin.retention import removing, tables
 from flytetemporal.admin.retention.tables import Fate
 from flytetemporal.db.orm import Base
@@ -31,6 +32,22 @@ def test_tables_with_the_key_of_an_execution_say_what_becomes_of_their_rows(tabl
     assert tables.TABLES[table].execution is not Fate.NONE
 
 
+@pytest.mark.parametrize("table", rows.names())
+def test_rows_that_go_with_their_project_are_found_by_it(table: str) -> None:
+    columns = Base.metadata.tables[table].c
+    parent = rows.PARENTS.get(table)
+
+    assert parent is None or ("project" in Base.metadata.tables[parent[1]].c and parent[0] in columns)
+    assert parent is not None or "project" in columns, f"say in admin/deletions/rows how {table} is about a project"
+
+
+def test_rows_that_refer_to_others_of_a_project_go_before_these() -> None:
+    order = rows.names()
+
+    assert all(order.index(table) < order.index(parent) for table, (_, parent) in rows.PARENTS.items())
+    assert order.index("trigger_events") < order.index("triggers")
+
+
 def test_rows_that_go_in_the_first_transaction_are_found_by_the_key_of_their_execution() -> None:
     removed = tables.removed_with_execution(Fate.AT_ONCE)
 
@@ -42,4 +59,4 @@ def test_rows_that_go_in_the_first_transaction_are_found_by_the_key_of_their_exe
 def test_rows_that_stay_or_can_refuse_a_removal_have_a_reason(table: str) -> None:
     fates = tables.TABLES[table]
 
-    assert fates.because or not {fates.execution, fates.version} & {Fate.KEPT, Fate.REFUSED}
+    assert fates.because or not {fates.execution, fates.version, fates.project} & {Fate.KEPT, Fate.REFUSED}
