@@ -45,7 +45,7 @@ PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths", "schedules", "ba
 class Silent:
     """Discards events: bare workflows have no admin."""
 
-    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+    async def record_events(self, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
         """Discard the events."""
 
 

@@ -18,11 +18,12 @@ CONCURRENT_WRITES = 32
 class EventSink(Protocol):
     """The receiver of events: admin's client, or a list in a test."""
 
-    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+    async def record_events(self, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
         """Deliver events of one execution, oldest first; delivering them again changes nothing.
 
         Raises:
             NotFound: the execution does not exist.
+            FailedPrecondition: they end it, are ``tentative``, and an abort or a pause is on its way.
             Unavailable: admin does not answer.
         """
 
@@ -46,7 +47,9 @@ class EventActivities:
     async def record_events(self, report: execution_pb2.Report) -> None:
         """Write the files of nodes without an activity, then send the events to admin."""
         await for_each(lambda file: self._blobs.write_message(file.uri, file.literals), report.files, CONCURRENT_WRITES)
-        await send(self._sink, dated(report))
+        # Temporal repeats a workflow task that ends a run if a signal or an abort arrives meanwhile, and its local
+        # activities with it; the run can then end otherwise.
+        await send(self._sink, dated(report), tentative=activity.info().is_local)
 
 
 def dated(report: execution_pb2.Report) -> Sequence[events_pb2.Event]:
@@ -57,16 +60,17 @@ def dated(report: execution_pb2.Report) -> Sequence[events_pb2.Event]:
     return report.events
 
 
-async def send(sink: EventSink, events: Sequence[events_pb2.Event]) -> None:
+async def send(sink: EventSink, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
     """Deliver events, without a retry.
 
     Raises:
         ExecutionNotFound: admin does not know the execution.
+        FailedPrecondition: see ``EventSink``.
         Unavailable: admin does not answer.
     """
     if not events:
         return
     try:
-        await sink.record_events(events)
+        await sink.record_events(events, tentative=tentative)
     except NotFound as e:
         raise ExecutionNotFound(e.message) from e

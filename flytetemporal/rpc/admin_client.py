@@ -44,15 +44,16 @@ class AdminClient(Client):
         self._tasks = self.method(LIST_TASK_EXECUTIONS, task_execution_pb2.TaskExecutionList)
         self._terminate = self.method(TERMINATE_EXECUTION, execution_pb2.ExecutionTerminateResponse)
 
-    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+    async def record_events(self, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
         """Send events of one execution, oldest first; sending them again changes nothing.
 
         Raises:
             NotFound: admin does not know the execution.
+            FailedPrecondition: they end it, are ``tentative``, and an abort or a pause is on its way.
             Unavailable: admin does not answer.
         """
         for batch in _batches(events):
-            await self._record(events_pb2.RecordEventsRequest(events=batch))
+            await self._record(events_pb2.RecordEventsRequest(events=batch, tentative=tentative))
 
     async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
         """Return a signal; create it with the given type if it does not exist.

@@ -13,7 +13,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.events import event_merge, event_rows, group_commit, inline_data
 from flytetemporal.admin.events.event_rows import ExecutionId
 from flytetemporal.contracts.v1 import events_pb2
-from flytetemporal.idl import identifiers
+from flytetemporal.idl import identifiers, phases
 
 
 async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
@@ -21,6 +21,7 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
 
     Raises:
         NotFound: the execution does not exist.
+        FailedPrecondition: they end it, are tentative, and an abort or a pause is on its way.
         InvalidRequest: the events belong to several executions, or one is malformed.
     """
     if not request.events:
@@ -30,7 +31,10 @@ async def record_events(deps: Dependencies, request: events_pb2.RecordEventsRequ
     for event in request.events:
         await inline_data.offload(deps, event_merge.inner(event))
     artifacts = await production.of_events(deps, execution_id, request.events)
-    applied = await group_commit.apply(deps, execution_id, request.events, artifacts)
+    tentative = request.tentative and any(
+        event.HasField("workflow") and event.workflow.phase in phases.WORKFLOW_TERMINAL for event in request.events
+    )
+    applied = await group_commit.apply(deps, execution_id, request.events, artifacts, tentative=tentative)
     return events_pb2.RecordEventsResponse(applied=applied)
 
 

@@ -12,22 +12,28 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from flytetemporal import errors
 from flytetemporal.admin.artifacts import rows
 from flytetemporal.admin.base.dependencies import Dependencies
+from flytetemporal.admin.base.models import PauseRow
 from flytetemporal.admin.events import artifact_events, event_merge, event_rows, group_rows
 from flytetemporal.admin.events.event_merge import Merge
 from flytetemporal.admin.events.event_rows import ExecutionId, ExecutionState
 from flytetemporal.admin.outbox import event_log
 from flytetemporal.config.events import EventSettings
 from flytetemporal.contracts.v1 import artifacts_pb2, events_pb2
-from flytetemporal.idl import identifiers
+from flytetemporal.idl import identifiers, phases
 from flytetemporal.idl.identifiers import ExecutionKey
 
 # A larger batch shares little: its cost is that of its rows.
 ALONE_EVENTS = 100
 GROUP_BATCHES = 50
+
+# A schedule that is paused keeps no execution from its end.
+_ANY_PAUSE = select(select(PauseRow.revision).where(PauseRow.is_active, PauseRow.kind != "SCHEDULE").exists())
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -44,6 +50,8 @@ class _Batch:
     root: str
     artifacts: Sequence[artifacts_pb2.Artifact]
     settings: EventSettings
+    # It ends the execution, unless an abort or a pause is on its way.
+    tentative: bool = False
     applied: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -56,6 +64,8 @@ async def apply(
     execution_id: ExecutionId,
     events: Sequence[events_pb2.Event],
     artifacts: Sequence[artifacts_pb2.Artifact] = (),
+    *,
+    tentative: bool = False,
 ) -> int:
     """Apply events of one execution, all or none, with the artifacts of what has succeeded according to them.
 
@@ -63,8 +73,9 @@ async def apply(
 
     Raises:
         NotFound: the execution does not exist.
+        FailedPrecondition: they are ``tentative``, and an abort or a pause is on its way.
     """
-    batch = _Batch(execution_id, events, deps.blobs.root, artifacts, deps.events)
+    batch = _Batch(execution_id, events, deps.blobs.root, artifacts, deps.events, tentative)
     if len(events) > ALONE_EVENTS:
         return await _apply_alone(deps.sessions, batch)
     queue = _queues.get(deps.sessions)
@@ -118,6 +129,8 @@ class _Queue:
 async def _apply_alone(sessions: Sessions, batch: _Batch) -> int:
     async with sessions.begin() as session:
         state = await event_rows.lock_execution(session, batch.execution_id)
+        if await _undecided(session, {batch.key: state}, [batch]):
+            raise _not_decided(batch)
         [applied] = await _apply(session, {batch.key: state}, [batch])
     return applied
 
@@ -126,11 +139,35 @@ async def _apply_together(sessions: Sessions, group: Sequence[_Batch]) -> Sequen
     """Apply those batches whose executions exist and are not locked; return the others."""
     async with sessions.begin() as session:
         states = await group_rows.lock(session, [batch.key for batch in group])
-        free = [batch for batch in group if batch.key in states]
+        known = [batch for batch in group if batch.key in states]
+        undecided = await _undecided(session, states, known)
+        free = [batch for batch in known if batch not in undecided]
         counts = await _apply(session, states, free) if free else ()
+    for batch in undecided:
+        batch.applied.set_exception(_not_decided(batch))
     for batch, applied in zip(free, counts, strict=True):
         batch.applied.set_result(applied)
     return [batch for batch in group if batch.key not in states]
+
+
+async def _undecided(
+    session: AsyncSession, states: Mapping[ExecutionKey, ExecutionState], batches: Sequence[_Batch]
+) -> Sequence[_Batch]:
+    """Return the tentative batches whose execution is aborted, or may be paused: its run may hear of that in time.
+
+    What pauses apply to which execution is not looked up: a report that is refused in vain is only sent again.
+    """
+    tentative = [batch for batch in batches if batch.tentative]
+    if tentative and await session.scalar(_ANY_PAUSE):
+        return tentative
+    return [batch for batch in tentative if states[batch.key].closure.phase == phases.W.ABORTING]
+
+
+def _not_decided(batch: _Batch) -> errors.FailedPrecondition:
+    return errors.FailedPrecondition(
+        f"execution {batch.execution_id.name} is being aborted or paused, so its end is not decided; "
+        "report it again when it is"
+    )
 
 
 async def _apply(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from flyteidl.event import event_pb2 as flyteidl_dot_event_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/events.proto\x12\x10\x66lytetemporal.v1\x1a\x1a\x66lyteidl/event/event.proto\"\xb4\x01\n\x05\x45vent\x12:\n\x08workflow\x18\x01 \x01(\x0b\x32&.flyteidl.event.WorkflowExecutionEventH\x00\x12\x32\n\x04node\x18\x02 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEventH\x00\x12\x32\n\x04task\x18\x03 \x01(\x0b\x32\".flyteidl.event.TaskExecutionEventH\x00\x42\x07\n\x05\x65vent\">\n\x13RecordEventsRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Event\"\'\n\x14RecordEventsResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\r2m\n\x0c\x45ventService\x12]\n\x0cRecordEvents\x12%.flytetemporal.v1.RecordEventsRequest\x1a&.flytetemporal.v1.RecordEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lytetemporal/v1/events.proto\x12\x10\x66lytetemporal.v1\x1a\x1a\x66lyteidl/event/event.proto\"\xb4\x01\n\x05\x45vent\x12:\n\x08workflow\x18\x01 \x01(\x0b\x32&.flyteidl.event.WorkflowExecutionEventH\x00\x12\x32\n\x04node\x18\x02 \x01(\x0b\x32\".flyteidl.event.NodeExecutionEventH\x00\x12\x32\n\x04task\x18\x03 \x01(\x0b\x32\".flyteidl.event.TaskExecutionEventH\x00\x42\x07\n\x05\x65vent\"Q\n\x13RecordEventsRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.flytetemporal.v1.Event\x12\x11\n\ttentative\x18\x02 \x01(\x08\"\'\n\x14RecordEventsResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\r2m\n\x0c\x45ventService\x12]\n\x0cRecordEvents\x12%.flytetemporal.v1.RecordEventsRequest\x1a&.flytetemporal.v1.RecordEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT']._serialized_start=80
   _globals['_EVENT']._serialized_end=260
   _globals['_RECORDEVENTSREQUEST']._serialized_start=262
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=324
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=326
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=365
-  _globals['_EVENTSERVICE']._serialized_start=367
-  _globals['_EVENTSERVICE']._serialized_end=476
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=343
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=345
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=384
+  _globals['_EVENTSERVICE']._serialized_start=386
+  _globals['_EVENTSERVICE']._serialized_end=495
 # @@protoc_insertion_point(module_scope)

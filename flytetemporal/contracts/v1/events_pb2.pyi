@@ -18,10 +18,12 @@ class Event(_message.Message):
     def __init__(self, workflow: _Optional[_Union[_event_pb2.WorkflowExecutionEvent, _Mapping]] = ..., node: _Optional[_Union[_event_pb2.NodeExecutionEvent, _Mapping]] = ..., task: _Optional[_Union[_event_pb2.TaskExecutionEvent, _Mapping]] = ...) -> None: ...
 
 class RecordEventsRequest(_message.Message):
-    __slots__ = ("events",)
+    __slots__ = ("events", "tentative")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    TENTATIVE_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[Event]
-    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+    tentative: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., tentative: _Optional[bool] = ...) -> None: ...
 
 class RecordEventsResponse(_message.Message):
     __slots__ = ("applied",)

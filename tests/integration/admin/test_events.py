@@ -1,6 +1,7 @@
 """Events change rows as Flyte's do, one by one and in batches."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from google.protobuf import timestamp_pb2
 
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.admin.base.models import ExecutionRow
+from flytetemporal.admin.base.models import ExecutionRow, PauseRow
 from flytetemporal.admin.events import batches, flyte_events
 from flytetemporal.admin.executions import node_executions, task_executions, workflow_executions
 from flytetemporal.contracts.v1 import events_pb2
@@ -485,3 +486,47 @@ async def test_unknown_nodes_and_tasks_are_named_as_flyte_names_them(deps: Depen
         await read(deps)
 
     assert refused.value.message == text
+
+
+async def pause(deps: Dependencies, kind: str) -> None:
+    async with deps.sessions.begin() as session:
+        target = {"project": EXECUTION.project, "domain": EXECUTION.domain, "name": EXECUTION.name, "node_id": ""}
+        words = {"reason": "", "paused_by": "ann", "undelivered": False, "stop_running": False, "is_active": True}
+        session.add(PauseRow(kind=kind, revision=1, paused_at=datetime.now(UTC), **target, **words))
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["alone", "in a group"])
+@pytest.mark.parametrize("kind", ["abort", "EXECUTION", "SCHEDULE", ""])
+async def test_an_end_that_is_not_decided_is_refused_while_an_abort_or_a_pause_is_on_its_way(
+    deps: Dependencies, kind: str, number: int
+) -> None:
+    await send_batch(deps, [workflow_event(W.RUNNING)])
+    if kind == "abort":
+        async with deps.sessions.begin() as session:
+            row = await session.get_one(ExecutionRow, (EXECUTION.project, EXECUTION.domain, EXECUTION.name))
+            row.phase, row.closure = "ABORTING", execution_pb2.ExecutionClosure(phase=W.ABORTING).SerializeToString()
+    elif kind:
+        await pause(deps, kind)
+    end = events_pb2.RecordEventsRequest(events=[events_pb2.Event(workflow=workflow_event(W.SUCCEEDED, 1))])
+    tentative = events_pb2.RecordEventsRequest(events=[*end.events, *_later(100 * (number % 2))], tentative=True)
+
+    if kind in ("", "SCHEDULE"):
+        assert (await batches.record_events(deps, tentative)).applied > 0
+    else:
+        with pytest.raises(errors.FailedPrecondition, match="execution e1 is being aborted or paused"):
+            await batches.record_events(deps, tentative)
+        assert (await get_execution(deps)).closure.phase != W.SUCCEEDED
+        assert (await batches.record_events(deps, end)).applied == 1
+    assert (await get_execution(deps)).closure.phase == W.SUCCEEDED
+
+
+def _later(number: int) -> list[events_pb2.Event]:
+    """Return events that make a batch large, so that it has a transaction of its own."""
+    return [events_pb2.Event(node=node_event(N.SUCCEEDED, 2, f"n{i}")) for i in range(number)]
+
+
+async def test_only_the_end_of_an_execution_has_to_be_decided(deps: Dependencies) -> None:
+    await pause(deps, "EXECUTION")
+    event = events_pb2.Event(workflow=workflow_event(W.RUNNING))
+
+    assert (await batches.record_events(deps, events_pb2.RecordEventsRequest(events=[event], tentative=True))).applied

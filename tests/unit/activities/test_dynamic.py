@@ -28,7 +28,7 @@ class Admin:
         self.events: list[events_pb2.Event] = []
         self.refusal: Exception | None = None
 
-    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+    async def record_events(self, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
         if self.refusal is not None:
             raise self.refusal
         self.events.extend(events)

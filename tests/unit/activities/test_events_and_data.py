@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import hashlib
 import inspect
@@ -40,9 +41,11 @@ class Sink:
 
     def __init__(self, problem: Exception | None = None) -> None:
         self.events: list[events_pb2.Event] = []
+        self.tentative: list[bool] = []
         self._problem = problem
 
-    async def record_events(self, events: Sequence[events_pb2.Event]) -> None:
+    async def record_events(self, events: Sequence[events_pb2.Event], *, tentative: bool = False) -> None:
+        self.tentative.append(tentative)
         if self._problem is not None:
             raise self._problem
         self.events.extend(events)
@@ -83,6 +86,17 @@ async def test_files_are_there_before_their_events(blobs: BlobStore) -> None:
     assert sink.events == list(sent.events)
     for i in range(50):
         assert await blobs.read_message(f"{blobs.root}/{i}/inputs.pb", literals_pb2.LiteralMap) == value(i)
+
+
+async def test_a_report_from_within_a_workflow_task_is_tentative(blobs: BlobStore) -> None:
+    """Temporal repeats it with the workflow task, and not with what has been decided."""
+    sink = Sink()
+    for is_local in (True, False):
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, is_local=is_local)
+        await environment.run(EventActivities(blobs, sink).record_events, report(blobs))
+
+    assert sink.tentative == [True, False]
 
 
 async def test_an_unknown_execution_is_refused_for_good(blobs: BlobStore) -> None:
