@@ -57,6 +57,8 @@ faults: env ## Kill every process at random during a thousand executions, and ch
 	@$(BIN)/python -m faults.single_flight
 	@$(BIN)/python -m faults.schedules
 	@$(BIN)/python -m faults.deliveries
+	@$(BIN)/python -m faults.launches
+	@$(BIN)/python -m faults.removals
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
 	@$(BIN)/python -m tests.fuzz

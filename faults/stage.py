@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +95,23 @@ class Stage:
         await retried(ask, set(expected))
         return answers[0] if answers else None
 
-    async def until_none(self, *statements: str) -> list[str]:
-        """Wait until no statement finds rows; return a problem if some find rows for too long."""
+    async def until(self, is_so: Callable[[], Awaitable[bool]], otherwise: str) -> list[str]:
+        """Wait until something is so; return a problem, ``otherwise``, if it is not for too long."""
         deadline = time.monotonic() + HANG_SECONDS
-        while True:
-            found = [(statement, len(await self.executions.query(statement))) for statement in statements]
-            if not any(count for _, count in found):
-                return []
+        while not await is_so():
             if time.monotonic() > deadline:
-                return [f"still {count} rows after {HANG_SECONDS:g} s: {text}" for text, count in found if count]
+                return [f"{otherwise} after {HANG_SECONDS:g} s"]
             await asyncio.sleep(POLL_SECONDS)
+        return []
+
+    async def until_none(self, *statements: str) -> list[str]:
+        """Wait until each statement finds no rows; return a problem for each that finds some for too long."""
+
+        async def finds_none(statement: str) -> bool:
+            return not await self.executions.query(statement)
+
+        problems = [await self.until(partial(finds_none, one), f"there are still rows: {one}") for one in statements]
+        return [problem for found in problems for problem in found]
 
     async def until_ended(self) -> list[str]:
         """Wait until all executions have ended; return a problem if they do not."""

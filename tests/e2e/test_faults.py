@@ -3,7 +3,7 @@
 import pytest
 
 from faults import __main__ as suite
-from faults import deliveries, schedules, single_flight
+from faults import deliveries, launches, removals, schedules, single_flight
 
 
 @pytest.mark.timeout(900)
@@ -50,5 +50,19 @@ def test_every_time_of_an_active_schedule_launches_one_execution_whatever_dies(
 @pytest.mark.timeout(900)
 def test_every_end_is_notified_and_every_event_sent_in_order_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
     clean = deliveries.run(runs=15, seed=5, kill_every=4.0)
+
+    assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_a_backfill_and_triggers_launch_everything_once_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
+    clean = launches.run(runs=12, seed=6, kill_every=4.0)
+
+    assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_nothing_is_half_removed_and_what_must_stay_stays_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
+    clean = removals.run(runs=15, seed=7, kill_every=4.0)
 
     assert clean, capsys.readouterr().out
