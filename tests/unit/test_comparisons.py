@@ -12,7 +12,7 @@ SECTIONS = {
     "### Schedules": 19,
     "### Backfills": 10,
     "### Triggers": 8,
-    "### Retention": 8,
+    "### Retention": 9,
     "## Notifications": 14,
     "## Events out": 8,
 }
