@@ -13,6 +13,9 @@ async def for_each(work: Callable[[T], Awaitable[R]], items: Iterable[T], at_onc
 
     If one fails, the others are cancelled, and its error is raised once they have ended. Nothing is left running.
     """
+    items = list(items)
+    if len(items) == 1:  # A group of one would cost a task and turns of the event loop.
+        return [await work(items[0])]
     slots = asyncio.Semaphore(at_once)
 
     async def bounded(item: T) -> R:
