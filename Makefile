@@ -21,9 +21,9 @@ demo: env ## Start everything, run the examples through pyflyte, print their res
 dev: env ## Start everything and leave it running
 	@$(BIN)/flytetemporal dev
 
-test: env ## Run all tests
+test: env ## Run all tests, two files at a time
 	@$(BIN)/python -m clusters build --if-possible etcd kube-apiserver
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint types imports generated docs ## Run all checks except the tests
 
