@@ -26,6 +26,7 @@ from flytetemporal.admin.retention import policies, rounds
 from flytetemporal.admin.schedules import differences
 from flytetemporal.admin.settings import attributes, projects
 from flytetemporal.admin.upkeep import statuses
+from flytetemporal.auth.server import metadata
 from flytetemporal.rpc.methods import Function
 
 ADMIN: Mapping[str, Function[Dependencies]] = {
@@ -86,6 +87,11 @@ ADMIN: Mapping[str, Function[Dependencies]] = {
     "DeleteWorkflowAttributes": attributes.delete_workflow,
     "ListMatchableAttributes": attributes.list_all,
     "GetVersion": version.get,
+}
+
+AUTH_METADATA: Mapping[str, Function[metadata.OwnServer]] = {
+    "GetOAuth2Metadata": metadata.get_metadata,
+    "GetPublicClientConfig": metadata.get_client_config,
 }
 
 SIGNALS: Mapping[str, Function[Dependencies]] = {

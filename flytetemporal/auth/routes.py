@@ -30,6 +30,7 @@ def _open(note: str) -> RouteRule:
 
 
 _SIGNED_LINK = _open("the link is signed for one object, one verb and a time")
+_SIGN_IN = _open("is how one signs in; it checks what it is given itself")
 _REDIRECT = _open("redirects to a page that asks for sign-in itself, whether or not what it names exists")
 
 ROUTES: Mapping[str, RouteRule] = {
@@ -43,6 +44,16 @@ ROUTES: Mapping[str, RouteRule] = {
     "GET /console/projects/{project}/domains/{domain}/executions/{name}": _REDIRECT,
     "GET /console/projects/{project}/domains/{domain}/executions/{name}/nodeId/{node_id}/nodes": _REDIRECT,
     "GET /console/projects/{project}/domains/{domain}/{kind}/{name}/version/{version:path}": _REDIRECT,
+    "GET /.well-known/oauth-authorization-server": _SIGN_IN,
+    "GET /oauth2/jwks": _SIGN_IN,
+    "GET /oauth2/authorize": _SIGN_IN,
+    "POST /oauth2/token": _SIGN_IN,
+    "POST /oauth2/device_authorization": _SIGN_IN,
+    "GET /oauth2/device": _SIGN_IN,
+    "POST /oauth2/device": _SIGN_IN,
+    "GET /login": _SIGN_IN,
+    "POST /login": _SIGN_IN,
+    "GET /logout": _SIGN_IN,
     # Payloads of Temporal can be of any project.
     "POST /codec/decode": RouteRule(Permission.PLATFORM),
     "POST /codec/encode": RouteRule(Permission.PLATFORM),

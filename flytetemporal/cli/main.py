@@ -44,12 +44,14 @@ COMMANDS = {
     "doctor": "Check the servers of the stack running on the state folder, else those that the environment configures.",
     "status": "Print the endpoints and processes of the running stack, and when each loop ran.",
     "copilot": "Stage inputs and outputs of a raw container.",
+    "hash-password": "Print the hash of a password or of a client's secret, asked for or read from standard input.",
     "version": "Print this installation's versions.",
 }
 
 _PACKAGES = {
     **dict.fromkeys(("get", "describe", "logs", "metrics", "recover", "export", "replay"), "executions"),
     "backfill": "backfills",
+    "hash-password": "sign_in",
     **dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators"),
 }
 

@@ -1,14 +1,8 @@
 """Settings of sign-in. Everything is off by default: a server on loopback serves its own machine without sign-in."""
 
+from flytetemporal.config.authorization_server import AuthorizationServerSettings
 from flytetemporal.config.oidc import OidcSettings
 from flytetemporal.config.part import Part
-
-
-class ServerSettings(Part):
-    """Our own authorization server."""
-
-    enabled: bool = False
-    """Whether it is on."""
 
 
 class BasicSettings(Part):
@@ -37,7 +31,7 @@ class AuthSettings(Part):
 
     oidc: OidcSettings = OidcSettings()
     """Tokens and logins of an external issuer."""
-    server: ServerSettings = ServerSettings()
+    server: AuthorizationServerSettings = AuthorizationServerSettings()
     """Our own authorization server."""
     basic: BasicSettings = BasicSettings()
     """Users with passwords."""

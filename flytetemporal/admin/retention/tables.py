@@ -42,6 +42,9 @@ TABLES: Mapping[str, Fates] = {
     "projects": Fates(),
     "upkeep_loops": Fates(project=Fate.NONE),
     "retention_policies": Fates(),
+    "sign_in_grants": Fates(project=Fate.NONE),
+    "sign_in_secrets": Fates(project=Fate.NONE),
+    "signing_keys": Fates(project=Fate.NONE),
     # Entities.
     "tasks": Fates(version=Fate.AT_ONCE),
     "workflows": Fates(version=Fate.AT_ONCE),

@@ -13,7 +13,7 @@ from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers, outbox_metrics, upkeep_loops
-from flytetemporal.cli.wiring.sign_in import guards
+from flytetemporal.cli.wiring.sign_in import guards, own_server
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -37,9 +37,10 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
         notify("registering projects")
         await projects.register_defaults(deps)
         links = control_plane.signer(deps)
-        methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog))
-        routes = control_plane.routes(deps, settings, links)
-        guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, methods, routes)
+        own = own_server.build(settings, deps.sessions)
+        methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog), own)
+        routes = control_plane.routes(deps, settings, links, own)
+        guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, methods, routes, own)
         grpc_server = server.grpc_server(methods, settings.admin, guard)
         app = gateway.http_app(methods, settings.admin, routes, guard)
         await grpc_server.start()

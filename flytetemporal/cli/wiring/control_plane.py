@@ -30,6 +30,7 @@ from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
 from flytetemporal.cli.wiring.sign_in import guards
+from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
@@ -98,7 +99,7 @@ def catalog_of(deps: Dependencies, settings: CatalogSettings) -> Catalog:
     return Catalog(deps.sessions, deps.blobs, settings, functools.partial(cache_scopes.check, deps))
 
 
-def methods(deps: Dependencies, links: Signer, entries: Catalog) -> list[Method]:
+def methods(deps: Dependencies, links: Signer, entries: Catalog, sign_in: OwnSignIn | None = None) -> list[Method]:
     """Return every method that admin serves.
 
     Raises:
@@ -109,7 +110,11 @@ def methods(deps: Dependencies, links: Signer, entries: Catalog) -> list[Method]
         *bind(_service(signal_pb2, "SignalService"), service.SIGNALS, deps),
         *bind(_service(dataproxy_pb2, "DataProxyService"), service.DATA_PROXY, DataProxy(deps, links)),
         *refuse(_service(identity_pb2, "IdentityService"), identity.NO_AUTHENTICATION),
-        *refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION),
+        *(
+            sign_in.methods()
+            if sign_in
+            else refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION)
+        ),
         *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),
         *bind(_service(operations_pb2, "OperationsService"), service.OPERATIONS, deps),
         *catalog_methods(entries),
@@ -130,10 +135,16 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
     return services[name]
 
 
-def routes(deps: Dependencies, settings: Settings, links: Signer) -> Sequence[Route]:
+def routes(deps: Dependencies, settings: Settings, links: Signer, sign_in: OwnSignIn | None = None) -> Sequence[Route]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
-    return [*transfers, *console_links.routes(settings.temporal), *_codec_endpoint(settings), *webhooks.routes(deps)]
+    return [
+        *transfers,
+        *console_links.routes(settings.temporal),
+        *_codec_endpoint(settings),
+        *webhooks.routes(deps),
+        *(sign_in.routes() if sign_in else []),
+    ]
 
 
 def _codec_endpoint(settings: Settings) -> Sequence[Route]:

@@ -14,6 +14,7 @@ from flytetemporal.admin.firing import delivery, prefixes
 from flytetemporal.admin.notifications import delivering
 from flytetemporal.admin.retention import rounds
 from flytetemporal.admin.retention.finishing import CachedOutputs
+from flytetemporal.admin.sign_in import expiry as sign_in_expiry
 from flytetemporal.admin.upkeep.loops import Loop
 from flytetemporal.catalog import evictions, projects
 from flytetemporal.catalog.dependencies import Catalog
@@ -43,7 +44,8 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),
         Loop("triggers", 5 * SECONDS, partial(delivery.deliveries, deps)),
         Loop("trigger-prefixes", 10 * SECONDS, partial(prefixes.listings, deps)),
-        # Lookups do not use what has expired, so it only takes space.
+        # What has expired is not used, so it only takes space.
+        Loop("sign-in-expiry", 10 * MINUTE, partial(sign_in_expiry.remove_expired, deps)),
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]
 

@@ -2,12 +2,13 @@
 
 from flytetemporal.auth.authentication import Authenticator
 from flytetemporal.cli.wiring.sign_in import oidc
+from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.auth import AuthSettings
 
 
-def authenticators(settings: AuthSettings, public_url: str) -> list[Authenticator]:
+def authenticators(settings: AuthSettings, public_url: str, own: OwnSignIn | None = None) -> list[Authenticator]:
     """Return one for each kind of credential that is accepted, in the order in which they are asked.
 
     ``public_url`` is that of this server.
     """
-    return oidc.authenticators(settings.oidc, public_url)
+    return [*(own.authenticators() if own else []), *oidc.authenticators(settings.oidc, public_url)]

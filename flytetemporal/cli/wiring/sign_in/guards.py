@@ -10,6 +10,7 @@ from flytetemporal.auth.guard import SignInGuard
 from flytetemporal.auth.policies import Policies
 from flytetemporal.auth.roles import Binding, Role, Subject
 from flytetemporal.cli.wiring.sign_in import authenticators
+from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.auth import AuthSettings
 from flytetemporal.rpc import callers
 from flytetemporal.rpc.callers import OPEN, Guard
@@ -32,6 +33,7 @@ def guard(
     known: Policies,
     methods: Sequence[Method],
     extra_routes: Sequence[Route] = (),
+    own: OwnSignIn | None = None,
 ) -> Guard:
     """Return the guard that the settings ask for: one that serves every call unless a kind of sign-in is on.
 
@@ -44,4 +46,4 @@ def guard(
     rules.check_complete((callers.route_name(route) for route in extra_routes), routes.ROUTES)
     if not settings.required:
         return OPEN
-    return SignInGuard(Chain(authenticators.authenticators(settings, public_url)), known)
+    return SignInGuard(Chain(authenticators.authenticators(settings, public_url, own)), known)
