@@ -24,6 +24,9 @@ PARENT_LABELS = ("domain", "execution-id", "project", "workflow-name")
 # The label with which flytekit marks an execution that an eager workflow launched; its value is the name of the
 # execution of the eager workflow.
 EAGER_LABEL = "eager-exec"
+# Our label for the node whose eager task launched an execution. Task processes set it; flytekit alone does not know it.
+EAGER_NODE_LABEL = "flytetemporal.io/eager-node"
+EAGER_NODE_VARIABLE = "FLYTETEMPORAL_EAGER_NODE"
 
 _STANDARD_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FLYTE_ALPHABET = "abcdefghijklmnopqrstuvwxyz123456"

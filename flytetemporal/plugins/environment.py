@@ -6,6 +6,7 @@ pluginmachinery/flytek8s/k8s_resource_adds.go.
 """
 
 import math
+import re
 from collections.abc import Mapping
 
 from flyteidl.core import tasks_pb2
@@ -13,6 +14,7 @@ from flyteidl.core import tasks_pb2
 from flytetemporal.config.storage import StorageSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts.v1 import execution_pb2
+from flytetemporal.idl import naming
 
 # A task must not see settings and credentials of the worker. If the worker itself runs inside a task of Flyte, its
 # variables would describe that outer task.
@@ -20,6 +22,7 @@ _WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", 
 _MEBIBYTE = 1024 * 1024
 _ANY_MEGABYTES = 1_000_000
 ARRAY_INDEX = "FLYTE_K8S_ARRAY_INDEX"
+_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _S3_OPTIONS = {
     "key": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
     "secret": ("FLYTE_AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
@@ -41,6 +44,7 @@ def attempt_environment(
         **_links(attempt, template, console_url),
         **{pair.key: pair.value for pair in attempt.settings.envs.values},
         **_element(attempt),
+        **_eager(attempt, template),
     }
 
 
@@ -94,6 +98,13 @@ def _element(attempt: execution_pb2.TaskAttempt) -> dict[str, str]:
     index = attempt.element.index
     offset = {"BATCH_JOB_ARRAY_INDEX_OFFSET": str(-index)} if attempt.inputs.element.listed else {}
     return {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": ARRAY_INDEX, ARRAY_INDEX: str(index), **offset}
+
+
+def _eager(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate) -> dict[str, str]:
+    """Return the variable from which an eager task labels what it launches, unless the node's id is no label."""
+    node_id = attempt.node_event.id.node_id
+    is_label = _LABEL.fullmatch(node_id) is not None
+    return {naming.EAGER_NODE_VARIABLE: node_id} if template.metadata.is_eager and is_label else {}
 
 
 def _links(attempt: execution_pb2.TaskAttempt, template: tasks_pb2.TaskTemplate, console_url: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ def test_executions_of_an_eager_workflow_are_linked_to_it(client: Client) -> Non
     assert client.outputs(execution.id) == {"o0": 9}
     children = launched_by(client, execution.id.name)
     assert [child.closure.phase for child in children] == [Phase.SUCCEEDED, Phase.SUCCEEDED]
+    assert {child.spec.labels.values["flytetemporal.io/eager-node"] for child in children} == {"eagersums"}
 
 
 def test_an_eager_workflow_whose_process_died_finds_its_executions(client: Client) -> None:

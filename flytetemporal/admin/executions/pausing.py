@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 class Ancestor:
     """An execution, or one above it. ``nodes`` are the nodes of it that the execution is below; None: it itself.
 
-    Which node of an eager workflow has launched an execution is not known, so ``nodes`` is empty then.
+    ``nodes`` is empty if an eager task launched the execution and did not say in which node it runs.
     """
 
     key: Key
@@ -120,31 +120,39 @@ async def ancestors(session: AsyncSession, key: Key) -> list[Ancestor]:
         seen.add(own)
         if read.parent_node_execution_id:
             condition = row.id == read.source_execution_id
-            nodes = await _node_and_those_above(session, read.parent_node_execution_id)
+            by_number = select(NodeExecutionRow).where(NodeExecutionRow.id == read.parent_node_execution_id)
+            nodes = await _and_those_above(session, (await session.scalars(by_number)).one_or_none())
             continue
-        root = await _eager_root(session, own)
+        root, node_id = await _eager_root(session, own)
         if root is None or root in seen:  # Anyone can set the label, also in a circle.
             break
-        condition, nodes = names == tuple_(*root), frozenset()
+        condition, nodes = names == tuple_(*root), await _eager_node_and_those_above(session, root, node_id)
     return found
 
 
-async def _eager_root(session: AsyncSession, key: Key) -> Key | None:
-    """Return the execution of the eager workflow that launched an execution; None if none did."""
+async def _eager_root(session: AsyncSession, key: Key) -> tuple[Key | None, str]:
+    """Return the execution whose eager task launched an execution, and the task's node, as far as the labels say so."""
     tag = ExecutionTagRow
     own = tuple_(tag.execution_project, tag.execution_domain, tag.execution_name) == tuple_(*key)
-    query = select(tag.value).where(own, tag.key == naming.EAGER_LABEL)
-    name = await session.scalar(query.limit(1))
-    return (key[0], key[1], name) if name else None
+    wanted = (naming.EAGER_LABEL, naming.EAGER_NODE_LABEL)
+    found = {
+        row.key: row.value for row in await session.execute(select(tag.key, tag.value).where(own, tag.key.in_(wanted)))
+    }
+    name = found.get(naming.EAGER_LABEL)
+    return (key[0], key[1], name) if name else None, found.get(naming.EAGER_NODE_LABEL, "")
 
 
-async def _node_and_those_above(session: AsyncSession, number: int) -> frozenset[str]:
-    row, found = NodeExecutionRow, []
-    node = (await session.scalars(select(row).where(row.id == number))).one_or_none()
+async def _eager_node_and_those_above(session: AsyncSession, root: Key, node_id: str) -> frozenset[str]:
+    return await _and_those_above(session, await session.get(NodeExecutionRow, (*root, node_id)) if node_id else None)
+
+
+async def _and_those_above(session: AsyncSession, node: NodeExecutionRow | None) -> frozenset[str]:
+    """Return the ids of a node and of those above it; none without a node."""
+    found = []
     while node is not None:
         found.append(node.node_id)
         key = (node.execution_project, node.execution_domain, node.execution_name, node.parent_node_id)
-        node = await session.get(row, key) if node.parent_node_id else None
+        node = await session.get(NodeExecutionRow, key) if node.parent_node_id else None
     return frozenset(found)
 
 

@@ -136,7 +136,7 @@ def _spec(source: Source, request: fork_pb2.ForkRequest) -> execution_pb2.Execut
     spec = execution_pb2.ExecutionSpec()
     spec.CopyFrom(source.spec)
     # The end of the parent, or of the eager task that launched the source, would abort the fork too.
-    for label in (*naming.PARENT_LABELS, naming.EAGER_LABEL):
+    for label in (*naming.PARENT_LABELS, naming.EAGER_LABEL, naming.EAGER_NODE_LABEL):
         spec.labels.values.pop(label, None)
     spec.metadata.ClearField("parent_node_execution")
     spec.metadata.ClearField("nesting")

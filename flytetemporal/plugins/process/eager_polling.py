@@ -1,5 +1,7 @@
 """How often flytekit's eager tasks ask for the executions that they have launched. Used in task processes only.
 
+What they launch also gets a label with the node of the eager task, which flytekit does not know.
+
 flytekit sleeps for two seconds in three places: before it launches what was called, between two questions for what
 runs, and before it hands a result to the coroutine that awaits it. No setting shortens that, so the module
 ``flytekit.core.worker_queue`` gets other sleeps here: a call and a result wake who waits for them, and questions come
@@ -7,6 +9,7 @@ at once after a change, then ever less often, until they are as rare as flytekit
 """
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -14,12 +17,14 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from flytetemporal.idl import naming
+
 MODULE = "flytekit.core.worker_queue"
 SHORTEST_SECONDS = 0.05
 LONGEST_SECONDS = 2.0
 # What has run for ten seconds is asked for every two.
 SHARE = 0.2
-_REPLACED = ("_apply_updates", "add", "_close", "render_html")
+_REPLACED = ("_apply_updates", "add", "_close", "render_html", "get_labels")
 
 
 def pause(since_change: float, round_seconds: float) -> float:
@@ -123,6 +128,15 @@ def install() -> None:
         }
         return render(types.SimpleNamespace(entries=launched, remote=self.remote))
 
+    get_labels = controller.get_labels
+
+    def labels_with_node(self: Any) -> Any:
+        labels = get_labels(self)
+        if node_id := os.environ.get(naming.EAGER_NODE_VARIABLE):
+            labels.values[naming.EAGER_NODE_LABEL] = node_id
+        return labels
+
+    controller.get_labels = labels_with_node
     controller.render_html = render_launched
     controller._apply_updates, controller.add = apply_updates, add_call  # noqa: SLF001
     controller._close = staticmethod(close_controller)  # noqa: SLF001

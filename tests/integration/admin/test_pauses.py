@@ -288,14 +288,12 @@ async def test_children_of_launch_plan_nodes_pause_with_their_parents(
     assert delivered(engine) == {"e1": [1], "child": [1], "sibling": [0], "grandchild": [1]}
 
 
-async def label(deps: Dependencies, name: str, root: str) -> None:
-    """Mark an execution as flytekit marks what an eager workflow launches."""
+async def label(deps: Dependencies, name: str, root: str, node_id: str = "") -> None:
+    """Mark an execution as flytekit marks what an eager workflow launches, with a node as task processes do."""
+    key = {"execution_project": PROJECT, "execution_domain": DOMAIN, "execution_name": name}
+    labels = {"eager-exec": root, **({"flytetemporal.io/eager-node": node_id} if node_id else {})}
     async with deps.sessions.begin() as session:
-        session.add(
-            ExecutionTagRow(
-                execution_project=PROJECT, execution_domain=DOMAIN, execution_name=name, key="eager-exec", value=root
-            )
-        )
+        session.add_all([ExecutionTagRow(**key, key=name, value=value) for name, value in labels.items()])
 
 
 async def test_what_an_eager_workflow_has_launched_pauses_with_it(deps: Dependencies, engine: RecordingEngine) -> None:
@@ -316,8 +314,31 @@ async def test_what_an_eager_workflow_has_launched_pauses_with_it(deps: Dependen
     await pause(deps, of_node("n0"))
 
     assert of_all == {name: [1] for name in ("e1", "child", "a", "b", "below", "deep")}
-    # Which node has launched them is not known.
+    # Which node has launched them is not known: containers do not say so.
     assert delivered(engine) == {"e1": [1], "child": [1], "a": [0], "b": [0], "below": [1], "deep": [0]}
+
+
+async def test_what_an_eager_task_has_launched_pauses_with_its_node_and_those_above(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    await record(deps, engine, "e1")
+    await add_node(deps, "e1", "n0")
+    await add_node(deps, "e1", "n0-0-n1", parent="n0")
+    await add_node(deps, "e1", "n1")
+    for name, node_id in (("a", "n0-0-n1"), ("b", "n1"), ("c", "n7")):
+        await record(deps, engine, name)
+        await label(deps, name, "e1", node_id)
+    await add_node(deps, "a", "n0")
+    await record(deps, engine, "below")
+    await label(deps, "below", "a", "n0")
+
+    await pause(deps, of_node("n0"))
+    of_above = delivered(engine)
+    engine.paused.clear()
+    await pause(deps, of_node("n0-0-n1"))
+
+    assert of_above == {"e1": [1], "a": [1], "b": [0], "c": [0], "below": [1]}
+    assert delivered(engine) == {"e1": [2], "a": [2], "b": [0], "c": [0], "below": [2]}
 
 
 async def test_an_execution_that_an_eager_workflow_launches_while_it_is_paused_is_paused(

@@ -121,6 +121,19 @@ def test_the_deck_is_published_only_if_it_has_changed(run: Run) -> None:
     assert int(printed) <= 2
 
 
+def test_what_is_launched_names_the_node_of_the_eager_task(run: Run) -> None:
+    printed = run(
+        """
+        import os
+
+        print(sorted(controller.get_labels().values))
+        os.environ["FLYTETEMPORAL_EAGER_NODE"] = "n0-0-dn1"
+        print(controller.get_labels().values["flytetemporal.io/eager-node"])
+        """
+    )
+    assert printed == "['eager-exec', 'eager-root-exec']\nn0-0-dn1\n"
+
+
 @pytest.mark.parametrize(
     ("since_change", "round_seconds", "seconds"),
     [(0, 0, 0.05), (1, 0.01, 0.2), (5, 0.01, 1.0), (3600, 0.01, 2.0), (0, 0.7, 0.7), (0, 9, 2.0)],

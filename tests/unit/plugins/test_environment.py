@@ -46,6 +46,15 @@ def test_the_attempt_learns_its_names() -> None:
     }
 
 
+def test_an_eager_task_learns_its_node_if_a_label_can_name_it() -> None:
+    eager, odd = template(), attempt()
+    eager.metadata.is_eager = True
+    odd.node_event.id.node_id = "a node"
+
+    assert environment.attempt_environment(attempt(), eager)["FLYTETEMPORAL_EAGER_NODE"] == "n0"
+    assert "FLYTETEMPORAL_EAGER_NODE" not in environment.attempt_environment(odd, eager)
+
+
 def test_variables_of_the_execution_win() -> None:
     variables = environment.attempt_environment(attempt(BOTH="execution", FLYTE_ATTEMPT_NUMBER="9"), template())
 
