@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 
+from flytetemporal.admin.access import audit, bindings, keys
 from flytetemporal.admin.artifacts import listing
 from flytetemporal.admin.backfills import changing, starting
 from flytetemporal.admin.backfills import records as backfill_records
@@ -109,6 +110,17 @@ DATA_PROXY: Mapping[str, Function[DataProxy]] = {
 
 
 # Our own services: Flyte's API has no batches of events, and neither explains executions nor ends them by force.
+ACCESS: Mapping[str, Function[Dependencies]] = {
+    "Grant": bindings.grant,
+    "Revoke": bindings.revoke,
+    "ListBindings": bindings.list_bindings,
+    "ApplyBindings": bindings.apply_bindings,
+    "CanI": bindings.can_i,
+    "CreateKey": keys.create,
+    "ListKeys": keys.list_keys,
+    "RevokeKey": keys.revoke,
+    "ListAudit": audit.list_audit,
+}
 EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": admission.record_events}
 OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "Explain": operations.explain,

@@ -52,6 +52,14 @@ def allows(permission: Permission, scope: Scope) -> bool:
     return found is None or found.allows(permission, scope)
 
 
+def problem(permission: Permission, scope: Scope) -> str:
+    """Return why the current call lacks a permission at a scope; empty if it has it."""
+    found = _current.get()
+    if found is None or found.allows(permission, scope):
+        return ""
+    return _problem(found.identity, permission, scope)
+
+
 def readable() -> list[Scope]:
     """Return the scopes that the current call may read; that of the platform contains all others."""
     found = _current.get()

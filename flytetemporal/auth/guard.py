@@ -1,31 +1,38 @@
 """The guard of all methods and routes: who calls, and may they? Once per call, for gRPC and HTTP alike."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from google.protobuf.message import Message
 
-from flytetemporal.auth import access
+from flytetemporal.auth import access, audit
 from flytetemporal.auth import identity as identities
 from flytetemporal.auth.access import Access
+from flytetemporal.auth.audit import AuditLog, Entry
 from flytetemporal.auth.authentication import Chain
+from flytetemporal.auth.identity import Identity
 from flytetemporal.auth.policies import Policies
 from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.auth.routes import ROUTES
 from flytetemporal.auth.rules import RULES, Door
-from flytetemporal.rpc.callers import Presented
+from flytetemporal.errors import PermissionDenied, Unauthenticated
+from flytetemporal.rpc import status
+from flytetemporal.rpc.callers import Answered, Presented
 from flytetemporal.rpc.methods import Method
+
+_OK = "OK"
 
 
 class SignInGuard:
-    """Serves those that have signed in what their roles allow."""
+    """Serves those that have signed in what their roles allow, and keeps an audit log."""
 
-    def __init__(self, chain: Chain, policies: Policies) -> None:
+    def __init__(self, chain: Chain, policies: Policies, log: AuditLog) -> None:
         self._chain = chain
         self._policies = policies
+        self._log = log
 
     @contextlib.asynccontextmanager
-    async def admitting(self, method: Method, request: Message, presented: Presented) -> AsyncIterator[None]:
+    async def admitting(self, method: Method, request: Message, presented: Presented) -> AsyncIterator[Answered]:
         """Let a method run with the rights of its caller.
 
         Raises:
@@ -33,9 +40,22 @@ class SignInGuard:
             PermissionDenied: the caller lacks a permission that the method needs for this request.
         """
         rule = RULES[method.path]
-        granted = await self._granted(rule.door, rule.wanted(request), presented)
-        with _acting_with(granted):
-            yield
+        call = _Call(method.name, presented, list(rule.wanted(request)), request)
+        if rule.door is Door.ANYBODY:
+            yield call.answered
+            return
+        try:
+            with await self._entered(call):
+                yield call.answered
+        except (Unauthenticated, PermissionDenied) as e:
+            self._log.refused(call.entry(status.code(e).name, e.message))
+            raise
+        except Exception as e:
+            if rule.audited:
+                await self._log.record(call.entry(status.code(e).name, status.status(e).message))
+            raise
+        if rule.audited:
+            await self._log.record(call.entry(_OK))
 
     @contextlib.asynccontextmanager
     async def admitting_route(
@@ -43,23 +63,55 @@ class SignInGuard:
     ) -> AsyncIterator[None]:
         """Let an HTTP route that is no method run with the rights of its caller; it raises like ``admitting``."""
         rule = ROUTES[route]
-        granted = await self._granted(rule.door, rule.wanted(parameters), presented)
-        with _acting_with(granted):
+        if rule.door is Door.ANYBODY:
             yield
+            return
+        call = _Call(route, presented, list(rule.wanted(parameters)))
+        try:
+            with await self._entered(call):
+                yield
+        except (Unauthenticated, PermissionDenied) as e:
+            self._log.refused(call.entry(status.code(e).name, e.message))
+            raise
 
-    async def _granted(
-        self, door: Door, wanted: Iterable[tuple[Permission, Scope]], presented: Presented
-    ) -> Access | None:
-        """Return the rights of the caller; None if the method is for everybody."""
-        if door is Door.ANYBODY:
-            return None
-        granted = Access(await self._chain.authenticate(presented), self._policies)
-        for permission, scope in wanted:
+    async def _entered(self, call: "_Call") -> "contextlib.AbstractContextManager[None]":
+        """Return the context of a call that may be served, with the rights of its caller."""
+        call.identity = await self._chain.authenticate(call.presented)
+        granted = Access(call.identity, self._policies)
+        for permission, scope in call.wanted:
             granted.require(permission, scope)
-        return granted
+        return _acting_with(granted)
+
+
+class _Call:
+    """What the audit log says of a call, as far as it is known yet."""
+
+    def __init__(
+        self,
+        action: str,
+        presented: Presented,
+        wanted: list[tuple[Permission, Scope]],
+        request: Message | None = None,
+    ) -> None:
+        self.presented = presented
+        self.wanted = wanted
+        self.identity: Identity | None = None
+        self._action = action
+        self._request = request
+        self._response: Message | None = None
+
+    def answered(self, response: Message) -> None:
+        """Note the response, which has the id of what was made."""
+        self._response = response
+
+    def entry(self, code: str, message: str = "") -> Entry:
+        """Return the entry of the call with its result."""
+        scope = self.wanted[0][1] if self.wanted else Scope()
+        target = audit.target(self._response, self._request)
+        return Entry(self._action, self.presented, self.identity, code, message, scope, target)
 
 
 @contextlib.contextmanager
-def _acting_with(granted: Access | None) -> Iterator[None]:
-    with identities.acting_as(granted.identity if granted else None), access.of(granted):
+def _acting_with(granted: Access) -> Iterator[None]:
+    with identities.acting_as(granted.identity), access.of(granted):
         yield

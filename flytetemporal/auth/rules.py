@@ -5,7 +5,7 @@ a rule says so.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -45,6 +45,8 @@ class Rule:
     needs: tuple[Need, ...] = ()
     door: Door = Door.SIGNED_IN
     note: str = ""
+    # Whether each call has an entry in the audit log, and not only those that are refused.
+    audited: bool = False
 
     def wanted(self, request: Message) -> Iterator[tuple[Permission, Scope]]:
         """Yield the permissions that a request needs, each with its scope."""
@@ -52,14 +54,12 @@ class Rule:
             for scope in read(request):
                 yield permission, scope
 
-    @property
-    def changes(self) -> bool:
-        """Whether calls change something that people are accountable for, unlike reads and the reports of workers."""
-        return any(permission in _CHANGES for permission, _ in self.needs)
-
 
 _P = Permission
-_CHANGES = frozenset({_P.LAUNCH, _P.REGISTER, _P.OPERATE, _P.ADMINISTER, _P.PLATFORM})
+
+
+def _change(*needs: Need, note: str = "") -> Rule:
+    return Rule(needs, note=note, audited=True)
 
 
 def _read(scopes: Scopes, note: str = "") -> Rule:
@@ -67,26 +67,26 @@ def _read(scopes: Scopes, note: str = "") -> Rule:
 
 
 def _launch(*scopes: Scopes) -> Rule:
-    return Rule(tuple((_P.LAUNCH, found) for found in scopes))
+    return _change(*((_P.LAUNCH, found) for found in scopes))
 
 
 def _register(scopes: Scopes) -> Rule:
-    return Rule(((_P.REGISTER, scopes),))
+    return _change((_P.REGISTER, scopes))
 
 
 def _operate(*scopes: Scopes) -> Rule:
-    return Rule(tuple((_P.OPERATE, found) for found in scopes))
+    return _change(*((_P.OPERATE, found) for found in scopes))
 
 
 def _administer(scopes: Scopes) -> Rule:
-    return Rule(((_P.ADMINISTER, scopes),))
+    return _change((_P.ADMINISTER, scopes))
 
 
 def _engine(scopes: Scopes) -> Rule:
     return Rule(((_P.ENGINE, scopes),))
 
 
-_PLATFORM = Rule(((_P.PLATFORM, platform),))
+_PLATFORM = _change((_P.PLATFORM, platform))
 _ANYBODY = Rule(door=Door.ANYBODY)
 _LISTS = "lists what the caller may read"
 
@@ -114,16 +114,14 @@ _ADMIN: Mapping[str, Rule] = {
     "UpdateNamedEntity": _register(at("id")),
     "GetDescriptionEntity": _read(at("id")),
     "ListDescriptionEntities": _read(at("id")),
-    "CreateExecution": Rule(
-        (
-            (_P.LAUNCH, at()),
-            (_P.LAUNCH, at_if_set("spec.launch_plan")),
-            (_P.READ, at_if_set("spec.metadata.reference_execution")),
-            (_P.ENGINE, parent),
-        )
+    "CreateExecution": _change(
+        (_P.LAUNCH, at()),
+        (_P.LAUNCH, at_if_set("spec.launch_plan")),
+        (_P.READ, at_if_set("spec.metadata.reference_execution")),
+        (_P.ENGINE, parent),
     ),
     "RelaunchExecution": _launch(at("id")),
-    "RecoverExecution": Rule(((_P.LAUNCH, at("id")), (_P.ENGINE, parent))),
+    "RecoverExecution": _change((_P.LAUNCH, at("id")), (_P.ENGINE, parent)),
     "GetExecution": _read(at("id")),
     "UpdateExecution": _operate(at("id")),
     "GetExecutionData": _read(at("id")),
@@ -160,13 +158,14 @@ _ADMIN: Mapping[str, Rule] = {
 }
 
 _SIGNALS: Mapping[str, Rule] = {
-    "GetOrCreateSignal": _launch(_NODE),
+    # Workers do, at each gate node, and it sets no value.
+    "GetOrCreateSignal": Rule(((_P.LAUNCH, _NODE),)),
     "ListSignals": _read(at("workflow_execution_id")),
     "SetSignal": _launch(_NODE),
 }
 
 _DATA_PROXY: Mapping[str, Rule] = {
-    "CreateUploadLocation": _launch(at()),
+    "CreateUploadLocation": Rule(((_P.LAUNCH, at()),)),
     "CreateDownloadLocation": Rule(note="needs to read what the URL is about; raw data of tasks, the whole platform"),
     "CreateDownloadLink": _read(at("node_execution_id.execution_id")),
     "GetData": _read(flyte_url),
@@ -235,6 +234,19 @@ _CACHE_OPERATIONS: Mapping[str, Rule] = {
     "ListPolicies": _read(project("project")),
 }
 
+_OF_BINDING = at("binding")
+_ACCESS: Mapping[str, Rule] = {
+    "Grant": replace(_administer(_OF_BINDING), note="needs every permission of the role, too"),
+    "Revoke": replace(_administer(_OF_BINDING), note="needs every permission of the role, too"),
+    "ListBindings": Rule(((_P.ADMINISTER, at()),)),
+    "ApplyBindings": _PLATFORM,
+    "CanI": Rule(),
+    "CreateKey": _change(note="for others, the platform; not with a limited credential"),
+    "ListKeys": Rule(note="of others, the platform"),
+    "RevokeKey": _change(note="of others, the platform"),
+    "ListAudit": Rule(((_P.AUDIT, at()),)),
+}
+
 _SERVICES: Mapping[str, Mapping[str, Rule]] = {
     "flyteidl.service.AdminService": _ADMIN,
     "flyteidl.service.SignalService": _SIGNALS,
@@ -244,6 +256,7 @@ _SERVICES: Mapping[str, Mapping[str, Rule]] = {
     "flyteidl.service.AuthMetadataService": {"GetOAuth2Metadata": _ANYBODY, "GetPublicClientConfig": _ANYBODY},
     "flytetemporal.v1.EventService": {"RecordEvents": _engine(events)},
     "flytetemporal.v1.OperationsService": _OPERATIONS,
+    "flytetemporal.v1.AccessService": _ACCESS,
     "datacatalog.DataCatalog": _CATALOG,
     "flyteidl.cacheservice.CacheService": _CACHE,
     "flytetemporal.v1.CacheOperationsService": _CACHE_OPERATIONS,

@@ -5,6 +5,7 @@ The client of workers is ``rpc.admin_client``.
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from flytetemporal.cli.errors import CommandError
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 TIMEOUT_SECONDS = 30.0
+# An API key, or an access token. In the environment, since others on the machine can read arguments of commands.
+TOKEN_VARIABLE = "FLYTETEMPORAL_TOKEN"  # noqa: S105  the name of a variable
 COMPLETIONS = 100
 # Who presses the tab key waits no longer.
 COMPLETION_SECONDS = 2.0
@@ -135,6 +138,12 @@ def _endpoint_of(home: Path, *, secure: bool) -> Endpoint:
     return dataclasses.replace(found, secure=found.secure or secure)
 
 
+def _credential() -> list[tuple[str, str]]:
+    """Return the metadata of a call: the API key or token in the environment, if there is one."""
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    return [("authorization", f"Bearer {token}")] if token else []
+
+
 def call(
     endpoint: Endpoint,
     path: str,
@@ -155,7 +164,7 @@ def call(
             response_deserializer=response.FromString,
         )
         try:
-            answer: R = method(request, timeout=timeout_seconds)
+            answer: R = method(request, timeout=timeout_seconds, metadata=_credential())
         except grpc.RpcError as e:
             raise CommandError(problems.answer(f"admin at {endpoint.target}", e)) from e
     return answer

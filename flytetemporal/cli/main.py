@@ -33,6 +33,8 @@ COMMANDS = {
     "replay": "Walk the history in FILE with this version's engine, and say where it would differ.",
     "retention": "Show or set how long executions are kept, remove older ones now, or list what was removed.",
     "delete": "Delete an execution, a version of a task, a workflow or a launch plan, or a project, for ever.",
+    "access": "Grant and revoke roles, list them, or make API keys.",
+    "audit": "List changes, sign-ins and refusals in the project and domain, newest first.",
     "cache": "List or evict cached outputs, or set how old they may be.",
     "notify": "Send a test notification and say what became of it.",
     "admin": "Serve Flyte's API over gRPC and HTTP.",
@@ -52,6 +54,7 @@ _PACKAGES = {
     **dict.fromkeys(("get", "describe", "logs", "metrics", "recover", "export", "replay"), "executions"),
     "backfill": "backfills",
     "hash-password": "sign_in",
+    **dict.fromkeys(("access", "audit"), "access"),
     **dict.fromkeys(("edit", "retry", "skip", "pause", "resume", "pauses"), "operators"),
 }
 

@@ -1,5 +1,9 @@
 """Settings of sign-in. Everything is off by default: a server on loopback serves its own machine without sign-in."""
 
+from datetime import timedelta
+
+from pydantic import Field
+
 from flytetemporal.config.authorization_server import AuthorizationServerSettings
 from flytetemporal.config.oidc import OidcSettings
 from flytetemporal.config.part import Part
@@ -17,6 +21,8 @@ class ApiKeySettings(Part):
 
     enabled: bool = False
     """Whether it is on."""
+    max_age: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=1))
+    """The longest validity of a key."""
 
 
 class CertificateSettings(Part):
@@ -45,6 +51,11 @@ class AuthSettings(Part):
     ``group:operators``, ``service:deployer``. The first one, who grants the roles of others, comes from here."""
     engines: tuple[str, ...] = ()
     """Subjects with the role ``engine``: those as which workers sign in, such as ``service:flytepropeller``."""
+
+    policy_file: str = ""
+    """YAML file of roles that each admin applies when it starts; see docs/guide/access.md. Empty: none."""
+    audit_max_age: timedelta = Field(default=timedelta(days=365), ge=timedelta(days=1))
+    """How long entries of the audit log are kept."""
 
     @property
     def required(self) -> bool:

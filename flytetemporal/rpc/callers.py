@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import ssl
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -39,12 +39,20 @@ class Presented:
     peer: str = ""
     transport: Literal["grpc", "http"] = "grpc"
     request_id: str = ""
+    # The query of the URL, in which no credential may be.
+    query: str = ""
+
+
+Answered = Callable[[Message], None]
+"""Told the response of a method, within the context in which it runs."""
 
 
 class Guard(Protocol):
     """Decides whether a call is served, for gRPC and HTTP alike."""
 
-    def admitting(self, method: Method, request: Message, presented: Presented) -> AbstractAsyncContextManager[None]:
+    def admitting(
+        self, method: Method, request: Message, presented: Presented
+    ) -> AbstractAsyncContextManager[Answered]:
         """Return the context in which the method runs; entering it raises if the call is refused.
 
         Raises:
@@ -63,8 +71,8 @@ class Guard(Protocol):
 class _Open:
     """The guard of a server without sign-in, which serves every call."""
 
-    def admitting(self, _: Method, __: Message, ___: Presented) -> AbstractAsyncContextManager[None]:
-        return contextlib.nullcontext()
+    def admitting(self, _: Method, __: Message, ___: Presented) -> AbstractAsyncContextManager[Answered]:
+        return contextlib.nullcontext(lambda _: None)
 
     def admitting_route(self, _: str, __: Mapping[str, Any], ___: Presented) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()
@@ -96,6 +104,7 @@ def of_http(request: Request) -> Presented:
         peer=f"{client.host}:{client.port}" if client else "",
         transport="http",
         request_id=_request_id(request.headers.get(REQUEST_ID, "")),
+        query=request.url.query,
     )
 
 

@@ -61,8 +61,10 @@ async def invoke(method: Method, request: Message, presented: Presented, guard: 
     with structlog.contextvars.bound_contextvars(method=method.name):
         try:
             await _check(request)
-            async with guard.admitting(method, request, presented):
-                return await method.handler(request)
+            async with guard.admitting(method, request, presented) as answered:
+                response = await method.handler(request)
+                answered(response)
+                return response
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED.name
             raise

@@ -152,7 +152,8 @@ MAX_MODULES = 20
 
 
 def test_no_package_has_more_modules_than_a_reader_can_survey() -> None:
-    packages = [path.parent for path in ROOT.glob("flytetemporal/**/__init__.py")]
+    # Except for generated code, which readers look at in protos/.
+    packages = [path.parent for path in ROOT.glob("flytetemporal/**/__init__.py") if path.parent.name != "v1"]
     sizes = {
         package: len([path for path in package.glob("*.py") if path.name != "__init__.py"]) for package in packages
     }

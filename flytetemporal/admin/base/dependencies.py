@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
+from flytetemporal.auth.api_keys import ApiKeys
 from flytetemporal.auth.policies import Policies
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.auth import AuthSettings
@@ -31,6 +32,7 @@ class Dependencies:
     events: EventSettings = field(default_factory=EventSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     policies: Policies = field(default_factory=Policies)
+    keys: ApiKeys = field(default_factory=ApiKeys)
 
     @property
     def raw_output_prefix(self) -> str:

@@ -45,6 +45,10 @@ TABLES: Mapping[str, Fates] = {
     "sign_in_grants": Fates(project=Fate.NONE),
     "sign_in_secrets": Fates(project=Fate.NONE),
     "signing_keys": Fates(project=Fate.NONE),
+    "access_revisions": Fates(project=Fate.NONE),
+    "access_bindings": Fates(),
+    "access_keys": Fates(),
+    "audit_log": Fates(Fate.KEPT, Fate.KEPT, _RECORD, project=_KEPT),
     # Entities.
     "tasks": Fates(version=Fate.AT_ONCE),
     "workflows": Fates(version=Fate.AT_ONCE),

@@ -5,15 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import click
+import grpc
 import structlog
+from starlette.applications import Starlette
 
+from flytetemporal.admin.access.audit import StoredAudit
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.settings import projects
 from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers, outbox_metrics, upkeep_loops
-from flytetemporal.cli.wiring.sign_in import guards, own_server
+from flytetemporal.cli.wiring.sign_in import freshness, guards, own_server
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -36,15 +39,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
     async with control_plane.dependencies(settings, migrate=migrate) as deps:
         notify("registering projects")
         await projects.register_defaults(deps)
-        links = control_plane.signer(deps)
-        own = own_server.build(settings, deps.sessions)
-        methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog), own)
-        routes = control_plane.routes(deps, settings, links, own)
-        guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, methods, routes, own)
-        grpc_server = server.grpc_server(methods, settings.admin, guard)
-        app = gateway.http_app(methods, settings.admin, routes, guard)
-        await grpc_server.start()
+        log = StoredAudit(deps.sessions)
+        grpc_server, app = _servers(deps, settings, log)
         async with (
+            freshness.fresh(deps, log),
+            _started(grpc_server),
             http_port.serving(app, settings.admin),
             outbox_metrics.measuring(deps),
             _control(deps, settings, run=control_worker),
@@ -53,6 +52,23 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
             await stop.wait()
             notify("stopping")
             await grpc_server.stop(http_port.DRAIN_SECONDS)
+
+
+def _servers(deps: Dependencies, settings: Settings, log: StoredAudit) -> tuple[grpc.aio.Server, Starlette]:
+    links = control_plane.signer(deps)
+    own = own_server.build(settings, deps.sessions)
+    methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog), own)
+    routes = control_plane.routes(deps, settings, links, own)
+    guards.check(methods, routes)
+    guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, deps.keys, log, own)
+    grpc_server = server.grpc_server(methods, settings.admin, guard)
+    return grpc_server, gateway.http_app(methods, settings.admin, routes, guard)
+
+
+@contextlib.asynccontextmanager
+async def _started(grpc_server: grpc.aio.Server) -> AsyncIterator[None]:
+    await grpc_server.start()
+    yield
 
 
 @contextlib.asynccontextmanager

@@ -34,7 +34,7 @@ from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
 from flytetemporal.config.storage import StorageSettings
-from flytetemporal.contracts.v1 import cache_operations_pb2, events_pb2, operations_pb2
+from flytetemporal.contracts.v1 import access_pb2, cache_operations_pb2, events_pb2, operations_pb2
 from flytetemporal.db import migrate as migrations
 from flytetemporal.db import session
 from flytetemporal.errors import Unavailable
@@ -117,6 +117,7 @@ def methods(deps: Dependencies, links: Signer, entries: Catalog, sign_in: OwnSig
         ),
         *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),
         *bind(_service(operations_pb2, "OperationsService"), service.OPERATIONS, deps),
+        *bind(_service(access_pb2, "AccessService"), service.ACCESS, deps),
         *catalog_methods(entries),
     ]
 

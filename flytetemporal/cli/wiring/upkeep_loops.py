@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from flytetemporal.admin.access import audit
 from flytetemporal.admin.backfills import starting as backfills
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.cloud_events import delivering as events
@@ -15,13 +16,13 @@ from flytetemporal.admin.notifications import delivering
 from flytetemporal.admin.retention import rounds
 from flytetemporal.admin.retention.finishing import CachedOutputs
 from flytetemporal.admin.sign_in import expiry as sign_in_expiry
-from flytetemporal.admin.upkeep.loops import Loop
+from flytetemporal.admin.upkeep.loops import Found, Loop
 from flytetemporal.catalog import evictions, projects
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.wiring import cache_expiry, control_plane
 from flytetemporal.config.settings import Settings
 
-SECONDS, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SECONDS, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
@@ -44,10 +45,16 @@ def loops(deps: Dependencies, settings: Settings) -> Sequence[Loop]:
         Loop("backfills", MINUTE, partial(backfills.start_missing, deps)),
         Loop("triggers", 5 * SECONDS, partial(delivery.deliveries, deps)),
         Loop("trigger-prefixes", 10 * SECONDS, partial(prefixes.listings, deps)),
+        Loop("audit", HOUR, partial(_remove_old_audit, deps)),
         # What has expired is not used, so it only takes space.
         Loop("sign-in-expiry", 10 * MINUTE, partial(sign_in_expiry.remove_expired, deps)),
         Loop("cache-expiry", MINUTE, partial(cache_expiry.remove_expired, catalog)),
     ]
+
+
+async def _remove_old_audit(deps: Dependencies) -> Found:
+    removed = await audit.remove_old(deps.sessions, deps.auth.audit_max_age)
+    return Found({"audit_removed": removed} if removed else {}, more=removed == audit.REMOVED_AT_ONCE)
 
 
 def cached_outputs(catalog: Catalog) -> CachedOutputs:

@@ -14,6 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from flytetemporal.admin.access.audit import LoggedAudit
+from flytetemporal.auth.api_keys import ApiKeys
 from flytetemporal.auth.authentication import Chain, Presented
 from flytetemporal.auth.guard import SignInGuard
 from flytetemporal.auth.identity import Credential, Kind
@@ -304,7 +306,8 @@ async def test_many_callers_lose_nothing_while_keys_change(issuer: StandIn) -> N
 @pytest.mark.parametrize("key", ["authorization", "flyte-authorization"])
 async def test_a_server_of_these_settings_serves_who_has_a_token(issuer: StandIn, key: str) -> None:
     settings = AuthSettings(oidc=OidcSettings(issuer=issuer.issuer, audiences=("flyte",)))
-    guard = SignInGuard(Chain(authenticators.authenticators(settings, "https://flyte.example.com")), Policies(()))
+    known = authenticators.authenticators(settings, "https://flyte.example.com", ApiKeys())
+    guard = SignInGuard(Chain(known), Policies(()), LoggedAudit())
     async with guarded(guard) as found:
         assert await found.over_grpc((key, f"Bearer {issuer.token()}")) == "ada"
         assert (await found.over_http({key: f"Bearer {issuer.token()}"})).json()["token"] == "ada"

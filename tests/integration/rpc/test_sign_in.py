@@ -13,6 +13,7 @@ import pytest
 from flyteidl.admin import project_pb2, version_pb2
 from flyteidl.service import admin_pb2, admin_pb2_grpc
 
+from flytetemporal.admin.access.audit import LoggedAudit
 from flytetemporal.auth import identity as identities
 from flytetemporal.auth.authentication import Chain, Presented
 from flytetemporal.auth.guard import SignInGuard
@@ -83,7 +84,7 @@ class Served:
 async def serving(**settings: str) -> AsyncIterator[Served]:
     found = AdminSettings(grpc_port=ports.free(), http_port=ports.free(), **settings)  # type: ignore[arg-type]
     authenticator = Recording()
-    guard = SignInGuard(Chain([authenticator]), Policies())
+    guard = SignInGuard(Chain([authenticator]), Policies(), LoggedAudit())
     bound = methods.bind(ADMIN, FUNCTIONS, None, unserved=ADMIN.methods_by_name.keys() - FUNCTIONS.keys())
     grpc_server = server.grpc_server(bound, found, guard)
     await grpc_server.start()

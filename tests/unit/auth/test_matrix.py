@@ -18,6 +18,7 @@ WITHOUT_PROJECT = {
     "lists what the caller may read": {"ListProjects", "ListMatchableAttributes"},
     "checked by the handler": {"CreateDownloadLocation", "GetNotification"},
     "the same for all": {"GetDomains", "UserInfo"},
+    "only about the caller, unless the handler allows more": {"CanI", "CreateKey", "ListKeys", "RevokeKey"},
     "before sign-in": {"GetVersion", "GetOAuth2Metadata", "GetPublicClientConfig"},
 }
 
@@ -80,7 +81,8 @@ def named_projects(descriptor: Any, prefix: str = "", depth: int = 2) -> Iterato
 def test_a_method_about_a_project_needs_a_permission(name: str) -> None:
     method = matrix.METHODS[name]
 
-    assert list(named_projects(method.request.DESCRIPTOR)) == []
+    if method.name not in ("CanI", "CreateKey"):  # The one only answers, the other only limits.
+        assert list(named_projects(method.request.DESCRIPTOR)) == []
     assert method.name in set().union(*WITHOUT_PROJECT.values())
 
 

@@ -13,6 +13,8 @@ HEAVY = ("flytekit", "temporalio", "sqlalchemy", "pandas", "pydantic", "starlett
 NOWHERE = ["--endpoint", "127.0.0.1:1"]
 THIN = {
     "get": ["executions", *NOWHERE],
+    "access": ["grant", "user:ada", "viewer", *NOWHERE],
+    "audit": ["--refused", *NOWHERE],
     "cache": ["ls", "e1", *NOWHERE],
     "retention": ["get", *NOWHERE],
     "delete": ["execution", "e1", *NOWHERE],
@@ -69,12 +71,18 @@ def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
     assert command.get_short_help_str(limit=200) == main.COMMANDS[name]
 
 
+def leaves(command: click.Command) -> list[click.Command]:
+    if not isinstance(command, click.Group):
+        return [command]
+    return [leaf for inner in command.commands.values() for leaf in leaves(inner)]
+
+
 @pytest.mark.parametrize("name", THIN)
 def test_thin_commands_have_the_same_options(name: str) -> None:
     command = main.LazyGroup().get_command(click.Context(main.main), name)
 
     assert command is not None
-    for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+    for one in leaves(command):
         spellings = {spelling for parameter in one.params for spelling in parameter.opts}
         assert {"-p", "--project", "-d", "--domain", "--home", "--endpoint", "--secure"} <= spellings
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from starlette.routing import Route
 
 from flytetemporal.auth import routes, rules
+from flytetemporal.auth.api_keys import ApiKeys
+from flytetemporal.auth.audit import AuditLog
 from flytetemporal.auth.authentication import Chain
 from flytetemporal.auth.guard import SignInGuard
 from flytetemporal.auth.policies import Policies
@@ -27,23 +29,24 @@ def policies(settings: AuthSettings) -> Policies:
     return Policies(Binding(Subject.parse(text), role) for role, subjects in given for text in subjects)
 
 
+def check(methods: Sequence[Method], extra_routes: Sequence[Route] = ()) -> None:
+    """Check that every method and route has a rule. Raises ``TypeError`` with the names of those without."""
+    rules.check_complete(method.path for method in methods)
+    rules.check_complete((callers.route_name(route) for route in extra_routes), routes.ROUTES)
+
+
 def guard(
     settings: AuthSettings,
     public_url: str,
     known: Policies,
-    methods: Sequence[Method],
-    extra_routes: Sequence[Route] = (),
+    keys: ApiKeys,
+    log: AuditLog,
     own: OwnSignIn | None = None,
 ) -> Guard:
     """Return the guard that the settings ask for: one that serves every call unless a kind of sign-in is on.
 
     ``public_url`` is that of this server.
-
-    Raises:
-        TypeError: a method or a route has no rule.
     """
-    rules.check_complete(method.path for method in methods)
-    rules.check_complete((callers.route_name(route) for route in extra_routes), routes.ROUTES)
     if not settings.required:
         return OPEN
-    return SignInGuard(Chain(authenticators.authenticators(settings, public_url, own)), known)
+    return SignInGuard(Chain(authenticators.authenticators(settings, public_url, keys, own)), known, log)
