@@ -9,7 +9,7 @@ from typing import Any
 
 import kubernetes.client
 
-from clusters import machine, programs
+from clusters import machine, programs, task_environment
 from clusters.api_server import ApiServer
 from clusters.identities import LOOPBACK, NODE
 from clusters.node import Node, cgroup
@@ -84,6 +84,8 @@ class Cluster:
             core = kubernetes.client.CoreV1Api(client)
             self.node.kubelet.wait_until(lambda: _is_ready(core), "the node is ready")
             self._controllers[0].wait_until(lambda: _has_service_account(core), "pods have a service account")
+            template: Any = task_environment.pod_template()
+            core.create_namespaced_pod_template("default", template)
 
 
 def _is_ready(core: kubernetes.client.CoreV1Api) -> bool:

@@ -46,8 +46,8 @@ PAUSE = Image("localhost/pause:1", ["/bin/sleep", "2147483647"], {"PATH": "/bin"
 """What holds the namespaces of a pod."""
 
 
-def write_busybox(busybox: Path, archive: Path) -> None:
-    """Write an archive with ``BUSYBOX`` and ``PAUSE``, which share their only layer."""
+def write_busybox(busybox: Path, archive: Path, images: Sequence[Image]) -> None:
+    """Write an archive of images that share their only layer, in which there is nothing but busybox."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as root:
         root.add(busybox.resolve(), "bin/busybox")
@@ -59,7 +59,7 @@ def write_busybox(busybox: Path, archive: Path) -> None:
             directory = tarfile.TarInfo(name)
             directory.type, directory.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
             root.addfile(directory)
-    write_archive(archive, layer.getvalue(), [BUSYBOX, PAUSE])
+    write_archive(archive, layer.getvalue(), images)
 
 
 def write_archive(archive: Path, layer: bytes, images: Sequence[Image]) -> None:

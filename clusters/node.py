@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from clusters import images, machine, programs
+from clusters import images, machine, programs, task_environment
 from clusters.identities import LOOPBACK, NODE, Identities
 from clusters.problems import ClusterError
 from clusters.processes import Server
@@ -79,7 +79,8 @@ class Node:
         self._containerd.start()
         self._containerd.wait_until(lambda: self._ctr("version").returncode == 0, "containerd answers")
         archive = self._folder / "busybox.tar"
-        images.write_busybox(Path(_on_path("busybox")), archive)
+        all_images = [images.BUSYBOX, images.PAUSE, task_environment.image()]
+        images.write_busybox(Path(_on_path("busybox")), archive, all_images)
         self.load(archive)
         archive.unlink()
         self._configure_kubelet()
@@ -136,6 +137,8 @@ class Node:
             "evictionHard": {f"{signal}.available": "0%" for signal in ("memory", "nodefs", "imagefs")},
             "imageGCHighThresholdPercent": 100,
             "maxPods": 250,
+            # Pods that ask for little of a processor are many, and none of them is held back for it.
+            "cpuCFSQuota": False,
         }
 
 

@@ -1,6 +1,5 @@
 """Pods really run on the cluster for tests: made with the official client, run by a real kubelet and containerd."""
 
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from kubernetes.client import ApiClient, CoreV1Api
 from clusters import images
 from clusters.cluster import Cluster
 from scripts.s3_server import BUCKET, S3Server
+from tests.e2e_k8s.pods import logs, run_to_end
 from tests.fixtures.waiting import wait_until
 
 
@@ -20,19 +20,8 @@ def client(kubernetes_cluster: Cluster) -> Iterator[ApiClient]:
 
 
 def run(client: ApiClient, *command: str, **container: Any) -> Any:
-    """Run a pod to its end, and return it."""
-    core: Any = CoreV1Api(client)
-    name = f"pod-{secrets.token_hex(4)}"
     main = {"name": "main", "image": images.BUSYBOX.name, "command": list(command), **container}
-    spec = {"hostNetwork": True, "restartPolicy": "Never", "containers": [main]}
-    core.create_namespaced_pod("default", {"metadata": {"name": name}, "spec": spec})
-    wait_until(lambda: core.read_namespaced_pod(name, "default").status.phase in ("Succeeded", "Failed"))
-    return core.read_namespaced_pod(name, "default")
-
-
-def logs(client: ApiClient, pod: Any) -> str:
-    core: Any = CoreV1Api(client)
-    return str(core.read_namespaced_pod_log(pod.metadata.name, "default"))
+    return run_to_end(client, {"hostNetwork": True, "restartPolicy": "Never", "containers": [main]})
 
 
 def ended(pod: Any) -> Any:

@@ -13,7 +13,7 @@ def test_an_archive_names_its_images_and_the_digest_of_their_layer(tmp_path: Pat
     busybox.write_text("a program")
     archive = tmp_path / "images.tar"
 
-    images.write_busybox(busybox, archive)
+    images.write_busybox(busybox, archive, [images.BUSYBOX, images.PAUSE])
 
     with tarfile.open(archive) as saved:
         manifest = json.loads(read(saved, "manifest.json"))
