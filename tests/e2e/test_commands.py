@@ -163,12 +163,15 @@ def test_an_execution_is_forked_with_other_inputs(client: Client, broken: str, t
     plan = run(client, "fork", broken, "--dry-run", "--inputs", str(tmp_path / "none.yaml"))
     name = json.loads(run(client, "fork", broken, "--name", f"{broken}f", "-o", "json"))["executionId"]["name"]
     again = run(client, "fork", broken, "--name", f"{broken}f")
+    of_source, of_fork = run(client, "get", "executions", broken), run(client, "get", "executions", name)
 
     assert plan.splitlines()[-1] == f"a fork of {broken}: 0 reused, 1 to run; nothing was started"
     assert "n0" in plan
     assert again == f"{name} forks {broken}: 0 reused, 1 to run\n"
     assert f"forks: flytesnacks/development/{broken}" in " ".join(run(client, "describe", name).split())
     assert f"forked by: {name}" in " ".join(run(client, "describe", broken).split())
+    assert f"forked by: {name}" in of_source
+    assert broken in of_fork.splitlines()[1].split()
 
 
 @pytest.mark.parametrize(("options", "with_values"), [((), False), (("--with-values",), True)])

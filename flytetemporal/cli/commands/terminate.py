@@ -3,7 +3,7 @@
 import click
 from flyteidl.admin import execution_pb2
 
-from flytetemporal.cli import admin_calls
+from flytetemporal.cli import admin_calls, printing
 from flytetemporal.contracts.v1 import operations_pb2
 
 TERMINATE = "/flyteidl.service.AdminService/TerminateExecution"
@@ -15,8 +15,9 @@ FORCE_TERMINATE = "/flytetemporal.v1.OperationsService/ForceTerminate"
 @click.option("--reason", default="", help="Why; clients see it.  [required]")
 @click.option("--cause", default="", hidden=True)  # The name of this option in earlier versions.
 @click.option("--force", is_flag=True, help="End it at once, without cleanup and without a worker.")
+@printing.option
 @admin_calls.with_admin
-def terminate(execution: str, reason: str, cause: str, admin: admin_calls.Admin, *, force: bool) -> None:
+def terminate(execution: str, reason: str, cause: str, output: str, admin: admin_calls.Admin, *, force: bool) -> None:
     """Abort EXECUTION."""
     cause = reason or cause
     if not cause:
@@ -25,8 +26,9 @@ def terminate(execution: str, reason: str, cause: str, admin: admin_calls.Admin,
     if force:
         forced = operations_pb2.ForceTerminateRequest(execution_id=identifier, cause=cause)
         admin.call(FORCE_TERMINATE, forced, operations_pb2.ForceTerminateResponse)
-        click.echo(f"{identifier.name} has ended")
+        printing.show(output, forced, lambda: [f"{identifier.name} has ended"])
         return
     request = execution_pb2.ExecutionTerminateRequest(id=identifier, cause=cause)
     admin.call(TERMINATE, request, execution_pb2.ExecutionTerminateResponse)
-    click.echo(f"{identifier.name} is being aborted; see its progress with: flytetemporal why {execution}")
+    said = f"{identifier.name} is being aborted; see its progress with: flytetemporal why {execution}"
+    printing.show(output, request, lambda: [said])

@@ -14,11 +14,12 @@ from flytetemporal.cli.views import artifacts as artifact_views
 from flytetemporal.cli.views import listing, moments
 from flytetemporal.cli.views import schedules as schedule_views
 from flytetemporal.cli.views import triggers as trigger_views
-from flytetemporal.contracts.v1 import artifacts_pb2, triggers_pb2
+from flytetemporal.contracts.v1 import artifacts_pb2, fork_pb2, triggers_pb2
 
 PHASES = core_execution_pb2.WorkflowExecution.Phase
 _STATES = launch_plan_pb2.LaunchPlanState
 OPERATIONS = "/flytetemporal.v1.OperationsService"
+GET_LINEAGE = f"{OPERATIONS}/GetLineage"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
 _ENTITY_TITLES = ("name", "version", "created")
 
@@ -48,7 +49,7 @@ def executions(
     if execution:
         one = execution_pb2.WorkflowExecutionGetRequest(id=admin.execution_id(execution))
         found = admin.call(GET_EXECUTION, one, execution_pb2.Execution)
-        printing.show(output, found, lambda: _execution_table([found]))
+        printing.show(output, found, lambda: [*_execution_table([found]), *_forks(admin, found)])
         return
     wanted = [*filters]
     if phases:
@@ -188,6 +189,13 @@ def _entity(found: Any) -> tuple[str, str, str]:
     return found.id.name, found.id.version, moments.moment(found.closure.created_at)
 
 
+def _forks(admin: Admin, execution: execution_pb2.Execution) -> list[str]:
+    """Return a line with the forks of an execution, if it has any."""
+    request = fork_pb2.LineageRequest(execution_id=execution.id)
+    forks = admin.call(GET_LINEAGE, request, fork_pb2.Lineage).forks
+    return printing.fields([("forked by", ", ".join(made.execution_id.name for made in forks))])
+
+
 def _execution_table(found: Sequence[execution_pb2.Execution]) -> list[str]:
     rows = [
         (
@@ -196,8 +204,9 @@ def _execution_table(found: Sequence[execution_pb2.Execution]) -> list[str]:
             execution.spec.launch_plan.name,
             moments.moment(execution.closure.created_at),
             moments.duration(execution.closure),
+            execution.spec.metadata.reference_execution.name,
             moments.error(execution.closure),
         )
         for execution in found
     ]
-    return printing.table(("name", "phase", "launch plan", "created", "duration", "error"), rows)
+    return printing.table(("name", "phase", "launch plan", "created", "duration", "made from", "error"), rows)
