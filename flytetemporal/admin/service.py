@@ -153,6 +153,7 @@ OPERATIONS: Mapping[str, Function[Dependencies]] = {
     "ListBackfills": backfill_records.list_backfills,
     "ListBackfillRuns": backfill_records.list_runs,
     "SetBackfillState": changing.set_state,
+    "ChangeBackfill": changing.change,
     "ListTriggers": trigger_lists.list_triggers,
     "ListTriggerEvents": trigger_lists.list_trigger_events,
 }

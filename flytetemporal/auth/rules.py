@@ -203,6 +203,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     "ListBackfills": _read(at()),
     "ListBackfillRuns": _read(at("id")),
     "SetBackfillState": _operate(at("id")),
+    "ChangeBackfill": _operate(at("id")),
     "ListTriggers": _read(at()),
     "ListTriggerEvents": _read(at()),
 }

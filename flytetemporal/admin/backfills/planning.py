@@ -19,12 +19,15 @@ from flytetemporal.admin.base.models import LaunchPlanRow
 from flytetemporal.admin.base.temporal_schedules import Schedule
 from flytetemporal.admin.concurrency import policies
 from flytetemporal.admin.registry import entity_rows
-from flytetemporal.admin.schedules import occurrences, reconciliation
+from flytetemporal.admin.schedules import counting, occurrences, reconciliation
+from flytetemporal.admin.schedules.counting import Count
 from flytetemporal.contracts.v1 import backfills_pb2
 from flytetemporal.idl import identifiers, times
 
 # What no request can exceed.
 MOST_RUNS = 10_000
+# Times that a dry run counts.
+MOST_COUNTED = 1_000_000
 MOST_PARALLEL = 100
 MAX_REASON_LENGTH = 4096
 # The clock of a caller who says "now" can be ahead of ours.
@@ -35,7 +38,7 @@ CLOCK_SKEW = timedelta(minutes=1)
 class Plan:
     """A version of a launch plan, and the times of its schedule in a range, oldest first.
 
-    ``parallel`` is how many of them run at once.
+    ``parallel`` is how many of them run at once. A dry run only counts the times.
     """
 
     launch_plan: identifier_pb2.Identifier
@@ -43,6 +46,7 @@ class Plan:
     start: datetime
     end: datetime
     times: Sequence[datetime]
+    count: Count
 
 
 async def plan(deps: Dependencies, request: backfills_pb2.StartBackfillRequest) -> Plan:
@@ -59,17 +63,22 @@ async def plan(deps: Dependencies, request: backfills_pb2.StartBackfillRequest) 
     async with deps.sessions() as session:
         row = await _launch_plan(session, wanted)
     schedule = _schedule(deps, row)
+    identifier = identifiers.identifier(identifier_pb2.LAUNCH_PLAN, entity_rows.key(row))
+    parallel = min(request.parallel or 1, most_at_once(row))
+    if request.dry_run:
+        counted = await asyncio.to_thread(counting.count, schedule, start, end, MOST_COUNTED)
+        return Plan(identifier, parallel, start, end, (), counted)
     found = await asyncio.to_thread(_times, schedule, start, end)
     if len(found) > MOST_RUNS:
         raise errors.InvalidRequest(
             f"launch plan {row.name} has more than {MOST_RUNS} times between {start:%Y-%m-%dT%H:%M:%SZ} and "
             f"{end:%Y-%m-%dT%H:%M:%SZ}; give a shorter range"
         )
-    identifier = identifiers.identifier(identifier_pb2.LAUNCH_PLAN, entity_rows.key(row))
-    return Plan(identifier, min(request.parallel or 1, _most_at_once(row)), start, end, found)
+    counted = Count(len(found), found[0], found[-1]) if found else Count(0, None, None)
+    return Plan(identifier, parallel, start, end, found, counted)
 
 
-def _most_at_once(row: LaunchPlanRow) -> int:
+def most_at_once(row: LaunchPlanRow) -> int:
     """Return how many executions can run without one taking the place of another."""
     spec = stored_messages.parse(launch_plan_pb2.LaunchPlanSpec, row.spec)
     policy = policies.read(spec.annotations)
@@ -85,10 +94,9 @@ def _checked(request: backfills_pb2.StartBackfillRequest) -> tuple[datetime, dat
     validation.check_length(request.reason, "reason", MAX_REASON_LENGTH)
     for field in ("request_id", "started_by"):
         validation.check_length(getattr(request, field), field, validation.MAX_NAME_LENGTH)
-    for field in ("parallel", "allowed_runs"):
-        most = MOST_PARALLEL if field == "parallel" else MOST_RUNS
-        if getattr(request, field) > most:
-            raise errors.InvalidRequest(f"{field} is {getattr(request, field)}; it can be {most} at most")
+    check_parallel(request.parallel)
+    if request.allowed_runs > MOST_RUNS:
+        raise errors.InvalidRequest(f"allowed_runs is {request.allowed_runs}; it can be {MOST_RUNS} at most")
     validation.check_present(request, "start", "end")
     start, end, now = times.moment(request.start), times.moment(request.end), datetime.now(UTC)
     if start < occurrences.EPOCH:
@@ -101,6 +109,12 @@ def _checked(request: backfills_pb2.StartBackfillRequest) -> tuple[datetime, dat
             "active version launches the others by itself"
         )
     return start, min(end, now)
+
+
+def check_parallel(parallel: int) -> None:
+    """Refuse a number of executions that may run at once. Raises ``InvalidRequest``."""
+    if parallel > MOST_PARALLEL:
+        raise errors.InvalidRequest(f"parallel is {parallel}; it can be {MOST_PARALLEL} at most")
 
 
 async def _launch_plan(session: AsyncSession, wanted: identifier_pb2.Identifier) -> LaunchPlanRow:

@@ -42,9 +42,11 @@ async def start(deps: Dependencies, request: Request) -> backfills_pb2.StartBack
     """
     plan = await planning.plan(deps, request)
     response = backfills_pb2.StartBackfillResponse()
-    if plan.times:
-        response.first.CopyFrom(times.timestamp(plan.times[0]))
-        response.last.CopyFrom(times.timestamp(plan.times[-1]))
+    response.is_more = plan.count.is_more
+    if plan.count.first is not None:
+        response.first.CopyFrom(times.timestamp(plan.count.first))
+    if plan.count.last is not None:
+        response.last.CopyFrom(times.timestamp(plan.count.last))
     if request.dry_run:
         response.backfill.CopyFrom(_planned(plan, request))
         return response
@@ -90,7 +92,7 @@ async def start_missing(deps: Dependencies) -> Found:
 
 
 def _planned(plan: Plan, request: Request) -> backfills_pb2.Backfill:
-    number = len(plan.times)
+    number = plan.count.number
     return backfills_pb2.Backfill(
         launch_plan=plan.launch_plan,
         start=times.timestamp(plan.start),

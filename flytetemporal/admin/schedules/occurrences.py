@@ -18,7 +18,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 _MARGIN = timedelta(days=1)
 # The longest gap between two times of an expression: from one 29th of February to the next, around a year like 2100.
-_YEARS = 9
+YEARS = 9
 
 
 def between(schedule: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -46,8 +46,8 @@ def _matches(cron: str, zone: ZoneInfo, start: datetime, end: datetime) -> Itera
 
     Where clocks change, Temporal's next time depends on the one before. So this starts early, and goes step by step.
     """
-    gap = max(_YEARS, end.year - start.year + 1)
-    walls = croniter(_with_seconds(cron), ret_type=datetime, day_or=False, max_years_between_matches=gap)
+    gap = max(YEARS, end.year - start.year + 1)
+    walls = croniter(with_seconds(cron), ret_type=datetime, day_or=False, max_years_between_matches=gap)
     moment: datetime | None = start - _MARGIN
     while moment is not None and (moment := _following(walls, zone, moment)) is not None and moment < end:
         if moment >= start:
@@ -63,19 +63,20 @@ def _following(walls: croniter, zone: ZoneInfo, moment: datetime) -> datetime | 
     wall = _wall(moment, zone)
     hour = wall.replace(minute=0, second=0, microsecond=0)
     repeated = HOUR if _wall(moment - HOUR, zone).hour == wall.hour else timedelta()
-    found = _next(walls, wall)
+    found = next_wall(walls, wall)
     if found is not None and found < hour + HOUR and _exists(found, zone):
-        return _instant(found, zone) + repeated
-    if not repeated and _instant(hour + HOUR, zone) - _instant(hour, zone) > HOUR:
-        again = _next(walls, hour - timedelta(seconds=1))
+        return instant(found, zone) + repeated
+    if not repeated and instant(hour + HOUR, zone) - instant(hour, zone) > HOUR:
+        again = next_wall(walls, hour - timedelta(seconds=1))
         if again is not None and again < hour + HOUR:
-            return _instant(again, zone) + HOUR
+            return instant(again, zone) + HOUR
     while found is not None and not _exists(found, zone):
-        found = _next(walls, found.replace(minute=59, second=59))
-    return None if found is None else _instant(found, zone)
+        found = next_wall(walls, found.replace(minute=59, second=59))
+    return None if found is None else instant(found, zone)
 
 
-def _next(walls: croniter, wall: datetime) -> datetime | None:
+def next_wall(walls: croniter, wall: datetime) -> datetime | None:
+    """Return the next time on the wall that an expression matches; None if there is none."""
     try:
         found: datetime = walls.get_next(start_time=wall)
     except CroniterBadDateError:  # The year has passed that the expression names.
@@ -83,7 +84,7 @@ def _next(walls: croniter, wall: datetime) -> datetime | None:
     return found
 
 
-def _with_seconds(cron: str) -> str:
+def with_seconds(cron: str) -> str:
     """Return an expression in croniter's form: a year is its seventh field."""
     *fields, last = cron.split()
     return f"{' '.join(fields)} 0 {last}" if len(fields) == grammar.CRON_FIELDS else cron
@@ -96,10 +97,10 @@ def _wall(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def _exists(wall: datetime, zone: ZoneInfo) -> bool:
     """Whether clocks do not skip the hour."""
-    return _wall(_instant(wall, zone), zone).hour == wall.hour
+    return _wall(instant(wall, zone), zone).hour == wall.hour
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+def instant(wall: datetime, zone: ZoneInfo) -> datetime:
     """Return when a clock on the wall shows a time.
 
     Temporal takes Go's ``time.Date``, which of a time that exists twice returns the one whose offset applies at that

@@ -26,8 +26,10 @@ def planned(answer: backfills_pb2.StartBackfillResponse) -> str:
     which = f"of launch plan {plan.name}, version {plan.version}"
     if not counts.total:
         return f"no times {which}, are in this range"
+    if answer.is_more:
+        return f"more than {counts.total} times {which}, from {moments.moment(answer.first)} UTC on"
     first, last = moments.moment(answer.first), moments.moment(answer.last)
-    return f"{counts.total} times {which}, from {first} to {last} UTC"
+    return f"{printing.number(counts.total, 'time')} {which}, from {first} to {last} UTC"
 
 
 def started(answer: backfills_pb2.StartBackfillResponse) -> list[str]:

@@ -138,16 +138,18 @@ class StartBackfillRequest(_message.Message):
     def __init__(self, launch_plan: _Optional[_Union[_identifier_pb2.Identifier, _Mapping]] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parallel: _Optional[int] = ..., newest_first: _Optional[bool] = ..., failed_only: _Optional[bool] = ..., allowed_runs: _Optional[int] = ..., dry_run: _Optional[bool] = ..., request_id: _Optional[str] = ..., started_by: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StartBackfillResponse(_message.Message):
-    __slots__ = ("backfill", "first", "last", "was_started")
+    __slots__ = ("backfill", "first", "last", "was_started", "is_more")
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     WAS_STARTED_FIELD_NUMBER: _ClassVar[int]
+    IS_MORE_FIELD_NUMBER: _ClassVar[int]
     backfill: Backfill
     first: _timestamp_pb2.Timestamp
     last: _timestamp_pb2.Timestamp
     was_started: bool
-    def __init__(self, backfill: _Optional[_Union[Backfill, _Mapping]] = ..., first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., was_started: _Optional[bool] = ...) -> None: ...
+    is_more: bool
+    def __init__(self, backfill: _Optional[_Union[Backfill, _Mapping]] = ..., first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., was_started: _Optional[bool] = ..., is_more: _Optional[bool] = ...) -> None: ...
 
 class GetBackfillRequest(_message.Message):
     __slots__ = ("id",)
@@ -212,6 +214,26 @@ class SetBackfillStateRequest(_message.Message):
     def __init__(self, id: _Optional[_Union[BackfillId, _Mapping]] = ..., state: _Optional[_Union[Backfill.State, str]] = ..., abort_running: _Optional[bool] = ..., reason: _Optional[str] = ..., changed_by: _Optional[str] = ...) -> None: ...
 
 class SetBackfillStateResponse(_message.Message):
+    __slots__ = ("backfill", "has_changed")
+    BACKFILL_FIELD_NUMBER: _ClassVar[int]
+    HAS_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    backfill: Backfill
+    has_changed: bool
+    def __init__(self, backfill: _Optional[_Union[Backfill, _Mapping]] = ..., has_changed: _Optional[bool] = ...) -> None: ...
+
+class ChangeBackfillRequest(_message.Message):
+    __slots__ = ("id", "parallel", "reason", "changed_by")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_BY_FIELD_NUMBER: _ClassVar[int]
+    id: BackfillId
+    parallel: int
+    reason: str
+    changed_by: str
+    def __init__(self, id: _Optional[_Union[BackfillId, _Mapping]] = ..., parallel: _Optional[int] = ..., reason: _Optional[str] = ..., changed_by: _Optional[str] = ...) -> None: ...
+
+class ChangeBackfillResponse(_message.Message):
     __slots__ = ("backfill", "has_changed")
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
     HAS_CHANGED_FIELD_NUMBER: _ClassVar[int]

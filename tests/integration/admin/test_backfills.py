@@ -490,13 +490,61 @@ async def test_a_request_that_is_wrong_is_refused(
         await starting.start(deps, wanted(**fields))
 
 
-async def test_ten_years_of_minutes_are_refused_also_as_a_dry_run(deps: Dependencies) -> None:
+async def test_ten_years_of_minutes_are_refused_and_a_dry_run_counts_up_to_a_million(deps: Dependencies) -> None:
     minutely = plan(version="v2", fixed={"a": integer(1)}, schedule=cron("* * * * *"))
     await launch_plans.create(deps, minutely)
     start = times.timestamp(datetime(2016, 1, 1, tzinfo=UTC))
 
     with pytest.raises(errors.InvalidRequest, match="has more than 10000 times between"):
-        await starting.start(deps, wanted(launch_plan=minutely.id, start=start, dry_run=True))
+        await starting.start(deps, wanted(launch_plan=minutely.id, start=start))
+    counted = await starting.start(deps, wanted(launch_plan=minutely.id, start=start, dry_run=True))
+    year = times.timestamp(datetime(2025, 1, 1, tzinfo=UTC))
+    exact = await starting.start(deps, wanted(1, launch_plan=minutely.id, start=year, dry_run=True))
+
+    assert (counted.backfill.counts.total, counted.is_more, counted.HasField("last")) == (1_000_000, True, False)
+    assert (exact.backfill.counts.total, exact.is_more) == (366 * 24 * 60, False)
+    assert times.moment(exact.last) == datetime(2026, 1, 1, 23, 59, tzinfo=UTC)
+
+
+async def test_the_executions_at_once_can_be_changed_while_a_backfill_runs(
+    deps: Dependencies, engine: RecordingEngine
+) -> None:
+    backfill = await started(deps, days=6, parallel=3)
+    await advance(deps, backfill)
+
+    less = backfills_pb2.ChangeBackfillRequest(id=backfill, parallel=1, changed_by="ann")
+    assert (await changing.change(deps, less)).has_changed
+    assert not (await changing.change(deps, less)).has_changed, "a repeated call changes nothing"
+    assert engine.backfills.woken[-1] == backfill.name
+    await end(deps, name_at(0))
+    # Those that run more than that run on.
+    assert counts(await advance(deps, backfill)) == {"total": 6, "pending": 3, "running": 2, "succeeded": 1}
+    await changing.change(deps, backfills_pb2.ChangeBackfillRequest(id=backfill, parallel=4))
+    assert counts(await advance(deps, backfill)) == {"total": 6, "pending": 1, "running": 4, "succeeded": 1}
+    async with deps.sessions() as session:
+        query = select(OperatorActionRow.details).where(OperatorActionRow.action == "change backfill")
+        assert (await session.scalars(query)).first() == '{"before": 3, "parallel": 1, "reason": ""}'
+
+
+@pytest.mark.parametrize(
+    ("parallel", "expected"),
+    [(0, "parallel is 0; to launch nothing for a while, pause the backfill"), (101, "it can be 100 at most")],
+)
+async def test_executions_at_once_that_make_no_sense_are_refused(
+    deps: Dependencies, parallel: int, expected: str
+) -> None:
+    backfill = await started(deps)
+
+    with pytest.raises(errors.InvalidRequest, match=expected):
+        await changing.change(deps, backfills_pb2.ChangeBackfillRequest(id=backfill, parallel=parallel))
+
+
+async def test_a_cancelled_backfill_is_not_changed(deps: Dependencies) -> None:
+    backfill = await started(deps)
+    await set_state(deps, backfill, State.CANCELLED)
+
+    with pytest.raises(errors.FailedPrecondition, match="is CANCELLED and launches nothing more"):
+        await changing.change(deps, backfills_pb2.ChangeBackfillRequest(id=backfill, parallel=2))
 
 
 async def test_a_launch_plan_without_a_schedule_has_no_times(deps: Dependencies) -> None:

@@ -4,7 +4,7 @@ import click
 
 from flytetemporal.cli import admin_calls, printing
 from flytetemporal.cli.admin_calls import Admin
-from flytetemporal.cli.commands.backfills.controls import OPERATIONS, cancel, identifier, pause, resume
+from flytetemporal.cli.commands.backfills.controls import OPERATIONS, cancel, change, identifier, pause, resume
 from flytetemporal.cli.commands.backfills.start import start
 from flytetemporal.cli.views import backfills as views
 from flytetemporal.contracts.v1 import backfills_pb2
@@ -39,6 +39,8 @@ def list_backfills(launch_plan: str, limit: int, output: str, admin: Admin) -> N
         project=admin.project, domain=admin.domain, launch_plan=launch_plan, limit=limit
     )
     found = admin.call(f"{OPERATIONS}ListBackfills", request, backfills_pb2.ListBackfillsResponse)
+    if not found.backfills:
+        admin.check_project()
     printing.show(output, found, lambda: views.table(found))
 
 
@@ -77,5 +79,5 @@ def list_runs(name: str, state: str, limit: int, output: str, admin: Admin) -> N
     printing.show(output, found, lambda: views.runs(found))
 
 
-for _command in (start, pause, resume, cancel):
+for _command in (start, pause, resume, cancel, change):
     backfill.add_command(_command)

@@ -1,4 +1,4 @@
-"""``flytetemporal backfill pause | resume | cancel``."""
+"""``flytetemporal backfill pause | resume | cancel | set``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +51,19 @@ def resume(name: str, **given: Any) -> None:
 def cancel(name: str, **given: Any) -> None:
     """Let the backfill NAME launch nothing more."""
     _set(name, State.CANCELLED, "is cancelled", **given)
+
+
+@click.command("set")
+@_of_backfill
+@click.option("--parallel", type=click.IntRange(1, 100), required=True, help="Executions at once.")
+def change(name: str, parallel: int, by: str, reason: str, output: str, admin: Admin) -> None:
+    """Change how many executions of the backfill NAME run at once; if more of them run, they run on."""
+    request = backfills_pb2.ChangeBackfillRequest(
+        id=identifier(admin, name), parallel=parallel, reason=reason, changed_by=by
+    )
+    answer = admin.call(f"{OPERATIONS}ChangeBackfill", request, backfills_pb2.ChangeBackfillResponse)
+    before = "" if answer.has_changed else " already"
+    printing.show(output, answer, lambda: [f"backfill {name} runs {answer.backfill.parallel} at once{before}"])
 
 
 def _set(

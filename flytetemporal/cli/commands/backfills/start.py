@@ -9,10 +9,12 @@ import click
 from flytetemporal.cli import admin_calls, printing, users
 from flytetemporal.cli.admin_calls import Admin
 from flytetemporal.cli.commands.backfills.controls import OPERATIONS
+from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import backfills as views
 from flytetemporal.contracts.v1 import backfills_pb2
 from flytetemporal.idl import times
 
+MOST = 10_000
 _FORMS = "write 2026-01-31T06:00Z, 2026-01-31T06:00+02:00 or now"
 
 
@@ -27,7 +29,7 @@ _FORMS = "write 2026-01-31T06:00Z, 2026-01-31T06:00+02:00 or now"
 @click.option("--failed-only", is_flag=True, help="Launch only those times again whose execution did not succeed.")
 @click.option("--dry-run", is_flag=True, help="Only count the times.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--allow", type=click.IntRange(0, 10_000), default=0, help="Allow this many times, above the limit.")
+@click.option("--allow", type=click.IntRange(0, MOST), default=0, help="Allow this many times, above the limit.")
 @click.option("--request-id", default="", help="Name of this call; a repeated call starts nothing again.")
 @click.option("--reason", default="", help="Recorded with the backfill.")
 @users.option
@@ -61,6 +63,8 @@ def start(
             printing.show(output, planned, lambda: [views.planned(planned)])
             return
         number = planned.backfill.counts.total
+        if number > MOST:
+            raise CommandError(f"{views.planned(planned)}: a backfill has {MOST} at most, so give a shorter range")
         click.confirm(f"{views.planned(planned)}. Launch them?", abort=True, err=True)
         # Whoever says yes has seen the number.
         request.dry_run, request.allowed_runs = False, number
