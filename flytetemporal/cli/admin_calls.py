@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import grpc
 from click.core import ParameterSource
-from flyteidl.admin import common_pb2, execution_pb2
+from flyteidl.admin import common_pb2, execution_pb2, project_pb2
 from flyteidl.core import identifier_pb2
 from google.protobuf.message import Message
 
@@ -25,6 +25,7 @@ from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 
 PROJECT, DOMAIN = "flytesnacks", "development"
+GET_PROJECT = "/flyteidl.service.AdminService/GetProject"
 TIMEOUT_SECONDS = 30.0
 # An API key, or an access token. In the environment, since others on the machine can read arguments of commands.
 TOKEN_VARIABLE = "FLYTETEMPORAL_TOKEN"  # noqa: S105  the name of a variable
@@ -53,6 +54,20 @@ class Admin:
             CommandError: the call failed; the text has the server's status and message.
         """
         return call(self.endpoint, path, request, response)
+
+    def check_project(self) -> None:
+        """Refuse a project that does not exist, of which admin lists nothing. An admin that does not say is believed.
+
+        Raises:
+            CommandError: the project does not exist.
+        """
+        try:
+            self.call(GET_PROJECT, project_pb2.ProjectGetRequest(id=self.project), project_pb2.Project)
+        except CommandError as e:
+            if "NOT_FOUND" in e.message:
+                raise CommandError(
+                    f"project {self.project} does not exist: `flytetemporal get projects` lists those that do"
+                ) from e
 
     def execution_id(self, text: str) -> identifier_pb2.WorkflowExecutionIdentifier:
         """Return the id of an execution that the user named.

@@ -69,18 +69,22 @@ def find(folder: Path) -> Endpoint:
     state = state_folder.read_state(StateFolder(folder))
     if state is not None:
         return Endpoint(str(state["grpc_endpoint"]))
-    path = configuration_path()
-    try:
-        content = yaml.safe_load(path.read_text()) if path.exists() else None
-    except (OSError, yaml.YAMLError) as e:
-        raise CommandError(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
-    admin = content.get("admin") if isinstance(content, dict) else None
-    return _configured(admin if isinstance(admin, dict) else {})
+    return _configured(_admin_section())
 
 
 def configuration_path() -> Path:
     """Return the path of the configuration file that Flyte's clients read."""
     return Path(os.environ.get("FLYTECTL_CONFIG") or client_config.default_path())
+
+
+def configured() -> Endpoint | None:
+    """Return the endpoint that the configuration file of Flyte's clients names; None if there is none.
+
+    Raises:
+        CommandError: the configuration file cannot be read.
+    """
+    admin = _admin_section()
+    return _configured(admin) if admin.get("endpoint") else None
 
 
 def running_stack(folder: Path, *, named: bool) -> tuple[Path, dict[str, Any] | None]:
@@ -96,6 +100,16 @@ def running_stack(folder: Path, *, named: bool) -> tuple[Path, dict[str, Any] | 
         if StateFolder(other).client_config == configuration_path().expanduser().absolute():
             return other, state_folder.read_state(StateFolder(other))
     return folder, state
+
+
+def _admin_section() -> dict[str, Any]:
+    path = configuration_path()
+    try:
+        content = yaml.safe_load(path.read_text()) if path.exists() else None
+    except (OSError, yaml.YAMLError) as e:
+        raise CommandError(f"cannot read {path}: {str(e).splitlines()[0]}; pass --endpoint") from e
+    admin = content.get("admin") if isinstance(content, dict) else None
+    return admin if isinstance(admin, dict) else {}
 
 
 def _configured(admin: dict[str, Any]) -> Endpoint:

@@ -1,5 +1,6 @@
 """Errors of servers in plain words. The texts of their client libraries name types and sources of these instead."""
 
+import re
 import socket
 import sys
 
@@ -20,6 +21,15 @@ _MEANINGS = (
         "does not speak gRPC: another server may listen there, or one that requires TLS",
     ),
 )
+
+
+# What a client of ours says instead of Flyte's texts, or adds to them.
+_MISSING = re.compile(
+    r"missing entity of type (?P<kind>[A-Za-z _]+) with identifier .*?project:\"(?P<project>[^\"]*)\""
+)
+_DOMAIN = re.compile(r"domain:\"(?P<domain>[^\"]*)\"")
+_LISTS = {"execution": "executions", "task": "tasks", "workflow": "workflows", "launch plan": "launch-plans"}
+_FILTER = re.compile(r"'[a-z]+\.(?P<field>.*)' is invalid filter")
 
 
 def answer(server: str, problem: BaseException) -> str:
@@ -43,7 +53,19 @@ def _grpc_answer(call: grpc.Call | grpc.aio.AioRpcError) -> str:
         return _UNANSWERED
     if code in _NOT_RUNNING and (meaning := _meaning(details)):
         return meaning
-    return f"answers {code.name}: {details}"
+    return f"answers {code.name}: {_in_our_words(details)}"
+
+
+def _in_our_words(details: str) -> str:
+    """Return an answer with the next step, if it is one of Flyte's texts that name none."""
+    if found := _FILTER.fullmatch(details):
+        return f"there is no field [{found['field']}] to filter by"
+    if found := _MISSING.match(details):
+        domain, listed = _DOMAIN.search(details), _LISTS.get(found["kind"].lower().replace("_", " "))
+        if listed and domain:
+            scope = f"-p {found['project']} -d {domain['domain']}"
+            return f"{details}: `flytetemporal get {listed} {scope}` lists those that exist"
+    return details
 
 
 def _meaning(text: str) -> str:

@@ -210,8 +210,9 @@ async def _check_skipped(session: AsyncSession, claimed: Claim) -> None:
 async def _check_room(deps: Dependencies, session: AsyncSession, claimed: Claim) -> None:
     most = claimed.limit.max_waiting or deps.settings.max_waiting_executions
     if await places.count_waiting(session, claimed.scope) >= most:
+        waiting = f"{most} executions wait" if most > 1 else "1 execution waits"
         raise errors.QuotaExceeded(
-            f"{most} executions wait for a place of {claimed.scope.text}, which runs {claimed.limit.places} at once; "
+            f"{waiting} for a place of {claimed.scope.text}, which runs {claimed.limit.places} at once; "
             "launch this one when some have ended, or raise max_waiting"
         )
 

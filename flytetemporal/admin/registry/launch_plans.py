@@ -1,5 +1,7 @@
 """Launch plans: register, activate, get, list."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, launch_plan_pb2
@@ -46,9 +48,10 @@ async def create(
     if plan.spec.entity_metadata.HasField("launch_conditions"):
         condition = conditions.parse(plan.spec.entity_metadata.launch_conditions)
         plan.spec.entity_metadata.launch_conditions.Pack(condition)  # As a message that clients over HTTP can read.
-    triggers = declarations.of_plan(plan.spec)
-    if triggers:
-        await checks.check(deps, plan, triggers)
+    with _named(request.id):
+        triggers = declarations.of_plan(plan.spec)
+        if triggers:
+            await checks.check(deps, plan, triggers)
     # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
     values = _values(plan, workflow.id)
     async with deps.sessions.begin() as session:
@@ -178,8 +181,19 @@ async def _check(deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRe
     setting_checks.check_parallelism(spec.max_parallelism)
     setting_checks.check_raw_output_prefix(spec.raw_output_data_config.output_location_prefix)
     setting_checks.check_environment(spec.envs.values)
-    launch_plan_checks.check_annotations(spec, deps.notifications)
+    with _named(request.id):
+        launch_plan_checks.check_annotations(spec, deps.notifications)
     validation.check_notifications(spec.entity_metadata.notifications)
+
+
+@contextlib.contextmanager
+def _named(identifier: identifier_pb2.Identifier) -> Iterator[None]:
+    """Name the launch plan in errors of what Flyte does not know. Texts that are Flyte's stay as they are."""
+    try:
+        yield
+    except errors.InvalidRequest as e:
+        name = ":".join(identifiers.entity_key(identifier))
+        raise errors.InvalidRequest(f"launch plan {name} cannot be registered: {e.message}", details=e.details) from e
 
 
 def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, object]:

@@ -42,7 +42,7 @@ async def delete_execution(
         row = await execution_lookup.locked_execution(session, execution_id)
         tree = await trees.read(session, row.id)
         if tree.kept:
-            raise errors.FailedPrecondition(_refusal(execution_id, tree))
+            raise errors.FailedPrecondition(_refusal(execution_id, tree, await trees.others(session, tree)))
         nodes, tasks = await removing.counts(session, tree.keys)
         if not request.dry_run:
             await removing.begin(session, tree, request.deleted_by, f"deleted with {execution_id.name}")
@@ -69,9 +69,10 @@ async def list_removals(
     return retention_pb2.ListRemovalsResponse(removals=[_message(found) for found in rows], token=token)
 
 
-def _refusal(execution_id: identifier_pb2.WorkflowExecutionIdentifier, tree: Tree) -> str:
+def _refusal(execution_id: identifier_pb2.WorkflowExecutionIdentifier, tree: Tree, others: int) -> str:
     why = _REFUSALS[tree.kept].format(because=tree.because)
-    return f"execution {':'.join(identifiers.execution_key(execution_id))} cannot be deleted: {why}"
+    more = f" ({'more than ' if others >= trees.MOST_COUNTED else ''}{others} more keep it, too)" if others else ""
+    return f"execution {':'.join(identifiers.execution_key(execution_id))} cannot be deleted: {why}{more}"
 
 
 def _message(row: RemovalRow) -> retention_pb2.Removal:

@@ -24,6 +24,7 @@ from flytetemporal.idl.identifiers import ExecutionKey
 RECOVERED = execution_pb2.ExecutionMetadata.RECOVERED
 # Workers may still report how an execution has ended, and Temporal may still close its workflow.
 SETTLED_AFTER = timedelta(seconds=30)
+MOST_COUNTED = 10_000
 
 Member = Row[int, str, str, str, str, int, bool]
 
@@ -78,6 +79,15 @@ async def _kept(session: AsyncSession, tree: Tree) -> tuple[str, str]:
         if found is not None:
             return kept, found
     return "", ""
+
+
+async def others(session: AsyncSession, tree: Tree) -> int:
+    """Return how many others keep a tree for the same reason, besides the one that it names; up to ``MOST_COUNTED``."""
+    query = dict(_reasons(tree)).get(tree.kept)
+    if query is None:
+        return 0
+    some = query.distinct().limit(MOST_COUNTED + 1).subquery()
+    return (await session.scalar(select(func.count()).select_from(some)) or 1) - 1
 
 
 def _reasons(tree: Tree) -> list[tuple[str, Select[str]]]:

@@ -20,14 +20,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-import yaml
 from flyteidl.admin import common_pb2
 from google.protobuf import wrappers_pb2
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from flytetemporal.admin.settings import annotation_values
 from flytetemporal.contracts.v1 import execution_pb2
-from flytetemporal.errors import InvalidRequest
-from flytetemporal.idl import error_text, quantities, times
+from flytetemporal.idl import quantities, times
 
 PREFIX = "flytetemporal.io/"
 TIMEOUT = f"{PREFIX}timeout"
@@ -40,8 +39,6 @@ PRIORITY = f"{PREFIX}priority"
 DEFAULT_PRIORITY = 3
 # Temporal counts nanoseconds in 64 bits, which ends at 292 years; no execution is meant to run for a hundred.
 LONGEST = timedelta(days=36_500)
-# Parsing this much takes about a quarter of a second, in which admin answers no other request.
-MAX_YAML_LENGTH = 64 * 1024
 
 Level: TypeAlias = tuple[str, common_pb2.Annotations]
 """The name of a level in error texts, and its annotations."""
@@ -185,7 +182,7 @@ def value_of(level: Level, annotation: str, adapter: TypeAdapter[T]) -> T | None
     if annotation not in annotations.values:
         return None
     place = f"annotation {annotation} of {name}"
-    return _read(place, _yaml(place, annotations.values[annotation]), adapter)
+    return annotation_values.checked(place, annotation_values.parse(place, annotations.values[annotation]), adapter)
 
 
 def _timeout(level: Level) -> timedelta | None:
@@ -193,7 +190,7 @@ def _timeout(level: Level) -> timedelta | None:
     name, annotations = level
     if TIMEOUT not in annotations.values:
         return None
-    return _read(f"annotation {TIMEOUT} of {name}", annotations.values[TIMEOUT], _DURATION)
+    return annotation_values.checked(f"annotation {TIMEOUT} of {name}", annotations.values[TIMEOUT], _DURATION)
 
 
 def _number(level: Level, annotation: str, adapter: TypeAdapter[int]) -> int | None:
@@ -201,34 +198,15 @@ def _number(level: Level, annotation: str, adapter: TypeAdapter[int]) -> int | N
     name, annotations = level
     if annotation not in annotations.values:
         return None
-    return _read(f"annotation {annotation} of {name}", annotations.values[annotation], adapter)
+    return annotation_values.checked(f"annotation {annotation} of {name}", annotations.values[annotation], adapter)
 
 
 def _on_failure(level: Level) -> str:
     name, annotations = level
     if ON_FAILURE not in annotations.values:
         return ""
-    return _read(f"annotation {ON_FAILURE} of {name}", annotations.values[ON_FAILURE], _ON_FAILURE)
+    return annotation_values.checked(f"annotation {ON_FAILURE} of {name}", annotations.values[ON_FAILURE], _ON_FAILURE)
 
 
 def _listed(level: Level, annotation: str, adapter: TypeAdapter[list[T]]) -> list[T]:
     return value_of(level, annotation, adapter) or []
-
-
-def _yaml(place: str, text: str) -> object:
-    if len(text) > MAX_YAML_LENGTH:
-        raise InvalidRequest(f"{place} has {len(text)} characters, more than {MAX_YAML_LENGTH}; shorten it")
-    try:
-        return yaml.safe_load(text)
-    # PyYAML raises ValueError for an impossible date, and recurses into nested lists.
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise InvalidRequest(f"{place} is not YAML: {error_text.headline(str(e))}") from e
-
-
-def _read(place: str, value: object, adapter: TypeAdapter[T]) -> T:
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as e:
-        first = e.errors()[0]
-        position = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequest(f"{place}{f' at {position}' if position else ''}: {first['msg']}") from e

@@ -19,6 +19,7 @@ from flytetemporal.cli.dev.supervisor import Supervisor
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import NotificationSocket
+from flytetemporal.cli.wiring import configuration
 
 EXTERNAL_DATABASE_SECONDS = 5.0
 PASSWORD_VARIABLE = "FLYTETEMPORAL_DEV_DATABASE_PASSWORD"  # noqa: S105  a name
@@ -105,6 +106,8 @@ def run(options: Options) -> None:
     """
     privacy.hide_memory()
     _refuse_tls(os.environ)
+    # Each process would refuse a wrong key when it starts, which takes longer, and would say so in its log.
+    configuration.check_encryption()
     folder = StateFolder(options.home.expanduser().absolute())
     with state_folder.locked(folder):
         if options.reset:

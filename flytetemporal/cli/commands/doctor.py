@@ -1,9 +1,10 @@
 """``flytetemporal doctor``: checks that every server answers and is configured as needed."""
 
 import asyncio
+import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 
-from flytetemporal.cli import endpoints, problems
+from flytetemporal.cli import endpoints, printing, problems
 from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.endpoints import Endpoint
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.views import control_checks
 from flytetemporal.cli.wiring import configuration, connections, search_attributes
@@ -32,6 +34,8 @@ from flytetemporal.rpc import client as admin_client
 from flytetemporal.storage.blobs import BlobStore
 
 TIMEOUT_SECONDS = 10.0
+# What admin alone can say.
+OF_ADMIN = ("Postgres", "admin", "schedules", "loops")
 Check = Callable[[], Awaitable[str]]
 
 
@@ -46,17 +50,40 @@ Check = Callable[[], Awaitable[str]]
 )
 @click.pass_context
 def doctor(context: click.Context, path: Path) -> None:
-    """Check the servers of the stack running on the state folder, else those that the environment configures."""
+    """Check the servers of the stack running on the state folder, else those that the environment configures.
+
+    If it configures none, the admin is checked that pyflyte and flytectl call: see ~/.flyte/config.yaml.
+    """
     named = context.get_parameter_source("path") is not ParameterSource.DEFAULT
     path, state = endpoints.running_stack(path, named=named)
     if state is None and named:
         raise CommandError(f"no stack runs on {path}: start one with `flytetemporal dev --home {path}`")
-    settings = configuration.load() if state is None else _settings_of(state)
+    remote = _remote() if state is None else None
     console = Console()
-    console.print("Checking the configured servers" if state is None else f"Checking the stack on {path}")
-    failed = asyncio.run(_run_checks(settings, console, of_stack=state is not None))
+    if state is not None:
+        console.print(f"Checking the stack on {path}")
+        failed = asyncio.run(_run_checks(_settings_of(state), console, of_stack=True))
+    elif remote is not None:
+        console.print(f"Checking admin at {remote.target}, which {endpoints.configuration_path()} names")
+        failed = asyncio.run(_run_checks(_settings_of_remote(remote), console, of_stack=True, only=OF_ADMIN))
+    else:
+        console.print("Checking the configured servers")
+        failed = asyncio.run(_run_checks(configuration.load(), console, of_stack=False))
     if failed:
-        raise CommandError(f"{failed} checks failed")
+        raise CommandError(f"{printing.number(failed, 'check')} failed")
+
+
+def _remote() -> Endpoint | None:
+    """Return the admin that clients of Flyte call, unless the environment configures servers; None if there is none."""
+    if any(name.startswith(configuration.PREFIX) for name in os.environ):
+        return None
+    return endpoints.configured()
+
+
+def _settings_of_remote(endpoint: Endpoint) -> Settings:
+    authority = str(Path(endpoint.ca_certificate).expanduser()) if endpoint.secure and endpoint.ca_certificate else ""
+    worker = WorkerSettings(admin_endpoint=endpoint.target, admin_tls=endpoint.secure, admin_ca=authority)
+    return Settings(worker=worker)
 
 
 def _settings_of(state: dict[str, Any]) -> Settings:
@@ -68,7 +95,7 @@ def _settings_of(state: dict[str, Any]) -> Settings:
     )
 
 
-async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -> int:
+async def _run_checks(settings: Settings, console: Console, *, of_stack: bool, only: Collection[str] = ()) -> int:
     checks: dict[str, Check] = {
         # Only admin knows the password of a development stack.
         "Postgres": lambda: _rows(settings.worker) if of_stack else _postgres(settings.database),
@@ -86,6 +113,8 @@ async def _run_checks(settings: Settings, console: Console, *, of_stack: bool) -
     }
     failed = 0
     for name, check in checks.items():
+        if only and name not in only:
+            continue
         started = time.perf_counter()
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):

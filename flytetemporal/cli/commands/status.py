@@ -31,17 +31,18 @@ from flytetemporal.contracts.v1 import upkeep_pb2
 def status(context: click.Context, path: Path, endpoint: str, *, secure: bool, as_json: bool) -> None:
     """Print the endpoints and processes of the running stack, and when each loop ran.
 
+    Without a stack on this machine, the loops are those of the admin that pyflyte and flytectl call.
+
     Of each loop of the control worker: when it ran last, what it found, and when it runs next.
     """
-    state = None
+    state, called = None, Endpoint(endpoint, secure)
     if not endpoint:
         named = context.get_parameter_source("path") is not ParameterSource.DEFAULT
         path, state = endpoints.running_stack(path, named=named)
-    if state is None and not endpoint:
-        raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev, or pass --endpoint")
+        called = _endpoint_of(path, state, named=named)
     problem, found = "", upkeep_pb2.ListLoopsResponse()
     try:
-        found = _loops(Endpoint(endpoint or str((state or {})["grpc_endpoint"]), secure))
+        found = _loops(called)
     except CommandError as e:
         if state is None:
             raise
@@ -54,6 +55,16 @@ def status(context: click.Context, path: Path, endpoint: str, *, secure: bool, a
         _show_stack(state)
     for line in [f"loops: {problem}"] if problem else views.lines(found):
         click.echo(line)
+
+
+def _endpoint_of(path: Path, state: dict[str, Any] | None, *, named: bool) -> Endpoint:
+    """Return where admin is if the user has not said that."""
+    if state is not None:
+        return Endpoint(str(state["grpc_endpoint"]))
+    configured = None if named else endpoints.configured()
+    if configured is None:
+        raise CommandError(f"no stack runs on {path}: start one with flytetemporal dev, or pass --endpoint")
+    return configured
 
 
 def _loops(endpoint: Endpoint) -> upkeep_pb2.ListLoopsResponse:

@@ -78,6 +78,8 @@ class ChildProcess:
         self._stopping = False
         self._started = 0.0
         self._exits: deque[float] = deque()
+        # Where the newest start of the process begins in its log.
+        self._log_start = 0
 
     @property
     def pid(self) -> int | None:
@@ -158,6 +160,7 @@ class ChildProcess:
 
     async def _execute(self) -> asyncio.subprocess.Process:
         with _opened_log(self.spec.log) as log, _opened_input(self.spec.secrets) as stdin:
+            self._log_start = log.tell()
             return await asyncio.create_subprocess_exec(
                 *self.spec.command,
                 stdin=stdin,
@@ -206,8 +209,9 @@ class ChildProcess:
         self._changed()
 
     def _failure(self, code: int | None, what: str) -> str:
-        tail = "\n".join(f"    {line}" for line in log_tail(self.spec.log))
-        return f"{self.spec.name} {what} ({_reason(code)}). The end of {self.spec.log}:\n{tail}"
+        tail = "\n".join(f"    {line}" for line in log_tail(self.spec.log, start=self._log_start))
+        end = f"The end of {self.spec.log}:\n{tail}" if tail else f"It has written nothing to {self.spec.log}"
+        return f"{self.spec.name} {what} ({_reason(code)}). {end}"
 
     @staticmethod
     def _kill_group(pid: int) -> None:
@@ -216,11 +220,11 @@ class ChildProcess:
             os.killpg(pid, signal.SIGKILL)
 
 
-def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
-    """Return the last lines of a log file; none if it cannot be read."""
+def log_tail(path: Path, lines: int = TAIL_LINES, start: int = 0) -> list[str]:
+    """Return the last lines of a log file from an offset on; none if it cannot be read."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 32 * 1024))
+            file.seek(max(start, path.stat().st_size - 32 * 1024))
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
@@ -240,6 +244,7 @@ def _opened_log(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     with path.open("ab") as file:
+        file.seek(0, os.SEEK_END)  # Python only knows the position of an appending file after that.
         yield file
 
 

@@ -48,6 +48,8 @@ def read(admin: Admin, method: str, request: Message, found: R, limit: int, serv
         pages.token = answer.token
         if not answer.token:
             break
+    if not rows:
+        admin.check_project()
     return found
 
 

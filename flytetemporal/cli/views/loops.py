@@ -45,7 +45,15 @@ def problem_of(loop: upkeep_pb2.LoopStatus) -> str:
 
 def counts(found: Mapping[str, int]) -> str:
     """Return counts by name as text."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(found.items())) or "nothing"
+    return (
+        ", ".join(f"{count} {_singular(name) if count == 1 else name}" for name, count in sorted(found.items()))
+        or "nothing"
+    )
+
+
+def _singular(name: str) -> str:
+    """Return the name of a count of one, of those that are nouns in the plural."""
+    return f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def _until(loop: upkeep_pb2.LoopStatus) -> str:

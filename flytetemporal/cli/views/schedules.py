@@ -24,6 +24,8 @@ def read(admin: Admin, name: str, limit: int) -> schedules_pb2.ListSchedulesResp
         found.token = request.token = page.token
         if not page.token:
             break
+    if not found.schedules:
+        admin.check_project()
     return found
 
 
@@ -36,8 +38,9 @@ def lines(found: schedules_pb2.ListSchedulesResponse) -> list[str]:
 
 def _row(state: schedules_pb2.ScheduleState) -> tuple[str, ...]:
     last = state.last_execution
-    following = moments.moment(state.next_times[0]) if state.next_times else state.problem
     pause = f"by {state.pause.paused_by}: {state.pause.reason}" if state.HasField("pause") else ""
+    # At the times of a schedule that is paused nothing is launched.
+    following = moments.moment(state.next_times[0]) if state.next_times and not pause else state.problem
     return (
         state.launch_plan.name,
         state.launch_plan.version,

@@ -12,11 +12,10 @@ from temporalio.service import RPCError, TLSConfig
 from flytetemporal.cli import problems
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving.readiness import wait_until_ready
+from flytetemporal.cli.wiring import configuration
 from flytetemporal.config.temporal import TemporalSettings
 from flytetemporal.config.worker import WorkerSettings
 from flytetemporal.contracts import payloads
-from flytetemporal.contracts.encryption import Cipher
-from flytetemporal.errors import InvalidRequest
 from flytetemporal.rpc.tls import ClientFiles
 
 
@@ -46,13 +45,8 @@ def data_converter(settings: TemporalSettings) -> DataConverter:
     Raises:
         CommandError: a key is none, or there is no key of the id that the settings name.
     """
-    if not settings.encryption_keys and not settings.encryption_key_id:
-        return payloads.DATA_CONVERTER
-    keys = {name: key.get_secret_value() for name, key in settings.encryption_keys.items()}
-    try:
-        return payloads.encrypting(Cipher(keys, settings.encryption_key_id))
-    except InvalidRequest as e:
-        raise CommandError(f"the payloads cannot be encrypted: {e.message}") from e
+    cipher = configuration.cipher(settings)
+    return payloads.DATA_CONVERTER if cipher is None else payloads.encrypting(cipher)
 
 
 async def connect(settings: TemporalSettings) -> Client:

@@ -240,6 +240,15 @@ async def test_an_execution_that_another_one_needs_is_not_deleted(kept: Kept, re
     assert await kept.removals() == []
 
 
+async def test_a_refusal_says_how_many_need_the_execution(kept: Kept) -> None:
+    source = await kept.execution()
+    for _ in range(3):
+        await _refer(kept, source, await kept.execution())
+
+    with pytest.raises(errors.FailedPrecondition, match=r"delete \w+ first \(2 more keep it, too\)"):
+        await kept.delete(source)
+
+
 async def _owe(kept: Kept, execution_id: ExecutionId) -> None:
     project, domain, name = _key(execution_id)
     now = datetime.now(UTC)

@@ -466,8 +466,8 @@ async def test_a_paused_schedule_pauses_no_execution(deps: Dependencies, engine:
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [
-        ("{overlap: sometimes}", "at overlap: Input should be 'allow', 'skip'"),
-        ("{pause_on_failure: 1}", "at pause_on_failure: Input should be a valid boolean"),
+        ("{overlap: sometimes}", "at overlap: give 'allow', 'skip'"),
+        ("{pause_on_failure: 1}", "at pause_on_failure: give true or false"),
     ],
 )
 async def test_a_policy_that_is_malformed_is_refused(deps: Dependencies, policy: str, problem: str) -> None:

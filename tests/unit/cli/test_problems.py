@@ -85,3 +85,25 @@ async def test_why_says_that_no_admin_is_there() -> None:
 
 def test_a_call_that_takes_too_long_is_described() -> None:
     assert problems.answer("the server", TimeoutError()) == "the server does not answer in time"
+
+
+@pytest.mark.parametrize(
+    ("answered", "shown"),
+    [
+        (
+            'missing entity of type execution with identifier project:"p" domain:"d" name:"n"',
+            'missing entity of type execution with identifier project:"p" domain:"d" name:"n": `flytetemporal get '
+            "executions -p p -d d` lists those that exist",
+        ),
+        (
+            'missing entity of type LAUNCH_PLAN with identifier project:"p" domain:"d" name:"n" version:"v"',
+            'missing entity of type LAUNCH_PLAN with identifier project:"p" domain:"d" name:"n" version:"v": '
+            "`flytetemporal get launch-plans -p p -d d` lists those that exist",
+        ),
+        ("'e.colour' is invalid filter", "there is no field [colour] to filter by"),
+        ("'e.planet.name' is invalid filter", "there is no field [planet.name] to filter by"),
+        ("missing entity of type signal with identifier x", "missing entity of type signal with identifier x"),
+    ],
+)
+def test_texts_of_flyte_that_name_no_next_step_get_one(answered: str, shown: str) -> None:
+    assert problems._in_our_words(answered) == shown

@@ -156,6 +156,8 @@ def triggers(launch_plan: str, limit: int, output: str, admin: Admin) -> None:
         project=admin.project, domain=admin.domain, launch_plan=launch_plan, limit=limit
     )
     listed = admin.call(f"{OPERATIONS}/ListTriggers", request, triggers_pb2.ListTriggersResponse)
+    if not listed.triggers:
+        admin.check_project()
     printing.show(output, listed, lambda: trigger_views.trigger_lines(listed))
 
 

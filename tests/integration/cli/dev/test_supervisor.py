@@ -128,6 +128,19 @@ async def test_a_process_that_never_was_ready_ends_the_run_with_the_end_of_its_l
     assert all(child.pid is None for child in stage.supervisor.children)
 
 
+async def test_the_end_of_the_log_is_that_of_this_start_and_not_of_earlier_ones(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "raise SystemExit('new trouble')")
+    log = stage.supervisor.children[0].spec.log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("old trouble\n" * 100)
+
+    with pytest.raises(CommandError, match="new trouble") as raised:
+        await bounded(stage.run)
+
+    assert "old trouble" not in raised.value.message
+    assert "old trouble" in log.read_text(), "earlier starts stay in the log"
+
+
 async def test_children_of_a_dead_process_are_killed(tmp_path: Path) -> None:
     marker = tmp_path / "grandchild"
     program = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(marker)!r}, 'w').write(str(p.pid));"
