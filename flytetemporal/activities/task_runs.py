@@ -12,7 +12,7 @@ from temporalio import activity
 from flytetemporal.activities.heartbeats import beating
 from flytetemporal.activities.task_events import TIMEOUT_EXPIRED
 from flytetemporal.activities.task_reports import TaskReports
-from flytetemporal.errors import Internal, Unavailable
+from flytetemporal.errors import Internal, StoreAccessDenied, Unavailable
 from flytetemporal.idl import times
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
 from flytetemporal.plugins.transient import DENIED, retry_transient
@@ -38,6 +38,7 @@ class TaskRun:
     def __init__(self, reports: TaskReports) -> None:
         self._reports = reports
         self._handle = b""
+        self._context: TaskContext | None = None
         self._note = ""
         self._remark = ""
         self._started_at = asyncio.get_running_loop().time()
@@ -91,18 +92,23 @@ class TaskRun:
 
     @contextlib.asynccontextmanager
     async def aborting_on_error(self, plugin: Plugin, context: TaskContext) -> AsyncIterator[None]:
-        """Abort the attempt if the context ends with an error or a cancellation, before either continues."""
+        """Abort the attempt if the context ends with an error or a cancellation, before either continues.
+
+        An attempt that outlives its worker is left to the next execution of the activity, unless it was aborted.
+        """
         try:
             yield
         except (Rejected, NotStopped):
             raise  # Nothing runs, or nothing more can be done.
-        except BaseException:
+        except BaseException as e:
+            if plugin.outlives_worker and _is_repeated(e):
+                raise
             # Shielded, since a second cancellation must not leave the task running.
             await asyncio.shield(plugin.abort(context, self._handle))
             raise
 
-    async def to_end(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
-        """Start the attempt and return its last phase; at its timeout, stop it.
+    async def to_end(self, plugin: Plugin, context: TaskContext, handle: bytes | None = None) -> PhaseInfo:
+        """Start the attempt, unless ``handle`` names one that runs, and return its last phase; at its timeout, stop it.
 
         Raises:
             Rejected: the task can never run here.
@@ -113,15 +119,21 @@ class TaskRun:
         deadline = asyncio.timeout(max(0.0, limit.total_seconds() - spent) if limit else None)
         try:
             async with deadline:
-                return await self._watch(plugin, context)
+                return await self._watch(plugin, context, handle)
         except TimeoutError:
             if not deadline.expired():  # The plugin has raised it.
                 raise
             await stopped_in_time(plugin.abort(context, self._handle), context)
             return timed_out(context)
 
-    async def _watch(self, plugin: Plugin, context: TaskContext) -> PhaseInfo:
-        self._handle = await plugin.start(context)
+    async def finalize(self, plugin: Plugin) -> None:
+        """Remove what is left of an attempt that has ended."""
+        if self._context is not None:
+            await plugin.finalize(self._context)
+
+    async def _watch(self, plugin: Plugin, context: TaskContext, handle: bytes | None) -> PhaseInfo:
+        self._context = context
+        self._handle = await plugin.start(context) if handle is None else handle
         async for info in plugin.watch(context, self._handle):
             if info.is_terminal:
                 return info
@@ -149,6 +161,14 @@ def timed_out(context: TaskContext) -> PhaseInfo:
 async def once_allowed(operation: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
     """Prepare an attempt; wait while the store denies access. Temporal repeats the activity after any other error."""
     return await retry_transient(functools.partial(operation, *arguments, **named), "inputs", DENIED)
+
+
+def _is_repeated(error: BaseException) -> bool:
+    """Whether Temporal executes the activity again after this error, maybe on another worker."""
+    if isinstance(error, asyncio.CancelledError):
+        return not is_aborted()
+    # After denied access to the store another attempt follows instead.
+    return isinstance(error, Unavailable) and not isinstance(error, StoreAccessDenied)
 
 
 def is_aborted() -> bool:

@@ -128,7 +128,12 @@ class TaskActivities:
             # its result is not kept.
             await reports.attach(result, aborted=True)
             return result
-        return await self._finish(attempt, result, reports)
+        if result.HasField("failure"):  # The next attempt must not run beside what is left of this one.
+            await run.finalize(plugin)
+            return await self._finish(attempt, result, reports)
+        result = await self._finish(attempt, result, reports)
+        await run.finalize(plugin)
+        return result
 
     async def _run(self, attempt: Attempt, plugin: Plugin, run: TaskRun) -> execution_pb2.TaskAttemptResult:
         # Before the attempt waits for a place: a hit needs none.
@@ -160,12 +165,12 @@ class TaskActivities:
             inputs, file = await once_allowed(self._inputs.resolve, attempt)
             attempt = await once_allowed(self._inputs.with_checkpoint, attempt)
             context = attempt.context(inputs, self._offloading.limits.least)
-            if activity.info().attempt > 1:
-                # The worker of the earlier execution may have died, and what it had started may still run.
-                await plugin.abort(context, b"")
-            await once_allowed(self._inputs.write, attempt, file)
+            # The worker of the earlier execution may have died, and what it had started may still run.
+            handle = await plugin.take_over(context) if activity.info().attempt > 1 else None
+            if handle is None:
+                await once_allowed(self._inputs.write, attempt, file)
             async with run.aborting_on_error(plugin, context):
-                return await self._results.collect(attempt, await run.to_end(plugin, context), run.note)
+                return await self._results.collect(attempt, await run.to_end(plugin, context, handle), run.note)
 
     async def _finish(
         self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, reports: TaskReports

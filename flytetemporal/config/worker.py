@@ -1,6 +1,7 @@
 """Settings of a worker."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import ByteSize, Field
 
@@ -10,6 +11,9 @@ from flytetemporal.config.part import Part
 class WorkerSettings(Part):
     """The settings of one worker."""
 
+    plugin: Literal["processes", "pods"] = "processes"
+    """What runs tasks: processes of the worker, or pods of the cluster that the settings of ``pods`` name. Patterns for
+    images make exceptions: container_images, and process_images of ``pods``."""
     admin_endpoint: str = "127.0.0.1:8089"
     """Host and port of admin's gRPC services."""
     catalog_endpoint: str = ""

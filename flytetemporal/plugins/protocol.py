@@ -133,6 +133,9 @@ class Plugin(ABC):
     Such attempts take none of the worker's ``max_tasks`` slots (docs/decisions/0014).
     """
 
+    outlives_worker: bool = False
+    """Whether an attempt goes on if its worker stops or dies, until another worker takes it over."""
+
     shares_processes: bool = False
     """Whether ``start_shared`` can run several attempts of a task one after another in one process."""
 
@@ -158,6 +161,14 @@ class Plugin(ABC):
             Unavailable: the task cannot start now; the same call can succeed later.
         """
 
+    async def take_over(self, context: TaskContext) -> bytes | None:
+        """Return the handle of the attempt if an earlier try of any worker has started it and it can be watched.
+
+        None: nothing of it runs any more, and it has to be started.
+        """
+        await self.abort(context, b"")
+        return None
+
     async def start_shared(self, contexts: Sequence[TaskContext]) -> SharedProcess:
         """Start attempts of one task in one process, in order. They are watched and stopped through what is returned.
 
@@ -177,6 +188,12 @@ class Plugin(ABC):
     @abstractmethod
     async def abort(self, context: TaskContext, handle: bytes) -> None:
         """Stop the attempt and return when nothing of it runs; an empty handle names an earlier try of any worker."""
+
+    async def finalize(self, context: TaskContext) -> None:  # noqa: B027  most plugins leave nothing behind
+        """Remove what is left of an attempt whose end ``watch`` has yielded; return when nothing of it runs.
+
+        It is called after the result of a success is safe, and before that of a failure, which another attempt follows.
+        """
 
 
 def succeeded() -> PhaseInfo:

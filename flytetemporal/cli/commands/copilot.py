@@ -7,6 +7,7 @@ functions.
 import asyncio
 import base64
 import binascii
+import signal
 from pathlib import Path
 
 import click
@@ -53,12 +54,15 @@ def download(uri: str, folder: Path, seen_at: str, form: str) -> None:
 )
 @click.option("--to-raw-output", "raw_output_dir", required=True, help="URI below which blobs are written.")
 @click.option("--interface", required=True, help="The task's flyteidl.core.TypedInterface in base64.")
-def upload(folder: Path, output_dir: str, raw_output_dir: str, interface: str) -> None:
+@click.option(
+    "--after-sigterm", is_flag=True, help="Wait for SIGTERM first, which a side container gets after the task's end."
+)
+def upload(folder: Path, output_dir: str, raw_output_dir: str, interface: str, after_sigterm: bool) -> None:
     """Write outputs.pb from the files.
 
     A missing or malformed file is the task's error: it is written to error.pb, and the command succeeds.
     """
-    asyncio.run(_upload(folder, output_dir, raw_output_dir, _interface(interface)))
+    asyncio.run(_upload(folder, output_dir, raw_output_dir, _interface(interface), after_sigterm=after_sigterm))
 
 
 async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
@@ -72,7 +76,14 @@ async def _download(uri: str, folder: Path, seen_at: str, form: str) -> None:
         raise CommandError(f"{downloads.FAILED}: {e.message}") from e
 
 
-async def _upload(folder: Path, output_dir: str, raw_output_dir: str, interface: interface_pb2.TypedInterface) -> None:
+async def _upload(
+    folder: Path, output_dir: str, raw_output_dir: str, interface: interface_pb2.TypedInterface, *, after_sigterm: bool
+) -> None:
+    if after_sigterm:
+        # A signal that comes before this line ends the program, as it ends a pod that has not started.
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        await ended.wait()
     try:
         await uploads.upload(_blobs(configuration.load()), folder, interface.outputs, output_dir, raw_output_dir)
     except FlyteError as e:

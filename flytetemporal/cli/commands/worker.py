@@ -12,11 +12,30 @@ from flytetemporal.config.settings import Settings
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--plugin", type=click.Choice(["processes", "pods"]), help="What runs tasks: processes of the worker, or pods."
+)
+@click.option("--kubeconfig", default="", help="Kubeconfig file of the cluster for pods.")
+@click.option("--in-cluster", is_flag=True, help="Run pods in the cluster of the worker's own pod.")
+def worker(plugin: str | None, kubeconfig: str, in_cluster: bool) -> None:
     """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
     privacy.hide_memory()
-    settings = configuration.load()
+    if kubeconfig and in_cluster:
+        raise click.UsageError("--kubeconfig and --in-cluster name two clusters; give one of them")
+    settings = _with_options(configuration.load(), plugin, kubeconfig, in_cluster=in_cluster)
     run_until_signalled(lambda stop: serve(settings, stop))
+
+
+def _with_options(settings: Settings, plugin: str | None, kubeconfig: str, *, in_cluster: bool) -> Settings:
+    """Return the settings after the options of the command, which win."""
+    cluster: dict[str, object] = {"kubeconfig": kubeconfig} if kubeconfig else {}
+    cluster |= {"in_cluster": True} if in_cluster else {}
+    return settings.model_copy(
+        update={
+            "worker": settings.worker.model_copy(update={"plugin": plugin} if plugin else {}),
+            "pods": settings.pods.model_copy(update=cluster),
+        }
+    )
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:

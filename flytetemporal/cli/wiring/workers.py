@@ -49,7 +49,7 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     blobs = BlobStore(settings.storage.root, settings.storage.options)
     admin = AdminClient(settings.worker.admin_endpoint, connections.admin_files(settings.worker))
     limits = Limits.of(settings.worker)
-    registry = plugins.registry(settings.worker, settings.storage, blobs)
+    registry = plugins.registry(settings.worker, settings.storage, blobs, settings.pods)
     task_slots = AttemptSlots(settings.worker.max_tasks or _tasks_of_machine(), settings.worker.max_watched)
     catalog = CatalogClient(
         settings.worker.catalog_endpoint or settings.worker.admin_endpoint, connections.admin_files(settings.worker)

@@ -11,6 +11,8 @@ from flytetemporal.plugins.registry import RAW_CONTAINER
 
 MANAGED_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "flytetemporal"
 LEASE_LABEL = "flytetemporal.io/lease"
+HOME_LABEL = "flytetemporal.io/home"
+FINISHED_LABEL = "flytetemporal.io/finished"
 ATTEMPT_ANNOTATION = "flytetemporal.io/attempt"
 START_ANNOTATION = "flytetemporal.io/start"
 SELECTOR = f"{MANAGED_LABEL}={MANAGED_BY}"
@@ -21,6 +23,8 @@ class Owner:
     """The worker and the call that make a pod."""
 
     lease: str
+    home: str
+    """The namespace of the lease."""
     start: str
     """Unique to one call of the plugin, so that it recognizes a pod whose creation it was not told of."""
 
@@ -47,6 +51,7 @@ def of_pod(context: TaskContext, target: PodTarget, settings: PodSettings, owner
         **_of_execution(context),
         MANAGED_LABEL: MANAGED_BY,
         LEASE_LABEL: owner.lease,
+        HOME_LABEL: owner.home,
     }
     return {
         "name": naming.pod_name(context.name),

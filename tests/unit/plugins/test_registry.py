@@ -4,7 +4,7 @@ import pytest
 from flyteidl.core import tasks_pb2
 
 from flytetemporal.plugins.protocol import PhaseInfo, Plugin, Rejected, TaskContext, succeeded
-from flytetemporal.plugins.registry import ContainerRule, Registry
+from flytetemporal.plugins.registry import ContainerRule, PodRule, Registry
 
 
 class Named(Plugin):
@@ -106,3 +106,43 @@ async def test_a_plugin_that_cannot_open_leaves_none_open() -> None:
 
     assert calls[-3:] == ["close broken", "close containers", "close processes"]
     assert "work" not in calls
+
+
+PODS = Named("pods")
+WITH_PODS = Registry(
+    {"spark": SPARK}, ContainerRule(PROCESSES, CONTAINERS, ["acme/*"]), PodRule(PODS, ["small:*", "acme/small:*"])
+)
+POD = tasks_pb2.TaskTemplate(type="python-task", k8s_pod=tasks_pb2.K8sPod())
+
+
+@pytest.mark.parametrize(
+    ("task", "image", "expected"),
+    [
+        (tasks_pb2.TaskTemplate(type="python-task", container=tasks_pb2.Container()), "some:image", PODS),
+        (tasks_pb2.TaskTemplate(type="raw-container", container=RAW), "some:image", PODS),
+        (tasks_pb2.TaskTemplate(type="python-task", container=tasks_pb2.Container()), "small:1", PROCESSES),
+        (tasks_pb2.TaskTemplate(type="python-task", container=tasks_pb2.Container()), "acme/x:1", CONTAINERS),
+        (POD, "acme/x:1", PODS),
+        (tasks_pb2.TaskTemplate(type="sidecar"), "", PODS),
+        (tasks_pb2.TaskTemplate(type="spark", container=tasks_pb2.Container()), "some:image", SPARK),
+    ],
+)
+def test_a_worker_for_pods_runs_all_but_certain_images_as_pods(
+    task: tasks_pb2.TaskTemplate, image: str, expected: Plugin
+) -> None:
+    assert WITH_PODS.find(task, image) is expected
+
+
+def test_a_worker_for_processes_says_what_a_task_with_a_pod_needs() -> None:
+    with pytest.raises(Rejected, match="only a worker with --plugin pods runs"):
+        REGISTRY.find(POD, "")
+
+
+async def test_the_plugin_for_pods_is_opened_and_closed_too() -> None:
+    calls: list[str] = []
+    registry = Registry({}, ContainerRule(Named("a", calls), Named("b", calls)), PodRule(Named("pods", calls)))
+
+    async with registry.opened():
+        calls.append("run")
+
+    assert calls == ["open a", "open b", "open pods", "run", "close pods", "close b", "close a"]

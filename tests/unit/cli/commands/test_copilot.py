@@ -1,4 +1,7 @@
 import base64
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from flyteidl.core import errors_pb2, interface_pb2, literals_pb2, types_pb2
 from flytetemporal.cli.main import main
 from flytetemporal.idl import offloading
 from tests.fixtures.task_attempts import integer, text
+from tests.fixtures.waiting import wait_until
 
 INTERFACE = base64.b64encode(
     interface_pb2.TypedInterface(
@@ -89,3 +93,26 @@ def test_a_malformed_interface_is_refused(tmp_path: Path, interface: str) -> Non
 
     assert done.exit_code == 2
     assert "TypedInterface" in done.output
+
+
+def test_a_side_container_uploads_what_the_task_has_left_when_it_gets_sigterm(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "flytetemporal.cli.main", "copilot", "upload", "--after-sigterm"]
+    places = ["--from-local-dir", f"{tmp_path}/out", "--to-output-prefix", f"{tmp_path}/meta"]
+    rest = ["--to-raw-output", f"{tmp_path}/raw", "--interface", INTERFACE]
+    running = subprocess.Popen([*program, *places, *rest])
+    # SIGCGT says which signals the program handles.
+    wait_until(lambda: handles(running.pid, signal.SIGTERM))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "n").write_text("6")
+
+    running.send_signal(signal.SIGTERM)
+
+    assert running.wait() == 0
+    outputs = literals_pb2.LiteralMap.FromString((tmp_path / "meta" / "outputs.pb").read_bytes())
+    assert outputs.literals["n"] == integer(6)
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) & 1 << (number - 1))

@@ -62,6 +62,7 @@ def test_a_container_becomes_a_pod_of_one_container() -> None:
             "interruptible": "false",
             "app.kubernetes.io/managed-by": "flytetemporal",
             "flytetemporal.io/lease": "worker-1",
+            "flytetemporal.io/home": "flyte",
         },
         "annotations": {
             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",

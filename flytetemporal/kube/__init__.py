@@ -1,0 +1,1 @@
+"""The door to Kubernetes: one client per cluster, and shared watches."""
