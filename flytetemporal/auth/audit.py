@@ -1,13 +1,15 @@
 """The audit log: what was changed or refused, by whom, from where."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from flytetemporal.auth.identity import Identity
+from flytetemporal.auth.identity import Identity, Kind
 from flytetemporal.auth.roles import Scope
 from flytetemporal.rpc.callers import Presented
 
@@ -34,6 +36,33 @@ class Entry:
     scope: Scope = _PLATFORM
     target: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class SignIn:
+    """An attempt to sign in. ``identity`` is whom it names, proven only if the attempt succeeds."""
+
+    identity: Identity | None = None
+
+
+_attempt: ContextVar[SignIn | None] = ContextVar("attempt", default=None)
+
+
+@contextlib.contextmanager
+def attempt() -> Iterator[SignIn]:
+    """Let ``names`` say within the context whom an attempt to sign in names."""
+    found = SignIn()
+    token = _attempt.set(found)
+    try:
+        yield found
+    finally:
+        _attempt.reset(token)
+
+
+def names(subject: str, kind: Kind, client_id: str = "") -> None:
+    """Note whom the attempt to sign in names that is being served; the audit log says so."""
+    if (found := _attempt.get()) is not None:
+        found.identity = Identity(subject, "", kind, client_id)
 
 
 class AuditLog(Protocol):
@@ -78,6 +107,3 @@ def _text(message: Any) -> str:
             return ":".join([_text(getattr(message, inner)), *filter(None, rest)])
     parts = (getattr(message, part) for part in _PARTS if part in fields)
     return ":".join(part for part in parts if isinstance(part, str) and part)
-
-
-Answered = Callable[[Message], None]

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from http import HTTPStatus
 
 from google.protobuf.message import Message
 
@@ -12,21 +13,24 @@ from flytetemporal.auth.audit import AuditLog, Entry
 from flytetemporal.auth.authentication import Chain
 from flytetemporal.auth.identity import Identity
 from flytetemporal.auth.policies import Policies
+from flytetemporal.auth.rates import Rates
 from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.auth.routes import ROUTES
 from flytetemporal.auth.rules import RULES, Door
 from flytetemporal.errors import PermissionDenied, Unauthenticated
 from flytetemporal.rpc import status
-from flytetemporal.rpc.callers import Answered, Presented
+from flytetemporal.rpc.callers import Answered, Ended, Presented
 from flytetemporal.rpc.methods import Method
 
-_OK = "OK"
+_OK, _UNAUTHENTICATED = "OK", "UNAUTHENTICATED"
 
 
 class SignInGuard:
     """Serves those that have signed in what their roles allow, and keeps an audit log."""
 
-    def __init__(self, chain: Chain, policies: Policies, log: AuditLog) -> None:
+    def __init__(self, chain: Chain, policies: Policies, log: AuditLog, requests_per_second: float = 0) -> None:
+        """``requests_per_second`` is the limit of each caller except for workers; 0: none."""
+        self._rates = Rates(requests_per_second)
         self._chain = chain
         self._policies = policies
         self._log = log
@@ -60,24 +64,44 @@ class SignInGuard:
     @contextlib.asynccontextmanager
     async def admitting_route(
         self, route: str, parameters: Mapping[str, str], presented: Presented
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Ended]:
         """Let an HTTP route that is no method run with the rights of its caller; it raises like ``admitting``."""
         rule = ROUTES[route]
+        if rule.signs_in:
+            async with self._attempt(route, presented) as ended:
+                yield ended
+            return
         if rule.door is Door.ANYBODY:
-            yield
+            yield _ignore
             return
         call = _Call(route, presented, list(rule.wanted(parameters)))
         try:
             with await self._entered(call):
-                yield
+                yield _ignore
         except (Unauthenticated, PermissionDenied) as e:
             self._log.refused(call.entry(status.code(e).name, e.message))
             raise
+
+    @contextlib.asynccontextmanager
+    async def _attempt(self, route: str, presented: Presented) -> AsyncIterator[Ended]:
+        """Let a request that signs in run; its entry says whom it names, and whether it succeeds."""
+        statuses: list[int] = []
+        with audit.attempt() as found:
+            yield statuses.append
+        status_code = statuses[0] if statuses else HTTPStatus.INTERNAL_SERVER_ERROR
+        if status_code < HTTPStatus.BAD_REQUEST:
+            await self._log.record(Entry(audit.SIGN_IN, presented, found.identity, _OK, target=route))
+        else:
+            message = f"the answer is HTTP {status_code}"
+            entry = Entry(audit.SIGN_IN, presented, found.identity, _UNAUTHENTICATED, message, target=route)
+            self._log.refused(entry)
 
     async def _entered(self, call: "_Call") -> "contextlib.AbstractContextManager[None]":
         """Return the context of a call that may be served, with the rights of its caller."""
         call.identity = await self._chain.authenticate(call.presented)
         granted = Access(call.identity, self._policies)
+        if not granted.allows(Permission.ENGINE, Scope()):
+            self._rates.take(call.identity)
         for permission, scope in call.wanted:
             granted.require(permission, scope)
         return _acting_with(granted)
@@ -109,6 +133,10 @@ class _Call:
         scope = self.wanted[0][1] if self.wanted else Scope()
         target = audit.target(self._response, self._request)
         return Entry(self._action, self.presented, self.identity, code, message, scope, target)
+
+
+def _ignore(_: int) -> None:
+    pass
 
 
 @contextlib.contextmanager

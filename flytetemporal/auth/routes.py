@@ -1,7 +1,7 @@
 """What HTTP routes that are no methods need of their caller. A route without a rule does not start."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.auth.rules import Door
@@ -17,6 +17,8 @@ class RouteRule:
     scope: tuple[str, str] | tuple[()] = ()
     door: Door = Door.SIGNED_IN
     note: str = ""
+    # Whether each request is an attempt to sign in, which the audit log has.
+    signs_in: bool = False
 
     def wanted(self, parameters: Mapping[str, str]) -> Iterator[tuple[Permission, Scope]]:
         """Yield the permission that a request needs, with its scope."""
@@ -31,6 +33,7 @@ def _open(note: str) -> RouteRule:
 
 _SIGNED_LINK = _open("the link is signed for one object, one verb and a time")
 _SIGN_IN = _open("is how one signs in; it checks what it is given itself")
+_ATTEMPT = replace(_SIGN_IN, signs_in=True)
 _REDIRECT = _open("redirects to a page that asks for sign-in itself, whether or not what it names exists")
 
 ROUTES: Mapping[str, RouteRule] = {
@@ -47,12 +50,12 @@ ROUTES: Mapping[str, RouteRule] = {
     "GET /.well-known/oauth-authorization-server": _SIGN_IN,
     "GET /oauth2/jwks": _SIGN_IN,
     "GET /oauth2/authorize": _SIGN_IN,
-    "POST /oauth2/token": _SIGN_IN,
+    "POST /oauth2/token": _ATTEMPT,
     "POST /oauth2/device_authorization": _SIGN_IN,
     "GET /oauth2/device": _SIGN_IN,
     "POST /oauth2/device": _SIGN_IN,
     "GET /login": _SIGN_IN,
-    "POST /login": _SIGN_IN,
+    "POST /login": _ATTEMPT,
     "GET /logout": _SIGN_IN,
     # Payloads of Temporal can be of any project.
     "POST /codec/decode": RouteRule(Permission.PLATFORM),

@@ -54,6 +54,9 @@ class AuthSettings(Part):
 
     policy_file: str = ""
     """YAML file of roles that each admin applies when it starts; see docs/guide/access.md. Empty: none."""
+    requests_per_second: float = Field(default=0, ge=0)
+    """Requests that each admin serves of one caller per second, and twice as many at once; further ones are
+    RESOURCE_EXHAUSTED. Workers have no limit; 0: nobody has."""
     audit_max_age: timedelta = Field(default=timedelta(days=365), ge=timedelta(days=1))
     """How long entries of the audit log are kept."""
 

@@ -45,6 +45,8 @@ class Presented:
 
 Answered = Callable[[Message], None]
 """Told the response of a method, within the context in which it runs."""
+Ended = Callable[[int], None]
+"""Told the HTTP status of the answer of a route, within the context in which it runs."""
 
 
 class Guard(Protocol):
@@ -63,7 +65,7 @@ class Guard(Protocol):
 
     def admitting_route(
         self, route: str, parameters: Mapping[str, Any], presented: Presented
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> AbstractAsyncContextManager[Ended]:
         """Return the context in which an HTTP route runs that is no method; like ``admitting``."""
         ...
 
@@ -74,8 +76,8 @@ class _Open:
     def admitting(self, _: Method, __: Message, ___: Presented) -> AbstractAsyncContextManager[Answered]:
         return contextlib.nullcontext(lambda _: None)
 
-    def admitting_route(self, _: str, __: Mapping[str, Any], ___: Presented) -> AbstractAsyncContextManager[None]:
-        return contextlib.nullcontext()
+    def admitting_route(self, _: str, __: Mapping[str, Any], ___: Presented) -> AbstractAsyncContextManager[Ended]:
+        return contextlib.nullcontext(lambda _: None)
 
 
 OPEN: Guard = _Open()

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
 from flytetemporal.config.admin import AdminSettings
-from flytetemporal.errors import PermissionDenied, Unauthenticated
+from flytetemporal.errors import PermissionDenied, QuotaExceeded, Unauthenticated
 from flytetemporal.rpc import bodies, browsers, callers, invocation, json_form, openapi, status, transcoding
 from flytetemporal.rpc.bodies import JSON, PROTOBUF, Bodies
 from flytetemporal.rpc.callers import OPEN, Guard
@@ -105,10 +105,11 @@ def _guarded(route: StarletteRoute, guard: Guard) -> StarletteRoute:
 
     async def endpoint(request: Request) -> Response:
         try:
-            async with guard.admitting_route(name, request.path_params, callers.of_http(request)):
+            async with guard.admitting_route(name, request.path_params, callers.of_http(request)) as ended:
                 answer: Response = await route.endpoint(request)
+                ended(answer.status_code)
                 return answer
-        except (Unauthenticated, PermissionDenied) as e:
+        except (Unauthenticated, PermissionDenied, QuotaExceeded) as e:
             return _refusal(invocation.refusal("http", e), _encoding(request))
 
     return StarletteRoute(route.path, endpoint, methods=route.methods)

@@ -10,6 +10,8 @@ from typing import Any
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer
 
+from flytetemporal.auth import audit
+from flytetemporal.auth.identity import Kind
 from flytetemporal.auth.server import clients, grants, tokens
 from flytetemporal.auth.server.clients import Client
 from flytetemporal.auth.server.grants import DeviceGrant, Request
@@ -91,6 +93,10 @@ class _Server(AuthorizationServer):
 
     def tokens(self, grant: Grant, scope: str | None, exchange: Exchange, *, refreshable: bool) -> dict[str, Any]:
         lifetime = self.settings.access_token_lifetime
+        if grant.person is not None:
+            audit.names(grant.person.subject, Kind.USER, grant.client_id)
+        else:
+            audit.names(grant.client_id, Kind.SERVICE, grant.client_id)
         answer: dict[str, Any] = {
             "token_type": "Bearer",
             "access_token": tokens.access_token(self.issuer, self._keys, grant, exchange.now, lifetime),

@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from flytetemporal.auth import audit
+from flytetemporal.auth.identity import Kind
 from flytetemporal.auth.passwords import PasswordFile
 from flytetemporal.auth.server import pages
 from flytetemporal.auth.server.records import Person
@@ -64,6 +66,7 @@ class _Endpoints:
         pages.check_form(request, values)
         location = pages.local_location(values.get("redirect_url") or "/login")
         name = values.get("user", "")[:MAX_NAME_CHARACTERS]
+        audit.names(name, Kind.USER)
         self._attempts.check(name)
         user = await self._users.user(name, values.get("password", ""))
         if user is None:

@@ -49,4 +49,5 @@ def guard(
     """
     if not settings.required:
         return OPEN
-    return SignInGuard(Chain(authenticators.authenticators(settings, public_url, keys, own)), known, log)
+    chain = Chain(authenticators.authenticators(settings, public_url, keys, own))
+    return SignInGuard(chain, known, log, settings.requests_per_second)

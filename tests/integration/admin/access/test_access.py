@@ -14,10 +14,11 @@ from sqlalchemy.exc import ProgrammingError
 from flytetemporal.admin.access import audit, loading
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.settings import projects
+from flytetemporal.auth.roles import Binding, Role, Subject
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.wiring.sign_in import freshness
 from flytetemporal.contracts.v1 import access_pb2 as a
-from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, PermissionDenied, Unauthenticated
+from flytetemporal.errors import FlyteError, InvalidRequest, NotFound, PermissionDenied, QuotaExceeded, Unauthenticated
 from tests.fixtures.signed_in import ROOT, Server, serving
 
 
@@ -383,3 +384,16 @@ async def test_old_entries_are_removed_and_newer_ones_stay(admin: Server) -> Non
 
     assert removed == 1
     assert [entry.target for entry in await admin.entries()] == ["user:ada:launcher:flytesnacks"]
+
+
+async def test_too_many_requests_of_a_caller_are_refused_and_workers_have_no_limit(deps: Dependencies) -> None:
+    await projects.register_defaults(deps)
+    # Slower than any machine: no request becomes free while this test runs.
+    async with serving(deps, requests_per_second=0.001) as admin:
+        admin.deps.policies.replace([Binding(Subject.parse("service:worker"), Role.ENGINE)])
+        assert await admin.visible("user:ada") == []
+        with pytest.raises(QuotaExceeded, match="requests per second"):
+            await admin.visible("user:ada")
+        assert await admin.visible("user:bob") == []
+        for _ in range(10):
+            assert len(await admin.visible("service:worker")) == 3
