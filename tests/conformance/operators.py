@@ -1,11 +1,12 @@
-"""Beyond Flyte: runs that operators pause and resume, and nodes that are held, retried and skipped."""
+"""Beyond Flyte: runs that operators pause and resume, nodes that are held, retried and skipped, and edits."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import httpx
 from case import Case, NodePhase, Run, TaskPhase
-from flytekit import task, wait_for_input, workflow
+from flytekit import map_task, task, wait_for_input, workflow
 from flytekit.core.options import Options
 from flytekit.models.common import Annotations
 
@@ -33,6 +34,17 @@ def inverting(a: int) -> int:
 def gated(a: int) -> int:
     b = wait_for_input("number", timeout=timedelta(hours=1), expected_type=int)
     return add(a=a, b=b)
+
+
+@task
+def slowly(a: int) -> int:
+    time.sleep(2)
+    return a
+
+
+@workflow
+def mapped(numbers: list[int]) -> list[int]:
+    return map_task(slowly, concurrency=1)(a=numbers)
 
 
 def post(run: Run, method: str, body: dict[str, Any]) -> Any:
@@ -78,7 +90,15 @@ def shows_the_skipped_node(run: Run) -> None:
     assert [attempt.closure.phase for attempt in run.attempts("n0")] == [TaskPhase.FAILED]
 
 
+def change_the_map_task(run: Run) -> None:
+    """Change a map task while its first element runs: the others get more memory, and run at once."""
+    run.until_running("n0")
+    changes = {"node_id": "n0", "max_parallelism": 4, "retries": 1, "resources": {"memory": "640Mi"}}
+    assert edit(run, node=changes)["revision"] == "1"
+
+
 CASES = [
+    Case(mapped, {"numbers": [1, 2, 3, 4]}, {"o0": [1, 2, 3, 4]}, during=change_the_map_task),
     Case(gated, {"a": 1}, {"o0": 4}, during=pause_and_resume),
     Case(inverting, {"a": 0}, {"o0": 8}, launched=HOLD, during=skip_the_held_node, check=shows_the_skipped_node),
     Case(
