@@ -21,7 +21,21 @@ from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 from temporalio.client import Client
 
-from bench import backfills, bare, caches, deaths, forks, processes, registration, scale, schedules, sizes, table, tasks
+from bench import (
+    backfills,
+    bare,
+    caches,
+    deaths,
+    forks,
+    processes,
+    registration,
+    retention,
+    scale,
+    schedules,
+    sizes,
+    table,
+    tasks,
+)
 from bench.executions import DOMAIN, PROJECT, Executions
 from bench.table import Row
 from flytetemporal.activities.offloading import Limits
@@ -39,7 +53,7 @@ RESULTS = registration.ROOT / ".state" / "bench.json"
 VERSION = "bench"
 ENGINE, PYTHON = "bench.flows.engine_only", "bench.flows.python_tasks"
 NAP_SECONDS = 0.1
-PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths", "schedules", "backfill")
+PARTS = ("speed", "cache", "tasks", "sizes", "scale", "deaths", "schedules", "backfill", "retention")
 
 
 class Silent:
@@ -57,6 +71,11 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="measure one part only")
     help_text = "artifacts among which the cache part looks up"
     parser.add_argument("--artifacts", type=int, default=10_000_000, help=help_text)
+    help_text = "active schedules of the schedules part; a tenth as many fire in the same minute"
+    parser.add_argument("--schedules", type=int, default=schedules.ACTIVE, help=help_text)
+    parser.add_argument("--runs", type=int, default=backfills.RUNS, help="executions of the backfill part")
+    help_text = "executions that the retention part removes"
+    parser.add_argument("--removals", type=int, default=retention.EXECUTIONS, help=help_text)
     names = [shape.name for shape in tasks.SHAPES]
     parser.add_argument("--profile", metavar="NAME", choices=names, help="write a flame graph of a shape")
     chosen = parser.parse_args()
@@ -68,20 +87,23 @@ def main() -> None:
             if chosen.profile:
                 asyncio.run(write_profile(state, chosen.profile))
                 return
-            measure(state, Path(scratch), chosen.only, ready, chosen.artifacts)
+            measure(state, Path(scratch), chosen, ready)
 
 
-def measure(state: dict[str, Any], scratch: Path, only: str | None, ready: float, artifacts: int) -> None:
-    """Measure all parts, or one, and show the figures."""
+def measure(state: dict[str, Any], scratch: Path, chosen: argparse.Namespace, ready: float) -> None:
+    """Measure all parts, or one, in the sizes of the command line, and show the figures."""
+    only: str | None = chosen.only
     before = processes.megabytes(state["processes"])
     rows = asyncio.run(measure_speed(state, scratch)) if only in (None, "speed") else []
-    rows += asyncio.run(measure_cache(state, artifacts)) if only in (None, "cache") else []
+    rows += asyncio.run(measure_cache(state, chosen.artifacts)) if only in (None, "cache") else []
     costs = asyncio.run(measure_tasks(state)) if only in (None, "tasks") else []
     found = asyncio.run(measure_sizes(state)) if only in (None, "sizes") else []
     scaled = asyncio.run(measure_scale(state, scratch)) if only in (None, "scale") else ([], [])
     rows += asyncio.run(measure_deaths(state, scratch)) if only in (None, "deaths") else []
-    rows += asyncio.run(measure_schedules(state)) if only in (None, "schedules") else []
-    rows += asyncio.run(backfills.rows(state, VERSION)) if only in (None, "backfill") else []
+    rows += asyncio.run(measure_schedules(state, chosen.schedules)) if only in (None, "schedules") else []
+    rows += asyncio.run(backfills.rows(state, VERSION, chosen.runs)) if only in (None, "backfill") else []
+    # The last part: it ends the loop of retention.
+    rows += asyncio.run(retention.rows(state, VERSION, chosen.removals)) if only in (None, "retention") else []
     after = processes.megabytes(state["processes"])
     # Printed before the cleanup of the stack, which takes a while with so many files.
     rows.append(Row("dev ready, first start", ready, "s", "<= 5 s", "minutes"))
@@ -170,9 +192,9 @@ async def measure_scale(state: dict[str, Any], scratch: Path) -> tuple[list[scal
     return scaled, moves
 
 
-async def measure_schedules(state: dict[str, Any]) -> list[Row]:
-    """Return the rows of many active schedules, and of many that fire at once."""
-    return await schedules.rows(state, f"{ENGINE}.echo_diamond", VERSION)
+async def measure_schedules(state: dict[str, Any], active: int) -> list[Row]:
+    """Return the rows of many active schedules, and of a tenth as many that fire at once."""
+    return await schedules.rows(state, f"{ENGINE}.echo_diamond", VERSION, active=active, firing=active // 10)
 
 
 async def measure_deaths(state: dict[str, Any], scratch: Path) -> list[Row]:

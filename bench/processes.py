@@ -14,6 +14,11 @@ def megabytes(processes: Mapping[str, int]) -> dict[str, float]:
     return {name: sum(_resident(pid) for pid in _family(pid, parents)) / 2**20 for name, pid in processes.items()}
 
 
+def own_megabytes() -> float:
+    """Return the resident MiB of this process, without its descendants."""
+    return _resident(os.getpid()) / 2**20
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process and its descendants, those included that have ended and were waited for."""
     # utime, stime, cutime and cstime follow the name, whose parentheses may hold spaces.

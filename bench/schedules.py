@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
-from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, schedule_pb2
 from flyteidl.core import identifier_pb2
 from flyteidl.service import admin_pb2_grpc
 
@@ -18,6 +18,8 @@ from bench.table import Row
 from flytetemporal.idl import times
 
 ACTIVE, FIRING = 10_000, 1_000
+# Schedules that fire one after the other, and the number of their executions that are measured.
+SPREAD, SPREAD_EXPRESSION, SPREAD_EXECUTIONS = 20, "@every 15s", 100
 AT_ONCE = 50
 POLL_SECONDS = 2.0
 # Admin lists at most this many executions per page.
@@ -40,6 +42,10 @@ async def rows(
         await stack.activate("idle", active, _YEARLY)
         seconds = time.perf_counter() - started
         after = processes.megabytes(state["processes"])
+        since = datetime.now(UTC)
+        await stack.activate("spread", SPREAD, SPREAD_EXPRESSION)
+        apart = await stack.delays(SPREAD_EXECUTIONS, since)
+        await stack.deactivate("spread", SPREAD)
         # The minute begins when all of them are there.
         at = (datetime.now(UTC) + LEAD).replace(second=0, microsecond=0) + timedelta(minutes=1)
         await stack.activate("firing", firing, f"{at.minute} {at.hour} {at.day} {at.month} *")
@@ -48,13 +54,17 @@ async def rows(
         await stack.deactivate("firing", firing)
     title = f"for {active:,} active schedules: growth of"
     grown = [Row(f"{title} {name}", after[name] - before[name], "MiB") for name in sorted(after)]
-    cuts = statistics.quantiles(late, n=100, method="inclusive")
     return [
         Row(f"activate {active:,} schedules, {AT_ONCE} at once", active / seconds, "schedules/s"),
         *grown,
-        Row(f"{firing:,} schedules in the same minute: delay p50", cuts[49], "s"),
-        Row(f"{firing:,} schedules in the same minute: delay p99", cuts[98], "s"),
+        *_percentiles(f"with {active:,} active schedules, one that fires", apart),
+        *_percentiles(f"{firing:,} schedules in the same minute", late),
     ]
+
+
+def _percentiles(title: str, delays: Sequence[float]) -> list[Row]:
+    cuts = statistics.quantiles(delays, n=100, method="inclusive")
+    return [Row(f"{title}: delay p50", cuts[49], "s"), Row(f"{title}: delay p99", cuts[98], "s")]
 
 
 class _Schedules:
@@ -84,7 +94,7 @@ class _Schedules:
         await self._each(prefix, number, one)
 
     async def delays(self, number: int, at: datetime) -> Sequence[float]:
-        """Wait until ``number`` schedules have fired at a time; return how late their executions were recorded."""
+        """Wait for ``number`` executions of schedules since a time; return how late they were recorded."""
         while True:
             found = await self._late(at)
             if len(found) >= number:
@@ -101,9 +111,7 @@ class _Schedules:
                 token=token,
             )
             listed = await self._admin.ListExecutions(request)
-            found += [
-                (times.moment(execution.closure.created_at) - at).total_seconds() for execution in listed.executions
-            ]
+            found += [_delay(execution) for execution in listed.executions]
             token = listed.token
             if not token:
                 return found
@@ -139,3 +147,8 @@ class _Schedules:
         )
         spec.fixed_inputs.literals["a"].scalar.primitive.integer = 1
         return launch_plan_pb2.LaunchPlanCreateRequest(id=plan, spec=spec)
+
+
+def _delay(execution: execution_pb2.Execution) -> float:
+    scheduled = times.moment(execution.spec.metadata.scheduled_at)
+    return (times.moment(execution.closure.created_at) - scheduled).total_seconds()
