@@ -31,6 +31,7 @@ from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.errors import ResolutionFailed, StoreAccessDenied
 from flytetemporal.plugins.protocol import ErrorKind, Plugin, Rejected
 from flytetemporal.plugins.registry import Registry
+from flytetemporal.plugins.task_identity import TaskIdentity
 from flytetemporal.storage.blobs import BlobStore
 
 _FLIGHT = "another attempt that computes the same cached outputs"
@@ -50,6 +51,7 @@ class TaskActivities:
         slots: AttemptSlots,
         limits: Limits = DEFAULTS,
         catalog: Catalog | None = None,
+        identity: TaskIdentity | None = None,
     ) -> None:
         self._sink = sink
         self._registry = registry
@@ -59,10 +61,21 @@ class TaskActivities:
         self._inputs = TaskInputs(blobs, self._offloading)
         self._results = TaskResults(blobs, self._offloading)
         self._cache = TaskCache(blobs, self._inputs, self._offloading, catalog)
+        self._identity = identity or TaskIdentity()
         self._flights = SingleFlight(self._cache, catalog)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._batches = BatchActivity(
-            Parts(sink, registry, self._templates, self._inputs, self._results, self._cache, limits.least, self._locks)
+            Parts(
+                sink,
+                registry,
+                self._templates,
+                self._inputs,
+                self._results,
+                self._cache,
+                limits.least,
+                self._locks,
+                self._identity,
+            )
         )
 
     def all(self) -> list[Callable[..., Any]]:
@@ -164,7 +177,7 @@ class TaskActivities:
         async with run.placed(plugin, attempt.task):
             inputs, file = await once_allowed(self._inputs.resolve, attempt)
             attempt = await once_allowed(self._inputs.with_checkpoint, attempt)
-            context = attempt.context(inputs, self._offloading.limits.least)
+            context = await self._identity.given(attempt.context(inputs, self._offloading.limits.least))
             # The worker of the earlier execution may have died, and what it had started may still run.
             handle = await plugin.take_over(context) if activity.info().attempt > 1 else None
             if handle is None:

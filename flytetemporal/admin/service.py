@@ -26,6 +26,7 @@ from flytetemporal.admin.retention import deleting as executions_deleting
 from flytetemporal.admin.retention import policies, rounds
 from flytetemporal.admin.schedules import differences
 from flytetemporal.admin.settings import attributes, projects
+from flytetemporal.admin.sign_in import task_tokens
 from flytetemporal.admin.upkeep import statuses
 from flytetemporal.auth.server import metadata
 from flytetemporal.rpc.methods import Function
@@ -123,6 +124,7 @@ ACCESS: Mapping[str, Function[Dependencies]] = {
 }
 EVENTS: Mapping[str, Function[Dependencies]] = {"RecordEvents": admission.record_events}
 OPERATIONS: Mapping[str, Function[Dependencies]] = {
+    "IssueTaskToken": task_tokens.issue,
     "Explain": operations.explain,
     "Edit": editing.edit,
     "ListOperatorActions": editing.list_operator_actions,

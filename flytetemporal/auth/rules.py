@@ -172,6 +172,7 @@ _DATA_PROXY: Mapping[str, Rule] = {
 }
 
 _OPERATIONS: Mapping[str, Rule] = {
+    "IssueTaskToken": _engine(at("node_execution_id.execution_id")),
     "Explain": _read(_EXECUTION),
     "Edit": _operate(_EXECUTION),
     "ListOperatorActions": _read(_EXECUTION),

@@ -75,6 +75,9 @@ class AuthorizationServerSettings(Part):
     refresh_token_lifetime: timedelta = Field(default=timedelta(days=7), ge=timedelta(seconds=1))
     """A refresh token that is not used for this time expires. Flyte's default is an hour, after which users that paused
     sign in again."""
+    task_token_lifetime: timedelta = Field(default=timedelta(days=7), ge=timedelta(minutes=1))
+    """Time after which the token of a task attempt expires even if the attempt still runs. It is valid no longer than
+    the attempt runs."""
     code_lifetime: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     """Flyte's default."""
     device_code_lifetime: timedelta = Field(default=timedelta(minutes=15), ge=timedelta(seconds=1))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import ByteSize, Field
+from pydantic import ByteSize, Field, SecretStr
 
 from flytetemporal.config.part import Part
 
@@ -28,6 +28,17 @@ class WorkerSettings(Part):
     """PEM file with the worker's certificate, if admin asks for one. Tasks do not get it."""
     admin_client_key: str = ""
     """PEM file with the private key of the worker's certificate."""
+    admin_client_id: str = ""
+    """The client as which the worker signs in to admin and the catalog, such as ``flytepropeller``, with
+    ``admin_client_secret``; empty: it does not, or has a file. Admin has to give it the role ``engine``
+    (FLYTETEMPORAL_AUTH__ENGINES)."""
+    admin_client_secret: SecretStr = SecretStr("")
+    """The secret of the client."""
+    admin_token_url: str = ""
+    """Where the client gets its tokens; empty: from admin's own authorization server, below ``admin_url``."""
+    admin_token_file: str = ""
+    """File with a token with which the worker signs in, in place of a client: such as the projected token of its
+    service account in Kubernetes. It is read again when it changes."""
     work_dir: str = "/tmp/flytetemporal/work"  # noqa: S108  the default of a setting
     """The folder for working folders, logs and unpacked bundles of tasks."""
     secrets_dir: str = "/etc/flyte/secrets"

@@ -21,6 +21,7 @@ from flytetemporal.idl import naming
 _WITHHELD = ("FLYTETEMPORAL_", "TEMPORAL_", "NOTIFY_SOCKET", "FLYTE_INTERNAL_", "FLYTE_ATTEMPT_NUMBER", "_F_", "_FSEC_")
 _MEBIBYTE = 1024 * 1024
 _ANY_MEGABYTES = 1_000_000
+TOKEN_VARIABLE = "FLYTETEMPORAL_TASK_TOKEN"  # noqa: S105  a name
 ARRAY_INDEX = "FLYTE_K8S_ARRAY_INDEX"
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _S3_OPTIONS = {
@@ -55,6 +56,16 @@ def platform_environment(settings: WorkerSettings, storage: StorageSettings) -> 
         "FLYTE_PLATFORM_INSECURE": "false" if settings.admin_tls else "true",
         **({"FLYTE_PLATFORM_CA_CERT_FILE_PATH": settings.admin_ca} if settings.admin_ca else {}),
         **_storage(storage),
+    }
+
+
+def credentials(token: str) -> dict[str, str]:
+    """Return the variables with which flytekit in a task signs in to admin with a token."""
+    return {
+        TOKEN_VARIABLE: token,
+        "FLYTE_CREDENTIALS_AUTH_MODE": "ExternalCommand",
+        # flytekit splits it at commas, and takes what is printed as the token.
+        "FLYTE_CREDENTIALS_COMMAND": f"printenv,{TOKEN_VARIABLE}",
     }
 
 

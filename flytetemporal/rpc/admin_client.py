@@ -12,11 +12,12 @@ from flyteidl.admin import (
 )
 from flyteidl.core import identifier_pb2
 
-from flytetemporal.contracts.v1 import events_pb2
-from flytetemporal.rpc.client import Client
+from flytetemporal.contracts.v1 import events_pb2, task_tokens_pb2
+from flytetemporal.rpc.client import Client, Tokens
 from flytetemporal.rpc.tls import ClientFiles
 
 RECORD_EVENTS = "/flytetemporal.v1.EventService/RecordEvents"
+ISSUE_TASK_TOKEN = "/flytetemporal.v1.OperationsService/IssueTaskToken"  # noqa: S105  a path
 GET_LAUNCH_PLAN = "/flyteidl.service.AdminService/GetLaunchPlan"
 CREATE_EXECUTION = "/flyteidl.service.AdminService/CreateExecution"
 GET_EXECUTION = "/flyteidl.service.AdminService/GetExecution"
@@ -32,8 +33,9 @@ BATCH_BYTES = 3 * 1024 * 1024
 class AdminClient(Client):
     """Client of admin."""
 
-    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
-        super().__init__(endpoint, files)
+    def __init__(self, endpoint: str, files: ClientFiles | None = None, tokens: Tokens | None = None) -> None:
+        super().__init__(endpoint, files, tokens)
+        self._task_token = self.method(ISSUE_TASK_TOKEN, task_tokens_pb2.IssueTaskTokenResponse)
         self._record = self.method(RECORD_EVENTS, events_pb2.RecordEventsResponse)
         self._signal = self.method(GET_OR_CREATE_SIGNAL, signal_pb2.Signal)
         self._launch_plan = self.method(GET_LAUNCH_PLAN, launch_plan_pb2.LaunchPlan)
@@ -54,6 +56,16 @@ class AdminClient(Client):
         """
         for batch in _batches(events):
             await self._record(events_pb2.RecordEventsRequest(events=batch, tentative=tentative))
+
+    async def issue_task_token(self, node: identifier_pb2.NodeExecutionIdentifier, attempt: int) -> str:
+        """Return a token with which the code of a task attempt calls admin.
+
+        Raises:
+            FailedPrecondition: the execution has ended, or admin has no sign-in.
+            Unavailable: admin does not answer.
+        """
+        request = task_tokens_pb2.IssueTaskTokenRequest(node_execution_id=node, attempt=attempt)
+        return (await self._task_token(request)).token
 
     async def get_or_create_signal(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
         """Return a signal; create it with the given type if it does not exist.

@@ -7,7 +7,7 @@ from flyteidl.datacatalog import datacatalog_pb2 as datacatalog
 
 from flytetemporal.contracts.v1 import cache_operations_pb2
 from flytetemporal.idl import times
-from flytetemporal.rpc.client import Client
+from flytetemporal.rpc.client import Client, Tokens
 from flytetemporal.rpc.tls import ClientFiles
 
 _SERVICE = "/datacatalog.DataCatalog/"
@@ -17,8 +17,8 @@ _OURS = "/flytetemporal.v1.CacheOperationsService/"
 class CatalogClient(Client):
     """Client of DataCatalog, and of lookups of ours. Methods raise ``Unavailable`` if it does not answer."""
 
-    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
-        super().__init__(endpoint, files)
+    def __init__(self, endpoint: str, files: ClientFiles | None = None, tokens: Tokens | None = None) -> None:
+        super().__init__(endpoint, files, tokens)
         self._create_dataset = self.method(f"{_SERVICE}CreateDataset", datacatalog.CreateDatasetResponse)
         self._get_dataset = self.method(f"{_SERVICE}GetDataset", datacatalog.GetDatasetResponse)
         self._create_artifact = self.method(f"{_SERVICE}CreateArtifact", datacatalog.CreateArtifactResponse)

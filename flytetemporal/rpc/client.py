@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from flytetemporal import errors
 from flytetemporal.rpc import status
+from flytetemporal.rpc.callers import FLYTE_AUTHORIZATION
 from flytetemporal.rpc.tls import ClientFiles
 
 TIMEOUT_SECONDS = 30
@@ -34,14 +35,27 @@ def channel(endpoint: str, files: ClientFiles | None, options: Sequence[tuple[st
     return grpc.aio.secure_channel(endpoint, files.credentials(), options=options)
 
 
+class Tokens(Protocol):
+    """What a client signs in with."""
+
+    async def header(self) -> str:
+        """Return the value of the header ``authorization``. Raises ``Unavailable`` if there is none at the moment."""
+        ...
+
+    async def renewed(self, refused: str) -> str:
+        """Return another value in place of one that the server has refused."""
+        ...
+
+
 class Client:
     """Client of a server; each event loop needs its own, because grpc.aio channels are bound to one.
 
-    With TLS if there are ``files``.
+    With TLS if there are ``files``, and signed in if there are ``tokens``.
     """
 
-    def __init__(self, endpoint: str, files: ClientFiles | None = None) -> None:
+    def __init__(self, endpoint: str, files: ClientFiles | None = None, tokens: Tokens | None = None) -> None:
         self._channel = channel(endpoint, files, OPTIONS)
+        self._tokens = tokens
 
     def method(self, path: str, response: type[R]) -> Callable[[Message], Awaitable[R]]:
         """Return a function that calls the method at a gRPC path; it raises the errors of this project."""
@@ -49,12 +63,22 @@ class Client:
             path, request_serializer=_serialized, response_deserializer=response.FromString
         )
 
-        async def method(request: Message) -> R:
+        async def once(request: Message, authorization: str) -> R:
+            metadata = [(FLYTE_AUTHORIZATION, authorization)] if authorization else None
             try:
-                answer: R = await call(request, timeout=TIMEOUT_SECONDS)
+                answer: R = await call(request, timeout=TIMEOUT_SECONDS, metadata=metadata)
             except grpc.aio.AioRpcError as e:
                 raise _error(e) from e
             return answer
+
+        async def method(request: Message) -> R:
+            if self._tokens is None:
+                return await once(request, "")
+            authorization = await self._tokens.header()
+            try:
+                return await once(request, authorization)
+            except errors.Unauthenticated:  # The key of its signature may have been replaced, for example.
+                return await once(request, await self._tokens.renewed(authorization))
 
         return method
 

@@ -26,6 +26,7 @@ from flytetemporal.contracts.v1 import arrays_pb2
 from flytetemporal.errors import ResolutionFailed, StoreAccessDenied
 from flytetemporal.plugins.protocol import ErrorKind, Plugin, Rejected
 from flytetemporal.plugins.registry import Registry
+from flytetemporal.plugins.task_identity import TaskIdentity
 from flytetemporal.storage.concurrency import for_each
 
 # Attempts whose files are read and written at once.
@@ -47,6 +48,7 @@ class Parts:
     least_offloaded: int
     """The size from which outputs are offloaded; 0: never."""
     locks: Locks
+    identity: TaskIdentity
 
 
 class BatchActivity:
@@ -139,7 +141,7 @@ class BatchActivity:
             member.result = await once_allowed(parts.cache.result, member.attempt, member.use, file)
             return
         await once_allowed(parts.inputs.write, member.attempt, file)
-        member.context = context
+        member.context = await parts.identity.given(context)
 
     async def _abort(self, found: Sequence[Member]) -> None:
         """Give each attempt without a result that of one that was stopped. It is not kept: no attempt repeats it."""

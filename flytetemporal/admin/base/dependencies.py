@@ -8,6 +8,7 @@ from flytetemporal.admin.base.engine import Engine
 from flytetemporal.admin.base.temporal_schedules import TemporalSchedules
 from flytetemporal.auth.api_keys import ApiKeys
 from flytetemporal.auth.policies import Policies
+from flytetemporal.auth.server.task_tokens import TaskTokens
 from flytetemporal.config.admin import AdminSettings
 from flytetemporal.config.auth import AuthSettings
 from flytetemporal.config.events import EventSettings
@@ -33,6 +34,9 @@ class Dependencies:
     auth: AuthSettings = field(default_factory=AuthSettings)
     policies: Policies = field(default_factory=Policies)
     keys: ApiKeys = field(default_factory=ApiKeys)
+
+    task_tokens: TaskTokens | None = None
+    """Issues the tokens of tasks; None without sign-in."""
 
     @property
     def raw_output_prefix(self) -> str:

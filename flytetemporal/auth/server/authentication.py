@@ -8,6 +8,7 @@ from flytetemporal.auth.identity import Identity
 from flytetemporal.auth.server import tokens
 from flytetemporal.auth.server.keys import KeyRing
 from flytetemporal.auth.server.records import Records
+from flytetemporal.auth.server.task_tokens import TaskTokens
 from flytetemporal.errors import Unauthenticated
 from flytetemporal.rpc.callers import Presented
 
@@ -41,6 +42,7 @@ class OwnTokens:
     issuer: str
     ring: KeyRing
     revocations: Revocations
+    tasks: TaskTokens
 
     async def authenticate(self, presented: Presented) -> Identity | None:
         """Return whose token was presented; None if it names another issuer.
@@ -54,6 +56,9 @@ class OwnTokens:
         if not tokens.issued_by(token, self.issuer):
             return None
         claims = await tokens.verified(token, self.issuer, self.ring)
+        if claims.get("kind") == tokens.TASK:
+            await self.tasks.check(claims)
+            return tokens.identity(claims)
         if await self.revocations.contain(str(claims.get("sid", ""))):
             raise Unauthenticated("this sign-in was revoked; sign in again")
         return tokens.identity(claims)

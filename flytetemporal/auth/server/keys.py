@@ -108,6 +108,10 @@ class KeyRing:
         found = await self.keys()
         return found if key_id in found.ids() else await self._fresh(_UNKNOWN_KEY_SECONDS)
 
+    def forget(self) -> None:
+        """Let the next call read the keys again."""
+        self._keys = None
+
     async def _fresh(self, seconds: float) -> Keys:
         async with self._lock:
             if self._keys is None or time.monotonic() - self._read_at > seconds:

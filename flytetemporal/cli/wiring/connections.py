@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, TLSConfig
 
+from flytetemporal.auth.service_tokens import ClientTokens, TokenFile
 from flytetemporal.cli import problems
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving.readiness import wait_until_ready
@@ -83,6 +84,28 @@ async def temporal(settings: TemporalSettings) -> Client:
     except (RPCError, RuntimeError) as e:
         server = f"Temporal at {settings.address}, namespace {settings.namespace},"
         raise CommandError(problems.answer(server, e)) from e
+
+
+def admin_tokens(settings: WorkerSettings) -> ClientTokens | TokenFile | None:
+    """Return the tokens with which the worker signs in to admin; None if it does not.
+
+    Raises:
+        CommandError: the settings contradict each other.
+    """
+    secret = settings.admin_client_secret.get_secret_value()
+    if bool(settings.admin_client_id) != bool(secret):
+        raise CommandError(
+            "FLYTETEMPORAL_WORKER__ADMIN_CLIENT_ID and FLYTETEMPORAL_WORKER__ADMIN_CLIENT_SECRET are set together, or "
+            "neither is"
+        )
+    if settings.admin_token_file:
+        if secret:
+            raise CommandError("FLYTETEMPORAL_WORKER__ADMIN_TOKEN_FILE and a client for admin exclude each other")
+        return TokenFile(Path(settings.admin_token_file))
+    if not secret:
+        return None
+    url = settings.admin_token_url or f"{settings.admin_url.rstrip('/')}/oauth2/token"
+    return ClientTokens(url, settings.admin_client_id, secret, settings.admin_ca)
 
 
 def admin_files(settings: WorkerSettings) -> ClientFiles | None:

@@ -29,7 +29,7 @@ from flytetemporal.catalog import service as catalog_service
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
-from flytetemporal.cli.wiring.sign_in import guards
+from flytetemporal.cli.wiring.sign_in import guards, own_server
 from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
@@ -72,6 +72,7 @@ async def dependencies(settings: Settings, *, migrate: bool) -> AsyncIterator[De
             events=settings.events,
             auth=settings.auth,
             policies=guards.policies(settings.auth),
+            task_tokens=own_server.task_tokens(settings, sessions),
         )
     finally:
         await engine.dispose()
@@ -112,7 +113,7 @@ def methods(deps: Dependencies, links: Signer, entries: Catalog, sign_in: OwnSig
         *refuse(_service(identity_pb2, "IdentityService"), identity.NO_AUTHENTICATION),
         *(
             sign_in.methods()
-            if sign_in
+            if sign_in and sign_in.server
             else refuse(_service(auth_pb2, "AuthMetadataService"), identity.NO_AUTHENTICATION)
         ),
         *bind(_service(events_pb2, "EventService"), service.EVENTS, deps),

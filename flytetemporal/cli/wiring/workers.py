@@ -30,6 +30,7 @@ from flytetemporal.cli.wiring.held_work import HeldWorkInterceptor
 from flytetemporal.cli.wiring.workflow_runner import WorkflowRunner
 from flytetemporal.config.settings import Settings
 from flytetemporal.contracts import workflows
+from flytetemporal.plugins.task_identity import TaskIdentity
 from flytetemporal.rpc.admin_client import AdminClient
 from flytetemporal.rpc.catalog_client import CatalogClient
 from flytetemporal.storage.blobs import BlobStore
@@ -47,14 +48,17 @@ async def workers(settings: Settings) -> AsyncIterator[None]:
     """Run the workers while the context is open."""
     client = await connections.temporal(settings.temporal)
     blobs = BlobStore(settings.storage.root, settings.storage.options)
-    admin = AdminClient(settings.worker.admin_endpoint, connections.admin_files(settings.worker))
+    tokens = connections.admin_tokens(settings.worker)
+    admin = AdminClient(settings.worker.admin_endpoint, connections.admin_files(settings.worker), tokens)
     limits = Limits.of(settings.worker)
     registry = plugins.registry(settings.worker, settings.storage, blobs, settings.pods)
     task_slots = AttemptSlots(settings.worker.max_tasks or _tasks_of_machine(), settings.worker.max_watched)
     catalog = CatalogClient(
-        settings.worker.catalog_endpoint or settings.worker.admin_endpoint, connections.admin_files(settings.worker)
+        settings.worker.catalog_endpoint or settings.worker.admin_endpoint,
+        connections.admin_files(settings.worker),
+        tokens,
     )
-    tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog)
+    tasks = TaskActivities(blobs, admin, registry, task_slots, limits, catalog, TaskIdentity(admin if tokens else None))
     engine = [
         *ArrayActivities(blobs, admin, limits, settings.worker.map_batch).all(),
         *CacheLookups(blobs, limits, catalog).all(),

@@ -12,6 +12,7 @@ from flytetemporal.contracts.v1 import records_pb2 as _records_pb2
 from flytetemporal.contracts.v1 import pauses_pb2 as _pauses_pb2
 from flytetemporal.contracts.v1 import retention_pb2 as _retention_pb2
 from flytetemporal.contracts.v1 import schedules_pb2 as _schedules_pb2
+from flytetemporal.contracts.v1 import task_tokens_pb2 as _task_tokens_pb2
 from flytetemporal.contracts.v1 import triggers_pb2 as _triggers_pb2
 from flytetemporal.contracts.v1 import upkeep_pb2 as _upkeep_pb2
 from google.api import annotations_pb2 as _annotations_pb2

@@ -308,7 +308,7 @@ def signed_with(public: bytes, claims: dict[str, Any]) -> str:
 
 async def forgeries(running: SignInServer) -> dict[str, str]:
     """Return tokens that no server issued like this, by what is wrong with them."""
-    signing = (await running.own.server.ring.keys()).signing
+    signing = (await running.own.tokens.ring.keys()).signing
     now = int(time.time())
     claims = {
         "iss": running.url,
