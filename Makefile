@@ -59,6 +59,7 @@ faults: env ## Kill every process at random during a thousand executions, and ch
 	@$(BIN)/python -m faults.deliveries
 	@$(BIN)/python -m faults.launches
 	@$(BIN)/python -m faults.removals
+	@$(BIN)/python -m faults.projects
 
 fuzz: env ## Send hostile requests to every RPC and route for ten minutes, and judge the answers
 	@$(BIN)/python -m tests.fuzz

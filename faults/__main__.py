@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,11 +210,11 @@ def _troubled(folder: Path, rate: float, store: S3Server | None) -> Iterator[Non
         yield
 
 
-def register(state: dict[str, Any]) -> str:
+def register(state: Mapping[str, Any], project: str = PROJECT) -> str:
     """Register the program with stock pyflyte; return its version."""
     version = f"faults-{secrets.token_hex(4)}"
     command = [str(Path(sys.executable).with_name("pyflyte")), "-c", state["client_config"], "register"]
-    options = ["-p", PROJECT, "-d", DOMAIN, "--version", version, "faults/program.py"]
+    options = ["-p", project, "-d", DOMAIN, "--version", version, "faults/program.py"]
     done = None
     for _ in range(5):  # Injected write failures hit registration, too.
         done = subprocess.run([*command, *options], cwd=HERE.parent, capture_output=True, text=True, check=False)

@@ -5,7 +5,6 @@ executions, those from which they were recovered, the ones below them, and new o
 """
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections import Counter
@@ -24,7 +23,6 @@ from faults.calls import CALL_SECONDS, DOMAIN, POLL_SECONDS, PROJECT, TRANSIENT,
 from faults.stage import OPERATIONS, Stage, staged
 from flytetemporal.admin.retention import tables
 from flytetemporal.admin.retention.tables import Fate
-from flytetemporal.contracts import workflows
 from flytetemporal.contracts.v1 import retention_pb2
 from flytetemporal.db.orm import Base
 from flytetemporal.idl import locations, naming
@@ -189,28 +187,16 @@ async def _retain(stage: Stage, count: int) -> list[str]:
     await stage.operate("SetRetention", set_request, retention_pb2.SetRetentionResponse)
 
     async def is_done() -> bool:
-        await _wake(stage)
+        await stage.wake("retention")
         await _look(stage, dry_run=False)
         return not await _look(stage, dry_run=True)
 
     async def is_finished() -> bool:
-        await _wake(stage)
+        await stage.wake("retention")
         return not await stage.executions.query("select id from removals where finished_at is null")
 
     problems = await stage.until(is_done, f"retention of {count} executions finds something to remove")
     return problems + await stage.until(is_finished, "removals are not finished")
-
-
-async def _wake(stage: Stage) -> None:
-    """Have the loop run a round now, which it would do a minute later."""
-    with contextlib.suppress(RPCError, RuntimeError):  # Temporal is down: the loop runs when it is back.
-        client = await _temporal(stage)
-        await client.get_workflow_handle(workflows.upkeep_id("retention")).signal(workflows.WAKE)
-
-
-async def _temporal(stage: Stage) -> Client:
-    address, namespace = stage.state["temporal_address"], stage.state["temporal_namespace"]
-    return await Client.connect(address, namespace=namespace, lazy=True)
 
 
 async def _look(stage: Stage, *, dry_run: bool) -> bool:

@@ -1,6 +1,7 @@
 """A stack whose processes are killed while a part of the suite works on it."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 import subprocess
@@ -17,6 +18,8 @@ import psycopg
 from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from faults import __main__ as suite
 from faults.calls import CALL_SECONDS, DOMAIN, POLL_SECONDS, PROJECT, retried
@@ -24,9 +27,11 @@ from faults.environment import variables
 from faults.executions import OPEN, Executions
 from faults.killer import CONTROL_PLANE, Killer
 from faults.kinds import integer, text
+from flytetemporal.contracts import workflows
 from scripts import background_stack
 
-HANG_SECONDS = 300.0
+# Generous: processes that are killed again and again on a busy machine come back slowly.
+HANG_SECONDS = 600.0
 INPUTS = {"engine_only": {"a": integer(1)}, "naps": {}}
 OPERATIONS = "/flytetemporal.v1.OperationsService/"
 WORKFLOW, LAUNCH_PLAN = "WORKFLOW", "LAUNCH_PLAN"
@@ -42,6 +47,7 @@ class Stage:
     executions: Executions
     channel: grpc.aio.Channel
     notes: Path
+    project: str = PROJECT
 
     @property
     def admin(self) -> admin_pb2_grpc.AdminServiceStub:
@@ -51,7 +57,7 @@ class Stage:
     def identifier(self, kind: str, name: str) -> identifier_pb2.Identifier:
         """Return the id of an entity in the version of the suite."""
         return identifier_pb2.Identifier(
-            resource_type=kind, project=PROJECT, domain=DOMAIN, name=name, version=self.version
+            resource_type=kind, project=self.project, domain=DOMAIN, name=name, version=self.version
         )
 
     def inputs(self, workflow: str) -> Mapping[str, literals_pb2.Literal]:
@@ -70,15 +76,28 @@ class Stage:
         request = launch_plan_pb2.LaunchPlanCreateRequest(id=self.identifier(LAUNCH_PLAN, name), spec=spec)
         await retried(lambda: self.admin.CreateLaunchPlan(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
 
-    async def launch(self, name: str, plan: str) -> None:
-        """Launch an execution of a launch plan."""
+    async def launch(self, name: str, plan: str, refusals: Iterable[str] = ()) -> bool:
+        """Launch an execution of a launch plan; return False if it is refused as expected."""
         request = execution_pb2.ExecutionCreateRequest(
-            project=PROJECT,
+            project=self.project,
             domain=DOMAIN,
             name=name,
             spec=execution_pb2.ExecutionSpec(launch_plan=self.identifier(LAUNCH_PLAN, plan)),
         )
-        await retried(lambda: self.admin.CreateExecution(request, timeout=CALL_SECONDS), {"ALREADY_EXISTS"})
+        expected = {"ALREADY_EXISTS", *refusals}
+        refused = await retried(lambda: self.admin.CreateExecution(request, timeout=CALL_SECONDS), expected)
+        return refused in ("", "ALREADY_EXISTS")
+
+    async def wake(self, loop: str) -> None:
+        """Have a loop of the control worker run a round now, which it would do a minute later."""
+        with contextlib.suppress(RPCError, RuntimeError):  # Temporal is down: the loop runs when it is back.
+            client = await self.temporal()
+            await client.get_workflow_handle(workflows.upkeep_id(loop)).signal(workflows.WAKE)
+
+    async def temporal(self) -> Client:
+        """Return a client of Temporal, which connects with its first call."""
+        address, namespace = self.state["temporal_address"], self.state["temporal_namespace"]
+        return await Client.connect(address, namespace=namespace, lazy=True)
 
     async def operate(self, method: str, request: Any, response: Any, expected: Iterable[str] = ()) -> Any:
         """Call a method of our own service until it answers; return None if it was refused as expected."""

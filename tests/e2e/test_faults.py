@@ -3,7 +3,7 @@
 import pytest
 
 from faults import __main__ as suite
-from faults import deliveries, launches, removals, schedules, single_flight
+from faults import deliveries, launches, projects, removals, schedules, single_flight
 
 
 @pytest.mark.timeout(900)
@@ -64,5 +64,12 @@ def test_a_backfill_and_triggers_launch_everything_once_whatever_dies(capsys: py
 @pytest.mark.timeout(900)
 def test_nothing_is_half_removed_and_what_must_stay_stays_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
     clean = removals.run(runs=15, seed=7, kill_every=4.0)
+
+    assert clean, capsys.readouterr().out
+
+
+@pytest.mark.timeout(900)
+def test_a_project_is_deleted_with_everything_whatever_dies(capsys: pytest.CaptureFixture[str]) -> None:
+    clean = projects.run(runs=4, seed=9, kill_every=12.0)
 
     assert clean, capsys.readouterr().out
