@@ -10,12 +10,14 @@ from flyteidl.admin import signal_pb2
 from flyteidl.core import identifier_pb2, literals_pb2, types_pb2
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
 from flytetemporal.admin.base import execution_rows, list_requests, list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import SignalRow
-from flytetemporal.idl import identifiers, interfaces, types
+from flytetemporal.admin.executions import launch_references
+from flytetemporal.idl import identifiers, interfaces, locations, types
 
 Key = tuple[str, str, str, str]
 # The call that sets a signal delivers it, too; only after this time does the sweeper take over.
@@ -55,7 +57,10 @@ async def list_signals(deps: Dependencies, request: signal_pb2.SignalListRequest
 
 
 async def set_value(deps: Dependencies, request: signal_pb2.SignalSetRequest) -> signal_pb2.SignalSetResponse:
-    """Set the value of an existing signal; a later value overwrites it."""
+    """Set the value of an existing signal; a later value overwrites it.
+
+    Executions in whose files parts of the value are stored are kept as long as this one.
+    """
     key = _key(request.id, given=request.HasField("id"))
     if not request.HasField("value"):
         raise validation.missing("value")
@@ -75,11 +80,21 @@ async def set_value(deps: Dependencies, request: signal_pb2.SignalSetRequest) ->
                 f"requested signal value [{types.text(found)}] is not castable to existing signal type "
                 f"[{types.text(wanted)}]"
             )
+        await _refer(deps, session, request)
         # Committed before delivery: the workflow reads the value from the row, and the sweeper repeats a lost
         # delivery.
         row.value, row.undelivered = request.value.SerializeToString(), True
     await deliver(deps, request.id.execution_id, request.id.signal_id)
     return signal_pb2.SignalSetResponse()
+
+
+async def _refer(deps: Dependencies, session: AsyncSession, request: signal_pb2.SignalSetRequest) -> None:
+    """Record which executions a value is stored with, in the transaction that sets it."""
+    execution_id = request.id.execution_id
+    value = literals_pb2.LiteralMap(literals={"value": request.value})
+    own = identifiers.execution_key(execution_id)
+    needed = launch_references.sources(value, locations.metadata_dir(deps.blobs.root, execution_id)) - {own}
+    await launch_references.refer(session, own, sorted(needed))
 
 
 async def deliver(deps: Dependencies, execution_id: identifier_pb2.WorkflowExecutionIdentifier, signal_id: str) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import signals
+from flytetemporal.idl import identifiers, locations
 from tests.fixtures.engine import RecordingEngine
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, STR, integer
 
@@ -58,6 +59,24 @@ async def test_a_signal_that_was_not_reached_or_of_another_type_is_refused(deps:
         await set_value(deps, TEXT)
     with pytest.raises(errors.InvalidRequest):
         await set_value(deps, literals_pb2.Literal())
+
+
+async def test_a_value_in_files_of_another_execution_keeps_that_one(deps: Dependencies) -> None:
+    await reach(deps)
+    folders = [
+        locations.metadata_dir(deps.blobs.root, identifiers.execution_identifier((PROJECT, DOMAIN, name)))
+        for name in ("e1", "e2")
+    ]
+
+    for folder in folders:
+        stored = literals_pb2.LiteralOffloadedMetadata(
+            uri=f"{folder}/n0/data/0/o0_offloaded_metadata.pb", size_bytes=1, inferred_type=INT
+        )
+        await set_value(deps, literals_pb2.Literal(offloaded_metadata=stored))
+
+    async with deps.sessions() as session:
+        found = (await session.execute(text("select source_name, execution_name from value_references"))).all()
+    assert found == [("e2", "e1")], "its own files need no reference"
 
 
 async def test_the_signals_of_an_execution_are_listed_in_pages(deps: Dependencies) -> None:
