@@ -65,7 +65,7 @@ async def _refuse_occupied(session: AsyncSession, key: ExecutionKey) -> None:
     if finished:
         raise errors.FailedPrecondition(
             f"execution {name} was deleted, but others can use files of it, which a new execution of this name would "
-            "overwrite: choose another name"
+            "overwrite: choose another name; schedules, backfills and triggers have no other and do not launch it"
         )
 
 

@@ -2,7 +2,7 @@
 
 from flyteidl.admin import launch_plan_pb2
 from flyteidl.core import identifier_pb2
-from sqlalchemy import ColumnElement, Row, Select, delete, func, select
+from sqlalchemy import ColumnElement, Row, Select, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from flytetemporal import errors
@@ -18,6 +18,7 @@ from flytetemporal.admin.base.models import (
     is_open,
 )
 from flytetemporal.admin.outbox.backfill_models import BackfillRow
+from flytetemporal.admin.outbox.trigger_models import TriggerObjectRow, TriggerRow
 from flytetemporal.admin.registry import entity_rows
 from flytetemporal.admin.retention.models import RemovalRow
 from flytetemporal.contracts.v1 import retention_pb2
@@ -54,9 +55,24 @@ async def delete_version(
             raise entity_rows.missing(identifier.resource_type, identifier)
         await _refuse_used(session, identifier, found)
         await session.delete(found)
+        if isinstance(found, LaunchPlanRow):
+            await session.flush()
+            await _forget_triggers(session, found)
         await session.execute(delete(DescriptionEntityRow).where(*_description(identifier)))
         session.add(_record(identifier, request.deleted_by))
     return retention_pb2.DeleteVersionResponse()
+
+
+async def _forget_triggers(session: AsyncSession, plan: LaunchPlanRow) -> None:
+    """Remove the triggers of a launch plan whose last version is gone, with what they have seen."""
+    row, trigger, seen = LaunchPlanRow, TriggerRow, TriggerObjectRow
+    name = (plan.project, plan.domain, plan.name)
+    if await session.scalar(select(row.id).where(tuple_(row.project, row.domain, row.name) == name).limit(1)):
+        return
+    # A version that is registered and activated at the same time has made them its own.
+    mine = (tuple_(trigger.project, trigger.domain, trigger.launch_plan) == name) & ~trigger.is_active
+    numbers = (await session.scalars(delete(trigger).where(mine).returning(trigger.id))).all()
+    await session.execute(delete(seen).where(seen.trigger_id.in_(numbers)))
 
 
 async def _refuse_launched(deps: Dependencies, identifier: identifier_pb2.Identifier) -> None:

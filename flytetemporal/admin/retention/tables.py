@@ -77,7 +77,7 @@ TABLES: Mapping[str, Fates] = {
     # What launches executions.
     "backfills": Fates(version=Fate.REFUSED, because="those that are over are records"),
     "backfill_runs": Fates(Fate.REFUSED, because="those that are counted have the result of their execution"),
-    "triggers": Fates(version=Fate.KEPT, because="they belong to names, and are active only if a version is"),
+    "triggers": Fates(version=Fate.KEPT, because="they belong to names, and go with the last version"),
     "trigger_objects": Fates(version=Fate.KEPT, because="the next version must not launch again for what was seen"),
     "trigger_events": Fates(Fate.REFUSED, Fate.KEPT, "without an active version they are skipped; old ones expire"),
     # The catalog.

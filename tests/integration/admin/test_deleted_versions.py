@@ -10,6 +10,7 @@ from flytetemporal import errors
 from flytetemporal.admin.backfills import advancing, changing, starting
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.executions import workflow_executions
+from flytetemporal.admin.outbox.trigger_models import TriggerObjectRow, TriggerRow
 from flytetemporal.admin.registry import deleting, launch_plans, tasks, workflows
 from flytetemporal.admin.retention import deleting as removals
 from flytetemporal.admin.settings import projects
@@ -136,3 +137,30 @@ async def test_only_versions_are_deleted(deps: Dependencies) -> None:
     ):
         with pytest.raises(errors.InvalidRequest):
             await deleting.delete_version(deps, request)
+
+
+async def test_the_triggers_of_a_launch_plan_go_with_its_last_version(deps: Dependencies) -> None:
+    await launch_plans.create(deps, plan(version="v2", fixed={"a": integer(1)}))
+    now = datetime.now(UTC)
+    async with deps.sessions.begin() as session:
+        for name in ("w", "other"):
+            row = TriggerRow(project=PROJECT, domain=DOMAIN, launch_plan=name, name="t", version="v1", kind="prefix")
+            row.source_project = row.source_domain = row.source_name = ""
+            row.declaration, row.is_active, row.active_since = "{}", False, now
+            session.add(row)
+            await session.flush()
+            session.add(TriggerObjectRow(trigger_id=row.id, name="o", version="1", seen_in=1))
+
+    async def left() -> list[str]:
+        query = text("select launch_plan from triggers join trigger_objects on trigger_id = triggers.id order by 1")
+        async with deps.sessions() as session:
+            objects = await session.scalar(text("select count(*) from trigger_objects"))
+            names = list((await session.scalars(query)).all())
+        assert objects == len(names)
+        return names
+
+    await delete(deps, "LAUNCH_PLAN")
+    assert await left() == ["other", "w"], "the next version must not launch again for what was seen"
+    last = retention_pb2.DeleteVersionRequest(id=identifier("LAUNCH_PLAN", "w", "v2"), deleted_by="ann")
+    await deleting.delete_version(deps, last)
+    assert await left() == ["other"]
