@@ -45,6 +45,8 @@ class PodSettings(Part):
     of the worker; container_images names those for its container engine."""
     keep_finished: timedelta = timedelta(0)
     """How long pods are kept after their end; 0: they are deleted as soon as their result is recorded."""
+    keep_logs: bool = True
+    """Whether the output of a pod is stored at its end, and linked as "Task Logs" like that of a process."""
     orphan_grace: timedelta = timedelta(minutes=5)
     """How long after the last sign of life of its worker a pod is deleted that no other worker has taken over."""
     lease_duration: timedelta = timedelta(seconds=40)

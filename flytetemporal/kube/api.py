@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ WATCH_SECONDS = 240
 SILENCE_SECONDS = 90.0
 """A watch without any event for so long is broken: the server sends bookmarks once a minute."""
 CALLS_AT_ONCE = 50
+_CHUNK = 256 * 1024
 _METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -103,6 +105,19 @@ class KubeApi:
         """Delete an object; ``body`` are its DeleteOptions."""
         return await self._call("DELETE", path, body=body)
 
+    async def download(self, path: str, query: Mapping[str, str], file: Path) -> None:
+        """Write the answer to a file; the caller limits how long it takes."""
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_SECONDS, sock_read=ANSWER_SECONDS)
+        with _reached(self.host):
+            response = await self._send("GET", path, query=query, limit=limit, accept="*/*")
+            try:
+                await _check(response)
+                with file.open("wb") as output:
+                    async for chunk in response.content.iter_chunked(_CHUNK):
+                        await asyncio.to_thread(output.write, chunk)
+            finally:
+                response.close()
+
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Yield the events of a collection until the server ends the watch.
 
@@ -164,12 +179,13 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         headers: Mapping[str, str] | None = None,
+        accept: str = "application/json",
     ) -> aiohttp.ClientResponse:
         request = await self._client.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", **(headers or {})},
+            header_params={"Accept": accept, **(headers or {})},
             body=body,
             auth_settings=["BearerToken"],
         )

@@ -37,8 +37,11 @@ class TaskLogs:
 
     async def keep(self, context: TaskContext, path: Path) -> None:
         """Store the log of an attempt that has ended, unless the attempt has written it there."""
-        if self.local_path(context) is not None:
-            return
+        if self.local_path(context) is None:
+            await self.store(context, path)
+
+    async def store(self, context: TaskContext, path: Path) -> None:
+        """Store the log of an attempt, wherever it was written."""
         uri = self._uri(context)
         try:
             # The task can have replaced its log, by a FIFO for example.

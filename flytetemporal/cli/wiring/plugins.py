@@ -33,4 +33,4 @@ def registry(
     from flytetemporal.plugins.pods.plugin import PodPlugin
 
     settings = pods or PodSettings()
-    return Registry(by_type, containers, PodRule(PodPlugin(worker, settings, storage), settings.process_images))
+    return Registry(by_type, containers, PodRule(PodPlugin(worker, settings, storage, blobs), settings.process_images))

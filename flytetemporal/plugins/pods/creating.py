@@ -13,8 +13,9 @@ from flytetemporal.plugins.pods.removing import PodRemover
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, TaskPhase, failed
 
 SUBMITTED = PhaseInfo(TaskPhase.QUEUED, reason="task submitted to K8s")
-NAMESPACE_SECONDS = 60.0
-"""How long a namespace that does not exist is waited for: it may be about to be made."""
+PASSING_SECONDS = 60.0
+"""How long a namespace that does not exist is waited for, or a right that is missing. Both may be about to be made, and
+an API server that starts does not know all roles at once."""
 LONGEST_PAUSE_SECONDS = 10.0
 
 
@@ -34,7 +35,7 @@ class Creation:
 
     async def phases(self) -> AsyncGenerator[PhaseInfo, None]:
         """Yield the phases until the pod is there, or until the last phase of an attempt that cannot have one."""
-        missing_since: float | None = None
+        since: float | None = None
         while self.pod is None:
             if self._queue.blocks(self._demand):
                 text = "Exceeded resourcequota: waits for other pods of its namespace"
@@ -45,18 +46,18 @@ class Creation:
                     self._queue.accepted()
                     break
                 now = asyncio.get_running_loop().time()
-                missing_since = (missing_since or now) if refusal.is_missing else None
-                if missing_since is not None and now - missing_since >= NAMESPACE_SECONDS:
-                    yield refusals.no_namespace(refusal)
-                    return
-                yield refusal.info
-                if refusal.info.is_terminal:
-                    return
+                since = (since or now) if refusal.may_pass else None
+                if since is not None and now - since < PASSING_SECONDS:
+                    yield refusal.meanwhile
+                else:
+                    yield refusal.info
+                    if refusal.info.is_terminal:
+                        return
                 await asyncio.sleep(self._pause(refusal))
         yield SUBMITTED
 
     def _pause(self, refusal: Refusal) -> float:
-        if refusal.info.phase == TaskPhase.WAITING_FOR_RESOURCES and not refusal.is_missing:
+        if refusal.info.phase == TaskPhase.WAITING_FOR_RESOURCES:
             return self._queue.refused(refusal.ceilings)
         self._tries += 1
         return float(min(2 ** min(self._tries - 1, 30), LONGEST_PAUSE_SECONDS))

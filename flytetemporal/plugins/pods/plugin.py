@@ -27,16 +27,20 @@ from flytetemporal.plugins.pod_targets import Json
 from flytetemporal.plugins.pods import leases, log_links, metadata, naming, secrets, status
 from flytetemporal.plugins.pods.building import PodBuilder
 from flytetemporal.plugins.pods.creating import Creation
+from flytetemporal.plugins.pods.kept_logs import KeptLogs
 from flytetemporal.plugins.pods.leases import Leases, OrphanCollector
 from flytetemporal.plugins.pods.metadata import Owner
 from flytetemporal.plugins.pods.pod_templates import PodTemplates
 from flytetemporal.plugins.pods.quotas import QuotaQueue
 from flytetemporal.plugins.pods.removing import PodRemover
 from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
-from flytetemporal.plugins.transient import retry_transient
+from flytetemporal.plugins.task_logs import TaskLogs
+from flytetemporal.plugins.transient import DENIED_SECONDS, retry_transient
+from flytetemporal.storage.blobs import BlobStore
 
 log = structlog.get_logger()
 
+_LOG_SECONDS, _LOG_OF_ABORTED_SECONDS = 60.0, 5.0
 _PATIENT_SECONDS = 10.0  # An interruption of the watch that is shorter is shown to nobody.
 
 
@@ -59,10 +63,13 @@ class PodPlugin(Plugin):
         worker: WorkerSettings,
         pods: PodSettings,
         storage: StorageSettings,
+        blobs: BlobStore,
         own_environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._settings = pods
         self._grace = worker.grace.total_seconds()
+        self._logs = TaskLogs(blobs, worker.admin_url)
+        self._max_log_bytes = worker.max_log_bytes
         self._home = pods.home_namespace or own_environment.get("POD_NAMESPACE", "") or "default"
         self._builder = PodBuilder(pods, own_environment, _staging_variables(storage))
         self._lease_name = leases.own_name()
@@ -89,6 +96,7 @@ class PodPlugin(Plugin):
             collector,
             PodTemplates(api, self._home, self._settings.default_pod_template_name),
             PodRemover(api, self._watch_of, self._grace),
+            KeptLogs(api, self._logs, self._max_log_bytes),
         )
         self._background.repeat(held.renew, held.renewal_seconds)
         self._background.repeat(self._collect, collector.seconds)
@@ -163,6 +171,7 @@ class PodPlugin(Plugin):
         attempt = self._attempts.pop(context.key, None)
         found = attempt.pod if attempt is not None and attempt.pod is not None else await self._find(context)
         if found is not None:
+            await self._keep_log(context, found, _LOG_OF_ABORTED_SECONDS)
             await retry_transient(functools.partial(self._open.remover.remove, found), "pod")
 
     async def finalize(self, context: TaskContext) -> None:
@@ -170,6 +179,7 @@ class PodPlugin(Plugin):
         attempt = self._attempts.pop(context.key, None)
         if attempt is None or attempt.pod is None:
             return
+        await self._keep_log(context, attempt.pod, _LOG_SECONDS)
         if not status.has_ended(attempt.pod):
             await retry_transient(functools.partial(self._open.remover.remove, attempt.pod), "pod")
             return
@@ -181,6 +191,10 @@ class PodPlugin(Plugin):
                 await self._open.remover.remove(attempt.pod)
         except (Unavailable, KubeProblem) as e:
             log.warning("pod_left", pod=attempt.pod["metadata"]["name"], problem=str(e))
+
+    async def _keep_log(self, context: TaskContext, pod: Json, seconds: float) -> None:
+        if self._settings.keep_logs and (pod.get("status") or {}).get("containerStatuses"):
+            await self._open.logs.keep(context, pod, seconds)
 
     async def _follow(
         self, context: TaskContext, attempt: _Attempt, pod: Json, watch: SharedWatch
@@ -196,11 +210,11 @@ class PodPlugin(Plugin):
                 while True:
                     state = attempt.pod = watched.state or pod
                     interrupted_at = (interrupted_at or clock()) if watch.problem else None
-                    patient = interrupted_at is None or clock() - interrupted_at < _PATIENT_SECONDS
+                    interrupted = 0.0 if interrupted_at is None else clock() - interrupted_at
                     info, recheck = self._read(context, state, is_gone=watched.state is None or watched.is_gone)
-                    if watch.denied and not info.is_terminal:
+                    if watch.denied and interrupted >= DENIED_SECONDS and not info.is_terminal:
                         info = failed("RuntimeFailure", watch.problem, ErrorKind.USER, recoverable=True)
-                    elif not patient and not info.is_terminal:
+                    elif interrupted >= _PATIENT_SECONDS and not info.is_terminal:
                         info = PhaseInfo(info.phase, reason=watch.problem, logs=info.logs)
                     if info.is_terminal or _seen(info) != shown:
                         yield info
@@ -213,13 +227,16 @@ class PodPlugin(Plugin):
 
     def _read(self, context: TaskContext, pod: Json, *, is_gone: bool) -> tuple[PhaseInfo, float | None]:
         """Return the phase of a pod, and after how many seconds to look again."""
-        if is_gone:
-            return status.deleted(pod), None
         now = datetime.now(UTC)
         reading = status.read(pod, self._settings, now)
         info = reading.info
+        # Another worker that has seen the end, too, may have removed the pod already.
+        if is_gone and not info.is_terminal:
+            return status.deleted(pod), None
         pending = info.phase != TaskPhase.RUNNING
         links = () if info.is_terminal else log_links.links(context, pod, self._settings, now, pending=pending)
+        if self._settings.keep_logs and not pending:
+            links = (self._logs.link(context), *links)
         return PhaseInfo(info.phase, info.reason, links, info.error, info.recoverable), reading.recheck
 
     async def _find(self, context: TaskContext) -> Json | None:
@@ -284,6 +301,7 @@ class _Cluster:
     collector: OrphanCollector
     templates: PodTemplates
     remover: PodRemover
+    logs: KeptLogs
 
 
 def _namespace(context: TaskContext) -> str:

@@ -32,8 +32,14 @@ class Refusal:
     """The last phase, or the one that clients see until the next try."""
     ceilings: Mapping[str, Decimal]
     """By kind of resource: pods with such a limit or a larger one are refused by a quota at this moment."""
-    is_missing: bool = False
-    """The namespace does not exist."""
+    may_pass: bool = False
+    """Whether another try within a minute may succeed, although ``info`` is a last phase."""
+
+    @property
+    def meanwhile(self) -> PhaseInfo:
+        """The phase that clients see until that minute is over."""
+        text = self.info.error.message if self.info.error is not None else self.info.reason
+        return PhaseInfo(TaskPhase.QUEUED, reason=f"the pod cannot be created now: {text}")
 
 
 def of(problem: KubeProblem, namespace: str) -> Refusal:
@@ -45,16 +51,11 @@ def of(problem: KubeProblem, namespace: str) -> Refusal:
         return _waiting(f"the API server is overloaded: {message}")
     if problem.status in _LAST:
         code, recoverable = _LAST[problem.status]
-        return _last(code, message, recoverable=recoverable)
+        return _last(code, message, recoverable=recoverable, may_pass=problem.status == 403)
     if problem.status == 404:
         text = f"namespace [{namespace}] does not exist: {message}"
-        return Refusal(PhaseInfo(TaskPhase.WAITING_FOR_RESOURCES, reason=text), {}, is_missing=True)
+        return Refusal(failed("NamespaceNotFound", text, ErrorKind.SYSTEM, recoverable=True), {}, may_pass=True)
     return Refusal(PhaseInfo(TaskPhase.QUEUED, reason=f"the pod cannot be created now: {message}"), {})
-
-
-def no_namespace(refusal: Refusal) -> PhaseInfo:
-    """Return the last phase of an attempt whose namespace has not appeared."""
-    return failed("NamespaceNotFound", refusal.info.reason, ErrorKind.SYSTEM, recoverable=True)
 
 
 def demand(pod: Json) -> dict[str, Decimal]:
@@ -86,8 +87,8 @@ def _waiting(reason: str, ceilings: Mapping[str, Decimal] | None = None) -> Refu
     return Refusal(PhaseInfo(TaskPhase.WAITING_FOR_RESOURCES, reason=reason), ceilings or {})
 
 
-def _last(code: str, message: str, *, recoverable: bool) -> Refusal:
-    return Refusal(failed(code, message, ErrorKind.USER, recoverable=recoverable), {})
+def _last(code: str, message: str, *, recoverable: bool, may_pass: bool = False) -> Refusal:
+    return Refusal(failed(code, message, ErrorKind.USER, recoverable=recoverable), {}, may_pass=may_pass)
 
 
 def _amounts(text: str) -> dict[str, Decimal]:

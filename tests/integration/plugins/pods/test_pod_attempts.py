@@ -95,7 +95,8 @@ async def test_an_attempt_is_a_pod_that_is_gone_after_its_success(cluster: Clust
     assert pod["spec"]["containers"][0]["args"][0] == "run"
     phases = bench.sink.phases(attempt)
     assert (phases[0], phases[-2:]) == ("QUEUED", ["RUNNING", "SUCCEEDED"])
-    (link,) = bench.sink.task_events(attempt)[-1].logs
+    kept, link = bench.sink.task_events(attempt)[-1].logs
+    assert kept.name == "Task Logs"
     name = attempt.generated_name
     assert (link.name, link.uri) == ("Kubernetes Logs (User)", f"https://logs/{cluster.node.namespace}/{name}/{name}")
     await cluster.node.empty()
@@ -330,7 +331,7 @@ async def test_a_pod_that_kubernetes_finds_malformed_is_refused_with_its_words(c
 
 
 async def test_a_namespace_that_does_not_exist_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creating, "NAMESPACE_SECONDS", 0.5)
+    monkeypatch.setattr(creating, "PASSING_SECONDS", 0.5)
     bench = cluster.worker()
     async with bench.registry.opened():
         attempt = await bench.attempt(cluster.task())
@@ -341,7 +342,10 @@ async def test_a_namespace_that_does_not_exist_is_named(cluster: Cluster, monkey
     assert "[nowhere]" in result.failure.error.message
 
 
-async def test_an_account_that_may_not_create_pods_is_told_so(cluster: Cluster) -> None:
+async def test_an_account_that_may_not_create_pods_is_told_so(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creating, "PASSING_SECONDS", 0.5)
     bench = cluster.worker("guest", check_secrets=False)
     async with bench.registry.opened():
         result = await bounded(bench.run(await cluster.attempt(bench)))

@@ -21,6 +21,7 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: {}, used: {}, limi
         (422, "invalid", ("BadTaskFormat", "USER", False)),
         (413, "large", ("EntityTooLarge", "USER", False)),
         (403, "cannot create resource", ("RuntimeFailure", "USER", True)),
+        (404, 'namespaces "ns" not found', ("NamespaceNotFound", "SYSTEM", True)),
         (
             403,
             QUOTA.format("limits.cpu=4", "limits.cpu=0", "limits.cpu=3"),
@@ -51,7 +52,6 @@ def test_a_refusal_for_good_fails_the_attempt(status: int, message: str, expecte
         (403, "etcdserver: request timed out", "WAITING_FOR_RESOURCES"),
         (429, "too many requests", "WAITING_FOR_RESOURCES"),
         (504, "timeout", "WAITING_FOR_RESOURCES"),
-        (404, 'namespaces "ns" not found', "WAITING_FOR_RESOURCES"),
         (500, "internal", "QUEUED"),
         (401, "unauthorized", "QUEUED"),
     ],
@@ -61,7 +61,16 @@ def test_a_refusal_that_can_pass_is_shown_and_tried_again(status: int, message: 
 
     assert TaskPhase.Phase.Name(refusal.info.phase) == phase
     assert message in refusal.info.reason
-    assert refusal.is_missing is (status == 404)
+    assert not refusal.may_pass
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, True), (404, True), (422, False), (413, False)])
+def test_a_missing_namespace_or_right_may_be_made_within_a_minute(status: int, expected: bool) -> None:
+    refusal = refusals.of(KubeProblem(status, "", "why"), "ns")
+
+    assert refusal.may_pass is expected
+    assert (refusal.meanwhile.phase, refusal.meanwhile.is_terminal) == (TaskPhase.QUEUED, False)
+    assert "why" in refusal.meanwhile.reason
 
 
 def test_a_quota_tells_which_pods_it_refuses() -> None:
