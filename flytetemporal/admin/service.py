@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 
+from flytetemporal.admin import identity
 from flytetemporal.admin.access import audit, bindings, keys
 from flytetemporal.admin.artifacts import listing
 from flytetemporal.admin.backfills import changing, starting
@@ -101,6 +102,8 @@ SIGNALS: Mapping[str, Function[Dependencies]] = {
     "ListSignals": signals.list_signals,
     "SetSignal": signals.set_value,
 }
+
+IDENTITY: Mapping[str, Function[None]] = {"UserInfo": identity.user_info}
 
 DATA_PROXY: Mapping[str, Function[DataProxy]] = {
     "CreateUploadLocation": DataProxy.create_upload_location,

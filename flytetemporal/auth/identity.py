@@ -1,9 +1,9 @@
 """Who calls: the identity that a credential proves."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -61,6 +61,8 @@ class Identity:
     email: str = ""
     name: str = ""
     restriction: Restriction | None = None
+    profile: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What else is known about a user: ``preferred_username``, ``given_name``, ``family_name``, ``picture``."""
 
 
 _current: ContextVar[Identity | None] = ContextVar("identity", default=None)

@@ -106,8 +106,8 @@ def test_every_rpc_of_every_served_service_has_a_handler() -> None:
     }
     unserved = {method.service for method in methods if "_unimplemented" in getattr(method.handler, "__qualname__", "")}
     assert {method.path for method in methods} == declared
-    # These answer that there is no authentication.
-    assert unserved == {"flyteidl.service.AuthMetadataService", "flyteidl.service.IdentityService"}
+    # It answers that there is no authentication.
+    assert unserved == {"flyteidl.service.AuthMetadataService"}
 
 
 def is_row(table: type) -> bool:

@@ -14,6 +14,7 @@ MAX_LENGTH = 255
 MAX_GROUPS = 1000
 # Flyte reads the first one only; the others are those of Keycloak and Google, Okta, and older tokens of Entra.
 _CLIENT = ("client_id", "azp", "cid", "appid")
+_PROFILE = ("preferred_username", "given_name", "family_name", "picture")
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -40,6 +41,7 @@ def identity(claims: Claims, groups_claim: str, credential: Credential, token: s
         # Roles can be bound to it, so nobody may have chosen it freely.
         email=_text(claims.get("email")) if claims.get("email_verified") in (True, "true") else "",
         name=_text(claims.get("name")),
+        profile={name: text for name in _PROFILE if (text := _text(claims.get(name)))},
     )
 
 

@@ -22,7 +22,7 @@ from flytetemporal.errors import Unavailable
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 MIN_RSA_BITS = 2048
-_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint")
 _REQUIRED = _ENDPOINTS[:3]
 # More keys than this would not be read one by one.
 _MAX_KEYS = 100
@@ -33,12 +33,14 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The endpoints of an issuer; ``userinfo_endpoint`` is empty if it has none."""
+    """The endpoints of an issuer, empty for those it lacks; ``has_post``: it takes secrets of clients in bodies."""
 
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str
+    revocation_endpoint: str
+    has_post: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ def _metadata(description: Document, issuer: str) -> Metadata:
         if url and not is_protected(url):
             raise Unavailable(f"its {name} is not https")
         found[name] = url
-    return Metadata(**found)
+    methods = description.get("token_endpoint_auth_methods_supported")
+    return Metadata(**found, has_post=isinstance(methods, list) and "client_secret_post" in methods)
 
 
 def _keys(document: Document) -> dict[str, Key]:

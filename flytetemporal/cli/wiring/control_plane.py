@@ -29,7 +29,7 @@ from flytetemporal.catalog import service as catalog_service
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
-from flytetemporal.cli.wiring.sign_in import guards, own_server
+from flytetemporal.cli.wiring.sign_in import guards, oidc, own_server
 from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
@@ -110,7 +110,7 @@ def methods(deps: Dependencies, links: Signer, entries: Catalog, sign_in: OwnSig
         *bind(_service(admin_pb2, "AdminService"), service.ADMIN, deps),
         *bind(_service(signal_pb2, "SignalService"), service.SIGNALS, deps),
         *bind(_service(dataproxy_pb2, "DataProxyService"), service.DATA_PROXY, DataProxy(deps, links)),
-        *refuse(_service(identity_pb2, "IdentityService"), identity.NO_AUTHENTICATION),
+        *bind(_service(identity_pb2, "IdentityService"), service.IDENTITY, None),
         *(
             sign_in.methods()
             if sign_in and sign_in.server
@@ -140,12 +140,14 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
 def routes(deps: Dependencies, settings: Settings, links: Signer, sign_in: OwnSignIn | None = None) -> Sequence[Route]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
+    openid = oidc.build(settings.auth.oidc, settings.admin.public_url)
     return [
         *transfers,
         *console_links.routes(settings.temporal),
         *_codec_endpoint(settings),
         *webhooks.routes(deps),
-        *(sign_in.routes() if sign_in else []),
+        *(sign_in.routes(openid.browsers if openid else None) if sign_in else []),
+        *(openid.routes() if openid else []),
     ]
 
 

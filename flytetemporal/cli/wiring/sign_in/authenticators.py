@@ -17,4 +17,5 @@ def authenticators(
     found: list[Authenticator] = []
     if settings.api_keys.enabled:
         found.append(ApiKeyAuthenticator(keys))  # First: it refuses keys in URLs.
-    return [*found, *(own.authenticators() if own else []), *oidc.authenticators(settings.oidc, public_url)]
+    openid = oidc.build(settings.oidc, public_url)
+    return [*found, *(own.authenticators() if own else []), *(openid.authenticators() if openid else ())]

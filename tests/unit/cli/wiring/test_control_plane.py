@@ -25,7 +25,4 @@ def test_a_function_takes_and_returns_the_messages_of_its_method(method: Method)
 
 
 def test_only_authentication_is_not_served() -> None:
-    assert {method.service for method in METHODS if method not in SERVED} == {
-        "flyteidl.service.AuthMetadataService",
-        "flyteidl.service.IdentityService",
-    }
+    assert {method.service for method in METHODS if method not in SERVED} == {"flyteidl.service.AuthMetadataService"}
