@@ -6,6 +6,7 @@ has the columns that lists and launches need.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from flytetemporal.admin.base import concurrent, list_schemas, stored_messages, 
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, TaskRow, WorkflowRow
 from flytetemporal.admin.registry import descriptions, entity_lists, entity_rows, launch_plans, registration
+from flytetemporal.auth import access
+from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.compiler import compact, constants, requirements
 from flytetemporal.compiler import workflow as workflow_compiler
 from flytetemporal.contracts import content, limits
@@ -120,6 +123,7 @@ async def _compile(
 ) -> compiler_pb2.CompiledWorkflowClosure:
     subworkflows = list(request.spec.sub_workflows)
     task_ids, plan_ids = requirements.requirements(template, subworkflows)
+    _check_access(task_ids, plan_ids)
     try:
         async with deps.sessions() as session:
             task_rows = await entity_rows.load(session, TaskRow, identifier_pb2.TASK, task_ids)
@@ -131,6 +135,19 @@ async def _compile(
     except (errors.NotFound, errors.CompileFailed) as e:
         text = f"failed to compile workflow for [{identifiers.text(request.id)}] with err: {e.message}"
         raise errors.CompileFailed(text) from e
+
+
+def _check_access(task_ids: Sequence[identifier_pb2.Identifier], plan_ids: Sequence[identifier_pb2.Identifier]) -> None:
+    """Check that the caller may use what a workflow refers to, which can be in other projects.
+
+    Here and not when it runs: workers launch what the launch plan nodes of an execution name.
+
+    Raises:
+        PermissionDenied: the caller may not read a task, or not launch a launch plan.
+    """
+    for permission, ids in ((Permission.READ, task_ids), (Permission.LAUNCH, plan_ids)):
+        for project, domain in sorted({(one.project, one.domain) for one in ids}):
+            access.require(permission, Scope(project, domain))
 
 
 def closure_uri(root: str, key: identifiers.EntityKey, digest: str) -> str:

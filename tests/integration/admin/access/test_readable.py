@@ -13,7 +13,7 @@ from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.dataproxy.links import DataProxy
 from flytetemporal.admin.executions import workflow_executions
 from flytetemporal.admin.notifications import operations
-from flytetemporal.admin.registry import tasks
+from flytetemporal.admin.registry import tasks, workflows
 from flytetemporal.admin.settings import attributes, projects
 from flytetemporal.auth import access
 from flytetemporal.auth import identity as identities
@@ -22,7 +22,7 @@ from flytetemporal.auth.identity import Identity, Kind
 from flytetemporal.auth.policies import Policies
 from flytetemporal.auth.roles import Binding, Role, Scope, Subject
 from flytetemporal.contracts.v1 import notifications_pb2
-from flytetemporal.errors import NotFound, PermissionDenied
+from flytetemporal.errors import CompileFailed, NotFound, PermissionDenied
 from flytetemporal.storage.signing import Signer
 from tests.fixtures import registrations
 
@@ -185,3 +185,23 @@ async def test_what_is_relaunched_from_a_foreign_project_needs_the_right_there(d
         await workflow_executions.relaunch(deps, again)
     with acting(Role.LAUNCHER, Scope("flytetester"), Scope(registrations.PROJECT)):
         assert (await workflow_executions.relaunch(deps, again)).id.name == "f2"
+
+
+@pytest.mark.parametrize("kind", ["task", "launch plan"])
+async def test_a_workflow_uses_only_what_its_author_may_use(deps: Dependencies, kind: str) -> None:
+    """Workers run what it refers to, with rights of their own."""
+    await projects.register_defaults(deps)
+    request = registrations.workflow()
+    (node,) = request.spec.template.nodes
+    if kind == "task":
+        node.task_node.reference_id.project = "flytetester"
+    else:
+        plan = registrations.identifier("LAUNCH_PLAN", "w")
+        plan.project = "flytetester"
+        node.workflow_node.launchplan_ref.CopyFrom(plan)
+
+    with acting(Role.DEVELOPER, OWN), pytest.raises(PermissionDenied, match="flytetester"):
+        await workflows.create(deps, request)
+    # With the right there it is compiled, and what it refers to does not exist.
+    with acting(Role.DEVELOPER, OWN, Scope("flytetester")), pytest.raises(CompileFailed):
+        await workflows.create(deps, request)
