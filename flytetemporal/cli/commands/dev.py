@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from flytetemporal.cli.dev import client_config, ports, postgres, state_folder, temporal_server
+from flytetemporal.cli.dev import client_config, local_users, ports, postgres, state_folder, temporal_server
 from flytetemporal.cli.dev.progress import Progress
 from flytetemporal.cli.dev.stack import Endpoints, Stack
 from flytetemporal.cli.dev.state_folder import Secrets, StateFolder
@@ -49,6 +49,7 @@ class Options:
     write_config: bool
     max_tasks: int
     memory_limits: bool
+    auth: bool
 
 
 @click.command()
@@ -86,6 +87,7 @@ class Options:
     help="Task processes that run at once; 0: two per CPU.",
 )
 @click.option("--memory-limits", is_flag=True, help="Limit the memory of task processes to what the task requests.")
+@click.option("--auth", is_flag=True, help="Let calls need sign-in, with users of three roles, who are printed.")
 @click.option("--reset", is_flag=True, help="Delete the state of earlier runs first.")
 @click.option(
     "--write-config/--no-write-config",
@@ -121,9 +123,11 @@ def run(options: Options) -> None:
             external_store=_external_store(options.store),
             max_tasks=options.max_tasks,
             memory_limits=options.memory_limits,
+            sign_in=options.auth,
         )
-        notes = [note] if (note := temporal_server.move_old_database(folder)) else []
-        wanted = client_config.settings(stack.endpoints.grpc_port, stack.endpoints.http_port)
+        notes = _sign_in_notes(stack)
+        notes += [note] if (note := temporal_server.move_old_database(folder)) else []
+        wanted = client_config.settings(stack.endpoints.grpc_port, stack.endpoints.http_port, sign_in=options.auth)
         client_config.write(folder.client_config, wanted)
         if options.write_config:
             notes.append(client_config.merge(client_config.default_path(), wanted))
@@ -135,6 +139,11 @@ def run(options: Options) -> None:
             asyncio.run(_supervise(stack, notes))
         finally:
             folder.state.unlink(missing_ok=True)
+
+
+def _sign_in_notes(stack: Stack) -> list[str]:
+    """Write the files of users if there is sign-in; return what the user reads about them."""
+    return local_users.notes(local_users.write(stack.folder)) if stack.sign_in else []
 
 
 def _refuse_tls(environment: Mapping[str, str]) -> None:

@@ -22,10 +22,11 @@ def default_path() -> Path:
     return Path.home() / ".flyte" / "config.yaml"
 
 
-def settings(grpc_port: int, http_port: int) -> dict[str, dict[str, Any]]:
+def settings(grpc_port: int, http_port: int, *, sign_in: bool = False) -> dict[str, dict[str, Any]]:
     """Return the keys that point a client at the stack."""
+    auth = {"authType": "Pkce"} if sign_in else {}
     return {
-        "admin": {"endpoint": f"{_LOCAL_ENDPOINT}{grpc_port}", "insecure": True},
+        "admin": {"endpoint": f"{_LOCAL_ENDPOINT}{grpc_port}", "insecure": True, **auth},
         "console": {"endpoint": f"http://localhost:{http_port}"},
     }
 

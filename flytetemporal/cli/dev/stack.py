@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from flytetemporal.cli.dev import ports, postgres, temporal_server
+from flytetemporal.cli.dev import local_users, ports, postgres, temporal_server
 from flytetemporal.cli.dev.child_process import ProcessSpec
 from flytetemporal.cli.dev.state_folder import Secrets, StateFolder
 
@@ -54,6 +54,8 @@ class Stack:
     """The root of the user's own object store; empty: a folder of the state folder."""
     max_tasks: int = 0
     memory_limits: bool = False
+    sign_in: bool = False
+    """Whether calls need sign-in, with the users of ``local_users``."""
 
     @property
     def store(self) -> str:
@@ -78,7 +80,7 @@ class Stack:
                 0, postgres.process_spec(self.folder, self.endpoints.postgres_port, self.secrets.postgres_password)
             )
         notify = {"NOTIFY_SOCKET": notify_address}
-        worker = self._python_process(("worker",), {**self._worker_environment(), **notify})
+        worker = self._python_process(("worker",), {**self._worker_environment(), **notify}, self._worker_secrets())
         admin = self._python_process(
             ("admin", "--migrate", "--control-worker"), {**self._admin_environment(), **notify}, self._admin_secrets()
         )
@@ -116,10 +118,18 @@ class Stack:
             "FLYTETEMPORAL_ADMIN__GRPC_PORT": str(self.endpoints.grpc_port),
             "FLYTETEMPORAL_ADMIN__HTTP_PORT": str(self.endpoints.http_port),
             "FLYTETEMPORAL_ADMIN__PUBLIC_URL": self.endpoints.http_url,
+            **(local_users.admin_environment(self.folder) if self.sign_in else {}),
         }
 
     def _admin_secrets(self) -> dict[str, Any]:
-        return {"database": {"url": self.database_url}, "storage": {"signing_key": self.secrets.signing_key}}
+        return {
+            "database": {"url": self.database_url},
+            "storage": {"signing_key": self.secrets.signing_key},
+            **(local_users.admin_secrets(self.secrets.worker_secret) if self.sign_in else {}),
+        }
+
+    def _worker_secrets(self) -> dict[str, Any]:
+        return {"worker": {"admin_client_secret": self.secrets.worker_secret}} if self.sign_in else {}
 
     def _worker_environment(self) -> dict[str, str]:
         # Task commands such as pyflyte-execute are next to this interpreter, whose environment need not be active.
@@ -132,6 +142,7 @@ class Stack:
             "FLYTETEMPORAL_WORKER__SECRETS_DIR": str(self.folder.task_secrets),
             "FLYTETEMPORAL_WORKER__MAX_TASKS": str(self.max_tasks),
             "FLYTETEMPORAL_WORKER__MEMORY_LIMITS": str(self.memory_limits).lower(),
+            **({"FLYTETEMPORAL_WORKER__ADMIN_CLIENT_ID": local_users.WORKER} if self.sign_in else {}),
             "PATH": path,
         }
 

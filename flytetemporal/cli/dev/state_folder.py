@@ -68,6 +68,16 @@ class StateFolder:
         return self.path / "state.json"
 
     @property
+    def users(self) -> Path:
+        """The users of a stack with sign-in, with hashes of their passwords."""
+        return self.path / "users"
+
+    @property
+    def roles(self) -> Path:
+        """The roles of these users."""
+        return self.path / "roles.yaml"
+
+    @property
     def old_secrets(self) -> Path:
         """The secrets of earlier releases, which tasks could read."""
         return self.path / "secrets.json"
@@ -80,15 +90,16 @@ class StateFolder:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of one run of a stack: the database's password and the key that signs links. Stored nowhere."""
+    """The secrets of one run of a stack: those of the database, of links and of the worker. Stored nowhere."""
 
     postgres_password: str
     signing_key: str
+    worker_secret: str = ""
 
     @classmethod
     def new(cls, postgres_password: str = "") -> "Secrets":
         """Generate secrets, unless the user wants to know the password."""
-        return cls(postgres_password or secrets.token_hex(16), secrets.token_hex(32))
+        return cls(postgres_password or secrets.token_hex(16), secrets.token_hex(32), secrets.token_hex(32))
 
 
 @contextlib.contextmanager
