@@ -25,7 +25,7 @@ def rows(heading: str) -> list[str]:
 
 @pytest.mark.parametrize("row", [row for heading in SECTIONS for row in rows(heading)])
 def test_a_row_names_a_test(row: str) -> None:
-    found = re.fullmatch(r"\|.*\| `([\w/.]+)::(\w+)` \|", row)
+    found = re.fullmatch(r"\|.*\| `([\w/.]+)::(?:\w+\.)?(\w+)` \|", row)
     assert found is not None
     assert f"def {found[2]}(" in (ROOT / found[1]).read_text()
 
