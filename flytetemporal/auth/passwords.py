@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cachetools import TTLCache
 from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-from flytetemporal.errors import InvalidRequest
+from flytetemporal.errors import InvalidRequest, QuotaExceeded
 
 # Argon2 for new hashes; bcrypt is what Flyte's charts contain. Each check takes tens of milliseconds, on purpose.
 _HASHES = PasswordHash((Argon2Hasher(), BcryptHasher()))
@@ -18,6 +19,10 @@ _HASHES = PasswordHash((Argon2Hasher(), BcryptHasher()))
 MAX_PASSWORD_CHARACTERS = 1024
 # Checks that run at once: each takes a CPU and 64 MB.
 _CONCURRENT_CHECKS = 2
+# Wrong passwords of one user that are answered within a minute, by one process.
+MAX_FAILURES = 10
+_FAILURE_SECONDS = 60.0
+_COUNTED_USERS = 10_000
 
 
 def hash_of(password: str) -> str:
@@ -37,6 +42,24 @@ def matches(password: str, expected: str) -> bool:
 
 # Checked for unknown users, so that the time of an answer does not tell which users exist.
 _NOBODY = hash_of("a password that no user has")
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Counts wrong passwords, so that guessing is slow."""
+
+    _failures: "TTLCache[str, int]" = field(
+        default_factory=lambda: TTLCache(_COUNTED_USERS, _FAILURE_SECONDS), init=False
+    )
+
+    def check(self, name: str) -> None:
+        """Raise ``QuotaExceeded`` if there were too many."""
+        if self._failures.get(name, 0) >= MAX_FAILURES:
+            raise QuotaExceeded("too many wrong passwords for this user; try again in a minute")
+
+    def failed(self, name: str) -> None:
+        """Count one."""
+        self._failures[name] = self._failures.get(name, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)

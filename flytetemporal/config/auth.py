@@ -13,7 +13,8 @@ class BasicSettings(Part):
     """Users with passwords, for test environments."""
 
     password_file: str = ""
-    """File with a line ``user:hash`` per user; empty: off."""
+    """File with a line ``name:hash:group,group`` per user, with hashes of ``flytetemporal hash-password``; the groups
+    can be left out. Empty: off. Passwords cross no network without TLS: admin does not start if they would."""
 
 
 class ApiKeySettings(Part):

@@ -1,44 +1,18 @@
 """Sign-in of local users at ``/login``, for installations without an identity provider."""
 
-from dataclasses import dataclass, field
-
-from cachetools import TTLCache
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from flytetemporal.auth import audit
 from flytetemporal.auth.identity import Kind
-from flytetemporal.auth.passwords import PasswordFile
+from flytetemporal.auth.passwords import Attempts, PasswordFile
 from flytetemporal.auth.server import pages
 from flytetemporal.auth.server.records import Person
 from flytetemporal.auth.server.routes import answering, form, single
 from flytetemporal.auth.server.sessions import Sessions
-from flytetemporal.errors import QuotaExceeded
 
-# Wrong passwords of one user that are answered within a minute, by one process.
-MAX_FAILURES = 10
-_FAILURE_SECONDS = 60.0
-_COUNTED_USERS = 10_000
 MAX_NAME_CHARACTERS = 255
-
-
-@dataclass(slots=True)
-class Attempts:
-    """Counts wrong passwords, so that guessing is slow."""
-
-    _failures: "TTLCache[str, int]" = field(
-        default_factory=lambda: TTLCache(_COUNTED_USERS, _FAILURE_SECONDS), init=False
-    )
-
-    def check(self, name: str) -> None:
-        """Raise ``QuotaExceeded`` if there were too many."""
-        if self._failures.get(name, 0) >= MAX_FAILURES:
-            raise QuotaExceeded("too many wrong passwords for this user; try again in a minute")
-
-    def failed(self, name: str) -> None:
-        """Count one."""
-        self._failures[name] = self._failures.get(name, 0) + 1
 
 
 def routes(users: PasswordFile, sessions: Sessions) -> list[Route]:

@@ -16,7 +16,7 @@ from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import configuration, control_plane, control_workers, outbox_metrics, upkeep_loops
-from flytetemporal.cli.wiring.sign_in import freshness, guards, own_server
+from flytetemporal.cli.wiring.sign_in import checks, freshness, guards, oidc, own_server
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -56,11 +56,13 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool, contr
 
 def _servers(deps: Dependencies, settings: Settings, log: StoredAudit) -> tuple[grpc.aio.Server, Starlette]:
     links = control_plane.signer(deps)
+    checks.check(settings.auth, settings.admin)
     own = own_server.build(settings, deps.sessions)
+    openid = oidc.build(settings.auth.oidc, settings.admin.public_url)
     methods = control_plane.methods(deps, links, control_plane.catalog_of(deps, settings.catalog), own)
-    routes = control_plane.routes(deps, settings, links, own)
+    routes = control_plane.routes(deps, settings, links, own, openid)
     guards.check(methods, routes)
-    guard = guards.guard(settings.auth, settings.admin.public_url, deps.policies, deps.keys, log, own)
+    guard = guards.guard(settings.auth, deps.policies, deps.keys, log, own, openid)
     grpc_server = server.grpc_server(methods, settings.admin, guard)
     return grpc_server, gateway.http_app(methods, settings.admin, routes, guard)
 

@@ -13,7 +13,7 @@ from flytetemporal.cli.serving import http_port, privacy
 from flytetemporal.cli.serving.notifications import notify
 from flytetemporal.cli.serving.signals import run_until_signalled
 from flytetemporal.cli.wiring import cache_expiry, configuration, control_plane
-from flytetemporal.cli.wiring.sign_in import guards
+from flytetemporal.cli.wiring.sign_in import checks, guards, oidc
 from flytetemporal.config.settings import Settings
 from flytetemporal.rpc import gateway, server
 
@@ -37,8 +37,10 @@ async def serve(settings: Settings, stop: asyncio.Event, *, migrate: bool) -> No
         methods = control_plane.catalog_methods(deps)
         guards.check(methods)
         # Admin's tables may be elsewhere: only the roles of the settings apply, and no API keys.
-        known, url = guards.policies(settings.auth), settings.admin.public_url
-        guard = guards.guard(settings.auth, url, known, ApiKeys(), LoggedAudit())
+        checks.check(settings.auth, listening)
+        openid = oidc.build(settings.auth.oidc, listening.public_url)
+        known = guards.policies(settings.auth)
+        guard = guards.guard(settings.auth, known, ApiKeys(), LoggedAudit(), openid=openid)
         grpc_server = server.grpc_server(methods, listening, guard)
         await grpc_server.start()
         async with (

@@ -29,7 +29,8 @@ from flytetemporal.catalog import service as catalog_service
 from flytetemporal.catalog.dependencies import Catalog
 from flytetemporal.cli.serving.readiness import wait_until_ready
 from flytetemporal.cli.wiring import connections, console_links, search_attributes
-from flytetemporal.cli.wiring.sign_in import guards, oidc, own_server
+from flytetemporal.cli.wiring.sign_in import guards, own_server
+from flytetemporal.cli.wiring.sign_in.oidc import OpenIdSignIn
 from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.catalog import CatalogSettings
 from flytetemporal.config.settings import Settings
@@ -137,10 +138,15 @@ def _service(module: ModuleType, name: str) -> ServiceDescriptor:
     return services[name]
 
 
-def routes(deps: Dependencies, settings: Settings, links: Signer, sign_in: OwnSignIn | None = None) -> Sequence[Route]:
+def routes(
+    deps: Dependencies,
+    settings: Settings,
+    links: Signer,
+    sign_in: OwnSignIn | None = None,
+    openid: OpenIdSignIn | None = None,
+) -> Sequence[Route]:
     """Return the routes that the HTTP port serves next to the methods."""
     transfers = files.routes(deps.blobs, links, settings.admin.body_timeout)
-    openid = oidc.build(settings.auth.oidc, settings.admin.public_url)
     return [
         *transfers,
         *console_links.routes(settings.temporal),

@@ -24,7 +24,7 @@ from flytetemporal.auth.oidc.jwts import Verifier
 from flytetemporal.auth.oidc.provider import Provider
 from flytetemporal.auth.oidc.tokens import TokenAuthenticator
 from flytetemporal.auth.policies import Policies
-from flytetemporal.cli.wiring.sign_in import authenticators
+from flytetemporal.cli.wiring.sign_in import authenticators, oidc
 from flytetemporal.config.auth import AuthSettings
 from flytetemporal.config.oidc import OidcSettings
 from flytetemporal.errors import Unauthenticated, Unavailable
@@ -306,7 +306,8 @@ async def test_many_callers_lose_nothing_while_keys_change(issuer: StandIn) -> N
 @pytest.mark.parametrize("key", ["authorization", "flyte-authorization"])
 async def test_a_server_of_these_settings_serves_who_has_a_token(issuer: StandIn, key: str) -> None:
     settings = AuthSettings(oidc=OidcSettings(issuer=issuer.issuer, audiences=("flyte",)))
-    known = authenticators.authenticators(settings, "https://flyte.example.com", ApiKeys())
+    openid = oidc.build(settings.oidc, "https://flyte.example.com")
+    known = authenticators.authenticators(settings, ApiKeys(), openid=openid)
     guard = SignInGuard(Chain(known), Policies(()), LoggedAudit())
     async with guarded(guard) as found:
         assert await found.over_grpc((key, f"Bearer {issuer.token()}")) == "ada"

@@ -12,6 +12,7 @@ from flytetemporal.auth.guard import SignInGuard
 from flytetemporal.auth.policies import Policies
 from flytetemporal.auth.roles import Binding, Role, Subject
 from flytetemporal.cli.wiring.sign_in import authenticators
+from flytetemporal.cli.wiring.sign_in.oidc import OpenIdSignIn
 from flytetemporal.cli.wiring.sign_in.own_server import OwnSignIn
 from flytetemporal.config.auth import AuthSettings
 from flytetemporal.rpc import callers
@@ -37,17 +38,14 @@ def check(methods: Sequence[Method], extra_routes: Sequence[Route] = ()) -> None
 
 def guard(
     settings: AuthSettings,
-    public_url: str,
     known: Policies,
     keys: ApiKeys,
     log: AuditLog,
     own: OwnSignIn | None = None,
+    openid: OpenIdSignIn | None = None,
 ) -> Guard:
-    """Return the guard that the settings ask for: one that serves every call unless a kind of sign-in is on.
-
-    ``public_url`` is that of this server.
-    """
+    """Return the guard that the settings ask for: one that serves every call unless a kind of sign-in is on."""
     if not settings.required:
         return OPEN
-    chain = Chain(authenticators.authenticators(settings, public_url, keys, own))
+    chain = Chain(authenticators.authenticators(settings, keys, own, openid))
     return SignInGuard(chain, known, log, settings.requests_per_second)
