@@ -25,11 +25,12 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @click.command()
 @click.option("--migrate", is_flag=True, help="Bring the database's schema up to date first.")
+@configuration.option
 @click.option("--control-worker", is_flag=True, help="Run the control worker in this process, too.")
-def admin(*, migrate: bool, control_worker: bool) -> None:
-    """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+def admin(config: tuple[str, ...], *, migrate: bool, control_worker: bool) -> None:
+    """Serve Flyte's API over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables and --config."""
     privacy.hide_memory()
-    settings = configuration.load()
+    settings = configuration.load(config)
     run_until_signalled(lambda stop: serve(settings, stop, migrate=migrate, control_worker=control_worker))
 
 

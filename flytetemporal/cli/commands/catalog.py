@@ -19,11 +19,12 @@ from flytetemporal.rpc import gateway, server
 
 
 @click.command()
+@configuration.option
 @click.option("--migrate", is_flag=True, help="Bring the catalog's tables up to date first.")
-def catalog(*, migrate: bool) -> None:
-    """Serve the catalog over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+def catalog(config: tuple[str, ...], *, migrate: bool) -> None:
+    """Serve the catalog over gRPC and HTTP. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables and --config."""
     privacy.hide_memory()
-    settings = configuration.load()
+    settings = configuration.load(config)
     run_until_signalled(lambda stop: serve(settings, stop, migrate=migrate))
 
 

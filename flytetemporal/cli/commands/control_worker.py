@@ -12,13 +12,14 @@ from flytetemporal.config.settings import Settings
 
 
 @click.command("control-worker")
-def control_worker() -> None:
+@configuration.option
+def control_worker(config: tuple[str, ...]) -> None:
     """Run the loops that keep everything in order, and launch schedules. Several control workers can run at once.
 
-    Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables.
+    Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables and --config.
     """
     privacy.hide_memory()
-    settings = configuration.load()
+    settings = configuration.load(config)
     run_until_signalled(lambda stop: serve(settings, stop))
 
 

@@ -20,6 +20,7 @@ from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.serving import privacy
 from flytetemporal.cli.serving.notifications import NotificationSocket
 from flytetemporal.cli.wiring import configuration
+from flytetemporal.cli.wiring.settings_files import documents
 
 EXTERNAL_DATABASE_SECONDS = 5.0
 PASSWORD_VARIABLE = "FLYTETEMPORAL_DEV_DATABASE_PASSWORD"  # noqa: S105  a name
@@ -50,6 +51,7 @@ class Options:
     max_tasks: int
     memory_limits: bool
     auth: bool
+    config: tuple[str, ...]
 
 
 @click.command()
@@ -88,6 +90,7 @@ class Options:
 )
 @click.option("--memory-limits", is_flag=True, help="Limit the memory of task processes to what the task requests.")
 @click.option("--auth", is_flag=True, help="Let calls need sign-in, with users of three roles, who are printed.")
+@configuration.option
 @click.option("--reset", is_flag=True, help="Delete the state of earlier runs first.")
 @click.option(
     "--write-config/--no-write-config",
@@ -108,8 +111,9 @@ def run(options: Options) -> None:
     """
     privacy.hide_memory()
     _refuse_tls(os.environ)
-    # Each process would refuse a wrong key when it starts, which takes longer, and would say so in its log.
-    configuration.check_encryption()
+    # Each process would refuse a wrong setting when it starts, which takes longer, and would say so in its log.
+    configuration.check_encryption(options.config)
+    _refuse_tls_of_files(options.config)
     folder = StateFolder(options.home.expanduser().absolute())
     with state_folder.locked(folder):
         if options.reset:
@@ -124,6 +128,7 @@ def run(options: Options) -> None:
             max_tasks=options.max_tasks,
             memory_limits=options.memory_limits,
             sign_in=options.auth,
+            config=tuple(str(Path(file).absolute()) for file in documents.paths(options.config)),
         )
         notes = _sign_in_notes(stack)
         notes += [note] if (note := temporal_server.move_old_database(folder)) else []
@@ -153,6 +158,19 @@ def _refuse_tls(environment: Mapping[str, str]) -> None:
             f"a development stack has no TLS, and listens on this machine only: unset {', '.join(given)}, or run "
             "`flytetemporal admin` and `flytetemporal worker` with them"
         )
+
+
+def _refuse_tls_of_files(files: Sequence[str]) -> None:
+    """Refuse what ``_refuse_tls`` refuses, in files. Raises ``CommandError``."""
+    found = configuration.load(files)
+    given = {
+        "admin.tls_certificate": found.admin.tls_certificate,
+        "admin.tls_key": found.admin.tls_key,
+        "worker.admin_tls": found.worker.admin_tls,
+        "temporal.tls": found.temporal.tls,
+    }
+    if named := [name for name, value in given.items() if value]:
+        raise CommandError(f"a development stack has no TLS: remove {', '.join(named)} from the configuration files")
 
 
 def _endpoints(options: Options) -> Endpoints:

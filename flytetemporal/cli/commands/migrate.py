@@ -11,10 +11,11 @@ from flytetemporal.db import migrate as migrations
 
 
 @click.command()
-def migrate() -> None:
+@configuration.option
+def migrate(config: tuple[str, ...]) -> None:
     """Bring the database's schema up to date, and register search attributes in Temporal. Several can run at once."""
     log.configure()
-    settings = configuration.load()
+    settings = configuration.load(config)
     migrations.upgrade(settings.database.url.get_secret_value())
     click.echo("the schema is up to date")
     asyncio.run(_register(settings.temporal))

@@ -12,17 +12,18 @@ from flytetemporal.config.settings import Settings
 
 
 @click.command()
+@configuration.option
 @click.option(
     "--plugin", type=click.Choice(["processes", "pods"]), help="What runs tasks: processes of the worker, or pods."
 )
 @click.option("--kubeconfig", default="", help="Kubeconfig file of the cluster for pods.")
 @click.option("--in-cluster", is_flag=True, help="Run pods in the cluster of the worker's own pod.")
-def worker(plugin: str | None, kubeconfig: str, in_cluster: bool) -> None:
-    """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables."""
+def worker(config: tuple[str, ...], plugin: str | None, kubeconfig: str, *, in_cluster: bool) -> None:
+    """Run executions and their tasks. Settings come from FLYTETEMPORAL_<PART>__<FIELD> variables and --config."""
     privacy.hide_memory()
     if kubeconfig and in_cluster:
         raise click.UsageError("--kubeconfig and --in-cluster name two clusters; give one of them")
-    settings = _with_options(configuration.load(), plugin, kubeconfig, in_cluster=in_cluster)
+    settings = _with_options(configuration.load(config), plugin, kubeconfig, in_cluster=in_cluster)
     run_until_signalled(lambda stop: serve(settings, stop))
 
 

@@ -56,6 +56,8 @@ class Stack:
     memory_limits: bool = False
     sign_in: bool = False
     """Whether calls need sign-in, with the users of ``local_users``."""
+    config: tuple[str, ...] = ()
+    """Configuration files of all Python processes; what the stack decides itself comes from variables, which win."""
 
     @property
     def store(self) -> str:
@@ -151,7 +153,7 @@ class Stack:
     ) -> ProcessSpec:
         return ProcessSpec(
             name=arguments[0],
-            command=(sys.executable, "-m", MODULE, *arguments),
+            command=(sys.executable, "-m", MODULE, *arguments, *(f"--config={file}" for file in self.config)),
             log=self.folder.logs / f"{arguments[0]}.log",
             environment=environment,
             secrets=secrets or {},

@@ -1,0 +1,1 @@
+"""Settings from YAML files: read within bounds, checked key by key, and merged."""
