@@ -5,6 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from flytetemporal.config.authorization_server import AuthorizationServerSettings
+from flytetemporal.config.certificates import CertificateSettings
 from flytetemporal.config.oidc import OidcSettings
 from flytetemporal.config.part import Part
 
@@ -24,13 +25,6 @@ class ApiKeySettings(Part):
     """Whether it is on."""
     max_age: timedelta = Field(default=timedelta(days=365), ge=timedelta(seconds=1))
     """The longest validity of a key."""
-
-
-class CertificateSettings(Part):
-    """Certificates of clients, which TLS has verified (``admin.tls_client_ca``)."""
-
-    enabled: bool = False
-    """Whether it is on."""
 
 
 class AuthSettings(Part):

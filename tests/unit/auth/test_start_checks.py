@@ -54,3 +54,15 @@ def test_local_users_and_a_client_of_an_issuer_do_not_share_the_login_page() -> 
 
     check({"server": {"enabled": True}, "oidc": OIDC})
     check({"server": users, "oidc": {"issuer": OIDC["issuer"]}})
+
+
+def test_certificates_need_an_authority_and_principals() -> None:
+    principals = {"dns:worker": "service:worker"}
+    for auth, admin in (
+        ({"enabled": True, "principals": principals}, {}),
+        ({"enabled": True}, {"tls_certificate": "/own.crt", "tls_client_ca": "/ca.pem"}),
+    ):
+        with pytest.raises(CommandError, match="TLS_CLIENT_CA"):
+            check({"certificates": auth}, **admin)
+
+    check({"certificates": {"enabled": True, "principals": principals}}, tls_client_ca="/ca.pem")

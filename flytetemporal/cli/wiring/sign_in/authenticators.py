@@ -5,6 +5,7 @@ from pathlib import Path
 from flytetemporal.auth.api_keys import ApiKeyAuthenticator, ApiKeys
 from flytetemporal.auth.authentication import Authenticator
 from flytetemporal.auth.basic import BasicAuthenticator
+from flytetemporal.auth.certificates import CertificateAuthenticator
 from flytetemporal.auth.passwords import PasswordFile
 from flytetemporal.cli.errors import CommandError
 from flytetemporal.cli.wiring.sign_in.oidc import OpenIdSignIn
@@ -26,7 +27,10 @@ def authenticators(
         found.append(ApiKeyAuthenticator(keys))  # First: it refuses keys in URLs.
     if settings.basic.password_file:
         found.append(_basic(Path(settings.basic.password_file)))
-    return [*found, *(own.authenticators() if own else []), *(openid.authenticators() if openid else ())]
+    found += [*(own.authenticators() if own else ()), *(openid.authenticators() if openid else ())]
+    if settings.certificates.enabled:
+        found.append(CertificateAuthenticator(settings.certificates.principals))  # Last: a session counts more.
+    return found
 
 
 def _basic(path: Path) -> BasicAuthenticator:

@@ -20,6 +20,11 @@ def check(auth: AuthSettings, admin: AdminSettings) -> None:
             "FLYTETEMPORAL_ADMIN__TLS_CERTIFICATE, or FLYTETEMPORAL_ADMIN__PUBLIC_URL to the https address of a proxy, "
             "or unset FLYTETEMPORAL_AUTH__BASIC__PASSWORD_FILE"
         )
+    if auth.certificates.enabled and not (admin.tls_client_ca and auth.certificates.principals):
+        raise CommandError(
+            "FLYTETEMPORAL_AUTH__CERTIFICATES__ENABLED needs FLYTETEMPORAL_ADMIN__TLS_CLIENT_CA, with the authority "
+            "of the certificates, and FLYTETEMPORAL_AUTH__CERTIFICATES__PRINCIPALS, which says whose they are"
+        )
     if auth.server.enabled and auth.server.users_file and auth.oidc.client_id:
         raise CommandError(
             "FLYTETEMPORAL_AUTH__SERVER__USERS_FILE and FLYTETEMPORAL_AUTH__OIDC__CLIENT_ID both ask for users at "
