@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PROTO_CHECK := .state/generated
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz k8s-build k8s-up k8s-down e2e-k8s protos format clean
+.PHONY: help env demo dev test check lint types imports generated docs bench faults fuzz k8s-build k8s-up k8s-down e2e-k8s e2e-oidc protos format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,10 @@ k8s-down: ## Stop it, and remove all that it has left
 e2e-k8s: env ## Run the tests whose pods really run, on a cluster of their own
 	@$(BIN)/python -m clusters build etcd kube-apiserver kube-controller-manager kube-scheduler kubelet
 	@$(BIN)/pytest --with-node tests/e2e_k8s
+
+e2e-oidc: env ## Run the tests with a real Keycloak, on Java 17 or later
+	@$(BIN)/python -m tests.fixtures.keycloak.distribution
+	@$(BIN)/pytest --with-keycloak tests/e2e_oidc
 
 protos: env ## Generate flytetemporal/contracts/v1
 	$(BIN)/python scripts/generate_protos.py

@@ -9,10 +9,21 @@ settings.load_profile("untimed")
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("container_engines", "engine", "installation", "kubernetes", "postgres", "s3", "stack", "temporal")
+    for name in (
+        "container_engines",
+        "engine",
+        "installation",
+        "keycloak.server",
+        "kubernetes",
+        "postgres",
+        "s3",
+        "stack",
+        "temporal",
+    )
 ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-histories", action="store_true", help="keep Temporal histories as the replay corpus")
     parser.addoption("--with-node", action="store_true", help="run the tests whose pods really run: make e2e-k8s")
+    parser.addoption("--with-keycloak", action="store_true", help="run the tests with a real Keycloak: make e2e-oidc")
