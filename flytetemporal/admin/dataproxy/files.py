@@ -16,8 +16,11 @@ from typing import IO, Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as RequestScope
 
+from flytetemporal.auth import access
+from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.errors import FlyteError, InvalidRequest, NotFound
 from flytetemporal.idl import identifiers, locations
 from flytetemporal.rpc import status
@@ -61,7 +64,7 @@ class _OpenedFile(FileResponse):
         super().__init__(f"/dev/fd/{file.fileno()}", stat_result=os.fstat(file.fileno()), **options)
         self._file = file
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Send the file, and close it."""
         try:
             await super().__call__(scope, receive, send)
@@ -126,12 +129,22 @@ class Files:
         try:
             for uri in dict.fromkeys((locations.log_uri(*place), locations.old_log_uri(*place))):
                 with contextlib.suppress(NotFound):
-                    if self._blobs.owns(uri):
+                    if self._is_readable(uri):
                         return await _log(await self._blobs.open(uri), request.headers.get("range", ""))
         except FlyteError as e:
             return _refusal(e)
         attempt = f"attempt {parts['attempt']} of node {parts['node_id']} of execution {parts['name']}"
         return PlainTextResponse(f"no log was written for {attempt}\n", 404)
+
+    def _is_readable(self, uri: str) -> bool:
+        """Whether a log is in the store, and of a project that may be read.
+
+        The names of folders have parts with dashes and dots: other ids can lead to the folder of another project.
+        """
+        if not self._blobs.owns(uri):
+            return False
+        place = locations.place(uri, self._blobs.root, self._blobs.root)
+        return access.allows(Permission.READ, Scope(*place) if place else Scope())
 
     async def _arriving(self, request: Request) -> AsyncIterator[bytes]:
         chunks = aiter(request.stream())

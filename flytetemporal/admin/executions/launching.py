@@ -199,11 +199,13 @@ async def _linkage(session: AsyncSession, metadata: execution_pb2.ExecutionMetad
         node = await execution_lookup.node(session, metadata.parent_node_execution)
         parent = await execution_lookup.execution(session, metadata.parent_node_execution.execution_id)
         spec = stored_messages.parse(execution_pb2.ExecutionSpec, parent.spec)
+        parent_scope = Scope(parent.execution_project, parent.execution_domain)
         return Linkage(
             source_row=parent.id,
             parent_node_row=node.id,
             nesting=spec.metadata.nesting + 1,
-            principal=parent.user,
+            # Workers launch children. Who relaunches a child acts for themselves.
+            principal=parent.user if access.allows(Permission.ENGINE, parent_scope) else _caller(),
             cluster_label=spec.execution_cluster_label.value,
         )
     if metadata.HasField("reference_execution"):

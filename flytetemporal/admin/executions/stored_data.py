@@ -11,7 +11,9 @@ from google.protobuf.message import DecodeError
 from flytetemporal import errors
 from flytetemporal.admin.base import stored_messages
 from flytetemporal.admin.base.dependencies import Dependencies
-from flytetemporal.idl import identifiers, offloading
+from flytetemporal.auth import access
+from flytetemporal.auth.roles import Permission, Scope
+from flytetemporal.idl import identifiers, locations, offloading
 
 Closure = (
     execution_pb2.ExecutionClosure | node_execution_pb2.NodeExecutionClosure | task_execution_pb2.TaskExecutionClosure
@@ -86,8 +88,14 @@ async def _put_in(deps: Dependencies, values: literals_pb2.LiteralMap, limit: in
 
 
 async def _offloaded(deps: Dependencies, uri: str, room: int) -> literals_pb2.Literal | None:
-    """Return an offloaded value; None if it is not ours, cannot be read, or has more than ``room`` bytes."""
+    """Return an offloaded value; None if it is not ours, cannot be read, or has more than ``room`` bytes.
+
+    Inputs can name any file: the reader needs the right to read what the file belongs to.
+    """
     if not deps.blobs.owns(uri):
+        return None
+    place = locations.place(uri, deps.blobs.root, deps.raw_output_prefix)
+    if not access.allows(Permission.READ, Scope(*place) if place else Scope()):
         return None
     try:
         if await deps.blobs.size_bytes(uri) > room:

@@ -13,7 +13,7 @@ from flytetemporal.admin.artifacts import conditions
 from flytetemporal.admin.base import list_schemas, stored_messages, validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.base.models import LaunchPlanRow, WorkflowRow
-from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_checks, registration
+from flytetemporal.admin.registry import entity_lists, entity_rows, launch_plan_access, launch_plan_checks, registration
 from flytetemporal.admin.schedules import limits as schedule_limits
 from flytetemporal.admin.schedules import reconciliation
 from flytetemporal.admin.settings import setting_checks
@@ -32,6 +32,7 @@ async def create(
     Raises:
         InvalidRequest: the launch plan is malformed or does not fit its workflow, or another structure has its id.
         NotFound: the workflow is not registered.
+        PermissionDenied: it would read of another project what its author may not.
         AlreadyExists: the same structure is registered under this id.
     """
     await _check(deps, request)
@@ -50,6 +51,7 @@ async def create(
         plan.spec.entity_metadata.launch_conditions.Pack(condition)  # As a message that clients over HTTP can read.
     with _named(request.id):
         triggers = declarations.of_plan(plan.spec)
+        launch_plan_access.check(deps, plan, triggers)
         if triggers:
             await checks.check(deps, plan, triggers)
     # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
