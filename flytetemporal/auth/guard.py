@@ -1,5 +1,6 @@
 """The guard of all methods and routes: who calls, and may they? Once per call, for gRPC and HTTP alike."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
@@ -17,12 +18,13 @@ from flytetemporal.auth.rates import Rates
 from flytetemporal.auth.roles import Permission, Scope
 from flytetemporal.auth.routes import ROUTES
 from flytetemporal.auth.rules import RULES, Door
-from flytetemporal.errors import PermissionDenied, Unauthenticated
+from flytetemporal.errors import PermissionDenied, QuotaExceeded, Unauthenticated
 from flytetemporal.rpc import status
 from flytetemporal.rpc.callers import Answered, Ended, Presented
 from flytetemporal.rpc.methods import Method
 
-_OK, _UNAUTHENTICATED = "OK", "UNAUTHENTICATED"
+_OK, _UNAUTHENTICATED, _CANCELLED = "OK", "UNAUTHENTICATED", "CANCELLED"
+_HUNG_UP = "the client hung up before it was answered; the change may have been made"
 
 
 class SignInGuard:
@@ -54,12 +56,21 @@ class SignInGuard:
         except (Unauthenticated, PermissionDenied) as e:
             self._log.refused(call.entry(status.code(e).name, e.message))
             raise
+        except QuotaExceeded as e:
+            if rule.audited:  # With the next batch, or a caller with too many requests would keep the database busy.
+                self._log.refused(call.entry(status.code(e).name, e.message))
+            raise
+        except asyncio.CancelledError:
+            # The client has hung up, perhaps after the change was made.
+            if rule.audited:
+                self._log.refused(call.entry(_CANCELLED, _HUNG_UP))
+            raise
         except Exception as e:
             if rule.audited:
-                await self._log.record(call.entry(status.code(e).name, status.status(e).message))
+                await self._record(call.entry(status.code(e).name, status.status(e).message))
             raise
         if rule.audited:
-            await self._log.record(call.entry(_OK))
+            await self._record(call.entry(_OK))
 
     @contextlib.asynccontextmanager
     async def admitting_route(
@@ -95,6 +106,14 @@ class SignInGuard:
             message = f"the answer is HTTP {status_code}"
             entry = Entry(audit.SIGN_IN, presented, found.identity, _UNAUTHENTICATED, message, target=route)
             self._log.refused(entry)
+
+    async def _record(self, entry: Entry) -> None:
+        """Keep the entry of a change, also if its client hangs up now."""
+        try:
+            await self._log.record(entry)
+        except asyncio.CancelledError:
+            self._log.refused(entry)
+            raise
 
     async def _entered(self, call: "_Call") -> "contextlib.AbstractContextManager[None]":
         """Return the context of a call that may be served, with the rights of its caller."""

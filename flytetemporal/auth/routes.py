@@ -57,7 +57,7 @@ ROUTES: Mapping[str, RouteRule] = {
     "GET /login": _SIGN_IN,
     "POST /login": _ATTEMPT,
     "GET /logout": _SIGN_IN,
-    "GET /callback": _SIGN_IN,
+    "GET /callback": _ATTEMPT,
     "GET /.well-known/openid-configuration": _open("leads to the description of the identity provider"),
     # Payloads of Temporal can be of any project.
     "POST /codec/decode": RouteRule(Permission.PLATFORM),

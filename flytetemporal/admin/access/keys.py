@@ -11,7 +11,7 @@ from flytetemporal.admin.base import validation
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.auth import access, api_keys
 from flytetemporal.auth import identity as identities
-from flytetemporal.auth.identity import Credential, Kind
+from flytetemporal.auth.identity import Credential, Kind, Restriction
 from flytetemporal.auth.roles import Permission, Scope, Subject, SubjectKind, role
 from flytetemporal.contracts.v1 import access_pb2
 from flytetemporal.errors import AlreadyExists, InvalidRequest, NotFound, PermissionDenied
@@ -73,9 +73,11 @@ async def revoke(deps: Dependencies, request: access_pb2.RevokeKeyRequest) -> ac
 
     Raises:
         NotFound: there is no such key, or it is somebody else's.
+        PermissionDenied: the caller is itself limited, and the key is another one than it signed in with.
     """
     validation.check_present(request, "id")
     validation.check_length(request.id, "id", validation.MAX_NAME_LENGTH)
+    _check_revoker(request)
     query = update(_Row).where(_Row.id == request.id)
     if (caller := _caller()) is not None and not access.allows(Permission.PLATFORM, Scope()):
         query = query.where(_Row.owner == str(caller))
@@ -87,6 +89,15 @@ async def revoke(deps: Dependencies, request: access_pb2.RevokeKeyRequest) -> ac
             raise NotFound(f"you have no API key [{request.id}]; list yours with: flytetemporal access keys list")
         await loading.changed(session)
     return access_pb2.RevokeKeyResponse()
+
+
+def _check_revoker(request: access_pb2.RevokeKeyRequest) -> None:
+    """Check that a credential which is limited revokes no other one: a leaked key could otherwise stop its owner."""
+    identity = identities.current()
+    if identity is None or identity.restriction in (None, Restriction()):
+        return
+    if identity.credential is not Credential.API_KEY or identity.credential_id != request.id:
+        raise PermissionDenied("a credential that is itself limited revokes no other API keys; sign in as the owner")
 
 
 def _caller() -> Subject | None:
@@ -124,7 +135,8 @@ async def _check(deps: Dependencies, request: access_pb2.CreateKeyRequest) -> No
         role(request.role)
     if request.domain and not request.project:
         raise InvalidRequest("missing project: a key is limited to a domain of a project, or to a project")
-    if request.project:
+    # Everybody can make keys: whether a project exists is said to those who may read it.
+    if request.project and access.allows(Permission.READ, Scope(request.project, any_domain=True)):
         await validation.check_project(deps, request.project, active=False)
     if request.domain:
         validation.check_domain(deps, request.domain)

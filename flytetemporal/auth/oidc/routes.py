@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from flytetemporal.auth import audit
 from flytetemporal.auth.oidc.flow import CALLBACK, CodeFlow, Started
 from flytetemporal.auth.oidc.provider import WELL_KNOWN, Provider
 from flytetemporal.auth.oidc.redirects import Redirects
@@ -78,6 +79,7 @@ class Logins:
         if not code or len(code) > _MAX_CODE_LENGTH:
             raise Unauthenticated(_NOT_STARTED)
         session = await self._flow.finish(code, started.nonce, started.code_verifier)
+        audit.names(session.identity.subject, session.identity.kind, session.identity.client_id)
         _log.info("logged_in", subject=session.identity.subject)
         return self._with_session(request, target, session)
 

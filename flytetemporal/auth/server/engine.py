@@ -35,6 +35,9 @@ _SECRETS = {
     DEVICE: ("device_code", Purpose.DEVICE),
 }
 
+# Requests for tokens that are served at once.
+_CONCURRENT_REQUESTS = 4
+
 Values = Mapping[str, Sequence[str]]
 
 
@@ -121,12 +124,14 @@ class OAuthServer:
         self.records = records
         self.ring = ring
         self._clients = clients.of(settings)
+        # Of strangers, too. Each holds a connection to the database and a thread, and hashes a secret: the others wait.
+        self._turns = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
     async def token(self, values: Values, headers: Mapping[str, str]) -> Answer:
         """Answer a request for tokens."""
         name, purpose = _SECRETS.get(_first(values, "grant_type"), ("", None))
         server = await self._server()
-        async with self.records.exchanging(purpose, digest(_first(values, name))) as exchange:
+        async with self._turns, self.records.exchanging(purpose, digest(_first(values, name))) as exchange:
             request = Request("POST", self._url("token"), values, headers, exchange)
             # In a thread, because the hash of a client's secret is slow on purpose.
             answer: Answer = await asyncio.to_thread(server.create_token_response, request)
@@ -135,7 +140,7 @@ class OAuthServer:
     async def device(self, values: Values, headers: Mapping[str, str]) -> Answer:
         """Answer a device that asks for its codes."""
         server = await self._server()
-        async with self.records.exchanging(None, "") as exchange:
+        async with self._turns, self.records.exchanging(None, "") as exchange:
             request = Request("POST", self._url("device_authorization"), values, headers, exchange)
             answer: Answer = await asyncio.to_thread(server.create_endpoint_response, "device_authorization", request)
         return answer

@@ -397,3 +397,39 @@ async def test_too_many_requests_of_a_caller_are_refused_and_workers_have_no_lim
         assert await admin.visible("user:bob") == []
         for _ in range(10):
             assert len(await admin.visible("service:worker")) == 3
+
+
+async def test_making_a_key_does_not_say_which_hidden_projects_exist(admin: Server) -> None:
+    for project in ("flytetester", "nosuch"):
+        key_id, _ = await admin.make_key("user:ada", name=project, project=project)
+        assert key_id
+    await admin.grant(ROOT, "user:pia", "viewer")
+    with pytest.raises(InvalidRequest, match="nosuch"):
+        await admin.make_key("user:pia", project="nosuch")
+
+
+async def test_a_limited_key_revokes_itself_and_no_other(admin: Server) -> None:
+    other, _ = await admin.make_key("user:ada", name="other")
+    limited, secret = await admin.make_key("user:ada", name="limited", role="viewer")
+
+    with pytest.raises(PermissionDenied, match="revokes no other API keys"):
+        await admin.call(secret, "RevokeKey", a.RevokeKeyRequest(id=other))
+    await admin.call(secret, "RevokeKey", a.RevokeKeyRequest(id=limited))
+
+
+async def test_a_change_whose_client_hangs_up_is_in_the_audit_log(admin: Server) -> None:
+    binding = a.RoleBinding(subject="user:ada", role="viewer", project="flytesnacks")
+    waiting = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%revisions%'")
+    async with asyncio.timeout(60), admin.deps.sessions.begin() as holder:
+        await holder.execute(text("lock table access_revisions in exclusive mode"))
+        call = asyncio.create_task(admin.call(ROOT, "Grant", a.GrantRequest(binding=binding)))
+        async with admin.deps.sessions() as watcher:
+            while not await watcher.scalar(waiting):  # noqa: ASYNC110  only Postgres knows
+                await asyncio.sleep(0.05)
+        call.cancel()
+        await asyncio.wait([call])
+    async with asyncio.timeout(60):
+        while not (found := await admin.entries(action="Grant")):  # noqa: ASYNC110  only admin knows
+            await asyncio.sleep(0.05)
+
+    assert [(entry.subject, entry.code, entry.project) for entry in found] == [("root", "CANCELLED", "flytesnacks")]
