@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from flyteidl.admin import common_pb2, launch_plan_pb2
 from flyteidl.core import identifier_pb2, interface_pb2
+from google.rpc import error_details_pb2
 from sqlalchemy import ColumnElement, select, update
 
 from flytetemporal import errors
@@ -35,6 +36,23 @@ async def create(
         PermissionDenied: it would read of another project what its author may not.
         AlreadyExists: the same structure is registered under this id.
     """
+    with _in_details(request.id):
+        plan, workflow_row = await _checked(deps, request)
+    # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
+    values = _values(plan, workflow_row)
+    async with deps.sessions.begin() as session:
+        if await registration.insert(session, LaunchPlanRow, values):
+            return launch_plan_pb2.LaunchPlanCreateResponse()
+        row = await registration.existing(session, LaunchPlanRow, request.id)
+    if row.digest == values["digest"]:
+        raise registration.identical("launch plan", request.id)
+    raise registration.different("launch plan", request.id, message(row).spec, plan.spec)
+
+
+async def _checked(
+    deps: Dependencies, request: launch_plan_pb2.LaunchPlanCreateRequest
+) -> tuple[launch_plan_pb2.LaunchPlan, int]:
+    """Check a request; return the launch plan as it is stored, and the row of its workflow."""
     await _check(deps, request)
     async with deps.sessions() as session:
         (workflow,) = await entity_rows.load(session, WorkflowRow, WORKFLOW, [request.spec.workflow_id])
@@ -54,15 +72,7 @@ async def create(
         launch_plan_access.check(deps, plan, triggers)
         if triggers:
             await checks.check(deps, plan, triggers)
-    # The workflow was read in its own transaction: versions do not change, and rows are not deleted.
-    values = _values(plan, workflow.id)
-    async with deps.sessions.begin() as session:
-        if await registration.insert(session, LaunchPlanRow, values):
-            return launch_plan_pb2.LaunchPlanCreateResponse()
-        row = await registration.existing(session, LaunchPlanRow, request.id)
-    if row.digest == values["digest"]:
-        raise registration.identical("launch plan", request.id)
-    raise registration.different("launch plan", request.id, message(row).spec, plan.spec)
+    return plan, workflow.id
 
 
 async def get(deps: Dependencies, request: common_pb2.ObjectGetRequest) -> launch_plan_pb2.LaunchPlan:
@@ -196,6 +206,17 @@ def _named(identifier: identifier_pb2.Identifier) -> Iterator[None]:
     except errors.InvalidRequest as e:
         name = ":".join(identifiers.entity_key(identifier))
         raise errors.InvalidRequest(f"launch plan {name} cannot be registered: {e.message}", details=e.details) from e
+
+
+@contextlib.contextmanager
+def _in_details(identifier: identifier_pb2.Identifier) -> Iterator[None]:
+    """Name the launch plan in the details of every refusal: texts that are Flyte's have no place for its name."""
+    try:
+        yield
+    except errors.InvalidRequest as e:
+        name = ":".join(identifiers.entity_key(identifier))
+        e.details += (error_details_pb2.ResourceInfo(resource_type="launch plan", resource_name=name),)
+        raise
 
 
 def _values(plan: launch_plan_pb2.LaunchPlan, workflow_row: int) -> dict[str, object]:

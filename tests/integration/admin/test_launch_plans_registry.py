@@ -6,15 +6,23 @@ from typing import Any
 import pytest
 from flyteidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
 from flyteidl.core import execution_pb2, interface_pb2
+from google.rpc import error_details_pb2
 
 from flytetemporal import errors
 from flytetemporal.admin.base.dependencies import Dependencies
 from flytetemporal.admin.registry import launch_plans, tasks, workflows
 from flytetemporal.admin.settings import projects
+from flytetemporal.rpc import status
 from tests.fixtures.registrations import DOMAIN, INT, PROJECT, identifier, integer, listing, plan, scope, task, workflow
 
 ACTIVE, INACTIVE = launch_plan_pb2.ACTIVE, launch_plan_pb2.INACTIVE
-HOURLY = schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule="0 * * * *"))
+
+
+def cron(expression: str, **fields: Any) -> schedule_pb2.Schedule:
+    return schedule_pb2.Schedule(cron_schedule=schedule_pb2.CronSchedule(schedule=expression), **fields)
+
+
+HOURLY = cron("0 * * * *")
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +157,45 @@ async def test_cron_expressions_and_descriptors_are_taken(deps: Dependencies, ex
 async def test_what_cannot_fire_is_refused(deps: Dependencies, metadata: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidRequest):
         await launch_plans.create(deps, plan(**metadata))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sentence"),
+    [
+        (cron("not a cron"), "Invalid cron expression: expected exactly 5 fields, found 3: [not a cron]"),
+        (
+            cron("0 * * * *", kickoff_time_input_arg="zz"),
+            "Cannot create a schedule with a KickoffTimeInputArg that does not point to a free input. [zz] is not free "
+            "or does not exist.",
+        ),
+    ],
+)
+async def test_a_refused_schedule_has_flytes_sentence_and_names_the_launch_plan_in_its_details(
+    deps: Dependencies, schedule: schedule_pb2.Schedule, sentence: str
+) -> None:
+    with pytest.raises(errors.InvalidRequest) as raised:
+        await launch_plans.create(deps, plan(fixed={"a": integer(1)}, schedule=schedule))
+
+    assert raised.value.message == sentence
+    (detail,) = raised.value.details
+    assert detail == error_details_pb2.ResourceInfo(
+        resource_type="launch plan", resource_name=f"{PROJECT}:{DOMAIN}:w:v1"
+    )
+    assert status.status(raised.value).details[0].Unpack(error_details_pb2.ResourceInfo())
+
+
+@pytest.mark.parametrize(
+    "annotation", [("schedule", '{"time_zone": "Mars"}'), ("concurrency", "many"), ("triggers", '[{"name": "t"}]')]
+)
+async def test_an_annotation_that_is_refused_names_the_launch_plan(
+    deps: Dependencies, annotation: tuple[str, str]
+) -> None:
+    request = plan(fixed={"a": integer(1)}, schedule=HOURLY)
+    key, value = annotation
+    request.spec.annotations.values[f"flytetemporal.io/{key}"] = value
+
+    with pytest.raises(errors.InvalidRequest, match=f"^launch plan {PROJECT}:{DOMAIN}:w:v1 cannot be registered: "):
+        await launch_plans.create(deps, request)
 
 
 @pytest.mark.parametrize(
