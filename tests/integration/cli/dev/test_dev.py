@@ -65,6 +65,21 @@ def test_tls_is_refused_with_the_variable_that_asks_for_it(tmp_path: Path, monke
     assert "unset FLYTETEMPORAL_ADMIN__TLS_CERTIFICATE" in refused.stderr
 
 
+def test_a_bad_encryption_key_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLYTETEMPORAL_TEMPORAL__ENCRYPTION_KEYS", '{"first": "too-short"}')
+    monkeypatch.setenv("FLYTETEMPORAL_TEMPORAL__ENCRYPTION_KEY_ID", "first")
+
+    refused = dev("--home", str(tmp_path / "h"), *background_stack.FREE_PORTS)
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "the payloads cannot be encrypted" in refused.stderr
+    assert "first" in refused.stderr
+    assert not (tmp_path / "h").exists()
+
+
 def test_a_port_in_use_is_named_with_its_option(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
