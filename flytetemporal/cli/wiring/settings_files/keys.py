@@ -70,4 +70,4 @@ def _advice(path: KeyPath, model: type[BaseModel]) -> str:
     elsewhere = elsewhere or difflib.get_close_matches(
         ".".join((*path[:-1], spelled)), [".".join(leaf) for leaf in leaves()], n=1, cutoff=0.75
     )
-    return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else f"{GUIDE} lists all keys"
+    return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else f"see {GUIDE}"
