@@ -14,7 +14,16 @@ from flytetemporal.activities.task_events import TIMEOUT_EXPIRED
 from flytetemporal.activities.task_reports import TaskReports
 from flytetemporal.errors import Internal, StoreAccessDenied, Unavailable
 from flytetemporal.idl import times
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
+from flytetemporal.plugins.protocol import (
+    ErrorKind,
+    PhaseInfo,
+    Plugin,
+    Rejected,
+    TakenOver,
+    TaskContext,
+    TaskPhase,
+    failed,
+)
 from flytetemporal.plugins.transient import DENIED, retry_transient
 
 P = ParamSpec("P")
@@ -107,8 +116,8 @@ class TaskRun:
             await asyncio.shield(plugin.abort(context, self._handle))
             raise
 
-    async def to_end(self, plugin: Plugin, context: TaskContext, handle: bytes | None = None) -> PhaseInfo:
-        """Start the attempt, unless ``handle`` names one that runs, and return its last phase; at its timeout, stop it.
+    async def to_end(self, plugin: Plugin, context: TaskContext, taken: TakenOver | None = None) -> PhaseInfo:
+        """Start the attempt, unless one that runs was taken over, and return its last phase; at its timeout, stop it.
 
         Raises:
             Rejected: the task can never run here.
@@ -116,10 +125,13 @@ class TaskRun:
         """
         limit = context.timeout
         spent = asyncio.get_running_loop().time() - self._started_at
+        if taken is not None:  # A worker that dies again and again must not let the attempt run for ever.
+            spent = max(spent, taken.age.total_seconds())
         deadline = asyncio.timeout(max(0.0, limit.total_seconds() - spent) if limit else None)
         try:
             async with deadline:
-                return await self._watch(plugin, context, handle)
+                # One that has ended meanwhile keeps its result, even after its timeout.
+                return await self._watch(plugin, context, None if taken is None else taken.handle)
         except TimeoutError:
             if not deadline.expired():  # The plugin has raised it.
                 raise

@@ -179,11 +179,11 @@ class TaskActivities:
             attempt = await once_allowed(self._inputs.with_checkpoint, attempt)
             context = await self._identity.given(attempt.context(inputs, self._offloading.limits.least))
             # The worker of the earlier execution may have died, and what it had started may still run.
-            handle = await plugin.take_over(context) if activity.info().attempt > 1 else None
-            if handle is None:
+            taken = await plugin.take_over(context) if activity.info().attempt > 1 else None
+            if taken is None:
                 await once_allowed(self._inputs.write, attempt, file)
             async with run.aborting_on_error(plugin, context):
-                return await self._results.collect(attempt, await run.to_end(plugin, context, handle), run.note)
+                return await self._results.collect(attempt, await run.to_end(plugin, context, taken), run.note)
 
     async def _finish(
         self, attempt: Attempt, result: execution_pb2.TaskAttemptResult, reports: TaskReports

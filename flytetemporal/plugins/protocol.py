@@ -100,6 +100,15 @@ class PhaseInfo:
         return self.phase in _TERMINAL
 
 
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """An attempt that an earlier try of any worker has started, and that can be watched."""
+
+    handle: bytes
+    age: timedelta
+    """For how long it has run; its timeout counts from its start, and not from the take-over."""
+
+
 class SharedProcess(ABC):
     """A process that runs several attempts one after another (docs/decisions/0019)."""
 
@@ -161,8 +170,8 @@ class Plugin(ABC):
             Unavailable: the task cannot start now; the same call can succeed later.
         """
 
-    async def take_over(self, context: TaskContext) -> bytes | None:
-        """Return the handle of the attempt if an earlier try of any worker has started it and it can be watched.
+    async def take_over(self, context: TaskContext) -> TakenOver | None:
+        """Return the attempt if an earlier try of any worker has started it and it can be watched.
 
         None: nothing of it runs any more, and it has to be started.
         """

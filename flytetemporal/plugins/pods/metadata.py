@@ -1,7 +1,9 @@
 """Names, labels and annotations of pods. Pure."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from flytetemporal.config.pods import PodSettings
 from flytetemporal.plugins.pod_targets import PRIMARY, SIDECAR, Json, PodTarget
@@ -15,6 +17,7 @@ HOME_LABEL = "flytetemporal.io/home"
 FINISHED_LABEL = "flytetemporal.io/finished"
 ATTEMPT_ANNOTATION = "flytetemporal.io/attempt"
 START_ANNOTATION = "flytetemporal.io/start"
+STARTED_AT_ANNOTATION = "flytetemporal.io/started-at"
 SELECTOR = f"{MANAGED_LABEL}={MANAGED_BY}"
 
 
@@ -27,6 +30,8 @@ class Owner:
     """The namespace of the lease."""
     start: str
     """Unique to one call of the plugin, so that it recognizes a pod whose creation it was not told of."""
+    started_at: str
+    """When the attempt has started, in the format of ISO 8601; its timeout counts from then on every worker."""
 
 
 def of_pod(context: TaskContext, target: PodTarget, settings: PodSettings, owner: Owner, base: Json) -> Json:
@@ -42,6 +47,7 @@ def of_pod(context: TaskContext, target: PodTarget, settings: PodSettings, owner
         **settings_of_run.annotations.values,
         ATTEMPT_ANNOTATION: context.key,
         START_ANNOTATION: owner.start,
+        STARTED_AT_ANNOTATION: owner.started_at,
     }
     labels: dict[str, str] = {
         **(base.get("labels") or {}),
@@ -59,6 +65,18 @@ def of_pod(context: TaskContext, target: PodTarget, settings: PodSettings, owner
         "labels": labels,
         "annotations": annotations,
     }
+
+
+def age(pod: Json, now: datetime) -> timedelta:
+    """Return for how long the attempt of a pod has run; never negative, since clocks of workers differ.
+
+    A pod without a valid annotation, as earlier versions have made them, counts from its creation.
+    """
+    own = pod["metadata"]
+    for text in ((own.get("annotations") or {}).get(STARTED_AT_ANNOTATION), own.get("creationTimestamp")):
+        with contextlib.suppress(ValueError):
+            return max(now - datetime.fromisoformat(str(text)).astimezone(UTC), timedelta(0))
+    return timedelta(0)
 
 
 def _primary(context: TaskContext, target: PodTarget) -> Mapping[str, str]:

@@ -33,7 +33,16 @@ from flytetemporal.plugins.pods.metadata import Owner
 from flytetemporal.plugins.pods.pod_templates import PodTemplates
 from flytetemporal.plugins.pods.quotas import QuotaQueue
 from flytetemporal.plugins.pods.removing import PodRemover
-from flytetemporal.plugins.protocol import ErrorKind, PhaseInfo, Plugin, Rejected, TaskContext, TaskPhase, failed
+from flytetemporal.plugins.protocol import (
+    ErrorKind,
+    PhaseInfo,
+    Plugin,
+    Rejected,
+    TakenOver,
+    TaskContext,
+    TaskPhase,
+    failed,
+)
 from flytetemporal.plugins.task_logs import TaskLogs
 from flytetemporal.plugins.transient import DENIED_SECONDS, retry_transient
 from flytetemporal.storage.blobs import BlobStore
@@ -123,12 +132,12 @@ class PodPlugin(Plugin):
         if context.key not in self._attempts:
             await self._check_secrets(context)
             template = await self._open.templates.base_of(context)
-            owner = Owner(self._lease_name, self._home, tokens.token_hex(8))
+            owner = Owner(self._lease_name, self._home, tokens.token_hex(8), datetime.now(UTC).isoformat())
             self._attempts[context.key] = _Attempt(self._builder.build(context, owner, template))
         return _handle(context)
 
-    async def take_over(self, context: TaskContext) -> bytes | None:
-        """Return the handle of the pod that an earlier try has left, which is this worker's from now on."""
+    async def take_over(self, context: TaskContext) -> TakenOver | None:
+        """Return the handle and the age of the pod that an earlier try has left, which is this worker's from now on."""
         found = await self._find(context)
         if found is None:
             return None
@@ -145,7 +154,7 @@ class PodPlugin(Plugin):
             raise Unavailable(f"pod [{found['metadata']['name']}] cannot be taken over: {e.message}") from e
         log.info("pod_taken_over", pod=found["metadata"]["name"], attempt=context.key)
         self._attempts[context.key] = _Attempt(None, found)
-        return _handle(context)
+        return TakenOver(_handle(context), metadata.age(found, datetime.now(UTC)))
 
     async def watch(self, context: TaskContext, handle: bytes) -> AsyncGenerator[PhaseInfo, None]:
         """Create the pod, unless it is there, and yield its phases."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from flytetemporal.config.pods import PodSettings
 from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.kube.api import KubeApi
-from flytetemporal.plugins.pods import creating
+from flytetemporal.plugins.pods import creating, metadata
 from flytetemporal.plugins.protocol import ErrorKind
 from tests.fixtures.kubelet import Kubelet, kubelet
 from tests.fixtures.task_attempts import Bench, Started, template, text
 from tests.fixtures.waiting import bounded, eventually
 
+STARTED_AT = metadata.STARTED_AT_ANNOTATION
 STOPPING = activity.ActivityCancellationDetails(worker_shutdown=True)
 
 
@@ -197,6 +198,39 @@ async def test_a_pod_that_ended_while_no_worker_watched_is_not_run_again(cluster
         result = await bounded(second.run(attempt, temporal_attempt=2))
 
     assert result.outputs.literals.literals["o0"] == text("done")
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_the_timeout_of_an_attempt_counts_from_its_start_and_not_from_a_take_over(
+    cluster: Cluster, *, has_ended: bool
+) -> None:
+    first, second = cluster.worker(), cluster.worker()
+    async with first.registry.opened():
+        attempt = await cluster.attempt(first)
+        attempt.timeout.FromTimedelta(timedelta(minutes=30))
+        started = first.start(attempt)
+        pod = await cluster.node.only()
+        await cluster.node.run(pod)
+        await eventually(lambda: "RUNNING" in first.sink.phases(attempt))
+        started.cancel(STOPPING)
+        with pytest.raises(asyncio.CancelledError):
+            await ended(started)
+    an_hour_ago = (datetime.fromisoformat(pod["metadata"]["annotations"][STARTED_AT]) - timedelta(hours=1)).isoformat()
+    await cluster.node.api.patch(cluster.node.path(pod), {"metadata": {"annotations": {STARTED_AT: an_hour_ago}}})
+    if has_ended:
+        uri = locations.outputs_uri(attempt.output_dir)
+        await first.blobs.write_message(uri, literals_pb2.LiteralMap(literals={"o0": text("done")}))
+        await cluster.node.end(pod)
+
+    async with second.registry.opened():
+        result = await bounded(second.run(attempt, temporal_attempt=2))
+
+    if has_ended:
+        assert result.outputs.literals.literals["o0"] == text("done")
+    else:
+        assert failure(result) == ("TimeoutExpired", "USER", True)
+        assert "[30m0s] expired" in result.failure.error.message
+    await cluster.node.empty()
 
 
 async def test_what_a_reset_has_left_is_replaced(cluster: Cluster) -> None:

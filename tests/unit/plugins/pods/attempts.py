@@ -14,7 +14,7 @@ from flytetemporal.plugins.pods.building import PodBuilder
 from flytetemporal.plugins.pods.metadata import Owner
 from flytetemporal.plugins.protocol import TaskContext
 
-OWNER = Owner(lease="worker-1", home="flyte", start="start-1")
+OWNER = Owner(lease="worker-1", home="flyte", start="start-1", started_at="2026-01-01T12:00:00+00:00")
 
 
 def struct(content: Mapping[str, Any]) -> struct_pb2.Struct:

@@ -69,6 +69,7 @@ def test_a_container_becomes_a_pod_of_one_container() -> None:
             "primary_container_name": "e1-n0-0",
             "flytetemporal.io/attempt": "p/d/e1-n0-0",
             "flytetemporal.io/start": "start-1",
+            "flytetemporal.io/started-at": "2026-01-01T12:00:00+00:00",
         },
     }
 
