@@ -71,9 +71,10 @@ class TaskReports:
         return unsent
 
     async def _send(self) -> None:
-        batch, self._unsent = self._unsent, []
-        try:
-            await retry_transient(functools.partial(events.send, self._sink, batch), "events")
-        except BaseException:
-            self._unsent = [*batch, *self._unsent]
-            raise
+        while self._unsent:  # What is reported during a call follows it.
+            batch, self._unsent = self._unsent, []
+            try:
+                await retry_transient(functools.partial(events.send, self._sink, batch), "events")
+            except BaseException:
+                self._unsent = [*batch, *self._unsent]
+                raise
