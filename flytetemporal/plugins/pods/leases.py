@@ -10,7 +10,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -104,6 +104,10 @@ class Leases:
             await self._delete(holder)
         return dead
 
+    def forget(self) -> None:
+        """Forget for how long leases have not been renewed: nobody could renew them for a while."""
+        self._seen.clear()
+
     async def _delete(self, name: str) -> None:
         try:
             await self._api.delete(f"{self._path}/{name}")
@@ -125,6 +129,15 @@ class OrphanCollector:
     def seconds(self) -> float:
         """The pause between two rounds."""
         return min(max(self._settings.orphan_grace.total_seconds() / 5, 0.5), 60.0)
+
+    async def round(self, pods: Callable[[], Awaitable[Iterable[Json]]]) -> None:
+        """Collect among what ``pods`` returns. Without an answer of the API server, no worker counts as dead."""
+        try:
+            await self.collect(await pods())
+        except (KubeProblem, Unavailable) as e:
+            # As soon as it answers, the first worker that looks would find the leases of all others unrenewed.
+            self._leases.forget()
+            log.warning("orphans_unknown", problem=e.message)
 
     async def collect(self, pods: Iterable[Json]) -> None:
         """Delete what is to be deleted among the pods, of which only the metadata is needed."""

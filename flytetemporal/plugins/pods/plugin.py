@@ -273,15 +273,14 @@ class PodPlugin(Plugin):
                 raise secrets.missing(namespace, group, absent)
 
     async def _collect(self) -> None:
+        await self._open.collector.round(self._all_pods)
+
+    async def _all_pods(self) -> list[Json]:
         selector = {"labelSelector": f"{metadata.SELECTOR},{metadata.HOME_LABEL}={self._home}"}
         try:
-            try:
-                pods = (await self._open.api.get_metadata("/api/v1/pods", selector)).get("items") or []
-            except KubeProblem:  # The worker may only see the namespaces of its tasks.
-                pods = [pod for watch in self._watches.values() for pod in watch.objects]
-            await self._open.collector.collect(pods)
-        except (KubeProblem, Unavailable) as e:
-            log.warning("orphans_unknown", problem=e.message)
+            return list((await self._open.api.get_metadata("/api/v1/pods", selector)).get("items") or ())
+        except KubeProblem:  # The worker may only see the namespaces of its tasks.
+            return [pod for watch in self._watches.values() for pod in watch.objects]
 
     def _watch_of(self, namespace: str) -> SharedWatch:
         """Return the watch of a namespace, which starts when it is first needed."""

@@ -1,83 +1,20 @@
 """Attempts as pods of a real API server; the tests report what a kubelet would."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flyteidl.core import literals_pb2, security_pb2, tasks_pb2
-from temporalio import activity
 
-from clusters.api_server import ApiServer
-from flytetemporal.config.pods import PodSettings
-from flytetemporal.contracts.v1 import execution_pb2
 from flytetemporal.idl import locations
 from flytetemporal.kube.api import KubeApi
 from flytetemporal.plugins.pods import creating, metadata
-from flytetemporal.plugins.protocol import ErrorKind
-from tests.fixtures.kubelet import Kubelet, kubelet
-from tests.fixtures.task_attempts import Bench, Started, template, text
+from tests.fixtures.pod_attempts import Cluster, ended, failure, left, shown
+from tests.fixtures.task_attempts import text
 from tests.fixtures.waiting import bounded, eventually
 
 STARTED_AT = metadata.STARTED_AT_ANNOTATION
-STOPPING = activity.ActivityCancellationDetails(worker_shutdown=True)
-
-
-@dataclass
-class Cluster:
-    """A namespace of a real API server, and workers that run pods in it."""
-
-    folder: Path
-    server: ApiServer
-    node: Kubelet
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def worker(self, user: str = "admin", **settings: Any) -> Bench:
-        given = {"kubeconfig": str(self.server.kubeconfig(user)), "home_namespace": self.node.namespace}
-        pods = PodSettings(**{**given, **self.settings, **settings})
-        return Bench.at(self.folder, pods=pods, plugin="pods", grace=1)
-
-    async def attempt(self, bench: Bench, task: tasks_pb2.TaskTemplate | None = None) -> execution_pb2.TaskAttempt:
-        attempt = await bench.attempt(task or self.task())
-        attempt.settings.namespace = self.node.namespace
-        return attempt
-
-    def task(self) -> tasks_pb2.TaskTemplate:
-        task = template(["run", "{{.input}}"])
-        task.container.image = "acme/train:1"
-        return task
-
-    async def succeed(self, bench: Bench, attempt: execution_pb2.TaskAttempt) -> None:
-        """Do what the task would, and report its end."""
-        uri = locations.outputs_uri(attempt.output_dir)
-        await bench.blobs.write_message(uri, literals_pb2.LiteralMap(literals={"o0": text("done")}))
-        pod = await self.node.only()
-        await self.node.run(pod)
-        await eventually(lambda: "RUNNING" in bench.sink.phases(attempt))
-        await self.node.end(pod)
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path, kubernetes_api: ApiServer, kubernetes_namespace: str) -> AsyncIterator[Cluster]:
-    async with kubelet(kubernetes_api, kubernetes_namespace) as node:
-        yield Cluster(tmp_path, kubernetes_api, node)
-
-
-def failure(result: execution_pb2.TaskAttemptResult) -> tuple[str, str, bool]:
-    error = result.failure.error
-    return error.code, ErrorKind.ErrorKind.Name(error.kind), result.failure.recoverable
-
-
-async def shown(bench: Bench, attempt: execution_pb2.TaskAttempt, words: str) -> None:
-    """Return once clients see a reason with these words."""
-    await eventually(lambda: any(words in event.reason for event in bench.sink.task_events(attempt)))
-
-
-async def ended(started: Started) -> execution_pb2.TaskAttemptResult:
-    return await bounded(started.result)
 
 
 async def test_an_attempt_is_a_pod_that_is_gone_after_its_success(cluster: Cluster) -> None:
@@ -162,13 +99,8 @@ async def test_a_pod_whose_worker_is_gone_is_taken_over_by_the_next_one(cluster:
     first, second = cluster.worker(), cluster.worker()
     async with first.registry.opened():
         attempt = await cluster.attempt(first)
-        started = first.start(attempt)
-        pod = await cluster.node.only()
-        await cluster.node.run(pod)
-        await eventually(lambda: "RUNNING" in first.sink.phases(attempt))
-        started.cancel(STOPPING)
-        with pytest.raises(asyncio.CancelledError):
-            await ended(started)
+        started, pod = await cluster.running(first, attempt)
+        await left(started)
 
     assert (await cluster.node.only())["metadata"]["uid"] == pod["metadata"]["uid"]
     async with second.registry.opened():
@@ -187,9 +119,7 @@ async def test_a_pod_that_ended_while_no_worker_watched_is_not_run_again(cluster
         attempt = await cluster.attempt(first)
         started = first.start(attempt)
         pod = await cluster.node.only()
-        started.cancel(STOPPING)
-        with pytest.raises(asyncio.CancelledError):
-            await ended(started)
+        await left(started)
     uri = locations.outputs_uri(attempt.output_dir)
     await first.blobs.write_message(uri, literals_pb2.LiteralMap(literals={"o0": text("done")}))
     await cluster.node.end(pod)
@@ -208,13 +138,8 @@ async def test_the_timeout_of_an_attempt_counts_from_its_start_and_not_from_a_ta
     async with first.registry.opened():
         attempt = await cluster.attempt(first)
         attempt.timeout.FromTimedelta(timedelta(minutes=30))
-        started = first.start(attempt)
-        pod = await cluster.node.only()
-        await cluster.node.run(pod)
-        await eventually(lambda: "RUNNING" in first.sink.phases(attempt))
-        started.cancel(STOPPING)
-        with pytest.raises(asyncio.CancelledError):
-            await ended(started)
+        started, pod = await cluster.running(first, attempt)
+        await left(started)
     an_hour_ago = (datetime.fromisoformat(pod["metadata"]["annotations"][STARTED_AT]) - timedelta(hours=1)).isoformat()
     await cluster.node.api.patch(cluster.node.path(pod), {"metadata": {"annotations": {STARTED_AT: an_hour_ago}}})
     if has_ended:
@@ -239,9 +164,7 @@ async def test_what_a_reset_has_left_is_replaced(cluster: Cluster) -> None:
         attempt = await cluster.attempt(bench)
         started = bench.start(attempt)
         old = await cluster.node.only()
-        started.cancel(STOPPING)
-        with pytest.raises(asyncio.CancelledError):
-            await ended(started)
+        await left(started)
     other = cluster.worker()
     async with other.registry.opened():
         again = other.start(attempt)
@@ -412,12 +335,10 @@ async def test_a_pod_whose_workers_are_all_gone_is_collected(cluster: Cluster) -
         pod = await cluster.node.only()
         held = first.start(mine)
         await cluster.node.seen(lambda pods: len(pods) == 2)
-        lost.cancel(STOPPING)
-        with pytest.raises(asyncio.CancelledError):
-            await ended(lost)
-        left = await cluster.node.only()
+        await left(lost)
+        remaining = await cluster.node.only()
 
-        assert left["metadata"]["name"] == mine.generated_name != pod["metadata"]["name"]
+        assert remaining["metadata"]["name"] == mine.generated_name != pod["metadata"]["name"]
         held.cancel()
         await ended(held)
 
