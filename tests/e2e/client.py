@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +45,14 @@ class Client:
     stack: RunningStack
     admin: admin_pb2_grpc.AdminServiceStub
 
-    def start(self, program: str, workflow: str, *arguments: str) -> identifier_pb2.WorkflowExecutionIdentifier:
-        """Start a program with stock pyflyte, without waiting for its end."""
+    def start(
+        self, program: str, workflow: str, *arguments: str, options: Sequence[str] = ()
+    ) -> identifier_pb2.WorkflowExecutionIdentifier:
+        """Start a program with stock pyflyte, without waiting for its end; ``options`` are those of ``pyflyte run``."""
         name = f"e2e{secrets.token_hex(6)}"
         done = self.stack.pyflyte(
-            "run", "--remote", "-p", PROJECT, "-d", DOMAIN, "--name", name, f"{program}.py", workflow, *arguments,
-            cwd=PROGRAMS,
+            "run", "--remote", "-p", PROJECT, "-d", DOMAIN, "--name", name, *options, f"{program}.py", workflow,
+            *arguments, cwd=PROGRAMS,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return identifier_pb2.WorkflowExecutionIdentifier(project=PROJECT, domain=DOMAIN, name=name)

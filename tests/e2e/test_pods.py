@@ -1,6 +1,9 @@
 """Programs of flytekit in pods of a real API server, on a node that runs their containers as processes."""
 
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +14,9 @@ from flyteidl.core import execution_pb2 as core_execution_pb2
 from flyteidl.core import identifier_pb2
 
 from clusters.api_server import ApiServer
+from flytetemporal.cli.dev import state_folder
+from flytetemporal.cli.dev.state_folder import StateFolder
+from flytetemporal.plugins.pods.metadata import LEASE_LABEL
 from scripts import background_stack
 from tests.e2e.client import DOMAIN, PROJECT, Client, Phase, connected
 from tests.fixtures.local_node import LocalNode, local_node
@@ -93,6 +99,69 @@ def test_an_abort_leaves_no_pod(client: Client, node: LocalNode) -> None:
     assert client.wait(execution).closure.phase == Phase.ABORTED
     wait_until(lambda: [attempt.closure.phase for attempt in client.attempts(execution)] == [TaskPhase.ABORTED])
     assert pods(node) == []
+
+
+def test_a_pod_that_is_killed_for_its_memory_gets_more_in_its_next_attempt(client: Client, node: LocalNode) -> None:
+    rule = "flytetemporal.io/memory=[{maximum: 2Gi}]"
+
+    execution = client.wait(client.start("in_pods", "filling", options=["--annotations", rule]))
+
+    assert execution.closure.phase == Phase.SUCCEEDED, execution.closure.error.message
+    attempts = client.attempts(execution.id)
+    assert [attempt.closure.error.code for attempt in attempts] == ["OOMKilled", ""]
+    assert [attempt.closure.custom_info["memory"] for attempt in attempts] == ["500Mi", "1000Mi"]
+    wait_until(lambda: pods(node) == [])
+
+
+def test_a_pod_goes_on_although_its_worker_is_killed(client: Client, node: LocalNode, tmp_path: Path) -> None:
+    file = tmp_path / "go"
+    execution = client.start("in_pods", "waiting", "--path", str(file))
+    wait_until(lambda: is_running(client, execution))
+    (before,) = node.pods.list_namespaced_pod(NAMESPACE).items
+
+    kill_worker(client)
+    wait_until(lambda: lease_of(node) not in (None, before.metadata.labels[LEASE_LABEL]))
+    (after,) = node.pods.list_namespaced_pod(NAMESPACE).items
+    file.touch()
+    ended = client.wait(execution)
+
+    assert ended.closure.phase == Phase.SUCCEEDED, ended.closure.error.message
+    assert client.outputs(execution) == {"o0": "awake"}
+    assert after.metadata.uid == before.metadata.uid
+    assert [uid for uid, name in node.started if name == before.metadata.name] == [before.metadata.uid]
+    assert len(client.attempts(execution)) == 1
+    wait_until(lambda: pods(node) == [])
+
+
+def test_a_pod_that_ends_before_the_next_worker_is_there_is_not_run_again(
+    client: Client, node: LocalNode, tmp_path: Path
+) -> None:
+    file = tmp_path / "go"
+    execution = client.start("in_pods", "waiting", "--path", str(file))
+    wait_until(lambda: is_running(client, execution))
+    (pod,) = node.pods.list_namespaced_pod(NAMESPACE).items
+
+    kill_worker(client)
+    file.touch()
+    ended = client.wait(execution)
+
+    assert ended.closure.phase == Phase.SUCCEEDED, ended.closure.error.message
+    assert len(client.attempts(execution)) == 1
+    assert [uid for uid, name in node.started if name == pod.metadata.name] == [pod.metadata.uid]
+    wait_until(lambda: pods(node) == [])
+
+
+def kill_worker(client: Client) -> None:
+    """Kill the worker, which the stack then starts again."""
+    state = state_folder.read_state(StateFolder(client.stack.home))
+    assert state is not None
+    os.kill(state["processes"]["worker"], signal.SIGKILL)
+
+
+def lease_of(node: LocalNode) -> str | None:
+    """Return the lease of the only pod."""
+    leases = [pod.metadata.labels[LEASE_LABEL] for pod in node.pods.list_namespaced_pod(NAMESPACE).items]
+    return leases[0] if len(leases) == 1 else None
 
 
 def test_an_attempt_waits_for_the_quota_of_its_namespace(

@@ -1,7 +1,7 @@
 import os
 import time
 
-from flytekit import map_task, task, workflow
+from flytekit import Resources, map_task, task, workflow
 
 
 @task
@@ -46,3 +46,28 @@ def double(x: int) -> int:
 @workflow
 def mapping() -> list[int]:
     return map_task(double)(x=[1, 2, 3])
+
+
+@task(requests=Resources(mem="500Mi"))
+def fill(megabytes: int) -> int:
+    held = bytearray(os.urandom(1024)) * 1024 * megabytes
+    if os.environ["FLYTE_ATTEMPT_NUMBER"] == "0":
+        time.sleep(600)  # The node looks from time to time.
+    return len(held)
+
+
+@workflow
+def filling(megabytes: int = 500) -> int:
+    return fill(megabytes=megabytes)
+
+
+@task
+def wait_for_file(path: str) -> str:
+    while not os.path.exists(path):
+        time.sleep(0.1)
+    return "awake"
+
+
+@workflow
+def waiting(path: str) -> str:
+    return wait_for_file(path=path)
