@@ -185,5 +185,6 @@ def test_every_supported_feature_names_a_program() -> None:
 
     header, *features = rows
     assert [cell.strip() for cell in header.strip("|").split("|")] == ["feature", "state", "conformance file"]
-    without = [row for row in features if not re.search(r"`tests/conformance/\w+\.py`", row.rsplit("|", 2)[1])]
+    # Pods need a real API server, so their programs are not among those of this folder.
+    without = [row for row in features if not re.search(r"`tests/(conformance|e2e)/\w+\.py`", row.rsplit("|", 2)[1])]
     assert without == []

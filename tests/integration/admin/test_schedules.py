@@ -344,7 +344,7 @@ async def test_overlap_buffer_one_keeps_one_time_and_drops_the_next(
     fired = [await fire(deps, at=day) for day in DAYS[:3]]
     again = await fire(deps, at=DAYS[1])
 
-    assert "wait for a place of the schedule of launch plan" in fired[2].skipped
+    assert "waits for a place of the schedule of launch plan" in fired[2].skipped
     assert again == fired[1]
     await report(deps, fired[0], W.SUCCEEDED)
     names = [result.execution_id.name for result in fired[:2]]

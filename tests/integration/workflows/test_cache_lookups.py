@@ -123,7 +123,7 @@ async def test_many_nodes_take_several_lookups_and_workflow_tasks(engine_runs: E
 
     assert (phase, runs.attempts) == ("SUCCEEDED", [])
     assert max(sizes(runs)) <= cache_lookups.MOST
-    assert sum(sizes(runs)) == 450
+    assert sum(sizes(runs)) >= 450  # A workflow task that times out on a busy machine repeats its lookups.
     assert all(left.count("local") <= 2 for left in commands(histories[0])[:-1])
     await replay(histories)
 
